@@ -1,0 +1,123 @@
+/**
+ * How a market definition, which is only data, names code: `{ use: "LeastLoaded", with: { … } }`. Packages export
+ * parts, an embedder adds theirs, and `Parts` resolves names to values once, at start.
+ *
+ * @since 0.1.0
+ */
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+
+/**
+ * The name of a part and its settings, as a definition writes them.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export const PartRef = Schema.Struct({
+  use: Schema.NonEmptyString,
+  with: Schema.optionalKey(Schema.Record(Schema.String, Schema.Json)),
+})
+/** @since 0.1.0 */
+export type PartRef = typeof PartRef.Type
+
+/**
+ * A kind of part, such as "routing policy". The type parameter is what resolving one gives.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Kind<out A> {
+  readonly name: string
+  readonly _A?: (_: never) => A
+}
+
+/**
+ * Names a kind of part. A port's package makes one for its port.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const kind = <A>(name: string): Kind<A> => ({ name })
+
+/**
+ * A part: the kind it is of, the name that a definition uses, and how to make it from its settings.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Part {
+  readonly kind: string
+  readonly name: string
+  readonly make: (settings: unknown) => Effect.Effect<unknown, Schema.SchemaError>
+}
+
+/**
+ * Makes a part from the schema of its settings and a function.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const part = <A, S extends Schema.ConstraintDecoder<unknown>>(
+  kind: Kind<A>,
+  options: { readonly name: string; readonly settings: S; readonly make: (settings: S["Type"]) => A },
+): Part => ({
+  kind: kind.name,
+  name: options.name,
+  make: (settings) => Effect.map(Schema.decodeUnknownEffect(options.settings)(settings), options.make),
+})
+
+/**
+ * Why a name in a definition could not be resolved.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class PartError extends Schema.TaggedError<PartError>()("PartError", {
+  kind: Schema.String,
+  use: Schema.String,
+  detail: Schema.String,
+}) {
+  override get message(): string {
+    return `The definition names the ${this.kind} "${this.use}", which cannot be used. ${this.detail}`
+  }
+}
+
+/**
+ * The parts that a market is assembled from.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Parts {
+  readonly resolve: <A>(kind: Kind<A>, ref: PartRef) => Effect.Effect<A, PartError>
+  readonly names: (kind: Kind<unknown>) => ReadonlyArray<string>
+}
+
+/**
+ * Collects parts. A later part replaces an earlier one of the same kind and name, so an embedder can put theirs
+ * in place of ours.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = (parts: ReadonlyArray<Part>): Parts => {
+  const byKey = new Map(parts.map((part) => [`${part.kind}/${part.name}`, part]))
+  const names = (kind: Kind<unknown>): ReadonlyArray<string> =>
+    [...byKey.values()].filter((part) => part.kind === kind.name).map((part) => part.name)
+  return {
+    names,
+    resolve: <A>(kind: Kind<A>, ref: PartRef) => {
+      const found = byKey.get(`${kind.name}/${ref.use}`)
+      if (found === undefined) {
+        const known = names(kind)
+        const detail = known.length === 0 ? "No part of this kind is registered." : `Known are: ${known.join(", ")}.`
+        return Effect.fail(new PartError({ kind: kind.name, use: ref.use, detail }))
+      }
+      return found.make(ref.with ?? {}).pipe(
+        // The key pairs the kind's name with the part's, and only `part` makes parts: the type is the kind's.
+        Effect.map((value) => value as A),
+        Effect.mapError((error) => new PartError({ kind: kind.name, use: ref.use, detail: String(error.message) })),
+      )
+    },
+  }
+}

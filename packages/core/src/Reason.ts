@@ -1,0 +1,108 @@
+/**
+ * The one registry of machine-readable reasons. A refusal that a user can see carries one of these codes, and the
+ * same code stands in `explain`, in the journal, in metrics and in the docs.
+ *
+ * @since 0.1.0
+ */
+import * as Schema from "effect/Schema"
+
+/**
+ * What a code means: its HTTP status, whether the same request may succeed later, and one sentence.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Reason {
+  readonly status: number
+  readonly isRetryable: boolean
+  readonly sentence: string
+}
+
+const reason = (status: number, isRetryable: boolean, sentence: string): Reason => ({ status, isRetryable, sentence })
+
+/**
+ * Every code with its meaning. Codes are stable: a code is never given another meaning.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const reasons = {
+  // Admission
+  missing_api_key: reason(401, false, "The request carries no API key."),
+  invalid_api_key: reason(401, false, "The API key is not known or has been revoked."),
+  insufficient_role: reason(403, false, "The key is valid but may not do this."),
+  invalid_json: reason(400, false, "The body is not valid JSON."),
+  invalid_request: reason(400, false, "The body does not have the expected shape."),
+  body_too_large: reason(413, false, "The body is larger than the market accepts."),
+  body_timeout: reason(408, true, "The body did not arrive in time."),
+  unsupported_media_type: reason(415, false, "The body must be application/json."),
+  model_not_found: reason(404, false, "No instance has ever offered this model here."),
+  not_found: reason(404, false, "There is nothing under this address or id."),
+  rate_limited: reason(429, true, "The key has sent more requests than it may."),
+  too_many_concurrent: reason(429, true, "The key has too many requests in flight."),
+  context_too_long: reason(400, false, "The request is longer than the context of every instance."),
+  // Money
+  insufficient_funds: reason(402, false, "The balance does not cover the most this request can cost."),
+  price_too_high: reason(402, false, "Every instance costs more than the request allows."),
+  account_frozen: reason(403, false, "The account is frozen."),
+  idempotency_conflict: reason(422, false, "The idempotency key was used before with another request."),
+  hold_expired: reason(409, false, "The hold of this request expired before it could be settled."),
+  // Routing: why one instance was left out, and why none was left
+  no_capacity: reason(503, true, "Every instance of the model is offline or full."),
+  other_model: reason(404, false, "The instance serves another model."),
+  offline: reason(503, true, "The instance missed a heartbeat or failed a health check."),
+  draining: reason(503, true, "The instance is about to stop."),
+  concurrency_full: reason(503, true, "The instance already serves as many requests as it declared."),
+  context_too_short: reason(400, false, "The instance's context is shorter than the request needs."),
+  already_tried: reason(503, true, "The instance has already failed this request."),
+  // Providers
+  provider_unreachable: reason(502, true, "The provider could not be reached."),
+  provider_error: reason(502, true, "The provider answered with an error."),
+  provider_invalid_response: reason(502, true, "The provider sent something that is not a valid answer."),
+  provider_closed_early: reason(502, true, "The provider ended the answer before it was complete."),
+  provider_timeout: reason(504, true, "The provider did not answer in time."),
+  invalid_signature: reason(401, false, "The signature does not fit the device's key and the message."),
+  replayed_message: reason(409, false, "The message carries a sequence number that was used before."),
+  stale_message: reason(400, false, "The message was signed too long ago, or in the future."),
+  device_revoked: reason(403, false, "The device has been revoked."),
+  invalid_price: reason(400, false, "The price is negative, fractional or outside of what the market allows."),
+  invalid_endpoint: reason(400, false, "The endpoint's URL is not one that the market may call."),
+  invalid_ticket: reason(401, false, "The ticket was not issued by this market, or has expired."),
+  invalid_claim: reason(400, false, "The claim does not fit its ticket, or its log."),
+  // The market itself
+  receipt_pending: reason(404, true, "The receipt's batch is not signed yet."),
+  service_unavailable: reason(503, true, "A part of the market is down."),
+  shutting_down: reason(503, true, "The gateway is stopping and takes no new requests."),
+  client_closed_request: reason(499, false, "The client went away before the answer was complete."),
+  internal_error: reason(500, true, "Something failed inside the market. The request was not charged."),
+} as const satisfies Record<string, Reason>
+
+/**
+ * A stable machine-readable code.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type ReasonCode = keyof typeof reasons
+
+const codes = Object.keys(reasons) as ReadonlyArray<ReasonCode> as readonly [ReasonCode, ...Array<ReasonCode>]
+
+/** @since 0.1.0 */
+export const ReasonCode = Schema.Literals(codes)
+
+/**
+ * Reads what a code means.
+ *
+ * **Example** (Deciding on a retry)
+ *
+ * ```ts
+ * import { Reason } from "@guildhall/core"
+ *
+ * Reason.describe("rate_limited").isRetryable // => true
+ * Reason.describe("insufficient_funds").status // => 402
+ * ```
+ *
+ * @category getters
+ * @since 0.1.0
+ */
+export const describe = (code: ReasonCode): Reason => reasons[code]

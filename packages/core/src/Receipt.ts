@@ -1,0 +1,148 @@
+/**
+ * What a request leaves behind: who asked, who served, what was counted and what was paid. Its canonical bytes are
+ * a leaf of a batch's Merkle tree, and the gateway signs the root, so anyone with the published keys can check it.
+ *
+ * @since 0.1.0
+ */
+import * as Schema from "effect/Schema"
+import * as Canonical from "./Canonical.ts"
+import { AssetCode } from "./Asset.ts"
+import { DeviceId } from "./Device.ts"
+import { InstanceId } from "./Instance.ts"
+import { KeyId, MemberId } from "./Member.ts"
+import { ModelId } from "./Model.ts"
+import { Amount } from "./Money.ts"
+import { PriceSheet } from "./PriceSheet.ts"
+import { ReasonCode } from "./Reason.ts"
+import { RequestId } from "./Request.ts"
+import { Party } from "./rules/Split.ts"
+import { Usage } from "./Usage.ts"
+
+/**
+ * How a request ended.
+ *
+ * - `completed`: the whole answer was delivered.
+ * - `aborted`: the buyer left; what was delivered is charged.
+ * - `truncated`: the provider broke off; what was delivered is charged.
+ * - `failed`: nothing was delivered and nothing is charged.
+ * - `recovered`: the gateway died in the middle; the buyer pays nothing, and the provider's claim is paid by the platform.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export const Outcome = Schema.Literals(["completed", "aborted", "truncated", "failed", "recovered"])
+/** @since 0.1.0 */
+export type Outcome = typeof Outcome.Type
+
+/**
+ * Where the billed counts come from: the provider's report, the gateway's own bound where the report exceeded it or
+ * was missing, or the agent's signed usage line in a claim.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export const UsageSource = Schema.Literals(["reported", "bounded", "claimed", "none"])
+/** @since 0.1.0 */
+export type UsageSource = typeof UsageSource.Type
+
+/**
+ * A receipt. Times are milliseconds since 1970; amounts are in the smallest unit of `asset`. The commitments are
+ * SHA-256 over a 16-byte salt and the exact bytes, in hexadecimal: they show nothing without the salt. A later
+ * revision of a receipt only ever lowers the charge or adds what a claim paid.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export const Receipt = Schema.Struct({
+  version: Schema.Literal(1),
+  id: RequestId,
+  revision: Schema.Int,
+  market: Schema.String,
+  definitionDigest: Schema.String,
+  buyer: MemberId,
+  keyId: KeyId,
+  model: ModelId,
+  provider: Schema.optionalKey(MemberId),
+  device: Schema.optionalKey(DeviceId),
+  instance: Schema.optionalKey(InstanceId),
+  outcome: Outcome,
+  reason: Schema.optionalKey(ReasonCode),
+  usage: Usage,
+  usageSource: UsageSource,
+  price: PriceSheet,
+  asset: AssetCode,
+  charge: Amount,
+  split: Schema.Array(Schema.Struct({ party: Party, amount: Amount })),
+  paidFromLoss: Amount,
+  attempts: Schema.Int,
+  startedAtMs: Schema.Int,
+  firstByteAtMs: Schema.optionalKey(Schema.Int),
+  endedAtMs: Schema.Int,
+  requestCommitment: Schema.String,
+  responseCommitment: Schema.optionalKey(Schema.String),
+})
+/** @since 0.1.0 */
+export type Receipt = typeof Receipt.Type
+
+/** The receipt as JSON: amounts as strings. @since 0.1.0 */
+export const ReceiptJson = Schema.toCodecJson(Receipt)
+
+/**
+ * The canonical bytes of a receipt: the leaf that is hashed into its batch.
+ *
+ * @category encoding
+ * @since 0.1.0
+ */
+export const bytes = (receipt: Receipt): Uint8Array =>
+  Canonical.bytes(Schema.encodeSync(ReceiptJson)(receipt) as Canonical.Json)
+
+/**
+ * A batch's signed root. `root` is hexadecimal; what is signed are the canonical bytes of
+ * `{ batchId, market, root, size, signedAtMs }`.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export const ReceiptBatch = Schema.Struct({
+  batchId: Schema.String,
+  market: Schema.String,
+  root: Schema.String,
+  size: Schema.Int,
+  signedAtMs: Schema.Int,
+  keyId: Schema.String,
+  signature: Schema.String,
+})
+/** @since 0.1.0 */
+export type ReceiptBatch = typeof ReceiptBatch.Type
+
+/**
+ * A receipt with everything needed to check it offline: the path from its leaf to the batch's root, the signed
+ * root, and the salts of its commitments.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export const SignedReceipt = Schema.Struct({
+  receipt: Receipt,
+  salts: Schema.Struct({ request: Schema.String, response: Schema.String }),
+  index: Schema.Int,
+  path: Schema.Array(Schema.String),
+  batch: ReceiptBatch,
+})
+/** @since 0.1.0 */
+export type SignedReceipt = typeof SignedReceipt.Type
+
+/**
+ * The bytes of a batch that its signature covers.
+ *
+ * @category encoding
+ * @since 0.1.0
+ */
+export const batchBytes = (batch: Omit<ReceiptBatch, "keyId" | "signature">): Uint8Array =>
+  Canonical.bytes({
+    batchId: batch.batchId,
+    market: batch.market,
+    root: batch.root,
+    signedAtMs: batch.signedAtMs,
+    size: batch.size,
+  })

@@ -1,0 +1,87 @@
+/**
+ * PORT. Who serves a request: a pure ranking of candidates. No clock, no I/O, no hidden randomness: the same request,
+ * candidates and seed give the same ranking, in the gateway, in a simulator and in an auditor's hands.
+ *
+ * Guarantees, each proved by `RoutingPolicyTest.suite`:
+ *
+ * 1. The same request, candidates and seed give the same ranking, and no argument is changed.
+ * 2. Every candidate is either ranked or excluded with a reason code, never both and never neither.
+ * 3. No candidate is ranked that serves another model, is not online, is full, is too short, or was tried before.
+ * 4. The order in which candidates are given does not change the set that is ranked nor any reason.
+ * 5. If there is a fast form, it chooses what the reference form ranks first, for every directory, request and seed.
+ *
+ * @since 0.1.0
+ */
+import type { Instance, InstanceId } from "@guildhall/core/Instance"
+import type { ModelId } from "@guildhall/core/Model"
+import * as Parts from "@guildhall/core/Parts"
+import type { ReasonCode } from "@guildhall/core/Reason"
+
+/**
+ * An instance with what the directory knows of it now.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Candidate {
+  readonly instance: Instance
+  readonly inFlight: number
+}
+
+/**
+ * What the ranking needs to know of a request. `contextTokens` is an upper bound of prompt and answer together.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface RoutingRequest {
+  readonly model: ModelId
+  readonly contextTokens: number
+  readonly tried: ReadonlyArray<InstanceId>
+}
+
+/**
+ * The answer: the best first, each with why it stands there (a short phrase with figures), and the ones left out.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Ranking {
+  readonly ranked: ReadonlyArray<{ readonly instance: InstanceId; readonly because: string }>
+  readonly excluded: ReadonlyArray<{ readonly instance: InstanceId; readonly code: ReasonCode }>
+}
+
+/**
+ * What a fast form needs from the directory: the candidates of a model, and to be told of every change.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface DirectoryView {
+  readonly candidates: (model: ModelId) => Iterable<Candidate>
+  readonly candidate: (id: InstanceId) => Candidate | undefined
+  readonly onChange: (listener: (id: InstanceId) => void) => void
+}
+
+/**
+ * The port. `rank` is the reference; `prepare` may keep an index of a directory and answer the first choice only.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface RoutingPolicy {
+  readonly name: string
+  readonly version: number
+  readonly rank: (request: RoutingRequest, candidates: ReadonlyArray<Candidate>, seed: number) => Ranking
+  readonly prepare?: (directory: DirectoryView) => {
+    readonly choose: (request: RoutingRequest, seed: number) => InstanceId | undefined
+  }
+}
+
+/**
+ * The kind under which a market definition names a policy.
+ *
+ * @category parts
+ * @since 0.1.0
+ */
+export const RoutingPolicy: Parts.Kind<RoutingPolicy> = Parts.kind("routing policy")

@@ -7,12 +7,14 @@
 import * as Schema from "effect/Schema"
 import * as Canonical from "@guildhall/core/Canonical"
 import { DevicePublicKey } from "@guildhall/core/Device"
+import { PriceSheet } from "@guildhall/core/PriceSheet"
 import { Usage } from "@guildhall/core/Usage"
 import { SignedTicket } from "./Ticket.ts"
 
 /**
- * One served ticket. `previous` is the hash of the line before it (64 zeros for the first), `hash` is SHA-256 in
- * hexadecimal over {@link lineBytes}.
+ * One served ticket. `price` is the sheet whose digest the ticket names, so that a claim can be priced from the line
+ * alone. `previous` is the hash of the line before it (64 zeros for the first), `hash` is SHA-256 in hexadecimal
+ * over {@link lineBytes}.
  *
  * @category models
  * @since 0.1.0
@@ -21,6 +23,7 @@ export const UsageLine = Schema.Struct({
   number: Schema.Int,
   previous: Schema.String,
   ticket: SignedTicket,
+  price: PriceSheet,
   usage: Usage,
   outcome: Schema.Literals(["completed", "aborted", "failed"]),
   endedAtMs: Schema.Int,
@@ -42,6 +45,7 @@ export const lineBytes = (line: Omit<UsageLine, "hash">): Uint8Array =>
     requestId: line.ticket.ticket.requestId,
     attempt: line.ticket.ticket.attempt,
     ticket: line.ticket.signature.value,
+    price: line.price.map((row) => ({ unit: row.unit, amount: row.amount.toString(), per: row.per.toString() })),
     usage: line.usage,
     outcome: line.outcome,
     endedAtMs: line.endedAtMs,

@@ -14,32 +14,16 @@
  * @since 0.1.0
  */
 import * as Context from "effect/Context"
-import type * as Effect from "effect/Effect"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import type { MemberId } from "@guildhall/core/Member"
 import type { Receipt, ReceiptBatch, SignedReceipt } from "@guildhall/core/Receipt"
 import type { RequestId } from "@guildhall/core/Request"
-import type { JournalEntry } from "./JournalEntry.ts"
+import { columns, type Columns, type JournalEntry, JournalEntryJson } from "./JournalEntry.ts"
+import { JournalError } from "./JournalError.ts"
 
-/**
- * Why the journal could not answer.
- *
- * @category errors
- * @since 0.1.0
- */
-export class JournalError extends Schema.TaggedError<JournalError>()("JournalError", {
-  reason: Schema.Literals(["Unavailable", "Corrupt"]),
-  cause: Schema.Defect(),
-}) {
-  get isRetryable(): boolean {
-    return this.reason === "Unavailable"
-  }
-  override get message(): string {
-    return this.reason === "Unavailable"
-      ? "The journal's store did not answer. Try again once the database is back."
-      : "The journal holds an entry that cannot be read. Run `guildhall ledger verify`, then restore the journal from a backup."
-  }
-}
+export { JournalError }
 
 /**
  * A request as the journal knows it.
@@ -88,16 +72,25 @@ export interface UnsealedReceipt {
 export class Journal extends Context.Service<
   Journal,
   {
-    /** Appends entries; `position` is the ledger sequence they were copied up to, where they came from the ledger. */
+    /**
+     * Appends entries; `position` is the ledger sequence they were copied up to, where they came from the ledger.
+     * Both are written together or not at all. No entries and a position only move the position.
+     */
     readonly append: (entries: ReadonlyArray<JournalEntry>, position?: bigint) => Effect.Effect<void, JournalError>
     readonly position: Effect.Effect<bigint, JournalError>
-    /** Requests, newest first: one by id, or a member's (all members' where it is null) before an id. */
+    /**
+     * Requests, newest first: one by id, or a member's (all members' where it is null) before an id. A page holds
+     * at most {@link PAGE_MAX} of them.
+     */
     readonly requests: (
       query:
         | { readonly id: RequestId }
         | { readonly member: MemberId | null; readonly before?: RequestId | undefined; readonly limit: number },
     ) => Effect.Effect<ReadonlyArray<RequestRecord>, JournalError>
-    /** The receipts: those that wait for a batch, or the signed one of a request (its newest sealed revision). */
+    /**
+     * The receipts: those that wait for a batch, oldest first and at most {@link PAGE_MAX}, or the signed one of a
+     * request (its newest sealed revision).
+     */
     readonly receipts: {
       readonly unsealed: (limit: number) => Effect.Effect<ReadonlyArray<UnsealedReceipt>, JournalError>
       /** Keeps a batch with the receipts in it; each is found by `signed` from then on. */
@@ -107,10 +100,151 @@ export class Journal extends Context.Service<
       ) => Effect.Effect<void, JournalError>
       readonly signed: (id: RequestId) => Effect.Effect<SignedReceipt | undefined, JournalError>
     }
-    /** The routing directory's log. */
+    /**
+     * The routing directory's log. `upTo` starts with the newest snapshot at or before the version, or at the
+     * beginning where there is none, and ends with the first segment that reaches the version.
+     */
     readonly directory: {
       readonly append: (segments: ReadonlyArray<DirectorySegment>) => Effect.Effect<void, JournalError>
       readonly upTo: (replica: string, version: number) => Effect.Effect<ReadonlyArray<DirectorySegment>, JournalError>
     }
   }
 >()("@guildhall/journal/Journal") {}
+
+/**
+ * The most requests or receipts that one read answers.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const PAGE_MAX = 1000
+
+/** An entry is kept as JSON, as in a database: what its schema does not name is not kept. */
+interface Row extends Columns {
+  readonly json: typeof JournalEntryJson.Encoded
+}
+
+const encode = Schema.encodeEffect(JournalEntryJson)
+const decode = Schema.decodeEffect(JournalEntryJson)
+const corrupt = (cause: unknown) => new JournalError({ reason: "Corrupt", cause })
+
+const isRequest = (entry: JournalEntry): entry is RequestRecord => entry._tag !== "OperatorActed"
+const revisionOf = (row: Row): number => row.revision ?? -1
+
+class State {
+  readonly entries = new Map<string, Row>()
+  readonly byRequest = new Map<RequestId, Row>()
+  readonly unsealed = new Set<string>()
+  readonly sealed = new Map<RequestId, SignedReceipt>()
+  readonly batches = new Map<string, ReceiptBatch>()
+  readonly segments = new Map<string, DirectorySegment>()
+  position = 0n
+
+  add(entry: JournalEntry, row: Row): void {
+    if (this.entries.has(entry.id)) return
+    this.entries.set(entry.id, row)
+    if (entry._tag === "RequestEnded") this.unsealed.add(entry.id)
+    if (row.requestId === null) return
+    const known = this.byRequest.get(row.requestId)
+    if (known === undefined || revisionOf(known) < revisionOf(row)) this.byRequest.set(row.requestId, row)
+  }
+
+  page(member: MemberId | null, before: RequestId | undefined, limit: number): ReadonlyArray<Row> {
+    return [...this.byRequest]
+      .filter(([id, row]) => (member === null || row.member === member) && (before === undefined || id < before))
+      .sort(([a], [b]) => (a < b ? 1 : -1))
+      .slice(0, Math.max(0, Math.min(limit, PAGE_MAX)))
+      .map(([, row]) => row)
+  }
+
+  seal(entryId: string, signed: SignedReceipt): void {
+    if (!this.unsealed.delete(entryId)) return
+    const known = this.sealed.get(signed.receipt.id)
+    if (known === undefined || known.receipt.revision < signed.receipt.revision) {
+      this.sealed.set(signed.receipt.id, signed)
+    }
+  }
+
+  segmentsUpTo(replica: string, version: number): ReadonlyArray<DirectorySegment> {
+    const own = [...this.segments.values()].filter((segment) => segment.replica === replica)
+    const snapshot = own
+      .filter((segment) => segment.kind === "snapshot" && segment.version <= version)
+      .reduce<DirectorySegment | undefined>((a, b) => (a === undefined || a.version < b.version ? b : a), undefined)
+    const start = snapshot?.version ?? -1
+    const changes = own
+      .filter((segment) => segment.kind === "changes" && segment.toVersion > start && segment.version < version)
+      .sort((a, b) => a.version - b.version || a.toVersion - b.toVersion)
+    return snapshot === undefined ? changes : [snapshot, ...changes]
+  }
+}
+
+/**
+ * A journal in this process's memory, gone with it: for tests, simulations and small embeddings.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const makeMemory: Effect.Effect<Journal["Service"]> = Effect.sync(() => {
+  const state = new State()
+  const read = (rows: ReadonlyArray<Row>) =>
+    Effect.forEach(rows, (row) => decode(row.json)).pipe(Effect.mapError(corrupt))
+
+  return Journal.of({
+    append: Effect.fn("Journal.append")(function* (entries, position) {
+      const rows = yield* Effect.forEach(entries, (entry) =>
+        Effect.map(encode(entry), (json): Row => ({ ...columns(entry), json })),
+      ).pipe(Effect.mapError(corrupt))
+      entries.forEach((entry, at) => {
+        const row = rows[at]
+        if (row !== undefined) state.add(entry, row)
+      })
+      if (position !== undefined && position > state.position) state.position = position
+    }),
+    position: Effect.sync(() => state.position),
+    requests: Effect.fn("Journal.requests")(function* (query) {
+      if ("id" in query) {
+        const row = state.byRequest.get(query.id)
+        return row === undefined ? [] : (yield* read([row])).filter(isRequest)
+      }
+      return (yield* read(state.page(query.member, query.before, query.limit))).filter(isRequest)
+    }),
+    receipts: {
+      unsealed: Effect.fn("Journal.receipts.unsealed")(function* (limit) {
+        const ids = [...state.unsealed].slice(0, Math.max(0, Math.min(limit, PAGE_MAX)))
+        const entries = yield* read(ids.flatMap((id) => state.entries.get(id) ?? []))
+        return entries.flatMap((entry): ReadonlyArray<UnsealedReceipt> =>
+          entry._tag === "RequestEnded" ? [{ entryId: entry.id, receipt: entry.receipt, salts: entry.salts }] : [],
+        )
+      }),
+      seal: Effect.fn("Journal.receipts.seal")((batch, receipts) =>
+        Effect.sync(() => {
+          if (state.batches.has(batch.batchId)) return
+          state.batches.set(batch.batchId, batch)
+          for (const { entryId, signed } of receipts) state.seal(entryId, signed)
+        }),
+      ),
+      signed: Effect.fn("Journal.receipts.signed")((id) => Effect.sync(() => state.sealed.get(id))),
+    },
+    directory: {
+      append: Effect.fn("Journal.directory.append")((segments) =>
+        Effect.sync(() => {
+          for (const segment of segments) {
+            const key = JSON.stringify([segment.replica, segment.kind, segment.version, segment.toVersion])
+            if (!state.segments.has(key)) state.segments.set(key, segment)
+          }
+        }),
+      ),
+      upTo: Effect.fn("Journal.directory.upTo")((replica, version) =>
+        Effect.sync(() => state.segmentsUpTo(replica, version)),
+      ),
+    },
+  })
+})
+
+/**
+ * {@link makeMemory} as a layer.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerMemory: Layer.Layer<Journal> = Layer.effect(Journal, makeMemory)

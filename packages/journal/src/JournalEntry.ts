@@ -80,3 +80,41 @@ export const JournalEntry = Schema.TaggedUnion({
 })
 /** @since 0.1.0 */
 export type JournalEntry = typeof JournalEntry.Type
+
+/** An entry as JSON: what a store keeps. Members that the schema does not name are left out. @since 0.1.0 */
+export const JournalEntryJson = Schema.toCodecJson(JournalEntry)
+
+/**
+ * What a store finds an entry by. `revision` is null but for a receipt.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Columns {
+  readonly requestId: RequestId | null
+  readonly member: MemberId | null
+  readonly revision: number | null
+  readonly atMs: number
+}
+
+/**
+ * Reads what an entry is found by. Use it when you write a store of your own.
+ *
+ * @category getters
+ * @since 0.1.0
+ */
+export const columns: (entry: JournalEntry) => Columns = JournalEntry.match({
+  RequestEnded: ({ receipt }): Columns => ({
+    requestId: receipt.id,
+    member: receipt.buyer,
+    revision: receipt.revision,
+    atMs: receipt.endedAtMs,
+  }),
+  RequestRefused: (entry): Columns => ({
+    requestId: entry.requestId,
+    member: entry.buyer,
+    revision: null,
+    atMs: entry.atMs,
+  }),
+  OperatorActed: (entry): Columns => ({ requestId: null, member: entry.actor, revision: null, atMs: entry.atMs }),
+})

@@ -1,0 +1,205 @@
+/**
+ * The journal in PostgreSQL. An entry is one row: its JSON, and columns for what it is found by. Entries are written
+ * once and never changed; what waits for a batch stands in a small table of its own.
+ *
+ * @since 0.1.0
+ */
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Schema from "effect/Schema"
+import * as Migrator from "effect/sql/Migrator"
+import * as SqlClient from "effect/sql/SqlClient"
+import { ReceiptBatch, SignedReceipt } from "@guildhall/core/Receipt"
+import { DirectorySegment, Journal, PAGE_MAX, type RequestRecord, type UnsealedReceipt } from "./Journal.ts"
+import { columns, type JournalEntry, JournalEntryJson } from "./JournalEntry.ts"
+import { JournalError } from "./JournalError.ts"
+import * as JournalTables from "./internal/JournalTables.ts"
+import * as StorableJson from "./internal/StorableJson.ts"
+
+const encodeEntry = Schema.encodeEffect(JournalEntryJson)
+const decodeEntries = Schema.decodeUnknownEffect(Schema.Array(Schema.Struct({ body: JournalEntryJson })))
+const decodeSegments = Schema.decodeUnknownEffect(Schema.Array(DirectorySegment))
+const encodeBatch = Schema.encodeEffect(Schema.toCodecJson(ReceiptBatch))
+const decodeSigned = Schema.decodeUnknownEffect(Schema.toCodecJson(SignedReceipt))
+
+/** So many entries go into one statement. */
+const STATEMENT_MAX = 500
+
+const unavailable = (cause: unknown) => new JournalError({ reason: "Unavailable", cause })
+const corrupt = (cause: unknown) => new JournalError({ reason: "Corrupt", cause })
+const isRequest = (entry: JournalEntry): entry is RequestRecord => entry._tag !== "OperatorActed"
+const clamp = (limit: number): number => Math.max(0, Math.min(Math.floor(limit), PAGE_MAX))
+
+const chunksOf = <A>(items: ReadonlyArray<A>): ReadonlyArray<ReadonlyArray<A>> =>
+  Array.from({ length: Math.ceil(items.length / STATEMENT_MAX) }, (_, at) =>
+    items.slice(at * STATEMENT_MAX, (at + 1) * STATEMENT_MAX),
+  )
+
+const toRow = (entry: JournalEntry) =>
+  Effect.map(encodeEntry(entry), (body) => {
+    const found = columns(entry)
+    return {
+      id: entry.id,
+      tag: entry._tag,
+      request_id: found.requestId,
+      member: found.member,
+      revision: found.revision,
+      at_ms: found.atMs,
+      body,
+    }
+  })
+
+const makeEntries = (sql: SqlClient.SqlClient) => {
+  const insert = (rows: ReadonlyArray<unknown>) => sql`
+    WITH added AS (
+      INSERT INTO journal_entries (id, tag, request_id, member, revision, at_ms, body)
+      SELECT e.id, e.tag, e.request_id, e.member, e.revision, e.at_ms, e.body
+      FROM jsonb_to_recordset(${StorableJson.stringify(rows)}::text::jsonb)
+        AS e(id text, tag text, request_id text, member text, revision int, at_ms bigint, body jsonb)
+      ON CONFLICT (id) DO NOTHING
+      RETURNING id, tag
+    )
+    INSERT INTO journal_unsealed (entry_id) SELECT id FROM added WHERE tag = 'RequestEnded'`
+
+  const read = (rows: Effect.Effect<ReadonlyArray<unknown>, JournalError>) =>
+    Effect.flatMap(rows, (found) => Effect.mapError(decodeEntries(found), corrupt)).pipe(
+      Effect.map((found) => found.map((row) => row.body)),
+    )
+
+  const append: Journal["Service"]["append"] = Effect.fn("Journal.append")(function* (entries, position) {
+    if (entries.length === 0 && position === undefined) return
+    const rows = yield* Effect.forEach(entries, toRow).pipe(Effect.mapError(corrupt))
+    const write = Effect.gen(function* () {
+      for (const chunk of chunksOf(rows)) yield* insert(chunk)
+      if (position !== undefined) {
+        const up = `${position}`
+        yield* sql`UPDATE journal_position SET position = GREATEST(position, ${up}::text::numeric)`
+      }
+    })
+    yield* sql.withTransaction(write).pipe(Effect.mapError(unavailable))
+  })
+
+  const position = sql<{ readonly position: string }>`SELECT position::text AS position FROM journal_position`.pipe(
+    Effect.map((rows) => BigInt(rows[0]?.position ?? "0")),
+    Effect.mapError(unavailable),
+    Effect.withSpan("Journal.position"),
+  )
+
+  const requests: Journal["Service"]["requests"] = Effect.fn("Journal.requests")(function* (query) {
+    const rows =
+      "id" in query
+        ? sql`SELECT body FROM journal_entries WHERE request_id = ${query.id}
+              ORDER BY revision DESC NULLS LAST LIMIT 1`
+        : sql`SELECT DISTINCT ON (request_id) body FROM journal_entries
+              WHERE request_id IS NOT NULL
+                AND ${query.member === null ? sql`true` : sql`member = ${query.member}`}
+                AND ${query.before === undefined ? sql`true` : sql`request_id < ${query.before}`}
+              ORDER BY request_id DESC, revision DESC NULLS LAST LIMIT ${clamp(query.limit)}`
+    return (yield* read(Effect.mapError(rows, unavailable))).filter(isRequest)
+  })
+
+  return { append, position, requests, read }
+}
+
+const makeReceipts = (
+  sql: SqlClient.SqlClient,
+  read: ReturnType<typeof makeEntries>["read"],
+): Journal["Service"]["receipts"] => ({
+  unsealed: Effect.fn("Journal.receipts.unsealed")(function* (limit) {
+    const entries = yield* read(
+      sql`SELECT e.body FROM journal_unsealed u JOIN journal_entries e ON e.id = u.entry_id
+          ORDER BY u.number LIMIT ${clamp(limit)}`.pipe(Effect.mapError(unavailable)),
+    )
+    return entries.flatMap((entry): ReadonlyArray<UnsealedReceipt> =>
+      entry._tag === "RequestEnded" ? [{ entryId: entry.id, receipt: entry.receipt, salts: entry.salts }] : [],
+    )
+  }),
+  seal: Effect.fn("Journal.receipts.seal")(function* (batch, receipts) {
+    const json = yield* Effect.mapError(encodeBatch(batch), corrupt)
+    const rows = receipts.map(({ entryId, signed }) => ({
+      entry_id: entryId,
+      leaf: signed.index,
+      path: signed.path,
+    }))
+    const write = Effect.gen(function* () {
+      const added = yield* sql`INSERT INTO journal_batches (batch_id, body)
+        VALUES (${batch.batchId}, ${StorableJson.stringify(json)}::text::jsonb)
+        ON CONFLICT (batch_id) DO NOTHING RETURNING batch_id`
+      if (added.length === 0) return
+      // Deleting from the queue is what seals: two sealers that saw the same receipt cannot both seal it.
+      yield* sql`
+        WITH batch AS (
+          SELECT s.entry_id, s.leaf, s.path FROM jsonb_to_recordset(${JSON.stringify(rows)}::text::jsonb)
+            AS s(entry_id text, leaf int, path jsonb)
+        ), taken AS (
+          DELETE FROM journal_unsealed u USING batch WHERE u.entry_id = batch.entry_id
+          RETURNING batch.entry_id, batch.leaf, batch.path
+        )
+        INSERT INTO journal_sealed (entry_id, request_id, revision, batch_id, leaf, path)
+        SELECT taken.entry_id, e.request_id, e.revision, ${batch.batchId}, taken.leaf, taken.path
+        FROM taken JOIN journal_entries e ON e.id = taken.entry_id`
+    })
+    yield* sql.withTransaction(write).pipe(Effect.mapError(unavailable))
+  }),
+  signed: Effect.fn("Journal.receipts.signed")(function* (id) {
+    const rows = yield* sql`
+      SELECT e.body -> 'receipt' AS receipt, e.body -> 'salts' AS salts, s.leaf AS index, s.path, b.body AS batch
+      FROM journal_sealed s JOIN journal_entries e ON e.id = s.entry_id JOIN journal_batches b ON b.batch_id = s.batch_id
+      WHERE s.request_id = ${id} ORDER BY s.revision DESC LIMIT 1`.pipe(Effect.mapError(unavailable))
+    const [row] = rows
+    return row === undefined ? undefined : yield* Effect.mapError(decodeSigned(row), corrupt)
+  }),
+})
+
+const makeDirectory = (sql: SqlClient.SqlClient): Journal["Service"]["directory"] => ({
+  append: Effect.fn("Journal.directory.append")(function* (segments) {
+    if (segments.length === 0) return
+    const rows = segments.map(({ toVersion, ...segment }) => ({ ...segment, to_version: toVersion }))
+    yield* sql`
+      INSERT INTO journal_directory (replica, kind, version, to_version, body, hash)
+      SELECT d.replica, d.kind, d.version, d.to_version, d.body, d.hash
+      FROM jsonb_to_recordset(${JSON.stringify(rows)}::text::jsonb)
+        AS d(replica text, kind text, version bigint, to_version bigint, body text, hash text)
+      ON CONFLICT (replica, kind, version, to_version) DO NOTHING`.pipe(Effect.mapError(unavailable))
+  }),
+  upTo: Effect.fn("Journal.directory.upTo")(function* (replica, version) {
+    const rows = yield* sql<{ readonly version: bigint; readonly toVersion: bigint }>`
+      WITH start AS (
+        SELECT COALESCE(MAX(version), -1) AS version FROM journal_directory
+        WHERE replica = ${replica} AND kind = 'snapshot' AND version <= ${`${version}`}::text::bigint
+      )
+      SELECT d.replica, d.kind, d.version, d.to_version AS "toVersion", d.body, d.hash
+      FROM journal_directory d, start
+      WHERE d.replica = ${replica} AND (
+        (d.kind = 'snapshot' AND d.version = start.version)
+        OR (d.kind = 'changes' AND d.to_version > start.version AND d.version < ${`${version}`}::text::bigint)
+      )
+      ORDER BY d.kind DESC, d.version, d.to_version`.pipe(Effect.mapError(unavailable))
+    const numbered = rows.map((row) => ({ ...row, version: Number(row.version), toVersion: Number(row.toVersion) }))
+    return yield* Effect.mapError(decodeSegments(numbered), corrupt)
+  }),
+})
+
+/**
+ * Creates the tables that are missing, and answers a journal over them.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make: Effect.Effect<Journal["Service"], JournalError, SqlClient.SqlClient> = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient
+  yield* Migrator.make({})({
+    loader: Migrator.fromRecord(JournalTables.migrations),
+    table: "guildhall_journal_migrations",
+  }).pipe(Effect.mapError(unavailable))
+  const { read, ...entries } = makeEntries(sql)
+  return Journal.of({ ...entries, receipts: makeReceipts(sql, read), directory: makeDirectory(sql) })
+})
+
+/**
+ * {@link make} as a layer.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer: Layer.Layer<Journal, JournalError, SqlClient.SqlClient> = Layer.effect(Journal, make)

@@ -1,0 +1,258 @@
+/**
+ * The suite of the port `Journal`: one test for each of its numbered guarantees, with the same words.
+ *
+ * @since 0.1.0
+ */
+import { assert, describe, it, layer as sharing } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as Layer from "effect/Layer"
+import type { RequestId } from "@guildhall/core/Request"
+import type { ReceiptBatch, SignedReceipt } from "@guildhall/core/Receipt"
+import { type DirectorySegment, Journal, PAGE_MAX } from "../Journal.ts"
+import * as SampleEntry from "./SampleEntry.ts"
+
+/**
+ * A guarantee with the program that proves it.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Guarantee {
+  readonly number: number
+  readonly test: string
+  readonly proof: Effect.Effect<void, unknown, Journal>
+}
+
+const batchOf = (signed: number): ReceiptBatch => ({
+  batchId: `bat_${SampleEntry.text()}`,
+  market: "local",
+  root: "e".repeat(64),
+  size: signed,
+  signedAtMs: 1_750_000_001_000,
+  keyId: "key",
+  signature: "s",
+})
+
+/** What waits for a batch, of these requests alone: other tests may have left receipts behind. */
+const waiting = (ids: ReadonlyArray<RequestId>) =>
+  Effect.gen(function* () {
+    const journal = yield* Journal
+    const unsealed = yield* journal.receipts.unsealed(PAGE_MAX)
+    return unsealed.filter(({ receipt }) => ids.includes(receipt.id))
+  })
+
+const durable = Effect.gen(function* () {
+  const journal = yield* Journal
+  const first = SampleEntry.ended({ charge: 20_000_000n })
+  const act = SampleEntry.acted(SampleEntry.member())
+  yield* journal.append([first, act, first])
+  yield* journal.append([{ ...first, receipt: { ...first.receipt, charge: 1n } }])
+  yield* journal.append([first])
+  assert.deepStrictEqual(yield* journal.requests({ id: first.receipt.id }), [first])
+  assert.lengthOf(yield* waiting([first.receipt.id]), 1)
+  const many = SampleEntry.requestIds(1203).map((requestId) => SampleEntry.refused({ requestId, buyer: act.actor }))
+  yield* journal.append(many)
+  const page = yield* journal.requests({ member: act.actor, limit: PAGE_MAX })
+  assert.deepStrictEqual(page, many.toReversed().slice(0, PAGE_MAX))
+})
+
+const position = Effect.gen(function* () {
+  const journal = yield* Journal
+  const start = yield* journal.position
+  const entry = SampleEntry.ended()
+  yield* journal.append([entry], start + 10n)
+  assert.strictEqual(yield* journal.position, start + 10n)
+  yield* journal.append([SampleEntry.ended()])
+  assert.strictEqual(yield* journal.position, start + 10n)
+  yield* journal.append([entry], start + 4n)
+  assert.strictEqual(yield* journal.position, start + 10n)
+  yield* journal.append([], start + 2n ** 60n)
+  assert.strictEqual(yield* journal.position, start + 2n ** 60n)
+})
+
+const requests = Effect.gen(function* () {
+  const journal = yield* Journal
+  const buyer = SampleEntry.member()
+  const series = SampleEntry.requestIds(7)
+  const ids = series.slice(0, 5)
+  const [, second, , , , next, last] = series
+  if (second === undefined || next === undefined || last === undefined) return assert.fail("the ids are too few")
+  const other = SampleEntry.ended({ id: next })
+  const entries = ids.map((id, at) =>
+    at === 2
+      ? SampleEntry.refused({ requestId: id, buyer, model: "a\u0000\ud800b" })
+      : SampleEntry.ended({ id, buyer, revision: 0 }),
+  )
+  yield* journal.append([...entries.toReversed(), other])
+  const revised = SampleEntry.ended({ id: second, buyer, revision: 1, charge: 10n })
+  yield* journal.append([revised])
+
+  assert.deepStrictEqual(yield* journal.requests({ id: second }), [revised])
+  assert.deepStrictEqual(yield* journal.requests({ id: SampleEntry.receipt().id }), [])
+  const first = yield* journal.requests({ member: buyer, limit: 3 })
+  assert.deepStrictEqual(
+    first.map((entry) => (entry._tag === "RequestEnded" ? entry.receipt.id : entry.requestId)),
+    ids.toReversed().slice(0, 3),
+  )
+  const rest = yield* journal.requests({ member: buyer, before: ids[2], limit: 3 })
+  assert.deepStrictEqual<ReadonlyArray<unknown>>(rest, [revised, entries[0]])
+  assert.deepStrictEqual(yield* journal.requests({ member: SampleEntry.member(), limit: 3 }), [])
+  const everyone = yield* journal.requests({ member: null, before: last, limit: 6 })
+  assert.deepStrictEqual(
+    everyone.map((entry) => entry.id),
+    [other, entries[4], entries[3], entries[2], revised, entries[0]].map((entry) => entry?.id),
+  )
+})
+
+const sealed = Effect.gen(function* () {
+  const journal = yield* Journal
+  const entry = SampleEntry.ended()
+  const { id } = entry.receipt
+  yield* journal.append([entry])
+  assert.isUndefined(yield* journal.receipts.signed(id))
+  const [unsealed] = yield* waiting([id])
+  assert.deepStrictEqual(unsealed, { entryId: entry.id, receipt: entry.receipt, salts: entry.salts })
+
+  const sign = (from: typeof entry, batch: ReceiptBatch): SignedReceipt => ({
+    receipt: from.receipt,
+    salts: from.salts,
+    index: 3,
+    path: ["f".repeat(64), "1".repeat(64)],
+    batch,
+  })
+  const first = sign(entry, batchOf(4))
+  yield* journal.receipts.seal(first.batch, [{ entryId: entry.id, signed: first }])
+  assert.deepStrictEqual(yield* journal.receipts.signed(id), first)
+  assert.lengthOf(yield* waiting([id]), 0)
+  const again = sign(entry, batchOf(9))
+  yield* journal.receipts.seal(again.batch, [{ entryId: entry.id, signed: again }])
+  yield* journal.receipts.seal(first.batch, [{ entryId: entry.id, signed: { ...first, index: 0 } }])
+  assert.deepStrictEqual(yield* journal.receipts.signed(id), first)
+
+  const revised = SampleEntry.ended({ ...entry.receipt, revision: 1, charge: 10n })
+  yield* journal.append([revised])
+  assert.deepStrictEqual(yield* journal.receipts.signed(id), first)
+  const second = sign(revised, batchOf(1))
+  yield* journal.receipts.seal(second.batch, [{ entryId: revised.id, signed: second }])
+  assert.deepStrictEqual(yield* journal.receipts.signed(id), second)
+})
+
+const directory = Effect.gen(function* () {
+  const journal = yield* Journal
+  const replica = `gateway-${SampleEntry.text()}`
+  const segment = (kind: DirectorySegment["kind"], version: number, toVersion: number): DirectorySegment => ({
+    replica,
+    kind,
+    version,
+    toVersion,
+    body: `{"${kind}":[${version},${toVersion}]}`,
+    hash: `${version}-${toVersion}`,
+  })
+  const log = [
+    segment("changes", 0, 4),
+    segment("changes", 4, 10),
+    segment("snapshot", 10, 10),
+    segment("changes", 10, 15),
+    segment("changes", 15, 20),
+    segment("snapshot", 20, 20),
+  ]
+  yield* journal.directory.append(log.slice(0, 3))
+  yield* journal.directory.append(log.slice(2))
+  yield* journal.directory.append(log.slice(0, 1).map((first) => ({ ...first, body: "{}" })))
+  yield* journal.directory.append([{ ...segment("snapshot", 12, 12), replica: `${replica}-other` }])
+  assert.deepStrictEqual(yield* journal.directory.upTo(replica, 3), log.slice(0, 1))
+  assert.deepStrictEqual(yield* journal.directory.upTo(replica, 9), log.slice(0, 2))
+  assert.deepStrictEqual(yield* journal.directory.upTo(replica, 10), log.slice(2, 3))
+  assert.deepStrictEqual(yield* journal.directory.upTo(replica, 12), log.slice(2, 4))
+  assert.deepStrictEqual(yield* journal.directory.upTo(replica, 19), log.slice(2, 5))
+  assert.deepStrictEqual(yield* journal.directory.upTo(replica, 20), log.slice(5))
+  assert.deepStrictEqual(yield* journal.directory.upTo(`${replica}-none`, 20), [])
+})
+
+const noBodies = Effect.gen(function* () {
+  const journal = yield* Journal
+  const canary = `canary-${SampleEntry.text()}`
+  const entry = SampleEntry.ended()
+  const receipt = Object.assign({}, entry.receipt, { body: canary, messages: [{ role: "user", content: canary }] })
+  yield* journal.append([Object.assign({}, entry, { receipt, body: canary })])
+  const kept = yield* journal.requests({ id: entry.receipt.id })
+  assert.deepStrictEqual(kept, [entry])
+  const unsealed = yield* waiting([entry.receipt.id])
+  const amounts = (_: string, value: unknown) => (typeof value === "bigint" ? value.toString() : value)
+  assert.notInclude(JSON.stringify([kept, unsealed], amounts), canary)
+})
+
+/**
+ * What a journal guarantees, in the order of the port's documentation.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const guarantees: ReadonlyArray<Guarantee> = [
+  {
+    number: 1,
+    test: "An entry that `append` acknowledged is durable; appending the same id again changes nothing.",
+    proof: durable,
+  },
+  {
+    number: 2,
+    test: "`position` is the highest ledger sequence that was appended with its entries, so a copier can go on where it stopped.",
+    proof: position,
+  },
+  {
+    number: 3,
+    test: "A request is found by its id, with the newest revision of its receipt; a member's requests come newest first, page by page.",
+    proof: requests,
+  },
+  {
+    number: 4,
+    test: "A receipt is unsigned until a batch with it is sealed; once sealed its signed form verifies offline and never changes.",
+    proof: sealed,
+  },
+  {
+    number: 5,
+    test: "The directory log is returned as it was appended, from the newest snapshot at or before a version up to it.",
+    proof: directory,
+  },
+  { number: 6, test: "No entry holds a body of a request or of an answer.", proof: noBodies },
+]
+
+/**
+ * Proves a journal. A guarantee that a layer cannot keep is skipped with its reason, which is printed.
+ *
+ * @category suites
+ * @since 0.1.0
+ */
+export const suite = <E>(
+  name: string,
+  layer: Layer.Layer<Journal, E>,
+  options: { readonly skip?: ReadonlyArray<{ readonly test: number; readonly reason: string }> } = {},
+): void => {
+  sharing(layer, { timeout: "60 seconds" })(`Journal: ${name}`, (it) => {
+    for (const { number, test, proof } of guarantees) {
+      const skipped = options.skip?.find((skip) => skip.test === number)
+      if (skipped === undefined) it.effect(`${number}. ${test}`, () => proof)
+      else it.skip(`${number}. ${test} (skipped: ${skipped.reason})`, () => {})
+    }
+  })
+}
+
+/**
+ * Proves that the suite bites: on this layer the guarantee with this number must fail.
+ *
+ * @category suites
+ * @since 0.1.0
+ */
+export const breaks = <E>(name: string, layer: Layer.Layer<Journal, E>, number: number): void => {
+  describe(`Journal, broken: ${name}`, () => {
+    it.effect(`${number}. fails`, () =>
+      Effect.gen(function* () {
+        const guarantee = guarantees.find((one) => one.number === number)
+        if (guarantee === undefined) return assert.fail(`There is no guarantee ${number}.`)
+        const exit = yield* Effect.exit(Effect.provide(guarantee.proof, layer))
+        assert.isTrue(Exit.isFailure(exit), `guarantee ${number} holds on a layer that breaks it`)
+      }),
+    )
+  })
+}

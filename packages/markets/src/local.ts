@@ -1,0 +1,71 @@
+/**
+ * The market on your own machine, and the default: nine tenths to the provider, buyers topped up by hand, endpoints
+ * on private addresses allowed. Start a market of your own from a copy of it.
+ *
+ * @since 0.1.0
+ */
+import { USD } from "@guildhall/core/Asset"
+import type { MarketDefinition } from "@guildhall/core/MarketDefinition"
+
+/**
+ * The definition of the market `local`.
+ *
+ * **Example** (A market with another split)
+ *
+ * ```ts
+ * import { MarketDefinition } from "@guildhall/core"
+ * import { local } from "@guildhall/markets/local"
+ *
+ * const mine: MarketDefinition.MarketDefinition = {
+ *   ...local,
+ *   name: "mine",
+ *   split: {
+ *     shares: [{ party: "provider", bps: 8000 }, { party: "platform", bps: 2000 }],
+ *     remainderTo: "platform",
+ *   },
+ * }
+ * mine.split.shares[0].bps // => 8000
+ * ```
+ *
+ * @category definitions
+ * @since 0.1.0
+ */
+export const local: MarketDefinition = {
+  name: "local",
+  assets: [USD],
+  priceAsset: USD.code,
+  chargeAsset: USD.code,
+  payoutAssets: [USD.code],
+  split: {
+    shares: [
+      { party: "provider", bps: 9_000 },
+      { party: "platform", bps: 1_000 },
+    ],
+    remainderTo: "platform",
+  },
+  routing: { use: "LeastLoaded" },
+  payments: [{ use: "ApiKey" }],
+  topUps: [{ use: "Development" }],
+  payouts: [],
+  aliases: {},
+  prices: { inputCentsPerMillion: 100, outputCentsPerMillion: 200, maxCentsPerMillion: 100_000 },
+  limits: {
+    requestBytes: 10_000_000,
+    requestBodyMs: 30_000,
+    outputTokens: 4_096,
+    requestsPerMinute: 600,
+    concurrentRequests: 64,
+  },
+  timeouts: {
+    connectMs: 5_000,
+    headersMs: 60_000,
+    firstTokenMs: 60_000,
+    betweenTokensMs: 30_000,
+    totalMs: 600_000,
+  },
+  attempts: 3,
+  heartbeat: { intervalMs: 60_000, missesMax: 2, checkMs: 60_000 },
+  hold: { lifeMs: 60_000, renewMs: 10_000 },
+  receipts: { batchMs: 500, batchSize: 512 },
+  endpoints: { allowPrivate: true },
+}

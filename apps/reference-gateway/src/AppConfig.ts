@@ -1,0 +1,221 @@
+/**
+ * Every setting of the reference gateway: its name in the environment, its default, what it may be, and its sentence.
+ * This table is the only place; the README's table is made from it.
+ */
+import * as Config from "effect/Config"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
+import * as Schema from "effect/Schema"
+import path from "node:path"
+import { LaunchError } from "./LaunchError.ts"
+
+interface Setting<A> {
+  readonly variable: string
+  /** The text used when the variable is not set; `undefined` leaves the setting out. */
+  readonly fallback: string | undefined
+  readonly allowed: string
+  readonly sentence: string
+  readonly isSecret: boolean
+  readonly codec: Schema.ConstraintCodec<A, string>
+}
+
+const setting = <A>(
+  variable: string,
+  fallback: string | undefined,
+  codec: Schema.ConstraintCodec<A, string>,
+  allowed: string,
+  sentence: string,
+  isSecret = false,
+): Setting<A> => ({ variable, fallback, codec, allowed, sentence, isSecret })
+
+const Port = Schema.FiniteFromString.pipe(
+  Schema.check(Schema.isInt(), Schema.isBetween({ minimum: 0, maximum: 65_535 })),
+)
+
+const DatabaseUrl = Schema.String.pipe(Schema.check(Schema.isPattern(/^postgres(ql)?:\/\/\S+$/)))
+
+const table = {
+  port: setting(
+    "GUILDHALL_PORT",
+    "8787",
+    Port,
+    "a whole number from 0 to 65535",
+    "The port of the gateway; 0 takes a free one.",
+  ),
+  host: setting(
+    "GUILDHALL_HOST",
+    "127.0.0.1",
+    Schema.NonEmptyString,
+    "an address of this machine",
+    "The address to listen on. `0.0.0.0` opens the gateway to the network: put TLS in front of it.",
+  ),
+  home: setting(
+    "GUILDHALL_HOME",
+    ".guildhall",
+    Schema.NonEmptyString,
+    "a directory",
+    "Where everything is kept: database, keys, `dev.json`. The default is in the repository; another relative path starts where you are.",
+  ),
+  market: setting(
+    "GUILDHALL_MARKET",
+    "local",
+    Schema.NonEmptyString,
+    "the name of a market, or a path that ends in .json",
+    "The market definition to run.",
+  ),
+  databaseUrl: setting(
+    "DATABASE_URL",
+    undefined,
+    DatabaseUrl,
+    "a URL that begins with postgres://",
+    "A PostgreSQL (15 or later) to use instead of the embedded one, e.g. `postgres://user:password@host:5432/database`.",
+    true,
+  ),
+  agent: setting(
+    "GUILDHALL_AGENT",
+    "on",
+    Schema.Literals(["on", "off"]),
+    "on or off",
+    "Whether to start a provider on this machine beside the gateway.",
+  ),
+  model: setting(
+    "GUILDHALL_MODEL",
+    undefined,
+    Schema.NonEmptyString,
+    "a name like org/model, or the path of a .gguf file",
+    "The model that the provider serves; same as `npm start -- --model …`. Without it: what a model server on this machine offers, else the demo model.",
+  ),
+  logLevel: setting(
+    "GUILDHALL_LOG_LEVEL",
+    "Info",
+    Schema.Literals(["Trace", "Debug", "Info", "Warn", "Error", "None"]),
+    "Trace, Debug, Info, Warn, Error or None",
+    "The least severe log lines to print. Bodies of requests are never among them.",
+  ),
+  otlpEndpoint: setting(
+    "OTEL_EXPORTER_OTLP_ENDPOINT",
+    undefined,
+    Schema.String.pipe(Schema.check(Schema.isPattern(/^https?:\/\/\S+$/))),
+    "a URL that begins with http:// or https://",
+    "Where traces, metrics and logs are sent by OTLP; other `OTEL_*` variables (service name, headers, resource attributes) count too.",
+  ),
+} as const
+
+/** Variables that are the project's own affair and no settings. */
+const internal = new Set(["GUILDHALL_EXIT_WITH_PARENT", "GUILDHALL_TEST_DATABASE_URL"])
+
+/**
+ * The settings of one start, with paths made absolute.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Settings {
+  readonly port: number
+  readonly host: string
+  /** Absolute path. */
+  readonly home: string
+  /** A market's name, or the absolute path of a `.json` file. */
+  readonly market: string
+  readonly databaseUrl: Redacted.Redacted | undefined
+  readonly agent: "on" | "off"
+  /** A model's name, or the absolute path of a model file. */
+  readonly model: string | undefined
+  readonly logLevel: "Trace" | "Debug" | "Info" | "Warn" | "Error" | "None"
+  readonly otlpEndpoint: string | undefined
+}
+
+const read = <A>(entry: Setting<A>): Effect.Effect<A | undefined, LaunchError> =>
+  Effect.gen(function* () {
+    const given = yield* Effect.orElseSucceed(Config.option(Config.String(entry.variable)), Option.none<string>)
+    const text = Option.getOrUndefined(Option.filter(given, (value) => value !== "")) ?? entry.fallback
+    if (text === undefined) return undefined
+    return yield* Schema.decodeUnknownEffect(entry.codec)(text).pipe(
+      Effect.mapError(
+        () =>
+          new LaunchError({
+            what: `The setting ${entry.variable} has a value it cannot have${entry.isSecret ? "" : `: "${text}"`}.`,
+            why: `It must be ${entry.allowed}.`,
+            todo: `Change it, or leave it out${entry.fallback === undefined ? "" : ` for the default, ${entry.fallback}`}.`,
+          }),
+      ),
+    )
+  })
+
+const readRequired = <A>(entry: Setting<A>): Effect.Effect<A, LaunchError> =>
+  Effect.flatMap(read(entry), (value) =>
+    value === undefined ? Effect.die(`${entry.variable} has no default`) : Effect.succeed(value),
+  )
+
+const repository = path.resolve(import.meta.dirname, "../../..")
+
+/** Where the person typed the command: npm itself moves to the repository's root before it runs a script. */
+const startedIn = (): string => process.env["INIT_CWD"] ?? process.cwd()
+
+const fromWhereStarted = (file: string) => path.resolve(startedIn(), file)
+
+/** A model can be a file or a name with a slash in it. */
+const resolveModel = (model: string): string =>
+  /^(\.{0,2}\/|~\/)|\.gguf$/.test(model)
+    ? fromWhereStarted(model.replace(/^~(?=\/)/, process.env["HOME"] ?? "~"))
+    : model
+
+/**
+ * Reads all settings. Fails with a letter that names the variable, its value and what is allowed.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const load: Effect.Effect<Settings, LaunchError> = Effect.gen(function* () {
+  const home = yield* readRequired(table.home)
+  const market = yield* readRequired(table.market)
+  const databaseUrl = yield* read(table.databaseUrl)
+  const model = yield* read(table.model)
+  return {
+    port: yield* readRequired(table.port),
+    host: yield* readRequired(table.host),
+    home: home === table.home.fallback ? path.join(repository, home) : fromWhereStarted(home),
+    market: market.endsWith(".json") ? fromWhereStarted(market) : market,
+    databaseUrl: databaseUrl === undefined ? undefined : Redacted.make(databaseUrl),
+    agent: yield* readRequired(table.agent),
+    model: model === undefined ? undefined : resolveModel(model),
+    logLevel: yield* readRequired(table.logLevel),
+    otlpEndpoint: yield* read(table.otlpEndpoint),
+  }
+})
+
+/**
+ * Settings with a model named on the command line, which wins over the environment.
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const withModel = (settings: Settings, model: string): Settings => ({ ...settings, model: resolveModel(model) })
+
+/**
+ * Variables of the environment that look like settings and are none: most likely misspelt.
+ *
+ * @category queries
+ * @since 0.1.0
+ */
+export const unknownVariables = (environment: Readonly<Record<string, string | undefined>>): ReadonlyArray<string> => {
+  const known = new Set<string>(Object.values(table).map((entry) => entry.variable))
+  return Object.keys(environment).filter(
+    (name) => name.startsWith("GUILDHALL_") && !known.has(name) && !internal.has(name),
+  )
+}
+
+/**
+ * The settings as a Markdown table, for the README.
+ *
+ * @category formatting
+ * @since 0.1.0
+ */
+export const settingsMarkdown = (): string => {
+  const rows = Object.values(table).map(
+    (entry) =>
+      `| \`${entry.variable}\` | ${entry.fallback === undefined ? "" : `\`${entry.fallback}\``} | ${entry.sentence} |`,
+  )
+  return ["| variable | default | what it does |", "|---|---|---|", ...rows].join("\n")
+}

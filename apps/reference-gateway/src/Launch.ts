@@ -1,0 +1,212 @@
+/**
+ * Starts a market and keeps it until the scope closes: home and lock, database, gateway, provider, in this order, and
+ * back in the reverse order. What the gateway is made of comes from outside, as {@link LaunchOptions.app}.
+ */
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
+import * as Scope from "effect/Scope"
+import { createServer } from "node:net"
+import { fileURLToPath } from "node:url"
+import type { Settings } from "./AppConfig.ts"
+import * as Child from "./Child.ts"
+import * as Database from "./Database.ts"
+import * as DevFile from "./DevFile.ts"
+import * as HomeLock from "./HomeLock.ts"
+import { LaunchError, reasonOf } from "./LaunchError.ts"
+
+/**
+ * What the gateway is given.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Facts {
+  /** `home` is an existing directory, a real path, and ours alone. */
+  readonly settings: Settings
+  /** A PostgreSQL that answered. While it restarts after a crash, connections fail for a moment. */
+  readonly databaseUrl: Redacted.Redacted
+  /** The keys of the last start in this home, to be used again. */
+  readonly lastKeys: DevFile.Keys | undefined
+}
+
+/**
+ * What a running gateway answers. The scope it was made in drains and settles when it closes, within 4 seconds.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Running {
+  /** The port it listens on. */
+  readonly port: number
+  readonly keys: DevFile.Keys
+  /** The provider to start on this machine, `undefined` for none. */
+  readonly agent: AgentCommand | undefined
+  /** Waits until a request would be served. */
+  readonly ready: Effect.Effect<void>
+  /** The model for the `curl` line, asked for when the market is ready. */
+  readonly model: Effect.Effect<string>
+}
+
+/**
+ * How the agent is started: its own arguments, and what is added to its environment.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface AgentCommand {
+  readonly args: ReadonlyArray<string>
+  readonly env: Readonly<Record<string, string>>
+}
+
+/**
+ * What a market is launched with.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface LaunchOptions {
+  readonly settings: Settings
+  readonly app: (facts: Facts) => Effect.Effect<Running, LaunchError, Scope.Scope>
+  /** Prints a line for the person at the terminal. */
+  readonly print: (line: string) => Effect.Effect<void>
+}
+
+const readyLimit = Duration.seconds(90)
+const slowReady = Duration.seconds(5)
+
+/**
+ * The letter for an address that cannot be listened on. For `app` too: between the first look and its own listening
+ * another process may take the port.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export const listenError = (settings: Settings, cause: unknown): LaunchError => {
+  const where = `${settings.host}:${settings.port}`
+  const code = cause instanceof Error && "code" in cause ? cause.code : undefined
+  if (code === "EADDRINUSE") {
+    return new LaunchError({
+      what: `Port ${settings.port} of ${settings.host} is in use by another program.`,
+      why: "Perhaps another Guildhall runs in another home.",
+      todo: "Stop that program, or take another port: GUILDHALL_PORT=8788 npm start (0 takes any free one).",
+    })
+  }
+  if (code === "EACCES") {
+    return new LaunchError({
+      what: `This user may not listen on ${where}.`,
+      why: "Ports below 1024 are for root on many systems.",
+      todo: "Choose a port above 1023 with GUILDHALL_PORT.",
+    })
+  }
+  return new LaunchError({
+    what: `The gateway cannot listen on ${where}.`,
+    why: reasonOf(cause),
+    todo: "GUILDHALL_HOST must be an address of this machine, e.g. 127.0.0.1 or 0.0.0.0.",
+  })
+}
+
+/** Looks whether the port can be had before anything is started. */
+const requirePort = (settings: Settings) =>
+  Effect.callback<void, LaunchError>((resume) => {
+    const server = createServer()
+    server.once("error", (cause) => resume(Effect.fail(listenError(settings, cause))))
+    server.listen(settings.port, settings.host, () => server.close(() => resume(Effect.void)))
+  })
+
+/** The address to give to clients on this machine. */
+const urlOf = (settings: Settings, port: number): string => {
+  const host = settings.host === "0.0.0.0" || settings.host === "::" ? "127.0.0.1" : settings.host
+  return `http://${host.includes(":") ? `[${host}]` : host}:${port}`
+}
+
+/** The agent gets its own settings only: it must not hold what the gateway holds. */
+const agentEnvironment = (agent: AgentCommand): NodeJS.ProcessEnv => {
+  const { DATABASE_URL: _, ...inherited } = process.env
+  return { ...inherited, ...agent.env }
+}
+
+const startAgent = (agent: AgentCommand) =>
+  Child.supervise({
+    name: "The provider",
+    start: Child.start({
+      name: "agent",
+      command: process.execPath,
+      args: [
+        "--conditions=@guildhall/source",
+        fileURLToPath(import.meta.resolve("@guildhall/agent/main")),
+        ...agent.args,
+        "--exit-with-parent",
+      ],
+      env: agentEnvironment(agent),
+      output: { onLine: (line) => process.stderr.write(`agent | ${line}\n`) },
+      // The gateway has drained before this, so there is nothing left for the agent to finish.
+      stop: [{ signal: "SIGTERM", waitMs: 700 }],
+      force: "SIGKILL",
+    }),
+    maxPauseMs: 10_000,
+  })
+
+const awaitReady = (running: Running) =>
+  Effect.gen(function* () {
+    const patience = Effect.logInfo("Waiting for the provider to serve its model …").pipe(
+      Effect.delay(slowReady),
+      Effect.andThen(Effect.never),
+    )
+    const served = yield* Effect.timeoutOption(Effect.raceFirst(running.ready, patience), readyLimit)
+    if (Option.isNone(served)) {
+      yield* Effect.logWarning("No provider serves yet; requests are refused until one does. Its own lines say why.")
+    }
+  })
+
+const curlLine = (url: string, keys: DevFile.Keys, model: string): string => {
+  const body = JSON.stringify({ model, stream: true, messages: [{ role: "user", content: "Hello" }] })
+  return [
+    `curl -N ${url}/v1/chat/completions`,
+    `-H "Authorization: Bearer ${Redacted.value(keys.buyerKey)}"`,
+    `-H "Content-Type: application/json"`,
+    `-d '${body.replaceAll("'", `'\\''`)}'`,
+  ].join(" ")
+}
+
+const announce = (options: LaunchOptions, settings: Settings, running: Running) =>
+  Effect.gen(function* () {
+    const url = urlOf(settings, running.port)
+    const lines = [
+      "",
+      `base URL      ${url}/v1`,
+      `buyer key     ${Redacted.value(running.keys.buyerKey)}`,
+      `operator key  ${Redacted.value(running.keys.operatorKey)}`,
+      "",
+      curlLine(url, running.keys, yield* running.model),
+      "",
+      `guildhall ready ${url}`,
+    ]
+    yield* Effect.forEach(lines, (line) => options.print(line), { discard: true })
+  })
+
+/**
+ * Starts the market. Succeeds when it is ready; closing the scope stops it: the gateway drains and settles, then the
+ * provider stops, then the database.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const launch = (options: LaunchOptions): Effect.Effect<void, LaunchError, Scope.Scope> =>
+  Effect.gen(function* () {
+    const settings = yield* Database.makeHome(options.settings)
+    const lock = yield* HomeLock.acquire({ directory: settings.home, purpose: Database.marketPurpose })
+    yield* requirePort(settings)
+    const databaseUrl = yield* Database.make(settings)
+    // Made before the gateway, so that it closes after it: the last streams still need the provider.
+    const agentScope = yield* Effect.acquireRelease(Scope.make(), (scope) => Scope.close(scope, Exit.void))
+    const lastKeys = yield* DevFile.readKeys(settings.home)
+    const running = yield* options.app({ settings, databaseUrl, lastKeys })
+    yield* Effect.addFinalizer(() => lock.announceStop)
+    yield* DevFile.write(settings.home, urlOf(settings, running.port), running.keys)
+    if (running.agent !== undefined) yield* Scope.provide(startAgent(running.agent), agentScope)
+    yield* awaitReady(running)
+    yield* announce(options, settings, running)
+  })

@@ -1,0 +1,73 @@
+/**
+ * Runs the program as the process it is: Ctrl-C, signals, a closed terminal, the exit code.
+ */
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import type * as Exit from "effect/Exit"
+import * as CliError from "effect/cli/CliError"
+import * as Child from "./Child.ts"
+import { LaunchError } from "./LaunchError.ts"
+
+/** Everything has ended by then, or is ended. */
+const stopLimitMs = 4_800
+
+/**
+ * One Ctrl-C arrives several times: from the terminal, from npm, from the launcher. Only a later one is a second one.
+ */
+const sameSignalMs = 700
+
+const parentPollMs = 500
+
+const exitCode = (exit: Exit.Exit<unknown, unknown>, isStopped: boolean): number => {
+  if (exit._tag === "Success" || (isStopped && Cause.hasInterruptsOnly(exit.cause))) return 0
+  return 1
+}
+
+const report = (exit: Exit.Exit<unknown, unknown>): void => {
+  if (exit._tag === "Success" || Cause.hasInterruptsOnly(exit.cause)) return
+  const error = Cause.squash(exit.cause)
+  // What is wrong with a command line has been told by effect/cli, with the help.
+  if (CliError.isCliError(error)) return
+  // A letter is printed as it is; anything else is a defect of ours, told in full.
+  process.stderr.write(`\n${error instanceof LaunchError ? error.message : Cause.pretty(exit.cause)}\n`)
+}
+
+/**
+ * Runs the main program to its end and exits. The first SIGINT, SIGTERM or SIGHUP interrupts it, which closes its
+ * scopes; a second one, or 4.8 seconds, ends every child and this process at once.
+ *
+ * @category running
+ * @since 0.1.0
+ */
+export const runMain = (program: Effect.Effect<unknown, unknown>): void => {
+  // Whoever read our output may be gone before us; that must not end us halfway through.
+  for (const stream of [process.stdout, process.stderr]) stream.on("error", () => undefined)
+  process.on("exit", Child.forceAllUnsafe)
+  const fiber = Effect.runFork(program)
+  let stoppedAt: number | undefined
+  const force = (why: string): never => {
+    process.stderr.write(`${why}; ending everything at once. The next start recovers.\n`)
+    // The hook at exit ends the children.
+    process.exit(130)
+  }
+  const stop = () => {
+    const now = performance.now()
+    if (stoppedAt === undefined) {
+      stoppedAt = now
+      process.stderr.write("\nStopping …\n")
+      setTimeout(force, stopLimitMs, "Stopping took too long").unref()
+      fiber.interruptUnsafe()
+    } else if (now - stoppedAt > sameSignalMs) force("Interrupted again")
+  }
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, stop)
+  if (process.env["GUILDHALL_EXIT_WITH_PARENT"] === "1") {
+    const parent = process.ppid
+    setInterval(() => {
+      if (process.ppid !== parent && stoppedAt === undefined) stop()
+    }, parentPollMs).unref()
+  }
+  fiber.addObserver((exit) => {
+    report(exit)
+    process.exit(exitCode(exit, stoppedAt !== undefined))
+  })
+}

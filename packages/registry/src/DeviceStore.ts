@@ -1,0 +1,206 @@
+/**
+ * What `Devices` needs of a store. The rules of devices stand in `Devices`, shared by every store; each method here
+ * is one atomic step.
+ *
+ * @since 0.1.0
+ */
+import * as Effect from "effect/Effect"
+import type * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
+import * as Canonical from "@guildhall/core/Canonical"
+import { Device, type DeviceId } from "@guildhall/core/Device"
+import { Instance, type InstanceId } from "@guildhall/core/Instance"
+import type { RegistryError } from "./RegistryError.ts"
+
+/**
+ * A device as it is stored; its sequence is kept apart, because it is used up before the device is registered.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export const DeviceRow = Schema.Struct({
+  id: Device.fields.id,
+  memberId: Device.fields.memberId,
+  publicKey: Device.fields.publicKey,
+  state: Device.fields.state,
+})
+/** @since 0.1.0 */
+export type DeviceRow = typeof DeviceRow.Type
+
+/**
+ * An instance as it is stored. `version` numbers its last change, `termsVersion` the last one of anything but its
+ * state. One that left the market stays, with `listed` false, so that readers can be told.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface InstanceRow {
+  readonly instance: Instance
+  readonly listed: boolean
+  readonly version: number
+  readonly termsVersion: number
+  readonly lastBeatAtMs: number
+  readonly registeredAtMs: number
+}
+
+/**
+ * A device with its instances, the unlisted ones included.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Holding {
+  readonly device: DeviceRow | undefined
+  readonly instances: ReadonlyArray<InstanceRow>
+}
+
+/**
+ * What a rule makes of a holding: rows to write. The store gives the versions, see {@link number}.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Change {
+  readonly device?: DeviceRow
+  readonly instances: ReadonlyArray<Omit<InstanceRow, "version" | "termsVersion">>
+}
+
+/**
+ * The store.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface DeviceStore {
+  /** Uses the sequence up if it is higher than every one before, and the device is not revoked. */
+  readonly useSequence: (
+    id: DeviceId,
+    sequence: number,
+    atMs: number,
+  ) => Effect.Effect<"used" | "replayed" | "revoked", RegistryError>
+  /** Forgets the sequences that were last raised before a time by devices that are not registered. */
+  readonly forgetSequences: (beforeMs: number) => Effect.Effect<void, RegistryError>
+  readonly device: (id: DeviceId) => Effect.Effect<Device | undefined, RegistryError>
+  /**
+   * Runs the rule on what a device (named by itself or by an instance) holds, and keeps what it answers. Nothing
+   * changes these rows in between, and changes become visible in the order of their versions.
+   */
+  readonly change: (
+    about: { readonly device: DeviceId } | { readonly instance: InstanceId },
+    rule: (holding: Holding) => Result.Result<Change, RegistryError>,
+  ) => Effect.Effect<void, RegistryError>
+  /** Sets the last beat of those of the instances that the device has on the market, and answers them. */
+  readonly touch: (
+    device: DeviceId,
+    ids: ReadonlyArray<InstanceId>,
+    atMs: number,
+  ) => Effect.Effect<ReadonlyArray<Pick<Instance, "id" | "state">>, RegistryError>
+  /** Every instance on the market, in the order of their last changes. */
+  readonly listed: Effect.Effect<ReadonlyArray<InstanceRow>, RegistryError>
+  /** The rows with a higher version, in the order of their versions, and the newest version there is. */
+  readonly since: (
+    version: number,
+  ) => Effect.Effect<{ readonly version: number; readonly rows: ReadonlyArray<InstanceRow> }, RegistryError>
+}
+
+const InstanceJson = Schema.toCodecJson(Instance)
+
+/** The JSON of an instance: what a store keeps. @since 0.1.0 */
+export const encodeInstance = Schema.encodeEffect(InstanceJson)
+
+/** Reads what {@link encodeInstance} wrote. @since 0.1.0 */
+export const decodeInstance = Schema.decodeUnknownEffect(InstanceJson)
+
+const terms = (instance: Instance): string =>
+  // What the codec for JSON writes is JSON; its type only says that it is a struct.
+  Canonical.stringify({ ...(Schema.encodeSync(InstanceJson)(instance) as Canonical.Json & object), state: "online" })
+
+/**
+ * Numbers the instances of a change. `last` is the newest version there is; a row that is as before but for its beat
+ * keeps its versions, so beats that change nothing are not told to anyone.
+ *
+ * @category rules
+ * @since 0.1.0
+ */
+export const number = (
+  last: number,
+  before: ReadonlyArray<InstanceRow>,
+  change: Change,
+): { readonly last: number; readonly rows: ReadonlyArray<InstanceRow> } => {
+  let next = last
+  const rows = change.instances.map((row): InstanceRow => {
+    const known = before.find(({ instance }) => instance.id === row.instance.id)
+    const newTerms = known === undefined || known.listed !== row.listed || terms(known.instance) !== terms(row.instance)
+    if (!newTerms && known.instance.state === row.instance.state) {
+      return { ...row, version: known.version, termsVersion: known.termsVersion }
+    }
+    next += 1
+    return { ...row, version: next, termsVersion: newTerms ? next : known.termsVersion }
+  })
+  return { last: next, rows }
+}
+
+interface Sequence {
+  readonly sequence: number
+  readonly atMs: number
+}
+
+/**
+ * A store in this process's memory. Every step runs at once, so nothing needs a lock.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const makeMemory: Effect.Effect<DeviceStore> = Effect.sync(() => {
+  const devices = new Map<DeviceId, DeviceRow>()
+  const sequences = new Map<DeviceId, Sequence>()
+  const rows = new Map<InstanceId, InstanceRow>()
+  let version = 0
+
+  const byVersion = () => [...rows.values()].sort((a, b) => a.version - b.version)
+  const holding = (id: DeviceId | undefined): Holding => ({
+    device: id === undefined ? undefined : devices.get(id),
+    instances: [...rows.values()].filter(({ instance }) => instance.deviceId === id),
+  })
+
+  return {
+    useSequence: (id, sequence, atMs) =>
+      Effect.sync(() => {
+        if (devices.get(id)?.state === "revoked") return "revoked"
+        if ((sequences.get(id)?.sequence ?? -1) >= sequence) return "replayed"
+        sequences.set(id, { sequence, atMs })
+        return "used"
+      }),
+    forgetSequences: (beforeMs) =>
+      Effect.sync(() => {
+        for (const [id, { atMs }] of sequences) if (atMs < beforeMs && !devices.has(id)) sequences.delete(id)
+      }),
+    device: (id) =>
+      Effect.sync(() => {
+        const row = devices.get(id)
+        const used = sequences.get(id)
+        return row === undefined ? undefined : { ...row, sequence: used?.sequence ?? 0, lastSeenAtMs: used?.atMs ?? 0 }
+      }),
+    change: (about, rule) =>
+      Effect.suspend(() => {
+        const held = holding("device" in about ? about.device : rows.get(about.instance)?.instance.deviceId)
+        return Effect.map(Effect.fromResult(rule(held)), (change) => {
+          if (change.device !== undefined) devices.set(change.device.id, change.device)
+          const numbered = number(version, held.instances, change)
+          for (const row of numbered.rows) rows.set(row.instance.id, row)
+          version = numbered.last
+        })
+      }),
+    touch: (device, ids, atMs) =>
+      Effect.sync(() =>
+        ids.flatMap((id) => {
+          const row = rows.get(id)
+          if (row === undefined || !row.listed || row.instance.deviceId !== device) return []
+          rows.set(id, { ...row, lastBeatAtMs: atMs })
+          return [{ id, state: row.instance.state }]
+        }),
+      ),
+    listed: Effect.sync(() => byVersion().filter((row) => row.listed)),
+    since: (after) => Effect.sync(() => ({ version, rows: byVersion().filter((row) => row.version > after) })),
+  }
+})

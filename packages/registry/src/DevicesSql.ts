@@ -1,0 +1,188 @@
+/**
+ * Devices in PostgreSQL. One row holds the newest version; whoever changes instances locks it until the change is
+ * committed, so versions become visible in the order of their numbers, and a reader that has seen one has seen all
+ * before it. Beats that change nothing do not touch it.
+ *
+ * @since 0.1.0
+ */
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Schema from "effect/Schema"
+import * as SqlClient from "effect/sql/SqlClient"
+import type { SqlError } from "effect/sql/SqlError"
+import { Device, type DeviceId } from "@guildhall/core/Device"
+import { Instance, InstanceId, InstanceState } from "@guildhall/core/Instance"
+import * as DeviceStore from "./DeviceStore.ts"
+import { Devices, make as makeDevices, type Options } from "./Devices.ts"
+import * as RegistryTables from "./internal/RegistryTables.ts"
+import { corrupt, unavailable } from "./internal/Unavailable.ts"
+import type { RegistryError } from "./RegistryError.ts"
+
+const InstanceRows = Schema.Array(
+  Schema.Struct({
+    instance: Schema.toCodecJson(Instance),
+    listed: Schema.Boolean,
+    version: Schema.Int,
+    termsVersion: Schema.Int,
+    lastBeatAtMs: Schema.Int,
+    registeredAtMs: Schema.Int,
+  }),
+)
+
+/** Runs a query and reads its rows; rows that do not decode are rows that nobody can read. */
+const reading = <S extends Schema.Codec<unknown, unknown>>(schema: S) => {
+  const decode = Schema.decodeUnknownEffect(schema)
+  return (rows: Effect.Effect<ReadonlyArray<unknown>, SqlError>): Effect.Effect<S["Type"], RegistryError> =>
+    rows.pipe(
+      Effect.mapError(unavailable),
+      Effect.flatMap((found) => Effect.mapError(decode(found), corrupt)),
+    )
+}
+const readInstances = reading(InstanceRows)
+const readDeviceRows = reading(Schema.Array(DeviceStore.DeviceRow))
+const readDevices = reading(Schema.Array(Device))
+const readStates = reading(Schema.Array(Schema.Struct({ id: InstanceId, state: InstanceState })))
+const readVersion = reading(Schema.Array(Schema.Struct({ version: Schema.Int })))
+const readUse = reading(Schema.Array(Schema.Struct({ revoked: Schema.Boolean, used: Schema.Boolean })))
+
+/** Numbers leave PostgreSQL as doubles, which hold every version and time exactly. */
+const INSTANCE_COLUMNS = `terms || jsonb_build_object('state', state) AS instance, listed, version::float8 AS version,
+  terms_version::float8 AS "termsVersion", last_beat_at_ms::float8 AS "lastBeatAtMs",
+  registered_at_ms::float8 AS "registeredAtMs"`
+
+const int8 = (value: number): string => `${value}`
+
+const makeSequences = (sql: SqlClient.SqlClient): Pick<DeviceStore.DeviceStore, "useSequence" | "forgetSequences"> => ({
+  useSequence: Effect.fnUntraced(function* (id, sequence, atMs) {
+    const [row] = yield* readUse(sql`
+      WITH revoked AS (SELECT 1 FROM registry_devices WHERE id = ${id} AND state = 'revoked'),
+      used AS (
+        INSERT INTO registry_sequences AS s (device_id, sequence, seen_at_ms)
+        SELECT ${id}::text, ${int8(sequence)}::text::bigint, ${int8(atMs)}::text::bigint
+        WHERE NOT EXISTS (SELECT 1 FROM revoked)
+        ON CONFLICT (device_id) DO UPDATE SET sequence = excluded.sequence, seen_at_ms = excluded.seen_at_ms
+        WHERE s.sequence < excluded.sequence
+        RETURNING 1
+      )
+      SELECT EXISTS (SELECT 1 FROM revoked) AS revoked, EXISTS (SELECT 1 FROM used) AS used`)
+    return row?.revoked === true ? "revoked" : row?.used === true ? "used" : "replayed"
+  }),
+  forgetSequences: (beforeMs) =>
+    sql`DELETE FROM registry_sequences s WHERE s.seen_at_ms < ${int8(beforeMs)}::text::bigint
+      AND NOT EXISTS (SELECT 1 FROM registry_devices d WHERE d.id = s.device_id)`.pipe(
+      Effect.mapError(unavailable),
+      Effect.asVoid,
+    ),
+})
+
+const makeWrite = (sql: SqlClient.SqlClient) => {
+  const device = (row: DeviceStore.DeviceRow) => sql`
+    INSERT INTO registry_devices (id, member_id, public_key, state)
+    VALUES (${row.id}, ${row.memberId}, ${row.publicKey}, ${row.state})
+    ON CONFLICT (id) DO UPDATE SET state = excluded.state`
+
+  const instance = (row: DeviceStore.InstanceRow, terms: string) => sql`
+    INSERT INTO registry_instances AS i
+      (id, device_id, terms, state, listed, version, terms_version, last_beat_at_ms, registered_at_ms)
+    VALUES (${row.instance.id}, ${row.instance.deviceId}, ${terms}::text::jsonb, ${row.instance.state}, ${row.listed},
+      ${int8(row.version)}::text::bigint, ${int8(row.termsVersion)}::text::bigint,
+      ${int8(row.lastBeatAtMs)}::text::bigint, ${int8(row.registeredAtMs)}::text::bigint)
+    ON CONFLICT (id) DO UPDATE SET terms = excluded.terms, state = excluded.state, listed = excluded.listed,
+      version = excluded.version, terms_version = excluded.terms_version,
+      last_beat_at_ms = GREATEST(i.last_beat_at_ms, excluded.last_beat_at_ms),
+      registered_at_ms = excluded.registered_at_ms`
+
+  return Effect.fnUntraced(function* (change: DeviceStore.Change, rows: ReadonlyArray<DeviceStore.InstanceRow>) {
+    if (change.device !== undefined) yield* Effect.mapError(device(change.device), unavailable)
+    for (const row of rows) {
+      const terms = JSON.stringify(yield* Effect.mapError(DeviceStore.encodeInstance(row.instance), corrupt))
+      yield* Effect.mapError(instance(row, terms), unavailable)
+    }
+  })
+}
+
+const makeChange = (sql: SqlClient.SqlClient): DeviceStore.DeviceStore["change"] => {
+  const write = makeWrite(sql)
+  return (about, rule) => {
+    const deviceId =
+      "device" in about
+        ? sql`${about.device}`
+        : sql`(SELECT device_id FROM registry_instances WHERE id = ${about.instance})`
+    return Effect.gen(function* () {
+      const [newest] = yield* readVersion(sql`SELECT version::float8 AS version FROM registry_version FOR UPDATE`)
+      const last = newest?.version ?? 0
+      const [device] = yield* readDeviceRows(sql`
+        SELECT id, member_id AS "memberId", public_key AS "publicKey", state FROM registry_devices WHERE id = ${deviceId}`)
+      const instances = yield* readInstances(sql`
+        SELECT ${sql.literal(INSTANCE_COLUMNS)} FROM registry_instances WHERE device_id = ${deviceId} ORDER BY id FOR UPDATE`)
+      const change = yield* Effect.fromResult(rule({ device, instances }))
+      const numbered = DeviceStore.number(last, instances, change)
+      yield* write(change, numbered.rows)
+      if (numbered.last > last) {
+        yield* sql`UPDATE registry_version SET version = ${int8(numbered.last)}::text::bigint`.pipe(
+          Effect.mapError(unavailable),
+        )
+      }
+    }).pipe(
+      sql.withTransaction,
+      Effect.catchTag("SqlError", (error) => Effect.fail(unavailable(error))),
+    )
+  }
+}
+
+const makeStore = (sql: SqlClient.SqlClient): DeviceStore.DeviceStore => {
+  const instanceColumns = sql.literal(INSTANCE_COLUMNS)
+  return {
+    ...makeSequences(sql),
+    device: (id: DeviceId) =>
+      Effect.map(
+        readDevices(sql`
+          SELECT d.id, d.member_id AS "memberId", d.public_key AS "publicKey", d.state,
+            COALESCE(s.sequence, 0)::float8 AS sequence, COALESCE(s.seen_at_ms, 0)::float8 AS "lastSeenAtMs"
+          FROM registry_devices d LEFT JOIN registry_sequences s ON s.device_id = d.id WHERE d.id = ${id}`),
+        (rows) => rows[0],
+      ),
+    change: makeChange(sql),
+    // Rows are locked in the order of their ids, here and in a change, so that two of them never wait for each other.
+    touch: (device, ids, atMs) =>
+      readStates(sql`
+        WITH beating AS (
+          SELECT id FROM registry_instances WHERE device_id = ${device} AND listed
+            AND id IN (SELECT jsonb_array_elements_text(${JSON.stringify(ids)}::text::jsonb))
+          ORDER BY id FOR UPDATE
+        )
+        UPDATE registry_instances i SET last_beat_at_ms = GREATEST(last_beat_at_ms, ${int8(atMs)}::text::bigint)
+        FROM beating WHERE i.id = beating.id
+        RETURNING i.id, i.state`),
+    listed: readInstances(sql`SELECT ${instanceColumns} FROM registry_instances WHERE listed ORDER BY version`),
+    since: Effect.fnUntraced(function* (after) {
+      // Read before the rows: what is committed in between has a higher version and comes again.
+      const [newest] = yield* readVersion(sql`SELECT version::float8 AS version FROM registry_version`)
+      const version = newest?.version ?? 0
+      const rows = yield* readInstances(sql`SELECT ${instanceColumns} FROM registry_instances
+        WHERE version > ${int8(after)}::text::bigint ORDER BY version`)
+      return { version: Math.max(version, rows.at(-1)?.version ?? 0), rows }
+    }),
+  }
+}
+
+/**
+ * Creates the tables that are missing, and answers devices over them.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = Effect.fnUntraced(function* (options: Options) {
+  const sql = yield* SqlClient.SqlClient
+  yield* RegistryTables.migrate
+  return yield* makeDevices(makeStore(sql), options)
+})
+
+/**
+ * {@link make} as a layer.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer = (options: Options): Layer.Layer<Devices, RegistryError, SqlClient.SqlClient> =>
+  Layer.effect(Devices, make(options))

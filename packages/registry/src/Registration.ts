@@ -1,0 +1,25 @@
+/**
+ * What a provider registers: a device with one model that it serves.
+ *
+ * @since 0.1.0
+ */
+import type { DevicePublicKey } from "@guildhall/core/Device"
+import type { MemberId } from "@guildhall/core/Member"
+import type { ModelId } from "@guildhall/core/Model"
+import type { PriceSheet } from "@guildhall/core/PriceSheet"
+
+/**
+ * What a device wants to serve, and where. `contextLength` is in tokens, `concurrency` in requests at a time.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Registration {
+  readonly memberId: MemberId
+  readonly publicKey: DevicePublicKey
+  readonly model: ModelId
+  readonly endpointUrl: string
+  readonly price: PriceSheet
+  readonly contextLength: number
+  readonly concurrency: number
+}

@@ -1,0 +1,135 @@
+/** The rules of devices: from what a device holds, and what is asked, to what it holds then. */
+import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
+import type { DeviceId } from "@guildhall/core/Device"
+import type { DirectoryEvent } from "@guildhall/core/DirectoryEvent"
+import { Instance, type InstanceId, type InstanceState } from "@guildhall/core/Instance"
+import type { MemberId } from "@guildhall/core/Member"
+import type { Change, Holding, InstanceRow } from "../DeviceStore.ts"
+import * as Endpoint from "../Endpoint.ts"
+import type { Registration } from "../Registration.ts"
+import { RegistryError } from "../RegistryError.ts"
+import * as DeviceSignature from "./DeviceSignature.ts"
+
+/** The most instances that one device may have had. */
+export const INSTANCES_MAX = 64
+
+type Rule = (holding: Holding) => Result.Result<Change, RegistryError>
+
+const refuse = (code: RegistryError["code"], detail: string) => Result.fail(new RegistryError({ code, detail }))
+const isInstance = Schema.is(Instance)
+const nothing: Result.Result<Change, RegistryError> = Result.succeed({ instances: [] })
+
+/** The instance that a registration describes, online. */
+export const instance = (
+  registration: Registration,
+  options: { readonly allowPrivate: boolean },
+): Result.Result<Instance, RegistryError> => {
+  const { endpointUrl, publicKey, ...terms } = registration
+  const deviceId = DeviceSignature.deviceId(publicKey)
+  if (deviceId === undefined) {
+    return refuse("invalid_request", "The device's key is not 32 bytes in base64url. Send the raw Ed25519 public key.")
+  }
+  const url = Endpoint.check(endpointUrl, options)
+  if (Result.isFailure(url)) return refuse("invalid_endpoint", url.failure)
+  if (new Set(terms.price.map((line) => line.unit)).size !== terms.price.length) {
+    return refuse("invalid_price", "A unit stands twice. Give each unit one line.")
+  }
+  const made: Instance = {
+    ...terms,
+    id: DeviceSignature.instanceId(deviceId, terms.model),
+    deviceId,
+    devicePublicKey: publicKey,
+    reach: { _tag: "Endpoint", url: url.success },
+    state: "online",
+  }
+  return isInstance(made)
+    ? Result.succeed(made)
+    : refuse("invalid_request", "Context length and concurrency are whole numbers from 1, and the model is an id.")
+}
+
+/** Lists an instance, new or with new terms. */
+export const register =
+  (wanted: Instance, nowMs: number): Rule =>
+  ({ device, instances }) => {
+    const { deviceId: id, memberId, devicePublicKey: publicKey } = wanted
+    if (device?.state === "revoked") {
+      return refuse("device_revoked", `The operator revoked ${id}. Register a device with a new key.`)
+    }
+    if (device !== undefined && device.memberId !== memberId) {
+      return refuse("insufficient_role", `${id} belongs to another member. Register a device with a key of its own.`)
+    }
+    const known = instances.find((row) => row.instance.id === wanted.id)
+    if (known === undefined && instances.length >= INSTANCES_MAX) {
+      return refuse("invalid_request", `A device serves at most ${INSTANCES_MAX} models. Use a device for the others.`)
+    }
+    return Result.succeed({
+      device: { id, memberId, publicKey, state: "active" },
+      instances: [
+        {
+          instance: wanted,
+          listed: true,
+          lastBeatAtMs: nowMs,
+          registeredAtMs: known?.listed === true ? known.registeredAtMs : nowMs,
+        },
+      ],
+    })
+  }
+
+const withState = (row: InstanceRow, state: InstanceState): InstanceRow => ({
+  ...row,
+  instance: { ...row.instance, state },
+})
+
+/** Gives instances the states that a beat tells. */
+export const beat =
+  (told: ReadonlyMap<InstanceId, InstanceState>, nowMs: number): Rule =>
+  ({ instances }) =>
+    Result.succeed({
+      instances: instances.flatMap((row) => {
+        const state = told.get(row.instance.id)
+        return !row.listed || state === undefined ? [] : [{ ...withState(row, state), lastBeatAtMs: nowMs }]
+      }),
+    })
+
+/** Sets what was found out about an instance. */
+export const setState =
+  (id: InstanceId, state: InstanceState): Rule =>
+  ({ instances }) => {
+    const row = instances.find((one) => one.instance.id === id)
+    return row === undefined || !row.listed
+      ? refuse("not_found", `${id} is not on the market.`)
+      : Result.succeed({ instances: [withState(row, state)] })
+  }
+
+/** Takes an instance off the market, for its member. */
+export const deregister =
+  (id: InstanceId, memberId: MemberId): Rule =>
+  ({ instances }) => {
+    const row = instances.find((one) => one.instance.id === id)
+    if (row === undefined) return refuse("not_found", `There is no instance ${id}.`)
+    if (row.instance.memberId !== memberId) {
+      return refuse("insufficient_role", `${id} belongs to another member. Only its member takes it off the market.`)
+    }
+    return row.listed ? Result.succeed({ instances: [{ ...row, listed: false }] }) : nothing
+  }
+
+/** Ends a device. */
+export const revoke =
+  (id: DeviceId): Rule =>
+  ({ device, instances }) =>
+    device === undefined
+      ? refuse("not_found", `${id} is not registered.`)
+      : Result.succeed({
+          device: { ...device, state: "revoked" },
+          instances: instances.filter((row) => row.listed).map((row) => ({ ...row, listed: false })),
+        })
+
+/** What a reader that knows everything up to a version has to be told. */
+export const events = (after: number, rows: ReadonlyArray<InstanceRow>): ReadonlyArray<DirectoryEvent> =>
+  rows.flatMap((row): ReadonlyArray<DirectoryEvent> => {
+    if (!row.listed) return after === 0 ? [] : [{ _tag: "InstanceUnlisted", instanceId: row.instance.id }]
+    return row.termsVersion > after
+      ? [{ _tag: "InstanceListed", instance: row.instance }]
+      : [{ _tag: "StateChanged", instanceId: row.instance.id, state: row.instance.state }]
+  })

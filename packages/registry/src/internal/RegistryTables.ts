@@ -1,0 +1,66 @@
+import * as Effect from "effect/Effect"
+import * as Migrator from "effect/sql/Migrator"
+import * as SqlClient from "effect/sql/SqlClient"
+import type { RegistryError } from "../RegistryError.ts"
+import { unavailable } from "./Unavailable.ts"
+
+const createMembers = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient
+  yield* sql`CREATE TABLE registry_members (
+    id text PRIMARY KEY,
+    name text NOT NULL,
+    created_at_ms bigint NOT NULL
+  )`
+  yield* sql`CREATE TABLE registry_keys (
+    id text PRIMARY KEY,
+    number bigint GENERATED ALWAYS AS IDENTITY,
+    member_id text NOT NULL REFERENCES registry_members (id),
+    name text NOT NULL,
+    role text NOT NULL,
+    data_collection text NOT NULL,
+    secret_sha256 text NOT NULL UNIQUE,
+    created_at_ms bigint NOT NULL,
+    revoked_at_ms bigint
+  )`
+  yield* sql`CREATE INDEX registry_keys_member ON registry_keys (member_id, number DESC)`
+})
+
+const createDevices = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient
+  yield* sql`CREATE TABLE registry_devices (
+    id text PRIMARY KEY,
+    member_id text NOT NULL,
+    public_key text NOT NULL,
+    state text NOT NULL
+  )`
+  yield* sql`CREATE TABLE registry_sequences (
+    device_id text PRIMARY KEY,
+    sequence bigint NOT NULL,
+    seen_at_ms bigint NOT NULL
+  )`
+  yield* sql`CREATE INDEX registry_sequences_seen ON registry_sequences (seen_at_ms)`
+  yield* sql`CREATE TABLE registry_instances (
+    id text PRIMARY KEY,
+    device_id text NOT NULL REFERENCES registry_devices (id),
+    terms jsonb NOT NULL,
+    state text NOT NULL,
+    listed boolean NOT NULL,
+    version bigint NOT NULL,
+    terms_version bigint NOT NULL,
+    last_beat_at_ms bigint NOT NULL,
+    registered_at_ms bigint NOT NULL
+  )`
+  yield* sql`CREATE INDEX registry_instances_version ON registry_instances (version)`
+  yield* sql`CREATE INDEX registry_instances_device ON registry_instances (device_id)`
+  yield* sql`CREATE TABLE registry_version (
+    one boolean PRIMARY KEY DEFAULT true CHECK (one),
+    version bigint NOT NULL
+  )`
+  yield* sql`INSERT INTO registry_version (version) VALUES (0)`
+})
+
+/** Creates the tables that are missing. A migration that was released is never changed. */
+export const migrate: Effect.Effect<void, RegistryError, SqlClient.SqlClient> = Migrator.make({})({
+  loader: Migrator.fromRecord({ "0001_create_members": createMembers, "0002_create_devices": createDevices }),
+  table: "guildhall_registry_migrations",
+}).pipe(Effect.mapError(unavailable), Effect.asVoid)

@@ -1,0 +1,205 @@
+/**
+ * The suite of `Members`: one test for each of its numbered guarantees, with the same words.
+ *
+ * @since 0.1.0
+ */
+import { assert, describe, it, layer as sharing } from "@effect/vitest"
+import { randomBytes } from "node:crypto"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as Layer from "effect/Layer"
+import * as Redacted from "effect/Redacted"
+import { TestClock } from "effect/testing"
+import { KeyId, MemberId } from "@guildhall/core/Member"
+import { CACHE_MS, Members } from "../Members.ts"
+
+/**
+ * A guarantee with the program that proves it.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Guarantee {
+  readonly number: number
+  readonly test: string
+  readonly proof: Effect.Effect<void, unknown, Members>
+}
+
+const newId = () => MemberId.make(`mem_${randomBytes(8).toString("hex")}`)
+const newSecret = () => Redacted.make(`sk-${randomBytes(32).toString("base64url")}`)
+const terms = { name: "laptop", role: "buyer", dataCollection: "deny" } as const
+
+const creating = Effect.gen(function* () {
+  const members = yield* Members
+  const made = yield* members.create({ name: "Ada" })
+  assert.deepStrictEqual(yield* members.find(made.id), made)
+  const id = newId()
+  const named = yield* members.create({ id, name: "Grace" })
+  assert.deepStrictEqual({ ...named, createdAtMs: 0 }, { id, name: "Grace", createdAtMs: 0 })
+  assert.deepStrictEqual(yield* members.create({ id, name: "Mallory" }), named)
+  assert.isUndefined(yield* members.find(newId()))
+  const nameless = yield* Effect.flip(members.create({ name: "" }))
+  assert.strictEqual(nameless.code, "invalid_request")
+})
+
+const issuing = Effect.gen(function* () {
+  const members = yield* Members
+  const member = yield* members.create({ name: "Ada" })
+  const first = yield* members.issueKey({ memberId: member.id, ...terms })
+  const second = yield* members.issueKey({ memberId: member.id, ...terms, role: "operator", dataCollection: "allow" })
+  assert.match(Redacted.value(first.secret), /^sk-[A-Za-z0-9_-]{43}$/)
+  assert.notStrictEqual(Redacted.value(first.secret), Redacted.value(second.secret))
+  assert.deepStrictEqual(yield* members.authenticate(first.secret), first.key)
+  assert.deepStrictEqual(yield* members.authenticate(second.secret), second.key)
+  assert.deepStrictEqual(yield* members.authenticate(second.secret), second.key)
+  const unknown = yield* Effect.flip(members.issueKey({ memberId: newId(), ...terms }))
+  assert.strictEqual(unknown.code, "not_found")
+})
+
+const refusing = Effect.gen(function* () {
+  const members = yield* Members
+  const member = yield* members.create({ name: "Ada" })
+  const { secret } = yield* members.issueKey({ memberId: member.id, ...terms })
+  const text = Redacted.value(secret)
+  const flipped = `${text.slice(0, -1)}${text.endsWith("A") ? "E" : "A"}`
+  for (const wrong of [
+    "",
+    "sk-",
+    flipped,
+    ` ${text}`,
+    `${text}\n`,
+    text.slice(0, -1),
+    `${text}A`,
+    "a".repeat(100_000),
+  ]) {
+    assert.isUndefined(yield* members.authenticate(Redacted.make(wrong)))
+  }
+  const unseen = newSecret()
+  assert.isUndefined(yield* members.authenticate(unseen))
+  yield* members.issueKey({ memberId: member.id, ...terms, secret: unseen })
+  assert.isDefined(yield* members.authenticate(unseen))
+})
+
+const given = Effect.gen(function* () {
+  const members = yield* Members
+  const member = yield* members.create({ name: "Ada" })
+  const other = yield* members.create({ name: "Mallory" })
+  const secret = newSecret()
+  const first = yield* members.issueKey({ memberId: member.id, ...terms, secret })
+  const again = yield* members.issueKey({ memberId: member.id, ...terms, secret })
+  assert.deepStrictEqual(again.key, first.key)
+  assert.lengthOf(yield* members.keys(member.id), 1)
+  const theirs = yield* Effect.flip(members.issueKey({ memberId: other.id, ...terms, secret }))
+  assert.strictEqual(theirs.code, "idempotency_conflict")
+  const more = yield* Effect.flip(members.issueKey({ memberId: member.id, ...terms, role: "operator", secret }))
+  assert.strictEqual(more.code, "idempotency_conflict")
+  const weak = yield* Effect.flip(members.issueKey({ memberId: member.id, ...terms, secret: Redacted.make("sk-1") }))
+  assert.strictEqual(weak.code, "invalid_request")
+  yield* members.revokeKey(first.key.id)
+  const revived = yield* Effect.flip(members.issueKey({ memberId: member.id, ...terms, secret }))
+  assert.strictEqual(revived.code, "idempotency_conflict")
+})
+
+const revoking = Effect.gen(function* () {
+  const members = yield* Members
+  const member = yield* members.create({ name: "Ada" })
+  const { key, secret } = yield* members.issueKey({ memberId: member.id, ...terms })
+  assert.isDefined(yield* members.authenticate(secret))
+  yield* TestClock.adjust(5)
+  const revoked = yield* members.revokeKey(key.id)
+  assert.isNotNull(revoked.revokedAtMs)
+  assert.isUndefined(yield* members.authenticate(secret))
+  yield* TestClock.adjust(CACHE_MS)
+  assert.isUndefined(yield* members.authenticate(secret))
+  assert.deepStrictEqual(yield* members.revokeKey(key.id), revoked)
+  const unknown = yield* Effect.flip(members.revokeKey(KeyId.make(`key_${randomBytes(8).toString("hex")}`)))
+  assert.strictEqual(unknown.code, "not_found")
+})
+
+const listing = Effect.gen(function* () {
+  const members = yield* Members
+  const member = yield* members.create({ name: "Ada" })
+  const first = yield* members.issueKey({ memberId: member.id, ...terms })
+  const second = yield* members.issueKey({ memberId: member.id, ...terms })
+  const revoked = yield* members.revokeKey(first.key.id)
+  const keys = yield* members.keys(member.id)
+  assert.deepStrictEqual(keys, [second.key, revoked])
+  const listed = JSON.stringify(keys)
+  assert.notInclude(listed, Redacted.value(first.secret))
+  assert.notInclude(listed, Redacted.value(second.secret))
+  assert.deepStrictEqual(yield* members.keys(newId()), [])
+})
+
+/**
+ * What members guarantee, in the order of the documentation.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const guarantees: ReadonlyArray<Guarantee> = [
+  {
+    number: 1,
+    test: "A member is found by its id; creating an id again answers the member that has it.",
+    proof: creating,
+  },
+  {
+    number: 2,
+    test: "A key's secret is random, shown once, and authenticates the key that it was issued with.",
+    proof: issuing,
+  },
+  { number: 3, test: "A text that is not the secret of a live key authenticates nothing.", proof: refusing },
+  {
+    number: 4,
+    test: "A secret that was made elsewhere is taken once: again for the same member and role it answers the same key.",
+    proof: given,
+  },
+  {
+    number: 5,
+    test: "A revoked key is refused at once by the process that revoked it, and by the others within a second.",
+    proof: revoking,
+  },
+  {
+    number: 6,
+    test: "A member's keys are listed newest first, without their secrets, the revoked ones with the time of their end.",
+    proof: listing,
+  },
+]
+
+/**
+ * Proves members on a layer. A guarantee that a layer cannot keep is skipped with its reason, which is printed.
+ *
+ * @category suites
+ * @since 0.1.0
+ */
+export const suite = <E>(
+  name: string,
+  layer: Layer.Layer<Members, E>,
+  options: { readonly skip?: ReadonlyArray<{ readonly test: number; readonly reason: string }> } = {},
+): void => {
+  sharing(layer, { timeout: "60 seconds" })(`Members: ${name}`, (it) => {
+    for (const { number, test, proof } of guarantees) {
+      const skipped = options.skip?.find((skip) => skip.test === number)
+      if (skipped === undefined) it.effect(`${number}. ${test}`, () => proof)
+      else it.skip(`${number}. ${test} (skipped: ${skipped.reason})`, () => {})
+    }
+  })
+}
+
+/**
+ * Proves that the suite bites: on this layer the guarantee with this number must fail.
+ *
+ * @category suites
+ * @since 0.1.0
+ */
+export const breaks = <E>(name: string, layer: Layer.Layer<Members, E>, number: number): void => {
+  describe(`Members, broken: ${name}`, () => {
+    it.effect(`${number}. fails`, () =>
+      Effect.gen(function* () {
+        const guarantee = guarantees.find((one) => one.number === number)
+        if (guarantee === undefined) return assert.fail(`There is no guarantee ${number}.`)
+        const exit = yield* Effect.exit(Effect.provide(guarantee.proof, layer))
+        assert.isTrue(Exit.isFailure(exit), `guarantee ${number} holds on a layer that breaks it`)
+      }),
+    )
+  })
+}

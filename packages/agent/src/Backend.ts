@@ -17,6 +17,7 @@ import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import type { ModelId } from "@guildhall/core/Model"
+import type { Usage } from "@guildhall/core/Usage"
 import type { Dispatch, ProviderSink } from "@guildhall/protocol/ProviderTransport"
 
 /**
@@ -47,6 +48,17 @@ export class BackendError extends Schema.TaggedError<BackendError>()("BackendErr
 }
 
 /**
+ * What hears the answer. A backend that counts tokens itself tells its count with `onUsage` as it goes; the last one holds, also for
+ * an answer that was cancelled. Where it does not, the agent reads the counts from the answer.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface BackendSink extends ProviderSink {
+  readonly onUsage?: (usage: Usage) => void
+}
+
+/**
  * The port. `dispatch` answers through the same sink as a transport, so a remote backend passes bytes as they are.
  *
  * @category services
@@ -58,6 +70,6 @@ export class Backend extends Context.Service<
     readonly name: string
     readonly capabilities: { readonly tools: boolean; readonly concurrency: number }
     readonly describe: Effect.Effect<ReadonlyArray<ServedModel>, BackendError>
-    readonly dispatch: (request: { readonly path: string; readonly body: Uint8Array }, sink: ProviderSink) => Dispatch
+    readonly dispatch: (request: { readonly path: string; readonly body: Uint8Array }, sink: BackendSink) => Dispatch
   }
 >()("@guildhall/agent/Backend") {}

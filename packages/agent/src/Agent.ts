@@ -1,0 +1,122 @@
+/**
+ * A whole agent: home, key, log, backend, server and heart, put together and run until it is told to stop.
+ *
+ * @since 0.1.0
+ */
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import type * as Redacted from "effect/Redacted"
+import * as PriceSheet from "@guildhall/core/PriceSheet"
+import type { Registration } from "@guildhall/protocol/provider/Registration"
+import { AgentError } from "./AgentError.ts"
+import * as AgentHome from "./AgentHome.ts"
+import * as AgentServer from "./AgentServer.ts"
+import { Backend, type ServedModel } from "./Backend.ts"
+import * as BackendChoice from "./BackendChoice.ts"
+import * as DeviceKey from "./DeviceKey.ts"
+import * as Heart from "./Heart.ts"
+import * as MarketClient from "./MarketClient.ts"
+import * as UsageLog from "./UsageLog.ts"
+
+/**
+ * The settings of an agent. Prices are whole US cents for a million tokens; `port` 0 takes a free one; `publicUrl` is where
+ * the market reaches the agent, if that is not `host` and port.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Settings extends BackendChoice.Wish {
+  readonly marketUrl: string
+  readonly apiKey: Redacted.Redacted<string>
+  readonly home: string
+  readonly inputPriceCents: number
+  readonly outputPriceCents: number
+  readonly host: string
+  readonly port: number
+  readonly publicUrl: string | undefined
+}
+
+/** A market's gateway waits five seconds for its agent; the goodbyes take a part of that. */
+const DRAIN_MS = 3_500
+/** More models than this on one server are a library, not an offer. */
+const MAX_MODELS = 16
+
+const toRegistration = (settings: Settings, endpointUrl: string, concurrency: number) => (model: ServedModel): Registration => ({
+  provider_type: "agent",
+  endpoint_url: endpointUrl,
+  model: model.id,
+  input_price_per_million: settings.inputPriceCents,
+  output_price_per_million: settings.outputPriceCents,
+  context_length_offered: model.contextLength,
+  concurrency,
+})
+
+const endpoint = (settings: Settings, port: number): string => {
+  const host = settings.host.includes(":") ? `[${settings.host}]` : settings.host
+  return settings.publicUrl ?? `http://${host}:${port}`
+}
+
+const checked = Effect.fnUntraced(function* (settings: Settings) {
+  const prices = [settings.inputPriceCents, settings.outputPriceCents]
+  if (prices.some((price) => !Number.isSafeInteger(price) || price < 0)) {
+    return yield* new AgentError({
+      reason: "BadSetting",
+      detail: `A price is whole cents for a million tokens, zero or more; ${prices.join(" and ")} cannot be. Correct --input-price and --output-price.`,
+    })
+  }
+  if (!URL.canParse(settings.marketUrl) || (settings.publicUrl !== undefined && !URL.canParse(settings.publicUrl))) {
+    return yield* new AgentError({
+      reason: "BadSetting",
+      detail: "An address is not one. Write --market and --public-url like http://127.0.0.1:8787.",
+    })
+  }
+})
+
+const serve = Effect.fnUntraced(function* (settings: Settings, stop: Effect.Effect<void>) {
+  const backend = yield* Backend
+  const key = yield* DeviceKey.DeviceKey
+  const models = (yield* backend.describe).slice(0, MAX_MODELS)
+  const price = PriceSheet.perMillionCents({
+    input: BigInt(settings.inputPriceCents),
+    output: BigInt(settings.outputPriceCents),
+  })
+  const concurrency = settings.concurrency ?? backend.capabilities.concurrency
+  const options = { host: settings.host, port: settings.port, concurrency, price, models: models.map((model) => model.id) }
+  const live = Effect.gen(function* () {
+    const server = yield* AgentServer.AgentServer
+    const url = endpoint(settings, server.port)
+    const heart = yield* Heart.make(models.map(toRegistration(settings, url, concurrency)))
+    yield* Effect.logInfo(`Device ${key.id}, home ${settings.home}.`)
+    const joined = Effect.gen(function* () {
+      const instances = yield* heart.register
+      // From here on the market may send requests, so the way out goes through the farewell.
+      yield* Effect.addFinalizer(() => heart.farewell(DRAIN_MS))
+      yield* Effect.logInfo(
+        `Serving ${models.map((model) => model.id).join(", ")} with ${backend.name} at ${url} as ${instances.join(", ")}.`,
+      )
+      yield* heart.run
+    })
+    yield* Effect.raceFirst(Effect.scoped(joined), stop)
+    yield* Effect.logInfo("Stopped.")
+  })
+  yield* live.pipe(Effect.provide(AgentServer.layer(options)))
+})
+
+/**
+ * Runs an agent. Interrupt it, or let `stop` end, to drain and stop: it tells the market, finishes what is in flight
+ * (3.5 s at most) and hands over its log. Fails where it cannot start.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const run = Effect.fnUntraced(function* (settings: Settings, stop: Effect.Effect<void> = Effect.never) {
+  yield* checked(settings)
+  const home = AgentHome.layer({ directory: settings.home })
+  const services = Layer.effectContext(BackendChoice.context(settings)).pipe(
+    Layer.provideMerge(MarketClient.layer({ url: settings.marketUrl, apiKey: settings.apiKey })),
+    Layer.provideMerge(UsageLog.layer),
+    Layer.provideMerge(DeviceKey.layer),
+    Layer.provideMerge(home),
+  )
+  yield* serve(settings, stop).pipe(Effect.provide(services))
+})

@@ -1,0 +1,139 @@
+/**
+ * The Ed25519 key of this device. It is made on the first start, stays in the agent's home, signs what the agent sends
+ * and the head of its usage log, and can do nothing else.
+ *
+ * @since 0.1.0
+ */
+import * as Crypto from "node:crypto"
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import { DeviceId, DevicePublicKey } from "@guildhall/core/Device"
+import * as SignedRequest from "@guildhall/protocol/provider/SignedRequest"
+import { headBytes, type UsageHead } from "@guildhall/protocol/provider/UsageLog"
+import { AgentError } from "./AgentError.ts"
+import { AgentHome } from "./AgentHome.ts"
+
+/**
+ * The key. `signRequest` gives the headers of a signed message; each call raises the sequence, so messages must be sent in the order
+ * in which they were signed. `skipAhead` raises it by a lot, for a market that has seen a higher one.
+ *
+ * @category services
+ * @since 0.1.0
+ */
+export class DeviceKey extends Context.Service<
+  DeviceKey,
+  {
+    readonly id: DeviceId
+    readonly publicKey: DevicePublicKey
+    readonly signRequest: (request: {
+      readonly method: string
+      readonly path: string
+      readonly body: Uint8Array
+    }) => Effect.Effect<Readonly<Record<string, string>>, AgentError>
+    readonly signHead: (head: { readonly number: number; readonly hash: string }) => UsageHead
+    readonly skipAhead: Effect.Effect<void>
+  }
+>()("@guildhall/agent/DeviceKey") {}
+
+const KEY_FILE = "device-key.json"
+const SEQUENCE_FILE = "device-sequence.json"
+/** How many numbers one write to disk reserves: at one a millisecond, ten minutes. */
+const RESERVE = 600_000
+
+const StoredKey = Schema.fromJsonString(
+  Schema.Struct({ algorithm: Schema.Literal("ed25519"), publicKey: DevicePublicKey, privateKey: Schema.String }),
+)
+const StoredSequence = Schema.fromJsonString(Schema.Struct({ reserved: Schema.Int }))
+
+const damaged = (file: string) =>
+  new AgentError({
+    reason: "HomeUnusable",
+    detail: `${file} is not a device key of an agent. Restore it from a copy, or delete it: the agent then becomes a new device.`,
+  })
+
+const create = Effect.fnUntraced(function* (home: AgentHome["Service"]) {
+  const { privateKey } = Crypto.generateKeyPairSync("ed25519")
+  const jwk = privateKey.export({ format: "jwk" })
+  const stored = { algorithm: "ed25519", publicKey: DevicePublicKey.make(jwk.x ?? ""), privateKey: jwk.d ?? "" } as const
+  yield* home.write(KEY_FILE, new TextEncoder().encode(Schema.encodeSync(StoredKey)(stored)), { mode: 0o600 })
+  return stored
+})
+
+const load = Effect.fnUntraced(function* (home: AgentHome["Service"]) {
+  const bytes = yield* home.read(KEY_FILE)
+  if (Option.isNone(bytes)) return yield* create(home)
+  return yield* Schema.decodeUnknownEffect(StoredKey)(new TextDecoder().decode(bytes.value)).pipe(
+    Effect.mapError(() => damaged(home.path(KEY_FILE))),
+  )
+})
+
+/**
+ * Reads the device's key from the home, or makes it. Numbers of messages follow the clock and never fall: a
+ * reservation on disk, written once in ten minutes, keeps that true over a restart and over a clock that is set back.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = Effect.gen(function* () {
+  const home = yield* AgentHome
+  const stored = yield* load(home)
+  const privateKey = yield* Effect.try({
+    try: () =>
+      Crypto.createPrivateKey({
+        format: "jwk",
+        key: { kty: "OKP", crv: "Ed25519", x: stored.publicKey, d: stored.privateKey },
+      }),
+    catch: () => damaged(home.path(KEY_FILE)),
+  })
+  const publicBytes = Buffer.from(stored.publicKey, "base64url")
+  const id = DeviceId.make(`dev_${Crypto.createHash("sha256").update(publicBytes).digest("hex").slice(0, 32)}`)
+  const sign = (bytes: Uint8Array) => Crypto.sign(null, bytes, privateKey).toString("base64url")
+
+  const onDisk = Option.flatMap(yield* home.read(SEQUENCE_FILE), (bytes) =>
+    Schema.decodeUnknownOption(StoredSequence)(new TextDecoder().decode(bytes)),
+  )
+  // What was reserved may have been used before a crash, so this run begins above it.
+  let reserved = Option.match(onDisk, { onNone: () => 0, onSome: (stored) => stored.reserved })
+  let last = reserved
+
+  const next = Effect.fnUntraced(function* (nowMs: number) {
+    const sequence = Math.max(last + 1, nowMs)
+    last = sequence
+    if (sequence > reserved) {
+      reserved = sequence + RESERVE
+      yield* home.write(SEQUENCE_FILE, new TextEncoder().encode(JSON.stringify({ reserved })))
+    }
+    return sequence
+  })
+
+  return DeviceKey.of({
+    id,
+    publicKey: stored.publicKey,
+    signRequest: Effect.fn("DeviceKey.signRequest")(function* (request) {
+      const issuedAtMs = yield* Clock.currentTimeMillis
+      const sequence = yield* next(issuedAtMs)
+      return {
+        [SignedRequest.HEADERS.device]: stored.publicKey,
+        [SignedRequest.HEADERS.signature]: sign(SignedRequest.bytes({ ...request, issuedAtMs, sequence })),
+        [SignedRequest.HEADERS.issuedAt]: String(issuedAtMs),
+        [SignedRequest.HEADERS.sequence]: String(sequence),
+      }
+    }),
+    signHead: (head) => ({ ...head, signature: sign(headBytes(stored.publicKey, head)) }),
+    skipAhead: Effect.sync(() => {
+      last += RESERVE
+    }),
+  })
+})
+
+/**
+ * The key as a layer.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer: Layer.Layer<DeviceKey, AgentError, AgentHome> = Layer.effect(DeviceKey, make)

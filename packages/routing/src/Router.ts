@@ -3,19 +3,32 @@
  *
  * @since 0.1.0
  */
+import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
-import type * as Effect from "effect/Effect"
+import * as Digest from "effect/crypto/Digest"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Random from "effect/Random"
+import * as Semaphore from "effect/Semaphore"
 import type { DirectoryEvent } from "@guildhall/core/DirectoryEvent"
 import type { Instance, InstanceId } from "@guildhall/core/Instance"
 import type { ModelId } from "@guildhall/core/Model"
 import type { ReasonCode } from "@guildhall/core/Reason"
-import type { JournalError } from "@guildhall/journal/Journal"
+import { Journal, type JournalError } from "@guildhall/journal/Journal"
 import type { RoutingDecision } from "@guildhall/journal/JournalEntry"
-import type { Ranking, RoutingRequest } from "./RoutingPolicy.ts"
+import { Directory } from "./Directory.ts"
+import * as DirectoryLog from "./DirectoryLog.ts"
+import * as Explain from "./Explain.ts"
+import { closest, exclude, ofAll } from "./Filter.ts"
+import type { RoutingPolicy, RoutingRequest } from "./RoutingPolicy.ts"
+
+export type { Explanation } from "./Explain.ts"
+export { ExplainError } from "./Explain.ts"
 
 /**
  * A choice, or why there is none. `reason` is the one to show the buyer: of the reasons for which candidates were left
- * out, the one closest to success.
+ * out, the one closest to success (in the order of `Filter.standard`), said of all of them: `no_capacity` where one is
+ * full, draining or offline, `context_too_long`, `already_tried`, or `model_not_found` where none was ever offered.
  *
  * @category models
  * @since 0.1.0
@@ -23,23 +36,6 @@ import type { Ranking, RoutingRequest } from "./RoutingPolicy.ts"
 export type Choice =
   | { readonly _tag: "Chosen"; readonly instance: Instance; readonly version: number; readonly seed: number }
   | { readonly _tag: "NoneLeft"; readonly reason: ReasonCode; readonly version: number; readonly seed: number }
-
-/**
- * The explanation of a decision: what each attempt's ranking was, computed again from the directory's log.
- *
- * @category models
- * @since 0.1.0
- */
-export interface Explanation {
-  readonly policy: string
-  readonly version: number
-  readonly seed: number
-  readonly attempts: ReadonlyArray<{
-    readonly chosen: InstanceId | null
-    readonly reason: ReasonCode | null
-    readonly ranking: Ranking
-  }>
-}
 
 /**
  * The service.
@@ -50,7 +46,7 @@ export interface Explanation {
 export class Router extends Context.Service<
   Router,
   {
-    /** This gateway's name in the directory's log. */
+    /** This gateway's name in the directory's log; each start has its own. */
     readonly replica: string
     /** The name and version of the policy, such as `LeastLoaded@1`. */
     readonly policy: string
@@ -61,8 +57,131 @@ export class Router extends Context.Service<
     /** The instances of one model, or of all, whatever their state. */
     readonly instances: (model?: ModelId) => ReadonlyArray<Instance>
     /** Computes a decision again from the log in the journal, attempt by attempt. */
-    readonly explain: (decision: RoutingDecision) => Effect.Effect<Explanation, JournalError>
+    readonly explain: (
+      decision: RoutingDecision,
+    ) => Effect.Effect<Explain.Explanation, JournalError | Explain.ExplainError>
     /** Writes what the log has gained to the journal; called by a loop, and once at the end. */
     readonly flush: Effect.Effect<void, JournalError>
   }
 >()("@guildhall/routing/Router") {}
+
+/**
+ * How a router is made. `replica` names the gateway; `formerPolicies` are those under which older decisions were made,
+ * so that they can still be explained.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options {
+  readonly replica: string
+  readonly policy: RoutingPolicy
+  readonly formerPolicies?: ReadonlyArray<RoutingPolicy> | undefined
+  readonly snapshotEvery?: number | undefined
+  readonly bufferChars?: number | undefined
+}
+
+const nameOf = (policy: RoutingPolicy): string => `${policy.name}@${policy.version}`
+
+/** Versions start at 0 with each process, so each start is a replica of its own in the journal. */
+const nameOfStart = Effect.fnUntraced(function* (replica: string) {
+  const startedAtMs = yield* Clock.currentTimeMillis
+  const lot = yield* Random.nextIntBetween(0, 36 ** 3)
+  return `${replica}-${startedAtMs.toString(36)}${lot.toString(36).padStart(3, "0")}`
+})
+
+/** How many segments one append hands to the journal. */
+const SEGMENTS_MAX = 16
+
+const chooser = (directory: Directory, policy: RoutingPolicy) => {
+  const fast = policy.prepare?.(directory)
+  const best = (request: RoutingRequest, seed: number): InstanceId | undefined =>
+    fast === undefined
+      ? policy.rank(request, directory.candidates(request.model), seed).ranked[0]?.instance
+      : fast.choose(request, seed)
+
+  const reason = (request: RoutingRequest, seed: number): ReasonCode => {
+    if (!directory.offered.has(request.model)) return "model_not_found"
+    const candidates = directory.candidates(request.model)
+    const codes = candidates.flatMap((candidate) => exclude(request, candidate) ?? [])
+    if (codes.length === candidates.length) return ofAll(closest(codes))
+    // The policy has reasons of its own, which only its reference form can tell.
+    return ofAll(closest(policy.rank(request, candidates, seed).excluded.map(({ code }) => code)))
+  }
+
+  return (request: RoutingRequest, seed: number): Choice => {
+    const { version } = directory
+    const id = best(request, seed)
+    const instance = id === undefined ? undefined : directory.candidate(id)?.instance
+    return instance === undefined
+      ? { _tag: "NoneLeft", reason: reason(request, seed), version, seed }
+      : { _tag: "Chosen", instance, version, seed }
+  }
+}
+
+/**
+ * Makes a router with an empty directory.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = Effect.fnUntraced(function* (options: Options) {
+  const journal = yield* Journal
+  const digest = yield* Digest.Digest
+  const replica = yield* nameOfStart(options.replica)
+  const directory = new Directory()
+  const log = new DirectoryLog.DirectoryLog(directory, { ...options, replica })
+  const policies = new Map([...(options.formerPolicies ?? []), options.policy].map((one) => [nameOf(one), one]))
+  const lock = yield* Semaphore.make(1)
+
+  const flush = Effect.fn("Router.flush")(function* () {
+    const pending = log.pending()
+    for (let at = 0; at < pending.length; at += SEGMENTS_MAX) {
+      const drafts = pending.slice(at, at + SEGMENTS_MAX)
+      const segments = yield* DirectoryLog.chain(replica, log.hash, drafts).pipe(
+        Effect.provideService(Digest.Digest, digest),
+      )
+      yield* journal.directory.append(segments)
+      log.acknowledge(drafts, segments.at(-1)?.hash ?? log.hash)
+    }
+  }, lock.withPermits(1))
+
+  return Router.of({
+    replica,
+    policy: nameOf(options.policy),
+    apply: (event) => log.record(event, directory.apply(event)),
+    choose: chooser(directory, options.policy),
+    instances: (model) =>
+      (model === undefined ? [...directory.places].filter((place) => place.isListed) : directory.candidates(model)).map(
+        ({ instance }) => instance,
+      ),
+    explain: Effect.fn("Router.explain")(function* (decision) {
+      const policy = policies.get(decision.policy)
+      if (policy === undefined) {
+        const detail = `it was made under the policy ${decision.policy}, which is not here.`
+        return yield* new Explain.ExplainError({ reason: "UnknownPolicy", detail })
+      }
+      if (decision.replica === replica && decision.version > log.acknowledged) yield* flush()
+      const segments = yield* journal.directory.upTo(decision.replica, decision.version)
+      const past = yield* Explain.rebuild(segments, decision.version).pipe(Effect.provideService(Digest.Digest, digest))
+      return Explain.recompute(policy, past, decision)
+    }),
+    flush: flush(),
+  })
+})
+
+/**
+ * A router with an empty directory, to be filled by events. What its log still holds is written when the scope closes.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer = (options: Options): Layer.Layer<Router, never, Journal> =>
+  Layer.effect(
+    Router,
+    Effect.acquireRelease(make(options), (router) =>
+      router.flush.pipe(
+        Effect.timeout("2 seconds"),
+        Effect.catchCause((cause) => Effect.logWarning("The end of the routing log could not be written.", cause)),
+      ),
+    ),
+  ).pipe(Layer.provide(Digest.layerWebCrypto))

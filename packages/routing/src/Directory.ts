@@ -1,0 +1,175 @@
+/**
+ * Who is on the market now: the fold of `DirectoryEvent`s. The same events give the same directory with the same
+ * version, in the gateway as in an audit years later.
+ *
+ * @since 0.1.0
+ */
+import type { DirectoryEvent } from "@guildhall/core/DirectoryEvent"
+import type { Instance, InstanceId } from "@guildhall/core/Instance"
+import type { ModelId } from "@guildhall/core/Model"
+import type { Candidate, DirectoryView } from "./RoutingPolicy.ts"
+
+/**
+ * What the directory keeps of an instance. `slot` is a small number that stands for its id in the log. `isListed` is
+ * false while an instance that left still has requests in flight: it is no candidate, but if it comes back, they count.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Place extends Candidate {
+  readonly slot: number
+  readonly isListed: boolean
+}
+
+interface MutablePlace {
+  readonly slot: number
+  instance: Instance
+  inFlight: number
+  isListed: boolean
+}
+
+/** How many models are remembered that once had an instance. Past it, one is told "no such model" a little early. */
+const OFFERED_MAX = 10_000
+
+/**
+ * The directory. It changes by {@link Directory.apply} only.
+ *
+ * **Example** (One request in flight)
+ *
+ * ```ts
+ * import { Directory } from "@guildhall/routing"
+ * import { InstanceId } from "@guildhall/core/Instance"
+ * import { ModelId } from "@guildhall/core/Model"
+ *
+ * const directory = new Directory.Directory()
+ * directory.apply({ _tag: "DispatchStarted", instanceId: InstanceId.make("ins_unknown") })
+ * directory.version // => 1
+ * directory.candidates(ModelId.make("a/b")).length // => 0
+ * ```
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export class Directory implements DirectoryView {
+  readonly #places = new Map<InstanceId, MutablePlace>()
+  readonly #byModel = new Map<ModelId, Map<InstanceId, MutablePlace>>()
+  readonly #offered = new Set<ModelId>()
+  readonly #listeners: Array<(id: InstanceId) => void> = []
+  #version = 0
+  #nextSlot = 0
+
+  /** How many events it has taken in. */
+  get version(): number {
+    return this.#version
+  }
+
+  /** The slot that the next new instance will have. */
+  get nextSlot(): number {
+    return this.#nextSlot
+  }
+
+  /** The models that have, or once had, an instance. */
+  get offered(): ReadonlySet<ModelId> {
+    return this.#offered
+  }
+
+  /** Every place, listed or not, by slot. */
+  get places(): Iterable<Place> {
+    return this.#places.values()
+  }
+
+  /** The listed instances of a model, whatever their state. */
+  candidates(model: ModelId): ReadonlyArray<Candidate> {
+    const places = this.#byModel.get(model)
+    return places === undefined ? [] : [...places.values()]
+  }
+
+  /** A listed instance. */
+  candidate(id: InstanceId): Candidate | undefined {
+    const place = this.#places.get(id)
+    return place?.isListed === true ? place : undefined
+  }
+
+  /** Calls the listener after each change of an instance, with its id. */
+  onChange(listener: (id: InstanceId) => void): void {
+    this.#listeners.push(listener)
+  }
+
+  /** Takes in one event and answers the slot it was about, or -1 where it named an instance that is not known. */
+  apply(event: DirectoryEvent): number {
+    this.#version++
+    if (event._tag === "InstanceListed") return this.#list(event.instance)
+    const place = this.#places.get(event.instanceId)
+    if (place === undefined) return -1
+    switch (event._tag) {
+      case "InstanceUnlisted":
+        this.#unlist(place)
+        break
+      case "StateChanged":
+        place.instance = { ...place.instance, state: event.state }
+        break
+      case "DispatchStarted":
+        place.inFlight++
+        break
+      case "DispatchEnded":
+        // Never below zero: an end may arrive for a start that an earlier process counted.
+        if (place.inFlight > 0) place.inFlight--
+        if (!place.isListed) this.#forget(place)
+        break
+    }
+    for (const listener of this.#listeners) listener(event.instanceId)
+    return place.slot
+  }
+
+  /** Puts a recorded state in place of an empty one. */
+  restore(version: number, nextSlot: number, offered: Iterable<ModelId>, places: Iterable<Place>): void {
+    this.#version = version
+    this.#nextSlot = nextSlot
+    for (const model of offered) this.#offered.add(model)
+    for (const { slot, instance, inFlight, isListed } of places) {
+      const place = { slot, instance, inFlight, isListed }
+      this.#places.set(instance.id, place)
+      if (isListed) this.#enter(place)
+    }
+  }
+
+  #list(instance: Instance): number {
+    let place = this.#places.get(instance.id)
+    if (place === undefined) {
+      place = { slot: this.#nextSlot++, instance, inFlight: 0, isListed: true }
+      this.#places.set(instance.id, place)
+    } else {
+      this.#leave(place)
+      place.instance = instance
+      place.isListed = true
+    }
+    this.#enter(place)
+    for (const listener of this.#listeners) listener(instance.id)
+    return place.slot
+  }
+
+  #unlist(place: MutablePlace): void {
+    this.#leave(place)
+    place.isListed = false
+    this.#forget(place)
+  }
+
+  #forget(place: MutablePlace): void {
+    if (place.inFlight === 0) this.#places.delete(place.instance.id)
+  }
+
+  #enter(place: MutablePlace): void {
+    const { model, id } = place.instance
+    const places = this.#byModel.get(model)
+    if (places === undefined) this.#byModel.set(model, new Map([[id, place]]))
+    else places.set(id, place)
+    if (this.#offered.size < OFFERED_MAX) this.#offered.add(model)
+  }
+
+  #leave(place: MutablePlace): void {
+    const { model, id } = place.instance
+    const places = this.#byModel.get(model)
+    places?.delete(id)
+    if (places?.size === 0) this.#byModel.delete(model)
+  }
+}

@@ -1,0 +1,162 @@
+/**
+ * The directory's log as text: one short line for each event, one for each place of a snapshot. An instance is written
+ * out when it is listed; from then on its slot stands for it, so a request costs about ten bytes of log.
+ *
+ * @since 0.1.0
+ */
+import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
+import type { DirectoryEvent } from "@guildhall/core/DirectoryEvent"
+import { Instance, type InstanceId, type InstanceState } from "@guildhall/core/Instance"
+import { ModelId } from "@guildhall/core/Model"
+import type { Directory, Place } from "./Directory.ts"
+
+const InstanceText = Schema.fromJsonString(Schema.toCodecJson(Instance))
+const encodeInstance = Schema.encodeSync(InstanceText)
+const decodeInstance = Schema.decodeUnknownResult(InstanceText)
+const OfferedText = Schema.fromJsonString(Schema.Array(ModelId))
+const encodeOffered = Schema.encodeSync(OfferedText)
+const decodeOffered = Schema.decodeUnknownResult(OfferedText)
+
+const marks = { online: "o", offline: "f", draining: "d" } as const satisfies Record<InstanceState, string>
+const states: Record<string, InstanceState> = { o: "online", f: "offline", d: "draining" }
+
+/**
+ * The line of an event; `slot` is what `Directory.apply` answered to it. `?` is an event about an unknown instance,
+ * which changes nothing but the version.
+ *
+ * @category encoding
+ * @since 0.1.0
+ */
+export const encodeEvent = (event: DirectoryEvent, slot: number): string => {
+  if (slot === -1) return "?"
+  const name = slot.toString(36)
+  switch (event._tag) {
+    case "DispatchStarted":
+      return `+${name}`
+    case "DispatchEnded":
+      return `-${name}`
+    case "StateChanged":
+      return `${marks[event.state]}${name}`
+    case "InstanceUnlisted":
+      return `u${name}`
+    case "InstanceListed":
+      return `l${name} ${writeInstance(event.instance)}`
+  }
+}
+
+/** Listings are long and change seldom: each is encoded once, however many snapshots it stands in. */
+const written = new WeakMap<Instance, string>()
+
+const writeInstance = (instance: Instance): string => {
+  const known = written.get(instance)
+  if (known !== undefined) return known
+  const text = encodeInstance(instance)
+  written.set(instance, text)
+  return text
+}
+
+/**
+ * The lines of a snapshot: the next slot and the models offered, then a line for each place.
+ *
+ * @category encoding
+ * @since 0.1.0
+ */
+export const encodeSnapshot = (directory: Directory): string => {
+  const lines = [`${directory.nextSlot.toString(36)} ${encodeOffered([...directory.offered])}`]
+  for (const { slot, instance, inFlight, isListed } of directory.places) {
+    lines.push(`${isListed ? "l" : "u"}${slot.toString(36)} ${inFlight.toString(36)} ${writeInstance(instance)}`)
+  }
+  return lines.join("\n")
+}
+
+/** Cuts a text at its first `n` spaces. */
+const cut = (line: string, n: number): ReadonlyArray<string> => {
+  const parts: Array<string> = []
+  let rest = line
+  for (let count = 0; count < n; count++) {
+    const at = rest.indexOf(" ")
+    if (at === -1) break
+    parts.push(rest.slice(0, at))
+    rest = rest.slice(at + 1)
+  }
+  return [...parts, rest]
+}
+
+const decodePlace = (line: string): Result.Result<Place, string> => {
+  const [name = "", inFlight = "", json = ""] = cut(line, 2)
+  const slot = Number.parseInt(name.slice(1), 36)
+  const count = Number.parseInt(inFlight, 36)
+  const instance = decodeInstance(json)
+  if (!Number.isSafeInteger(slot) || !Number.isSafeInteger(count) || Result.isFailure(instance)) {
+    return Result.fail(`"${line.slice(0, 80)}" is no line of a snapshot.`)
+  }
+  return Result.succeed({ slot, instance: instance.success, inFlight: count, isListed: name.startsWith("l") })
+}
+
+/**
+ * Reads a snapshot into an empty directory.
+ *
+ * @category decoding
+ * @since 0.1.0
+ */
+export const restore = (directory: Directory, version: number, text: string): Result.Result<void, string> => {
+  const [head = "", ...lines] = text.split("\n")
+  const [next = "", json = ""] = cut(head, 1)
+  const nextSlot = Number.parseInt(next, 36)
+  const offered = decodeOffered(json)
+  if (!Number.isSafeInteger(nextSlot) || Result.isFailure(offered)) {
+    return Result.fail(`"${head.slice(0, 80)}" is no head of a snapshot.`)
+  }
+  const places: Array<Place> = []
+  for (const line of lines) {
+    const place = decodePlace(line)
+    if (Result.isFailure(place)) return Result.fail(place.failure)
+    places.push(place.success)
+  }
+  directory.restore(version, nextSlot, offered.success, places)
+  return Result.void
+}
+
+/**
+ * Takes the lines of a stretch of changes into a directory, up to a version and no further.
+ *
+ * @category decoding
+ * @since 0.1.0
+ */
+export const replay = (directory: Directory, text: string, version: number): Result.Result<void, string> => {
+  const ids = new Map<number, InstanceId>()
+  for (const place of directory.places) ids.set(place.slot, place.instance.id)
+  for (const line of text.split("\n")) {
+    if (directory.version >= version) break
+    const event = decodeEvent(line, ids)
+    if (Result.isFailure(event)) return Result.fail(event.failure)
+    const slot = directory.apply(event.success)
+    if (event.success._tag === "InstanceListed") ids.set(slot, event.success.instance.id)
+  }
+  return Result.void
+}
+
+/** An id that no instance has: it stands for the unknown ones, whose names the log does not keep. */
+const UNKNOWN = "ins_" as InstanceId // As it has no letter after the mark, the schema lets no instance have it.
+
+const decodeEvent = (line: string, ids: ReadonlyMap<number, InstanceId>): Result.Result<DirectoryEvent, string> => {
+  if (line === "?") return Result.succeed({ _tag: "DispatchEnded", instanceId: UNKNOWN })
+  const [name = "", json = ""] = cut(line, 1)
+  const mark = name.slice(0, 1)
+  if (mark === "l") {
+    return Result.mapBoth(decodeInstance(json), {
+      onSuccess: (instance): DirectoryEvent => ({ _tag: "InstanceListed", instance }),
+      onFailure: (error) => String(error),
+    })
+  }
+  const instanceId = ids.get(Number.parseInt(name.slice(1), 36))
+  const state = states[mark]
+  if (instanceId !== undefined) {
+    if (mark === "+") return Result.succeed({ _tag: "DispatchStarted", instanceId })
+    if (mark === "-") return Result.succeed({ _tag: "DispatchEnded", instanceId })
+    if (mark === "u") return Result.succeed({ _tag: "InstanceUnlisted", instanceId })
+    if (state !== undefined) return Result.succeed({ _tag: "StateChanged", instanceId, state })
+  }
+  return Result.fail(`"${line.slice(0, 80)}" is no change of this directory.`)
+}

@@ -1,0 +1,132 @@
+/**
+ * A routing decision, computed again: the directory as it was, rebuilt from the journal's segments, and the policy's
+ * reference form run on it. Nothing but the log, the decision and the policy is needed, so an auditor can do the same.
+ *
+ * @since 0.1.0
+ */
+import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
+import type { ReasonCode } from "@guildhall/core/Reason"
+import type { InstanceId } from "@guildhall/core/Instance"
+import { ModelId } from "@guildhall/core/Model"
+import type { DirectorySegment } from "@guildhall/journal/Journal"
+import type { RoutingDecision } from "@guildhall/journal/JournalEntry"
+import { Directory } from "./Directory.ts"
+import * as DirectoryLog from "./DirectoryLog.ts"
+import * as DirectoryText from "./DirectoryText.ts"
+import { closest, ofAll } from "./Filter.ts"
+import type { Ranking, RoutingPolicy } from "./RoutingPolicy.ts"
+
+/**
+ * The explanation of a decision: what each attempt's ranking was, computed again from the directory's log. The rankings
+ * are those at `version`, before the first attempt; where the directory changed between attempts, a later one may
+ * have had another first choice. An attempt without an instance is one for which none was left.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Explanation {
+  readonly policy: string
+  readonly version: number
+  readonly seed: number
+  readonly attempts: ReadonlyArray<{
+    readonly chosen: InstanceId | null
+    readonly reason: ReasonCode | null
+    readonly ranking: Ranking
+  }>
+}
+
+/**
+ * Why a decision cannot be explained.
+ *
+ * - `Gap`: the log does not reach the version; the journal was away, or the process died before it wrote it.
+ * - `UnknownPolicy`: it was made under a policy that this router does not have.
+ * - `Altered`: a segment does not fit its hash, or the one before it, or cannot be read.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class ExplainError extends Schema.TaggedError<ExplainError>()("ExplainError", {
+  reason: Schema.Literals(["Gap", "UnknownPolicy", "Altered"]),
+  detail: Schema.String,
+}) {
+  get isRetryable(): boolean {
+    return false
+  }
+  override get message(): string {
+    switch (this.reason) {
+      case "Gap":
+        return `The decision cannot be explained: the directory's log is incomplete. ${this.detail}`
+      case "UnknownPolicy":
+        return `The decision cannot be explained: ${this.detail} Add it to the router's former policies.`
+      case "Altered":
+        return `The decision cannot be explained: the directory's log was altered. ${this.detail} Compare it with a backup.`
+    }
+  }
+}
+
+const altered = (detail: string) => new ExplainError({ reason: "Altered", detail })
+
+/**
+ * Rebuilds a directory at a version from segments as `Journal.directory.upTo` gives them, checking every hash and
+ * every link of the chain.
+ *
+ * @category rules
+ * @since 0.1.0
+ */
+export const rebuild = Effect.fnUntraced(function* (segments: ReadonlyArray<DirectorySegment>, version: number) {
+  const directory = new Directory()
+  let before: DirectorySegment | undefined
+  for (const segment of segments) {
+    const name = `The ${segment.kind} after version ${segment.version} of ${segment.replica}`
+    const parsed = DirectoryLog.parse(segment)
+    if (parsed === undefined) return yield* altered(`${name} cannot be read.`)
+    if ((yield* DirectoryLog.hashOf(segment)) !== segment.hash) return yield* altered(`${name} does not fit its hash.`)
+    if (before !== undefined && parsed.previous !== before.hash && segment.version === before.toVersion) {
+      return yield* altered(`${name} does not follow the segment before it.`)
+    }
+    if (segment.kind === "changes" && segment.version > directory.version) break
+    before = segment
+    const read =
+      segment.kind === "snapshot"
+        ? DirectoryText.restore(directory, segment.version, parsed.text)
+        : DirectoryText.replay(directory, parsed.text, version)
+    if (Result.isFailure(read)) return yield* altered(`${name}: ${read.failure}`)
+  }
+  if (directory.version !== version) {
+    const detail = `It reaches version ${directory.version}, and the decision was made at ${version}.`
+    return yield* new ExplainError({ reason: "Gap", detail })
+  }
+  return directory
+})
+
+/**
+ * Computes a decision's rankings on a directory that stands at the decision's version.
+ *
+ * @category rules
+ * @since 0.1.0
+ */
+export const recompute = (policy: RoutingPolicy, directory: Directory, decision: RoutingDecision): Explanation => {
+  // A buyer may name a model that cannot exist; no instance serves it.
+  const model = Schema.is(ModelId)(decision.model) ? decision.model : undefined
+  const candidates = model === undefined ? [] : directory.candidates(model)
+  const rank = (tried: ReadonlyArray<InstanceId>): Ranking =>
+    model === undefined
+      ? { ranked: [], excluded: [] }
+      : policy.rank({ model, contextTokens: decision.contextTokens, tried }, candidates, decision.seed)
+
+  const tried = decision.attempts.map((attempt) => attempt.instance)
+  const attempts: Array<Explanation["attempts"][number]> = decision.attempts.map(({ instance, reason }, at) => ({
+    chosen: instance,
+    reason: reason ?? null,
+    ranking: rank(tried.slice(0, at)),
+  }))
+  if (attempts.length === 0) {
+    const ranking = rank([])
+    const known = model !== undefined && directory.offered.has(model)
+    const reason = known ? ofAll(closest(ranking.excluded.map(({ code }) => code))) : "model_not_found"
+    attempts.push({ chosen: null, reason, ranking })
+  }
+  return { policy: decision.policy, version: decision.version, seed: decision.seed, attempts }
+}

@@ -1,0 +1,105 @@
+/**
+ * Why an instance cannot serve a request. A filter is one question with one reason code; they are asked in an order,
+ * from what can never change for this request to what changes by the second.
+ *
+ * @since 0.1.0
+ */
+import type { ReasonCode } from "@guildhall/core/Reason"
+import { concurrency } from "./filters/Concurrency.ts"
+import { context } from "./filters/Context.ts"
+import { model } from "./filters/Model.ts"
+import { state } from "./filters/State.ts"
+import { tried } from "./filters/Tried.ts"
+import type { Candidate, RoutingRequest } from "./RoutingPolicy.ts"
+
+/**
+ * One question: the reason why the candidate cannot serve the request, or `undefined` where nothing speaks against it.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Filter = (request: RoutingRequest, candidate: Candidate) => ReasonCode | undefined
+
+/**
+ * The filters that every policy applies, in their order: model, context, state, concurrency, tried. A candidate that a
+ * later filter stops came closer to serving.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const standard: ReadonlyArray<Filter> = [model, context, state, concurrency, tried]
+
+/**
+ * The first reason for which a candidate is left out, or `undefined` where it may be ranked. Call it first in a policy
+ * of your own: guarantee 3 of the port asks for exactly these filters.
+ *
+ * @category rules
+ * @since 0.1.0
+ */
+export const exclude: Filter = (request, candidate) =>
+  model(request, candidate) ??
+  context(request, candidate) ??
+  state(request, candidate) ??
+  concurrency(request, candidate) ??
+  tried(request, candidate)
+
+/** From the furthest from success to the closest, in the order of {@link standard}. */
+const order: ReadonlyArray<ReasonCode> = [
+  "other_model",
+  "context_too_short",
+  "offline",
+  "draining",
+  "concurrency_full",
+  "already_tried",
+]
+
+/**
+ * Of the reasons for which candidates were left out, the one closest to success: the one of the candidate that got
+ * past the most filters. A reason that no standard filter gives counts as closest.
+ *
+ * **Example** (One is offline, one is full)
+ *
+ * ```ts
+ * import { Filter } from "@guildhall/routing"
+ *
+ * Filter.closest(["offline", "concurrency_full"]) // => "concurrency_full"
+ * Filter.closest([]) // => undefined
+ * ```
+ *
+ * @category rules
+ * @since 0.1.0
+ */
+export const closest = (codes: Iterable<ReasonCode>): ReasonCode | undefined => {
+  let best: ReasonCode | undefined
+  let bestAt = -1
+  for (const code of codes) {
+    const found = order.indexOf(code)
+    const at = found === -1 ? order.length : found
+    if (at > bestAt) {
+      best = code
+      bestAt = at
+    }
+  }
+  return best
+}
+
+/**
+ * What a buyer is told where no candidate is left: the reason of all instances together, for the closest reason of one.
+ *
+ * @category rules
+ * @since 0.1.0
+ */
+export const ofAll = (closest: ReasonCode | undefined): ReasonCode => {
+  switch (closest) {
+    case undefined:
+    case "other_model":
+    case "offline":
+    case "draining":
+    case "concurrency_full":
+      return "no_capacity"
+    case "context_too_short":
+      return "context_too_long"
+    default:
+      return closest
+  }
+}

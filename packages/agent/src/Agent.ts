@@ -41,15 +41,17 @@ const DRAIN_MS = 3_500
 /** More models than this on one server are a library, not an offer. */
 const MAX_MODELS = 16
 
-const toRegistration = (settings: Settings, endpointUrl: string, concurrency: number) => (model: ServedModel): Registration => ({
-  provider_type: "agent",
-  endpoint_url: endpointUrl,
-  model: model.id,
-  input_price_per_million: settings.inputPriceCents,
-  output_price_per_million: settings.outputPriceCents,
-  context_length_offered: model.contextLength,
-  concurrency,
-})
+const toRegistration =
+  (settings: Settings, endpointUrl: string, concurrency: number) =>
+  (model: ServedModel): Registration => ({
+    provider_type: "agent",
+    endpoint_url: endpointUrl,
+    model: model.id,
+    input_price_per_million: settings.inputPriceCents,
+    output_price_per_million: settings.outputPriceCents,
+    context_length_offered: model.contextLength,
+    concurrency,
+  })
 
 const endpoint = (settings: Settings, port: number): string => {
   const host = settings.host.includes(":") ? `[${settings.host}]` : settings.host
@@ -81,7 +83,13 @@ const serve = Effect.fnUntraced(function* (settings: Settings, stop: Effect.Effe
     output: BigInt(settings.outputPriceCents),
   })
   const concurrency = settings.concurrency ?? backend.capabilities.concurrency
-  const options = { host: settings.host, port: settings.port, concurrency, price, models: models.map((model) => model.id) }
+  const options = {
+    host: settings.host,
+    port: settings.port,
+    concurrency,
+    price,
+    models: models.map((model) => model.id),
+  }
   const live = Effect.gen(function* () {
     const server = yield* AgentServer.AgentServer
     const url = endpoint(settings, server.port)

@@ -51,7 +51,10 @@ const flags = {
     Flag.withFallbackConfig(Config.String("GUILDHALL_AGENT_HOME")),
     Flag.withDefault(".guildhall-agent"),
   ),
-  model: text("model", "A GGUF file's path, or the id of a model that a local server has; without it, what is found, or a demo"),
+  model: text(
+    "model",
+    "A GGUF file's path, or the id of a model that a local server has; without it, what is found, or a demo",
+  ),
   name: text("name", "The id under which a file is sold, such as meta-llama/Llama-3.1-8B-Instruct"),
   backend: text("backend", "Address of a server that speaks OpenAI's API, such as http://127.0.0.1:11434"),
   inputPrice: price("input-price", "GUILDHALL_INPUT_PRICE", "Price of what is read"),

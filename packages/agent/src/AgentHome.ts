@@ -27,7 +27,11 @@ export class AgentHome extends Context.Service<
     readonly directory: string
     readonly path: (name: string) => string
     readonly read: (name: string) => Effect.Effect<Option.Option<Uint8Array>, AgentError>
-    readonly write: (name: string, bytes: Uint8Array, options?: { readonly mode?: number }) => Effect.Effect<void, AgentError>
+    readonly write: (
+      name: string,
+      bytes: Uint8Array,
+      options?: { readonly mode?: number },
+    ) => Effect.Effect<void, AgentError>
   }
 >()("@guildhall/agent/AgentHome") {}
 

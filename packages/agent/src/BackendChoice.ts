@@ -4,6 +4,7 @@
  *
  * @since 0.1.0
  */
+import * as Os from "node:os"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
@@ -47,6 +48,7 @@ const demo = Effect.fnUntraced(function* (wish: Wish) {
     concurrency: wish.concurrency ?? DEFAULT_CONCURRENCY,
     template: "plain",
     gpu: false,
+    threads: 1,
   })
 })
 
@@ -69,6 +71,8 @@ const fromFile = Effect.fnUntraced(function* (file: string, wish: Wish) {
     concurrency: wish.concurrency ?? DEFAULT_CONCURRENCY,
     template: "auto",
     gpu: "auto",
+    // One core stays free for the agent itself.
+    threads: Math.max(1, Os.availableParallelism() - 1),
   })
 })
 
@@ -125,8 +129,7 @@ export const make = Effect.fnUntraced(function* (wish: Wish) {
   if (backendUrl !== undefined) return yield* fromServer({ url: backendUrl }, model, wish)
   if (model === DemoModel.ID) return yield* demo(wish)
   const isFile =
-    model !== undefined &&
-    Option.exists(yield* Effect.option(fs.stat(model)), (info) => info.type === "File")
+    model !== undefined && Option.exists(yield* Effect.option(fs.stat(model)), (info) => info.type === "File")
   return isFile ? yield* fromFile(model, wish) : yield* searched(wish)
 })
 

@@ -58,7 +58,11 @@ const damaged = (file: string) =>
 const create = Effect.fnUntraced(function* (home: AgentHome["Service"]) {
   const { privateKey } = Crypto.generateKeyPairSync("ed25519")
   const jwk = privateKey.export({ format: "jwk" })
-  const stored = { algorithm: "ed25519", publicKey: DevicePublicKey.make(jwk.x ?? ""), privateKey: jwk.d ?? "" } as const
+  const stored = {
+    algorithm: "ed25519",
+    publicKey: DevicePublicKey.make(jwk.x ?? ""),
+    privateKey: jwk.d ?? "",
+  } as const
   yield* home.write(KEY_FILE, new TextEncoder().encode(Schema.encodeSync(StoredKey)(stored)), { mode: 0o600 })
   return stored
 })

@@ -78,7 +78,12 @@ const refused = (status: number, text: string) => {
   const code = problem.code ?? (status === 404 ? "not_found" : "invalid_request")
   const detail = `The market refused (${status} ${code}): ${problem.detail ?? problem.title ?? "it gave no reason"}`
   const what = advice[code]
-  return new AgentError({ reason: "MarketRefused", detail: what === undefined ? detail : `${detail} ${what}`, code, status })
+  return new AgentError({
+    reason: "MarketRefused",
+    detail: what === undefined ? detail : `${detail} ${what}`,
+    code,
+    status,
+  })
 }
 
 /**
@@ -96,7 +101,8 @@ export const make = Effect.fnUntraced(function* (options: Options) {
   const read = Effect.fnUntraced(function* (response: HttpClientResponse.HttpClientResponse) {
     const declared = Number(response.headers["content-length"] ?? 0)
     const text = declared > MAX_ANSWER_BYTES ? "" : yield* response.text
-    if (response.status >= 500 || response.status === 429) return yield* away(url, `failed with status ${response.status}`)
+    if (response.status >= 500 || response.status === 429)
+      return yield* away(url, `failed with status ${response.status}`)
     if (response.status >= 400) return yield* refused(response.status, text)
     return text
   })

@@ -17,7 +17,13 @@ export interface OpenAIError {
 }
 
 const typeOf = (status: number): string =>
-  status === 401 ? "authentication_error" : status === 429 ? "rate_limit_error" : status < 500 ? "invalid_request_error" : "server_error"
+  status === 401
+    ? "authentication_error"
+    : status === 429
+      ? "rate_limit_error"
+      : status < 500
+        ? "invalid_request_error"
+        : "server_error"
 
 /**
  * The JSON text of a refusal.

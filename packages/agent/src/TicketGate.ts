@@ -26,7 +26,10 @@ import type { OpenAIError } from "./OpenAIError.ts"
 export interface TicketGate {
   readonly admit: (header: string | undefined, nowMs: number) => Result.Result<Ticket.SignedTicket, OpenAIError>
   readonly use: (ticket: Ticket.Ticket, nowMs: number) => boolean
-  readonly learn: (market: { readonly keys: ReadonlyArray<PublishedKey>; readonly instances: ReadonlyArray<InstanceId> }) => void
+  readonly learn: (market: {
+    readonly keys: ReadonlyArray<PublishedKey>
+    readonly instances: ReadonlyArray<InstanceId>
+  }) => void
 }
 
 /** A ticket is about 700 characters. */

@@ -48,7 +48,9 @@ const Row = Schema.fromJsonString(
  * @since 0.1.0
  */
 export const encode = (base: Base, lines: ReadonlyArray<typeof UsageLine.Encoded>): Uint8Array =>
-  new TextEncoder().encode([{ base }, ...lines.map((line) => ({ line }))].map((row) => `${JSON.stringify(row)}\n`).join(""))
+  new TextEncoder().encode(
+    [{ base }, ...lines.map((line) => ({ line }))].map((row) => `${JSON.stringify(row)}\n`).join(""),
+  )
 
 interface Replay {
   head: Base

@@ -150,7 +150,13 @@ export const make = Effect.gen(function* () {
     const { lines, head } = yield* Ref.get(state)
     const [first] = lines
     const base = first === undefined ? head : { number: first.number - 1, hash: first.previous }
-    yield* home.write(UsageFile.NAME, UsageFile.encode(base, lines.map((line) => encodeLine(line))))
+    yield* home.write(
+      UsageFile.NAME,
+      UsageFile.encode(
+        base,
+        lines.map((line) => encodeLine(line)),
+      ),
+    )
     yield* Ref.update(state, (now) => ({ ...now, dead: 0 }))
   })
 

@@ -24,7 +24,9 @@ const Reported = Schema.Struct({
   usage: Schema.Struct({
     prompt_tokens: Count,
     completion_tokens: Count,
-    prompt_tokens_details: Schema.optional(Schema.NullOr(Schema.Struct({ cached_tokens: Schema.optional(Schema.NullOr(Count)) }))),
+    prompt_tokens_details: Schema.optional(
+      Schema.NullOr(Schema.Struct({ cached_tokens: Schema.optional(Schema.NullOr(Count)) })),
+    ),
   }),
 })
 const decode = Schema.decodeUnknownOption(Schema.fromJsonString(Reported))
@@ -79,7 +81,10 @@ export const make = (options: { readonly stream: boolean; readonly requestBytes:
     },
     usage: () => {
       if (!options.stream) reported = parse(held) ?? reported
-      return reported ?? (deltas > 0 ? { inputToken: Math.floor(options.requestBytes / BYTES_A_TOKEN), outputToken: deltas } : {})
+      return (
+        reported ??
+        (deltas > 0 ? { inputToken: Math.floor(options.requestBytes / BYTES_A_TOKEN), outputToken: deltas } : {})
+      )
     },
   }
 }

@@ -33,7 +33,11 @@ describe("an agent as a process", () => {
       assert.strictEqual(answer.choices[0].message.role, "assistant")
       assert.isAbove(answer.usage.completion_tokens, 0)
 
-      const stream = yield* ask(url, market.ticket(DEMO), { seed: 3, stream: true, stream_options: { include_usage: true } })
+      const stream = yield* ask(url, market.ticket(DEMO), {
+        seed: 3,
+        stream: true,
+        stream_options: { include_usage: true },
+      })
       const text = yield* Effect.promise(() => stream.text())
       assert.isTrue(text.endsWith("data: [DONE]\n\n"))
 

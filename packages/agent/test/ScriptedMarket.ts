@@ -48,7 +48,9 @@ const body = (request: Http.IncomingMessage) =>
     request.on("error", reject)
   })
 
-export const make = Effect.fnUntraced(function* (options: { readonly intervalMs?: number; readonly port?: number } = {}) {
+export const make = Effect.fnUntraced(function* (
+  options: { readonly intervalMs?: number; readonly port?: number } = {},
+) {
   const own = Crypto.generateKeyPairSync("ed25519")
   const other = Crypto.generateKeyPairSync("ed25519")
   const apiKey = `sk-${Crypto.randomBytes(12).toString("hex")}`
@@ -85,7 +87,8 @@ export const make = Effect.fnUntraced(function* (options: { readonly intervalMs?
       sequence,
       body: bytes,
     })
-    if (!Crypto.verify(null, message, devicePublicKey(raw), Buffer.from(header("signature"), "base64url"))) return "invalid_signature"
+    if (!Crypto.verify(null, message, devicePublicKey(raw), Buffer.from(header("signature"), "base64url")))
+      return "invalid_signature"
     market.sequences.push(sequence)
     if (sequence <= (seen.get(raw) ?? 0)) return "replayed_message"
     seen.set(raw, sequence)
@@ -98,9 +101,11 @@ export const make = Effect.fnUntraced(function* (options: { readonly intervalMs?
     if (usage === undefined) return
     for (const line of usage.lines) {
       const { hash, ...rest } = line
-      if (Crypto.createHash("sha256").update(lineBytes(rest)).digest("hex") !== hash) market.problems.push(`hash of ${line.number}`)
+      if (Crypto.createHash("sha256").update(lineBytes(rest)).digest("hex") !== hash)
+        market.problems.push(`hash of ${line.number}`)
       if (line.number > head.number) {
-        if (line.number !== head.number + 1 || line.previous !== head.hash) market.problems.push(`chain at ${line.number}`)
+        if (line.number !== head.number + 1 || line.previous !== head.hash)
+          market.problems.push(`chain at ${line.number}`)
         head = { number: line.number, hash }
       }
       market.lines.set(line.number, line)

@@ -56,9 +56,7 @@ const Body = Schema.Struct({
   temperature: optional(between(0, 2)),
   top_p: optional(between(0, 1)),
   seed: optional(Schema.Int),
-  stop: optional(
-    Schema.Union([Schema.String, Schema.Array(Schema.String).pipe(Schema.check(Schema.isMaxLength(16)))]),
-  ),
+  stop: optional(Schema.Union([Schema.String, Schema.Array(Schema.String).pipe(Schema.check(Schema.isMaxLength(16)))])),
   stream: optional(Schema.Boolean),
   stream_options: optional(Schema.Struct({ include_usage: optional(Schema.Boolean) })),
   n: optional(Schema.Int),

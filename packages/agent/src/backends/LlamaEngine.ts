@@ -11,6 +11,7 @@ import type { ChatRequest, Message } from "./ChatRequest.ts"
 
 /**
  * How an engine is made. `contextLength` is in tokens for each request; `template` is `plain` for a model without a chat format.
+ * `threads` are those of the CPU: more than there are free cores makes llama.cpp slower by far, since they wait actively.
  *
  * @category models
  * @since 0.1.0
@@ -21,6 +22,7 @@ export interface Options {
   readonly concurrency: number
   readonly template: "auto" | "plain"
   readonly gpu: "auto" | false
+  readonly threads: number
 }
 
 /**
@@ -127,6 +129,7 @@ export const make = Effect.fnUntraced(function* (options: Options) {
         build: "never",
         skipDownload: true,
         progressLogs: false,
+        maxThreads: options.threads,
         logLevel: engine.LlamaLogLevel.error,
       }),
     ),
@@ -137,6 +140,7 @@ export const make = Effect.fnUntraced(function* (options: Options) {
     model.createContext({
       contextSize: Math.min(options.contextLength, model.trainContextSize),
       sequences: options.concurrency,
+      threads: options.threads,
     }),
   )
   const wrapper = options.template === "plain" ? plainWrapper(engine) : engine.resolveChatWrapper(model)

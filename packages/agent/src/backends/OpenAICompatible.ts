@@ -54,7 +54,10 @@ const Listing = Schema.fromJsonString(
 type Listed = (typeof Listing.Type)["data"][number]
 
 const unreachable = (url: string, what: string) =>
-  new BackendError({ reason: "Unreachable", detail: `The model server at ${url} ${what}. Start it, or correct --backend.` })
+  new BackendError({
+    reason: "Unreachable",
+    detail: `The model server at ${url} ${what}. Start it, or correct --backend.`,
+  })
 
 const toServed = (listed: Listed, fallback: number): Option.Option<ServedModel> => {
   const told = listed.max_model_len ?? listed.meta?.n_ctx ?? listed.context_length ?? listed.meta?.n_ctx_train
@@ -94,7 +97,9 @@ export const list = Effect.fnUntraced(function* (options: Options) {
 
 /** What of an answer's headers is passed on. */
 const toHeaders = (headers: Http.IncomingHttpHeaders): Readonly<Record<string, string>> =>
-  Object.fromEntries(Object.entries(headers).flatMap(([name, value]) => (typeof value === "string" ? [[name, value]] : [])))
+  Object.fromEntries(
+    Object.entries(headers).flatMap(([name, value]) => (typeof value === "string" ? [[name, value]] : [])),
+  )
 
 const dispatcher = (base: URL, options: Options) => {
   const secure = base.protocol === "https:"

@@ -4,12 +4,19 @@
  * @since 0.1.0
  */
 import { assert, describe, it, layer as sharing } from "@effect/vitest"
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import type * as Layer from "effect/Layer"
+import * as Layer from "effect/Layer"
+import * as Schema from "effect/Schema"
+import * as SecureRandom from "effect/crypto/SecureRandom"
+import * as Signature from "effect/crypto/Signature"
+import * as KeyRing from "@guildhall/core/KeyRing"
+import { SignedReceipt } from "@guildhall/core/Receipt"
 import type { RequestId } from "@guildhall/core/Request"
-import type { ReceiptBatch, SignedReceipt } from "@guildhall/core/Receipt"
-import { type DirectorySegment, Journal, PAGE_MAX } from "../Journal.ts"
+import { type DirectorySegment, Journal, PAGE_MAX, type UnsealedReceipt } from "../Journal.ts"
+import * as ReceiptSeal from "../ReceiptSeal.ts"
+import * as ReceiptVerify from "../ReceiptVerify.ts"
 import * as SampleEntry from "./SampleEntry.ts"
 
 /**
@@ -24,15 +31,8 @@ export interface Guarantee {
   readonly proof: Effect.Effect<void, unknown, Journal>
 }
 
-const batchOf = (signed: number): ReceiptBatch => ({
-  batchId: `bat_${SampleEntry.text()}`,
-  market: "local",
-  root: "e".repeat(64),
-  size: signed,
-  signedAtMs: 1_750_000_001_000,
-  keyId: "key",
-  signature: "s",
-})
+const Crypto = Signature.layerWebCrypto.pipe(Layer.provide(SecureRandom.layerWebCrypto))
+const SignedJson = Schema.fromJsonString(Schema.toCodecJson(SignedReceipt))
 
 /** What waits for a batch, of these requests alone: other tests may have left receipts behind. */
 const waiting = (ids: ReadonlyArray<RequestId>) =>
@@ -107,36 +107,48 @@ const requests = Effect.gen(function* () {
 
 const sealed = Effect.gen(function* () {
   const journal = yield* Journal
-  const entry = SampleEntry.ended()
-  const { id } = entry.receipt
-  yield* journal.append([entry])
+  const ring = yield* KeyRing.KeyRing
+  const entries = [SampleEntry.ended(), SampleEntry.ended(), SampleEntry.ended()]
+  const ids = entries.map((entry) => entry.receipt.id)
+  const [first] = entries
+  if (first === undefined) return assert.fail("there is no entry")
+  const { id } = first.receipt
+  yield* journal.append(entries)
   assert.isUndefined(yield* journal.receipts.signed(id))
-  const [unsealed] = yield* waiting([id])
-  assert.deepStrictEqual(unsealed, { entryId: entry.id, receipt: entry.receipt, salts: entry.salts })
+  assert.deepStrictEqual(
+    yield* waiting(ids),
+    entries.map((entry) => ({ entryId: entry.id, receipt: entry.receipt, salts: entry.salts })),
+  )
 
-  const sign = (from: typeof entry, batch: ReceiptBatch): SignedReceipt => ({
-    receipt: from.receipt,
-    salts: from.salts,
-    index: 3,
-    path: ["f".repeat(64), "1".repeat(64)],
-    batch,
-  })
-  const first = sign(entry, batchOf(4))
-  yield* journal.receipts.seal(first.batch, [{ entryId: entry.id, signed: first }])
-  assert.deepStrictEqual(yield* journal.receipts.signed(id), first)
-  assert.lengthOf(yield* waiting([id]), 0)
-  const again = sign(entry, batchOf(9))
-  yield* journal.receipts.seal(again.batch, [{ entryId: entry.id, signed: again }])
-  yield* journal.receipts.seal(first.batch, [{ entryId: entry.id, signed: { ...first, index: 0 } }])
-  assert.deepStrictEqual(yield* journal.receipts.signed(id), first)
+  const seal = (receipts: ReadonlyArray<UnsealedReceipt>) =>
+    Effect.flatMap(Clock.currentTimeMillis, (nowMs) =>
+      ReceiptSeal.seal(receipts, { market: "local", batchId: `bat_${SampleEntry.text()}`, nowMs }),
+    )
+  const unsealed = yield* waiting(ids)
+  const batch = yield* seal(unsealed)
+  yield* journal.receipts.seal(batch.batch, batch.receipts)
+  for (const { signed } of batch.receipts) {
+    assert.deepStrictEqual(yield* journal.receipts.signed(signed.receipt.id), signed)
+  }
+  const kept = yield* journal.receipts.signed(id)
+  const text = yield* Schema.encodeUnknownEffect(SignedJson)(kept ?? null)
+  const verdict = yield* ReceiptVerify.verify({ text, keys: yield* ring.list })
+  assert.isTrue(verdict.holds, JSON.stringify(verdict.checks))
+  assert.lengthOf(yield* waiting(ids), 0)
 
-  const revised = SampleEntry.ended({ ...entry.receipt, revision: 1, charge: 10n })
-  yield* journal.append([revised])
-  assert.deepStrictEqual(yield* journal.receipts.signed(id), first)
-  const second = sign(revised, batchOf(1))
-  yield* journal.receipts.seal(second.batch, [{ entryId: revised.id, signed: second }])
-  assert.deepStrictEqual(yield* journal.receipts.signed(id), second)
-})
+  const again = yield* seal(unsealed)
+  yield* journal.receipts.seal(again.batch, again.receipts)
+  yield* journal.receipts.seal(batch.batch, [])
+  yield* journal.append(entries)
+  assert.lengthOf(yield* waiting(ids), 0)
+  assert.deepStrictEqual(yield* journal.receipts.signed(id), kept)
+
+  yield* journal.append([SampleEntry.ended({ ...first.receipt, revision: 1, charge: 0n, split: [] })])
+  assert.deepStrictEqual(yield* journal.receipts.signed(id), kept)
+  const second = yield* seal(yield* waiting([id]))
+  yield* journal.receipts.seal(second.batch, second.receipts)
+  assert.deepStrictEqual(yield* journal.receipts.signed(id), second.receipts[0]?.signed)
+}).pipe(Effect.provide(KeyRing.layerMemory.pipe(Layer.provideMerge(Crypto))))
 
 const directory = Effect.gen(function* () {
   const journal = yield* Journal

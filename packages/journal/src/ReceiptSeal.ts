@@ -1,0 +1,93 @@
+/**
+ * Sealing: the receipts of a batch become the leaves of a Merkle tree, and one signature over its root covers them all.
+ *
+ * @since 0.1.0
+ */
+import { createHash } from "node:crypto"
+import * as Effect from "effect/Effect"
+import { KeyRing, KeyRingError, type PublishedKey } from "@guildhall/core/KeyRing"
+import * as Receipt from "@guildhall/core/Receipt"
+import type { UnsealedReceipt } from "./Journal.ts"
+
+/**
+ * A sealed batch, as `Journal.receipts.seal` takes it.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Sealed {
+  readonly batch: Receipt.ReceiptBatch
+  readonly receipts: ReadonlyArray<{ readonly entryId: string; readonly signed: Receipt.SignedReceipt }>
+}
+
+interface Tree {
+  readonly root: Buffer
+  /** For each leaf, its path from the sibling upwards, in hexadecimal. */
+  readonly paths: ReadonlyArray<ReadonlyArray<string>>
+}
+
+const sha256 = (prefix: number, ...parts: ReadonlyArray<Uint8Array>): Buffer =>
+  parts.reduce((hash, part) => hash.update(part), createHash("sha256").update(Uint8Array.of(prefix))).digest()
+
+/**
+ * The tree of `Merkle` with all of its paths in one go: two hashes for a leaf, where asking for one path after the
+ * other would hash the whole batch again for each.
+ */
+const tree = (leaves: ReadonlyArray<Uint8Array>): Tree => {
+  const [only] = leaves
+  if (only === undefined) return { root: createHash("sha256").digest(), paths: [] }
+  if (leaves.length === 1) return { root: sha256(0, only), paths: [[]] }
+  const point = 2 ** Math.floor(Math.log2(leaves.length - 1))
+  const left = tree(leaves.slice(0, point))
+  const right = tree(leaves.slice(point))
+  const [below, beside] = [left.root.toString("hex"), right.root.toString("hex")]
+  return {
+    root: sha256(1, left.root, right.root),
+    paths: [...left.paths.map((path) => [...path, beside]), ...right.paths.map((path) => [...path, below])],
+  }
+}
+
+const signingKey = (keys: ReadonlyArray<PublishedKey>) =>
+  keys.findLast((key) => key.purpose === "receipt" && key.validUntilMs === undefined)
+
+/**
+ * Seals a batch of receipts: builds the tree and signs its root with the key ring's key for receipts.
+ * `nowMs` becomes the time of the signature, unless the key begins later. The batch is kept by nothing yet: give it
+ * to `Journal.receipts.seal`. Fails where the ring cannot sign.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const seal = Effect.fn("ReceiptSeal.seal")(function* (
+  receipts: ReadonlyArray<UnsealedReceipt>,
+  options: { readonly market: string; readonly batchId: string; readonly nowMs: number },
+): Effect.fn.Return<Sealed, KeyRingError, KeyRing> {
+  const ring = yield* KeyRing
+  const { root, paths } = tree(receipts.map(({ receipt }) => Receipt.bytes(receipt)))
+  const content = {
+    batchId: options.batchId,
+    market: options.market,
+    root: root.toString("hex"),
+    size: receipts.length,
+  }
+
+  // The signature must lie within its key's validity. Listing makes the ring notice another process's rotation; one
+  // that comes between listing and signing is noticed by the id, and the root is signed again.
+  const sign = Effect.gen(function* () {
+    const key = signingKey(yield* ring.list)
+    const signedAtMs = Math.max(options.nowMs, key?.validFromMs ?? 0)
+    const signature = yield* ring.sign("receipt", Receipt.batchBytes({ ...content, signedAtMs }))
+    return { signedAtMs, signature, current: signature.keyId === key?.id }
+  })
+  const { signedAtMs, signature, current } = yield* Effect.repeat(sign, { until: (made) => made.current, times: 3 })
+  if (!current) return yield* new KeyRingError({ reason: "Unavailable", detail: "Its keys change at every signature." })
+
+  const batch: Receipt.ReceiptBatch = { ...content, signedAtMs, keyId: signature.keyId, signature: signature.value }
+  return {
+    batch,
+    receipts: receipts.map(({ entryId, receipt, salts }, index) => ({
+      entryId,
+      signed: { receipt, salts, index, path: paths[index] ?? [], batch },
+    })),
+  }
+})

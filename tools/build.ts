@@ -43,7 +43,7 @@ const javascript = (): Promise<void> =>
     silent: true,
     config: false,
     dts: false,
-    external: [...Object.keys({ ...manifest.peerDependencies, ...manifest.optionalDependencies })],
+    external: Object.keys({ ...manifest.peerDependencies, ...manifest.optionalDependencies }),
     esbuildPlugins: [neighbours],
   })
 

@@ -3,10 +3,10 @@
  *
  * @since 0.1.0
  */
+import * as Cause from "effect/Cause"
 import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Logger from "effect/Logger"
 import * as Option from "effect/Option"
 import type * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
@@ -14,17 +14,20 @@ import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import * as Agent from "./Agent.ts"
+import * as AgentLogger from "./AgentLogger.ts"
 import * as ParentPipe from "./ParentPipe.ts"
 
-const Cents = Schema.Int.pipe(
+const Cents = Schema.Finite.pipe(
   Schema.check(
-    Schema.isBetween(
-      { minimum: 0, maximum: 100_000_000 },
-      { message: "a price is whole cents for a million tokens, from 0 to 100000000" },
+    Schema.makeFilter((cents: number) =>
+      Number.isInteger(cents) && cents >= 0 && cents <= 100_000_000
+        ? undefined
+        : "a price is whole cents for a million tokens, from 0 to 100000000",
     ),
   ),
 )
 const Count = Schema.Int.pipe(Schema.check(Schema.isBetween({ minimum: 1, maximum: 100_000 })))
+const Port = Schema.Int.pipe(Schema.check(Schema.isBetween({ minimum: 0, maximum: 65_535 })))
 const Tokens = Schema.Int.pipe(Schema.check(Schema.isBetween({ minimum: 64, maximum: 100_000_000 })))
 
 const price = (name: string, variable: string, about: string) =>
@@ -70,7 +73,11 @@ const flags = {
     Flag.optional,
   ),
   host: Flag.String("host").pipe(Flag.withDescription("Address to listen on"), Flag.withDefault("127.0.0.1")),
-  port: Flag.Int("port").pipe(Flag.withDescription("Port to listen on; 0 takes a free one"), Flag.withDefault(0)),
+  port: Flag.Int("port").pipe(
+    Flag.withDescription("Port to listen on; 0 takes a free one"),
+    Flag.withDefault(0),
+    Flag.withSchema(Port),
+  ),
   publicUrl: text("public-url", "Address under which the market reaches this agent, if it is another"),
   json: Flag.Boolean("json").pipe(Flag.withDescription("Write logs as JSON"), Flag.withDefault(false)),
   exitWithParent: Flag.Boolean("exit-with-parent").pipe(
@@ -113,16 +120,23 @@ const toSettings = (input: Input): Agent.Settings => ({
 })
 
 /**
- * The command `agent`: serves a model on a market until it is stopped.
+ * The command `agent`: serves a model on a market until it is stopped. It writes the letter of its failure before it fails.
  *
  * @category commands
  * @since 0.1.0
  */
 export const command = Command.make("agent", flags, (input) =>
   Agent.run(toSettings(input), input.exitWithParent ? ParentPipe.ended : Effect.never).pipe(
-    Effect.provide(
-      Layer.mergeAll(NodeHttpClient.layerNodeHttp, input.json ? Logger.layer([Logger.consoleJson]) : Layer.empty),
+    Effect.tapCause((cause) =>
+      Cause.hasInterruptsOnly(cause)
+        ? Effect.void
+        : Effect.logError(
+            Cause.prettyErrors(cause)
+              .map((error) => error.message)
+              .join("\n"),
+          ),
     ),
+    Effect.provide(Layer.mergeAll(NodeHttpClient.layerNodeHttp, AgentLogger.layer({ json: input.json }))),
     Effect.scoped,
   ),
 ).pipe(Command.withDescription("Serve a model on a market and get paid for it."))

@@ -183,7 +183,7 @@ export const make = Effect.fnUntraced(function* (options: Options) {
     drain: Effect.fn("AgentServer.drain")(function* (limitMs) {
       draining = true
       yield* Effect.ignore(Effect.timeout(idle.await, limitMs))
-      for (const current of [...running.keys()]) current.end()
+      for (const current of running.keys()) current.end()
       yield* Effect.ignore(Effect.timeout(idle.await, 1_000))
       yield* Effect.ignore(log.flush)
     }),

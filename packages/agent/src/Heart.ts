@@ -152,7 +152,7 @@ export const make = Effect.fnUntraced(function* (registrations: ReadonlyArray<Re
   const made: Heart = {
     register,
     beat,
-    run: Effect.catch(run, () => Effect.never),
+    run,
     farewell: Effect.fn("Heart.farewell")(function* (limitMs) {
       yield* goodbye
       yield* server.drain(limitMs)

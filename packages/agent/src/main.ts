@@ -13,7 +13,6 @@ import * as AgentCommand from "./AgentCommand.ts"
 
 AgentCommand.command.pipe(
   Command.run({ version: "0.0.0" }),
-  Effect.tapError((error) => Effect.logError(error.message)),
   Effect.provide(NodeServices.layer),
   NodeRuntime.runMain({
     disableErrorReporting: true,

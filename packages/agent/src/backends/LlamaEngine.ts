@@ -65,7 +65,7 @@ const importEngine = Effect.tryPromise({
 const cannotLoad = (path: string) => (cause: unknown) =>
   new BackendError({
     reason: "CannotLoad",
-    detail: `The model ${path} cannot be loaded: ${cause instanceof Error ? cause.message : String(cause)}. Check that it is a GGUF file, that it is complete, and that the memory suffices (a smaller --context needs less).`,
+    detail: `The model ${path} cannot be loaded: ${(cause instanceof Error ? cause.message : String(cause)).replace(/\s+/g, " ").replace(/\.+$/, "")}. Check that it is a GGUF file, that it is complete, and that the memory suffices (a smaller --context needs less).`,
   })
 
 const toHistory = (messages: ReadonlyArray<Message>): Array<ChatHistoryItem> => [

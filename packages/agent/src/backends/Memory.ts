@@ -34,6 +34,12 @@ const refuse = (sink: BackendSink, error: OpenAIError.OpenAIError): void => {
   sink.onEnd()
 }
 
+/** A token a turn of the event loop, so that a cancel gets its turn too. */
+const soon = (turn: () => void): void => {
+  // oxlint-disable-next-line guildhall/no-ambient -- callbacks of the byte path; Effect's scheduler has no part in them
+  setImmediate(turn)
+}
+
 /** Sends one token each turn of the event loop, and none while the sink asks for a pause. */
 const play = (
   request: ChatRequest.ChatRequest,
@@ -64,18 +70,18 @@ const play = (
     completion += 1
     sink.onUsage?.({ inputToken: prompt, outputToken: completion })
     send(writer.delta("content", piece.value))
-    setImmediate(turn)
+    soon(turn)
   }
   if (request.stream) {
     sink.onStart(200, { "content-type": writer.contentType })
     send(writer.begin())
   }
-  setImmediate(turn)
+  soon(turn)
   return {
     resume: () => {
       if (!paused) return
       paused = false
-      setImmediate(turn)
+      soon(turn)
     },
     stop: () => {
       stopped = true

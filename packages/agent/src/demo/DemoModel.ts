@@ -37,7 +37,13 @@ export const NOTICE =
  */
 export const CONTEXT_LENGTH = 2048
 
-const digestOf = (bytes: Uint8Array): string => Crypto.createHash("sha256").update(bytes).digest("hex")
+/**
+ * SHA-256 of some bytes, in hexadecimal.
+ *
+ * @category getters
+ * @since 0.1.0
+ */
+export const digestOf = (bytes: Uint8Array): string => Crypto.createHash("sha256").update(bytes).digest("hex")
 
 /**
  * The bytes of the model's file, made from the text by counting: the same each time.

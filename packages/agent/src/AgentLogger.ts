@@ -1,0 +1,22 @@
+/**
+ * How an agent writes to its terminal: one plain line for each event, or JSON for machines.
+ *
+ * @since 0.1.0
+ */
+import type * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
+
+const plain = Logger.make<unknown, string>(({ date, logLevel, message }) => {
+  const text = (Array.isArray(message) ? message : [message]).map(String).join(" ")
+  const level = logLevel === "Info" ? "" : `${logLevel.toUpperCase()} `
+  return `${date.toISOString().slice(11, 19)} ${level}${text}`
+})
+
+/**
+ * Replaces the loggers.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer = (options: { readonly json: boolean }): Layer.Layer<never> =>
+  Logger.layer([options.json ? Logger.consoleJson : Logger.withConsoleLog(plain)])

@@ -12,7 +12,7 @@ import { Member } from "@guildhall/core/Member"
 import * as RegistryTables from "./internal/RegistryTables.ts"
 import { corrupt, unavailable } from "./internal/Unavailable.ts"
 import { ApiKey, KEYS_MAX, make as makeMembers, Members, type MemberStore } from "./Members.ts"
-import { RegistryError } from "./RegistryError.ts"
+import type { RegistryError } from "./RegistryError.ts"
 
 const decodeMembers = Schema.decodeUnknownEffect(Schema.Array(Member))
 const decodeKeys = Schema.decodeUnknownEffect(Schema.Array(ApiKey))

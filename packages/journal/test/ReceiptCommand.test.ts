@@ -1,0 +1,120 @@
+import { NodeServices } from "@effect/platform-node"
+import { assert, describe, it } from "@effect/vitest"
+import { ConfigProvider, Console, Effect, Exit, FileSystem, Layer, Schema } from "effect"
+import { Command } from "effect/cli"
+import { SecureRandom, Signature } from "effect/crypto"
+import * as KeyRing from "@guildhall/core/KeyRing"
+import * as Receipt from "@guildhall/core/Receipt"
+import * as Commitment from "../src/Commitment.ts"
+import * as ReceiptCommand from "../src/ReceiptCommand.ts"
+import * as ReceiptSeal from "../src/ReceiptSeal.ts"
+import * as SampleEntry from "../src/testing/SampleEntry.ts"
+
+const Crypto = Signature.layerWebCrypto.pipe(Layer.provide(SecureRandom.layerWebCrypto))
+const Live = Layer.mergeAll(KeyRing.layerMemory.pipe(Layer.provideMerge(Crypto)), NodeServices.layer)
+const receiptText = Schema.encodeSync(Schema.fromJsonString(Schema.toCodecJson(Receipt.SignedReceipt)))
+const body = new TextEncoder().encode('{"messages":[]}')
+
+/** A folder with a receipt, its request and the keys; and a runner that answers the exit and what was printed. */
+const desk = Effect.gen(function* () {
+  const fs = yield* FileSystem.FileSystem
+  const ring = yield* KeyRing.KeyRing
+  const folder = yield* fs.makeTempDirectoryScoped()
+  const { id, receipt, salts } = SampleEntry.ended()
+  const committed = { ...receipt, requestCommitment: Commitment.commit(salts.request, body) }
+  const sealed = yield* ReceiptSeal.seal([{ entryId: id, receipt: committed, salts }], {
+    market: "local",
+    batchId: "bat_1",
+    nowMs: 1_750_000_001_000,
+  })
+  const signed = sealed.receipts[0]?.signed ?? assert.fail("nothing was sealed")
+  yield* fs.writeFileString(`${folder}/receipt.json`, receiptText(signed))
+  yield* fs.writeFile(`${folder}/request.json`, body)
+  yield* fs.writeFileString(`${folder}/forged.json`, receiptText({ ...signed, receipt: { ...receipt, charge: 1n } }))
+  yield* fs.writeFileString(`${folder}/keys.json`, JSON.stringify({ keys: yield* ring.list }))
+  const run = (...args: ReadonlyArray<string>) =>
+    Effect.gen(function* () {
+      const printed: Array<string> = []
+      const console = yield* Console.Console
+      const exit = yield* Command.runWith(ReceiptCommand.command, { version: "0.0.0" })(["verify", ...args]).pipe(
+        Effect.provideService(Console.Console, {
+          ...console,
+          log: (...texts: ReadonlyArray<unknown>) => void printed.push(texts.join(" ")),
+          error: (...texts: ReadonlyArray<unknown>) => void printed.push(texts.join(" ")),
+        }),
+        Effect.provide(ConfigProvider.layer(ConfigProvider.fromUnknown({ GUILDHALL_HOME: `${folder}/home` }))),
+        Effect.exit,
+      )
+      return { exit, printed: printed.join("\n") }
+    })
+  return { fs, folder, run, receipt }
+})
+
+describe("receipt verify", () => {
+  it.effect("prints one line for each check, and succeeds where all hold", () =>
+    Effect.gen(function* () {
+      const { folder, run, receipt } = yield* desk
+      const { exit, printed } = yield* run(
+        `${folder}/receipt.json`,
+        "--keys",
+        `${folder}/keys.json`,
+        "--request",
+        `${folder}/request.json`,
+      )
+      assert.isTrue(Exit.isSuccess(exit), printed)
+      assert.include(printed, `receipt ${receipt.id}`)
+      assert.include(printed, "0.00002 USD")
+      assert.lengthOf(printed.match(/^ {2}ok {6}/gm) ?? [], 7)
+      assert.include(printed, "The receipt holds.")
+    }).pipe(Effect.provide(Live)),
+  )
+
+  it.effect("finds the keys beside the receipt, then in the market's home", () =>
+    Effect.gen(function* () {
+      const { fs, folder, run } = yield* desk
+      const without = yield* run(`${folder}/receipt.json`)
+      assert.isTrue(Exit.isFailure(without.exit))
+      yield* fs.makeDirectory(`${folder}/home`)
+      yield* fs.copyFile(`${folder}/keys.json`, `${folder}/home/guildhall-keys.json`)
+      const home = yield* run(`${folder}/receipt.json`)
+      assert.include(home.printed, `${folder}/home/guildhall-keys.json`)
+      assert.isTrue(Exit.isSuccess(home.exit))
+      yield* fs.writeFileString(`${folder}/guildhall-keys.json`, "[]")
+      const beside = yield* run(`${folder}/receipt.json`)
+      assert.match(beside.printed, /FAILED {2}key /)
+      assert.isTrue(Exit.isFailure(beside.exit))
+    }).pipe(Effect.provide(Live)),
+  )
+
+  it.effect("fails where anything does not hold, also as JSON", () =>
+    Effect.gen(function* () {
+      const { folder, run } = yield* desk
+      const keys = ["--keys", `${folder}/keys.json`]
+      const forged = yield* run(`${folder}/forged.json`, ...keys)
+      assert.isTrue(Exit.isFailure(forged.exit))
+      assert.match(forged.printed, /FAILED {2}inclusion/)
+      const json = yield* run(`${folder}/forged.json`, ...keys, "--json")
+      assert.isTrue(Exit.isFailure(json.exit))
+      assert.isFalse(JSON.parse(json.printed).holds)
+      const other = yield* run(`${folder}/receipt.json`, ...keys, "--request", `${folder}/keys.json`)
+      assert.match(other.printed, /FAILED {2}request/)
+      assert.isTrue(Exit.isFailure(other.exit))
+    }).pipe(Effect.provide(Live)),
+  )
+
+  it.effect("says which file it cannot use", () =>
+    Effect.gen(function* () {
+      const { folder, run } = yield* desk
+      const cases: ReadonlyArray<readonly [ReadonlyArray<string>, string]> = [
+        [[`${folder}/none.json`], "none.json"],
+        [[`${folder}/receipt.json`, "--keys", `${folder}/request.json`], "not a list of a market's keys"],
+        [[`${folder}/receipt.json`, "--keys", "https://market.example/keys"], "download it"],
+        [[`${folder}/receipt.json`, "--keys", `${folder}/keys.json`, "--request", `${folder}/none`], "none"],
+      ]
+      for (const [args, expected] of cases) {
+        const { exit } = yield* run(...args)
+        assert.include(Exit.isFailure(exit) ? String(exit.cause) : "", expected)
+      }
+    }).pipe(Effect.provide(Live)),
+  )
+})

@@ -12,6 +12,7 @@ import { spawn } from "node:child_process"
 import type { ChildProcess } from "node:child_process"
 import { createInterface } from "node:readline"
 import { LaunchError, reasonOf } from "./LaunchError.ts"
+import * as ProcessTable from "./ProcessTable.ts"
 
 /**
  * How a process ended.
@@ -84,7 +85,14 @@ const living = new Map<ChildProcess, NodeJS.Signals>()
  * @since 0.1.0
  */
 export const forceAllUnsafe = (): void => {
-  for (const [child, signal] of living) child.kill(signal)
+  for (const [child, signal] of living) send(child, signal)
+}
+
+/** A child leads a group of its own, so its children hear the signal too. */
+const send = (child: ChildProcess, signal: NodeJS.Signals): void => {
+  if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return
+  if (process.platform === "win32") child.kill(signal)
+  else ProcessTable.signal(-child.pid, signal)
 }
 
 const launch = (options: ChildOptions): ChildProcess => {
@@ -154,11 +162,11 @@ const stop = (child: ChildProcess, ended: Effect.Effect<ChildExit>, steps: Reado
   Effect.gen(function* () {
     for (const step of steps) {
       if (child.exitCode !== null || child.signalCode !== null) return
-      child.kill(step.signal)
+      send(child, step.signal)
       const done = yield* Effect.timeoutOption(ended, Duration.millis(step.waitMs))
       if (Option.isSome(done)) return
     }
-    child.kill("SIGKILL")
+    send(child, "SIGKILL")
     yield* ended
   })
 

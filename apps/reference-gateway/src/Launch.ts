@@ -51,12 +51,14 @@ export interface Running {
 }
 
 /**
- * How the agent is started: its own arguments, and what is added to its environment.
+ * How the agent is started: a program for this Node, its arguments, and what is added to its environment.
  *
  * @category models
  * @since 0.1.0
  */
 export interface AgentCommand {
+  /** The path of its main module, usually {@link agentProgram}. */
+  readonly program: string
   readonly args: ReadonlyArray<string>
   readonly env: Readonly<Record<string, string>>
 }
@@ -122,6 +124,14 @@ const urlOf = (settings: Settings, port: number): string => {
   return `http://${host.includes(":") ? `[${host}]` : host}:${port}`
 }
 
+/**
+ * The main module of `packages/agent`.
+ *
+ * @category queries
+ * @since 0.1.0
+ */
+export const agentProgram = (): string => fileURLToPath(import.meta.resolve("@guildhall/agent/main"))
+
 /** The agent gets its own settings only: it must not hold what the gateway holds. */
 const agentEnvironment = (agent: AgentCommand): NodeJS.ProcessEnv => {
   const { DATABASE_URL: _, ...inherited } = process.env
@@ -134,12 +144,7 @@ const startAgent = (agent: AgentCommand) =>
     start: Child.start({
       name: "agent",
       command: process.execPath,
-      args: [
-        "--conditions=@guildhall/source",
-        fileURLToPath(import.meta.resolve("@guildhall/agent/main")),
-        ...agent.args,
-        "--exit-with-parent",
-      ],
+      args: ["--conditions=@guildhall/source", agent.program, ...agent.args, "--exit-with-parent"],
       env: agentEnvironment(agent),
       output: { onLine: (line) => process.stderr.write(`agent | ${line}\n`) },
       // The gateway has drained before this, so there is nothing left for the agent to finish.

@@ -9,7 +9,7 @@ import * as Child from "./Child.ts"
 import { LaunchError } from "./LaunchError.ts"
 
 /** Everything has ended by then, or is ended. */
-const stopLimitMs = 4_800
+const stopLimitMs = 4_600
 
 /**
  * One Ctrl-C arrives several times: from the terminal, from npm, from the launcher. Only a later one is a second one.
@@ -34,7 +34,7 @@ const report = (exit: Exit.Exit<unknown, unknown>): void => {
 
 /**
  * Runs the main program to its end and exits. The first SIGINT, SIGTERM or SIGHUP interrupts it, which closes its
- * scopes; a second one, or 4.8 seconds, ends every child and this process at once.
+ * scopes; a second one, or 4.6 seconds, ends every child and this process at once.
  *
  * @category running
  * @since 0.1.0

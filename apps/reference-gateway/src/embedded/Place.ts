@@ -5,7 +5,7 @@
  */
 import * as Effect from "effect/Effect"
 import { spawnSync } from "node:child_process"
-import { createHash } from "node:crypto"
+import { randomUUID } from "node:crypto"
 import {
   chmodSync,
   chownSync,
@@ -137,14 +137,12 @@ const recallOutside = (home: string): string | undefined => {
  * @category commands
  * @since 0.1.0
  */
-export const remember = (home: string, place: Place, url: string): void => {
+export const remember = (home: string, place: Pick<Place, "root" | "isOutside">, url: string | undefined): void => {
   const facts = { url, data: path.join(place.root, "data"), ...(place.isOutside ? { outside: place.root } : {}) }
   const draft = `${memoryFile(home)}.draft`
   writeFileSync(draft, `${JSON.stringify(facts, null, 2)}\n`, { mode: 0o600 })
   renameSync(draft, memoryFile(home))
 }
-
-const hashOf = (text: string) => createHash("sha256").update(text).digest("hex").slice(0, 16)
 
 /** Makes the database's directory, owned by its user and closed to all others. */
 const makeRoot = (root: string, user: User | undefined): void => {
@@ -157,7 +155,7 @@ const makeRoot = (root: string, user: User | undefined): void => {
 
 const gone = (root: string, home: string) =>
   new LaunchError({
-    what: `The data of this home is gone: ${path.join(root, "data")} does not exist any more.`,
+    what: `The data of this home is gone: ${root} does not exist any more.`,
     why: `The home ${home} remembers (postgres.json) that its database lives there.`,
     todo: `Put the directory back, or remove ${memoryFile(home)} to begin with an empty database.`,
   })
@@ -172,7 +170,7 @@ const outOfReach = (data: string, user: User) =>
 const resolveAsRoot = (home: string, found: Binaries.Binaries, linked: boolean) => {
   const inside = path.join(home, "postgres")
   const outside = recallOutside(home)
-  if (outside !== undefined && !existsSync(path.join(outside, "data"))) throw gone(outside, home)
+  if (outside !== undefined && !existsSync(outside)) throw gone(outside, home)
   const user = chooseUser(path.join(outside ?? inside, "data"))
   const refusal = canBecome(user)
   if (refusal !== undefined) {
@@ -189,7 +187,8 @@ const resolveAsRoot = (home: string, found: Binaries.Binaries, linked: boolean) 
   const runnable = linked && canRun(found, user)
   const base = isOutside || !runnable ? sharedBase(user) : inside
   return {
-    root: outside ?? (isOutside ? path.join(base, `data-${hashOf(home)}`) : inside),
+    // A name that was never used: the data of a home that was removed must not come back in a new one.
+    root: outside ?? (isOutside ? path.join(base, `data-${randomUUID()}`) : inside),
     user,
     binaries: runnable ? found : undefined,
     copyTo: base,
@@ -217,6 +216,8 @@ export const resolve = (home: string): Effect.Effect<Place, LaunchError> =>
       try: () => {
         const decided = resolveSync(home, found, linked)
         makeRoot(decided.root, decided.user)
+        // Before there is any data, so that a start that is killed meanwhile does not lose the place.
+        if (decided.isOutside && recallOutside(home) === undefined) remember(home, decided, undefined)
         return decided
       },
       catch: (cause) =>

@@ -5,13 +5,14 @@
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
-import { closeSync, existsSync, openSync, readFileSync, readdirSync, realpathSync, rmSync, statSync } from "node:fs"
+import { existsSync, readFileSync, readdirSync, realpathSync, rmSync } from "node:fs"
 import path from "node:path"
 import * as Child from "../Child.ts"
-import { LaunchError, reasonOf } from "../LaunchError.ts"
+import type { LaunchError } from "../LaunchError.ts"
 import * as ProcessTable from "../ProcessTable.ts"
 import * as Binaries from "./Binaries.ts"
 import type { Place } from "./Place.ts"
+import * as ServerLog from "./ServerLog.ts"
 
 /**
  * Where clients reach the server: a Unix socket in a private directory, or a port of this machine on Windows.
@@ -39,7 +40,6 @@ export interface Tuning {
 const socketPort = 5432
 
 const dataOf = (place: Place) => path.join(place.root, "data")
-const logOf = (place: Place) => path.join(place.root, "postgres.log")
 
 /** Small in memory, few processes, nothing given up in durability. */
 const settings = (address: Address, tuning: Tuning): ReadonlyArray<string> =>
@@ -141,38 +141,6 @@ export const stopOrphan = (place: Place): Effect.Effect<void> =>
     if (ProcessTable.isTaken(pid) && !isPostmaster(pid, data)) rmSync(pidFile(place), { force: true })
   })
 
-/** What the server wrote since it was started. */
-const logSince = (place: Place, offset: number): string => {
-  try {
-    return readFileSync(logOf(place)).subarray(offset).toString()
-  } catch {
-    return ""
-  }
-}
-
-/** Turns the last words of a server into a letter. */
-const explain = (place: Place, words: string): LaunchError => {
-  const fatal = words.split("\n").filter((line) => /FATAL|PANIC|HINT|error while loading/.test(line))
-  const why = fatal.slice(-3).join("\n  ") || words.trim().split("\n").slice(-3).join("\n  ") || "It said nothing."
-  const because = (what: string, todo: string) => new LaunchError({ what, why, todo })
-  if (/No space left on device|Disk quota exceeded/.test(words)) {
-    return because(
-      `The disk of ${place.root} is full, so the database cannot start.`,
-      "Free some space (200 MB is enough to go on), then start again; nothing is lost.",
-    )
-  }
-  if (/database files are incompatible/.test(words)) {
-    return because(
-      `The data in ${place.root} was made by another version of PostgreSQL than ${place.binaries.version}.`,
-      "Go back to the version of Guildhall that made it, or choose another home with GUILDHALL_HOME.",
-    )
-  }
-  return because(
-    `The embedded PostgreSQL could not start in ${place.root}.`,
-    `The whole story is in ${logOf(place)}. Another server can be used with DATABASE_URL.`,
-  )
-}
-
 /** Waits for the server's own word, in its lock file, that it takes connections. Recovery after a crash takes a while. */
 const awaitReady = (place: Place, child: Child.Child) =>
   Effect.gen(function* () {
@@ -189,25 +157,6 @@ const awaitReady = (place: Place, child: Child.Child) =>
       yield* Effect.sleep(10)
     }
   })
-
-const logLimitBytes = 4 * 1024 * 1024
-
-const openLog = (place: Place) =>
-  Effect.acquireRelease(
-    Effect.try({
-      try: () => {
-        const size = statSync(logOf(place), { throwIfNoEntry: false })?.size ?? 0
-        return openSync(logOf(place), size > logLimitBytes ? "w" : "a", 0o600)
-      },
-      catch: (cause) =>
-        new LaunchError({
-          what: `The database's log ${logOf(place)} could not be opened.`,
-          why: reasonOf(cause),
-          todo: "Free some space, or give the home to the user who runs Guildhall.",
-        }),
-    }),
-    (fd) => Effect.sync(() => closeSync(fd)),
-  )
 
 /**
  * A tiny process that outlives us: it waits for the end of its input, which comes when this process dies in any way,
@@ -249,21 +198,20 @@ export const start = (
   Effect.gen(function* () {
     yield* stopOrphan(place)
     clearSockets(address)
-    const fd = yield* openLog(place)
-    const offset = statSync(logOf(place)).size
+    const log = yield* ServerLog.open(place)
     const child = yield* Child.start({
       name: "database",
       command: Binaries.program(place.binaries, "postgres"),
       args: ["-D", dataOf(place), ...settings(address, tuning)],
       ...spawnOptions(place),
-      output: { fd },
+      output: { fd: log.fd },
       stop: [
         { signal: "SIGINT", waitMs: 3_000 },
         { signal: "SIGQUIT", waitMs: 1_000 },
       ],
       force: "SIGQUIT",
     })
-    const died = Effect.flatMap(child.exit, () => Effect.fail(explain(place, logSince(place, offset))))
+    const died = Effect.flatMap(child.exit, () => Effect.fail(ServerLog.explain(place, log)))
     yield* Effect.raceFirst(awaitReady(place, child), died)
     // Released before the server is: a keeper must not see the server's pid taken by somebody else.
     yield* startKeeper(place, child.pid)

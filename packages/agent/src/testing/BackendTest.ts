@@ -1,0 +1,207 @@
+/**
+ * The suite of the port `Backend`: one test for each of its numbered guarantees, with the same words.
+ *
+ * @since 0.1.0
+ */
+import { assert, describe, it, layer as sharing } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as Layer from "effect/Layer"
+import { Backend, type BackendError } from "../Backend.ts"
+import * as BackendProbe from "./BackendProbe.ts"
+
+/**
+ * A guarantee with the program that proves it.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Guarantee {
+  readonly number: number
+  readonly test: string
+  readonly proof: (options: Options) => Effect.Effect<void, unknown, Backend>
+}
+
+/**
+ * What a backend may lack. `down` is the same backend where it is not up; a backend that cannot be down has none.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options {
+  readonly skip?: ReadonlyArray<{ readonly test: number; readonly reason: string }>
+  readonly down?: Layer.Layer<Backend, BackendError>
+}
+
+/** The next answer of a backend that did not stop would come far later, or never. */
+const SOON_MS = 5_000
+const QUESTION = "Tell me how a market works, in many words."
+
+const firstModel = Effect.gen(function* () {
+  const backend = yield* Backend
+  const [model] = yield* backend.describe
+  return model === undefined ? assert.fail("it describes no model") : model
+})
+
+const chat = Effect.fnUntraced(function* (fields: Readonly<Record<string, unknown>>) {
+  const model = yield* firstModel
+  return { model: model.id, messages: [{ role: "user", content: QUESTION }], seed: 1, ...fields }
+})
+
+const describes = Effect.fnUntraced(function* (options: Options) {
+  const backend = yield* Backend
+  const models = yield* backend.describe
+  assert.isAbove(models.length, 0)
+  for (const model of models) {
+    assert.isAbove(model.id.length, 0)
+    assert.isTrue(Number.isInteger(model.contextLength) && model.contextLength > 0)
+  }
+  if (options.down === undefined) return
+  const attempt = Effect.flatMap(Backend, (down) => down.describe)
+  const exit = yield* Effect.exit(Effect.provide(attempt, options.down))
+  assert.isTrue(Exit.isFailure(exit), "a backend that is not up describes models")
+})
+
+const answers = Effect.fnUntraced(function* () {
+  const whole = yield* BackendProbe.send(yield* chat({ max_tokens: 8 }))
+  assert.strictEqual(whole.status, 200)
+  const answer = yield* BackendProbe.completion(whole)
+  const [choice] = answer.choices
+  assert.lengthOf(answer.choices, 1)
+  assert.strictEqual(choice?.message.role, "assistant")
+  assert.isAbove(answer.usage.prompt_tokens, 0)
+  assert.isAbove(answer.usage.completion_tokens, 0)
+  assert.strictEqual(answer.usage.total_tokens, answer.usage.prompt_tokens + answer.usage.completion_tokens)
+  const streamed = yield* BackendProbe.send(
+    yield* chat({ max_tokens: 8, stream: true, stream_options: { include_usage: true } }),
+  )
+  const chunks = yield* BackendProbe.chunks(streamed)
+  assert.strictEqual(chunks.at(-1)?.usage?.prompt_tokens, answer.usage.prompt_tokens)
+})
+
+const streams = Effect.fnUntraced(function* () {
+  for (const asked of [true, false]) {
+    const answer = yield* BackendProbe.send(
+      yield* chat({ max_tokens: 8, stream: true, ...(asked ? { stream_options: { include_usage: true } } : {}) }),
+    )
+    assert.strictEqual(answer.status, 200)
+    assert.isTrue(answer.headers["content-type"]?.startsWith("text/event-stream"))
+    const chunks = yield* BackendProbe.chunks(answer)
+    assert.strictEqual(chunks[0]?.choices[0]?.delta.role, "assistant")
+    const reasons = chunks.flatMap((chunk, at) => (typeof chunk.choices[0]?.finish_reason === "string" ? [at] : []))
+    assert.lengthOf(reasons, 1, "there is not exactly one finish_reason")
+    const after = chunks.slice((reasons[0] ?? 0) + 1)
+    assert.lengthOf(after, asked ? 1 : 0, "after finish_reason comes usage where it was asked for, and nothing else")
+    if (!asked) continue
+    assert.deepStrictEqual(after[0]?.choices, [])
+    assert.isAbove(after[0]?.usage?.completion_tokens ?? 0, 0)
+  }
+})
+
+const bounds = Effect.fnUntraced(function* () {
+  const answer = yield* BackendProbe.completion(yield* BackendProbe.send(yield* chat({ max_tokens: 2 })))
+  assert.strictEqual(answer.choices[0]?.finish_reason, "length")
+  assert.strictEqual(answer.usage.completion_tokens, 2)
+})
+
+const cancels = Effect.fnUntraced(function* () {
+  const backend = yield* Backend
+  // Greedy answers seldom end by themselves. Every place is taken, so the next request needs one that was left.
+  const long = yield* chat({ stream: true, temperature: 0 })
+  const cancelled = yield* Effect.all(
+    Array.from({ length: backend.capabilities.concurrency }, () => BackendProbe.sendAndCancel(long)),
+    { concurrency: "unbounded" },
+  )
+  for (const answer of cancelled) assert.strictEqual(answer.error?.reason, "Cancelled")
+  const next = yield* BackendProbe.send(yield* chat({ max_tokens: 1 }))
+  assert.strictEqual(next.status, 200)
+  for (const answer of cancelled) assert.strictEqual(answer.late(), 0, "bytes came after the cancel was confirmed")
+}, Effect.timeout(SOON_MS))
+
+const refuses = Effect.fnUntraced(function* () {
+  const wrong = [
+    "{ this is not JSON",
+    JSON.stringify(yield* chat({ messages: "none" })),
+    JSON.stringify(yield* chat({ model: "nobody/serves-this" })),
+  ]
+  for (const body of wrong) {
+    const answer = yield* BackendProbe.sendText(body)
+    assert.isTrue(answer.status >= 400 && answer.status < 500, `status ${answer.status} for ${body}`)
+    assert.isAbove((yield* BackendProbe.refusal(answer)).error.message.length, 0)
+  }
+})
+
+/**
+ * What a backend guarantees, in the order of the port's documentation.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const guarantees: ReadonlyArray<Guarantee> = [
+  {
+    number: 1,
+    test: "`describe` names the models that it serves, each with its context length, and fails where the backend is not up.",
+    proof: describes,
+  },
+  {
+    number: 2,
+    test: "A chat completion is answered in OpenAI's shape, with usage; the counts of the same prompt are the same with and without streaming.",
+    proof: answers,
+  },
+  {
+    number: 3,
+    test: "A stream has the role first, one `finish_reason`, then usage where it was asked for, then `[DONE]`, and nothing after.",
+    proof: streams,
+  },
+  { number: 4, test: "`max_tokens` bounds the answer, and the finish reason then is `length`.", proof: bounds },
+  {
+    number: 5,
+    test: "A cancelled request stops generating: the backend serves the next request without waiting for the old one's end.",
+    proof: cancels,
+  },
+  {
+    number: 6,
+    test: "A request that it cannot serve is answered with an OpenAI-shaped error and a 4xx status.",
+    proof: refuses,
+  },
+]
+
+/**
+ * Declares the tests for a layer. A skip needs a reason, and is printed.
+ *
+ * @category suites
+ * @since 0.1.0
+ */
+export const suite = <E>(name: string, layer: Layer.Layer<Backend, E>, options: Options = {}): void => {
+  sharing(layer, { timeout: "60 seconds", excludeTestServices: true })(`Backend: ${name}`, (it) => {
+    for (const { number, test, proof } of guarantees) {
+      const skipped = options.skip?.find((skip) => skip.test === number)
+      if (skipped === undefined) it.effect(`${number}. ${test}`, () => proof(options))
+      else it.skip(`${number}. ${test} (skipped: ${skipped.reason})`, () => {})
+    }
+  })
+}
+
+/**
+ * Proves that the suite bites: on this layer the guarantee with this number must fail.
+ *
+ * @category suites
+ * @since 0.1.0
+ */
+export const breaks = <E>(
+  name: string,
+  layer: Layer.Layer<Backend, E>,
+  number: number,
+  options: Options = {},
+): void => {
+  describe(`Backend, broken: ${name}`, () => {
+    it.live(`${number}. fails`, () =>
+      Effect.gen(function* () {
+        const guarantee = guarantees.find((one) => one.number === number)
+        if (guarantee === undefined) return assert.fail(`There is no guarantee ${number}.`)
+        const exit = yield* Effect.exit(Effect.provide(guarantee.proof(options), layer))
+        assert.isTrue(Exit.isFailure(exit), `guarantee ${number} holds on a layer that breaks it`)
+      }),
+    )
+  })
+}

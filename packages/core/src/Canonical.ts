@@ -1,6 +1,6 @@
 /**
  * The one way in which a value becomes bytes that are hashed or signed: JSON with sorted keys and no spaces
- * (RFC 8785, for strings, safe integers, booleans, null, arrays and objects; amounts are strings before they get here).
+ * (RFC 8785). Amounts are strings before they get here.
  *
  * @since 0.1.0
  */
@@ -15,7 +15,8 @@ export type Json = string | number | boolean | null | ReadonlyArray<Json> | { re
 
 /**
  * Writes a value canonically. Two values that are equal as JSON give the same text. Members that are `undefined`
- * are left out. Throws a `TypeError` on a number that is not a safe integer, since its text would not be unique.
+ * are left out. Throws a `TypeError` on a number that is not finite, and on a whole number beyond 2⁵³, which another
+ * reader may take for its neighbour.
  *
  * **Example** (Key order does not matter)
  *
@@ -31,7 +32,8 @@ export type Json = string | number | boolean | null | ReadonlyArray<Json> | { re
 export const stringify = (value: Json): string => {
   if (value === null || typeof value === "boolean" || typeof value === "string") return JSON.stringify(value)
   if (typeof value === "number") {
-    if (!Number.isSafeInteger(value)) throw new TypeError(`${value} has no canonical form: write it as a string.`)
+    const isExact = Number.isInteger(value) ? Number.isSafeInteger(value) : Number.isFinite(value)
+    if (!isExact) throw new TypeError(`${value} has no canonical form: write it as a string.`)
     return JSON.stringify(value)
   }
   if (isList(value)) return `[${value.map(stringify).join(",")}]`
@@ -51,4 +53,6 @@ const isList = (value: Json): value is ReadonlyArray<Json> => Array.isArray(valu
  * @category encoding
  * @since 0.1.0
  */
-export const bytes = (value: Json): Uint8Array => new TextEncoder().encode(stringify(value))
+export const bytes = (value: Json): Uint8Array => encoder.encode(stringify(value))
+
+const encoder = new TextEncoder()

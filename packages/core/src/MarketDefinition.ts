@@ -6,8 +6,9 @@
  */
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
+import * as SchemaIssue from "effect/SchemaIssue"
 import * as Digest from "effect/crypto/Digest"
-import { Asset, AssetCode } from "./Asset.ts"
+import { Asset, AssetCode, USD } from "./Asset.ts"
 import * as Canonical from "./Canonical.ts"
 import { ModelId } from "./Model.ts"
 import { PartRef } from "./Parts.ts"
@@ -52,7 +53,8 @@ export const Timeouts = Schema.Struct({
  * - `prices` are whole cents for a million tokens: what a provider asks by default, and the range it may ask in.
  * - `heartbeat`: how often agents report, after how many missed beats and failed checks an instance is offline.
  * - `hold`: how long a hold lives without renewal, and how often its owner renews it.
- * - `ledger.renewalMs` pauses and batch sizes of receipts are in `receipts`.
+ * - `receipts`: how long a batch of receipts waits at most, and how many it holds at most.
+ * - `endpoints.allowPrivate`: whether an instance's URL may lead to a private address.
  *
  * @category models
  * @since 0.1.0
@@ -85,22 +87,120 @@ export const MarketDefinition = Schema.Struct({
 }).pipe(
   Schema.check(
     Schema.makeFilter((definition) => {
-      const known = new Set(definition.assets.map((asset) => asset.code))
-      for (const code of [definition.priceAsset, definition.chargeAsset, ...definition.payoutAssets]) {
-        if (!known.has(code)) return { path: ["assets"], issue: `the asset ${code} is used but not listed.` }
+      const { assets, priceAsset, chargeAsset, payoutAssets, stakeAsset, prices, hold } = definition
+      const problems: Array<{ readonly path: ReadonlyArray<string>; readonly issue: string }> = []
+      const known = new Map(assets.map((asset) => [asset.code, asset]))
+      if (known.size < assets.length) problems.push({ path: ["assets"], issue: "an asset is listed twice." })
+      const used = new Set([
+        priceAsset,
+        chargeAsset,
+        ...payoutAssets,
+        ...(stakeAsset === undefined ? [] : [stakeAsset]),
+      ])
+      for (const code of used) {
+        if (!known.has(code)) problems.push({ path: ["assets"], issue: `the asset ${code} is used but not listed.` })
       }
-      if (definition.priceAsset !== definition.chargeAsset) {
-        return { path: ["chargeAsset"], issue: "charging in another asset than the price's needs a rate source." }
+      const price = known.get(priceAsset)
+      if (price !== undefined && price.scale !== USD.scale) {
+        const issue = `prices are in cents of an asset of scale ${USD.scale}, and ${priceAsset} has scale ${price.scale}.`
+        problems.push({ path: ["priceAsset"], issue })
       }
-      if (definition.hold.renewMs * 2 > definition.hold.lifeMs) {
-        return { path: ["hold", "renewMs"], issue: "a hold must live for at least two renewals." }
+      if (priceAsset !== chargeAsset) {
+        const issue = "charging in another asset than the price's needs a rate source."
+        problems.push({ path: ["chargeAsset"], issue })
       }
-      return undefined
+      if (Math.max(prices.inputCentsPerMillion, prices.outputCentsPerMillion) > prices.maxCentsPerMillion) {
+        const issue = "the prices that providers ask by default are above it."
+        problems.push({ path: ["prices", "maxCentsPerMillion"], issue })
+      }
+      if (hold.renewMs * 2 > hold.lifeMs) {
+        problems.push({ path: ["hold", "renewMs"], issue: "a hold must live for at least two renewals." })
+      }
+      return problems
     }),
   ),
 )
 /** @since 0.1.0 */
 export type MarketDefinition = typeof MarketDefinition.Type
+
+/** A definition as JSON. @since 0.1.0 */
+export const MarketDefinitionJson = Schema.toCodecJson(MarketDefinition)
+
+/**
+ * Why a definition is refused: each problem with the path to the setting and the reason.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class MarketDefinitionError extends Schema.TaggedError<MarketDefinitionError>()("MarketDefinitionError", {
+  problems: Schema.NonEmptyArray(Schema.Struct({ path: Schema.String, reason: Schema.String })),
+}) {
+  get isRetryable(): boolean {
+    return false
+  }
+  override get message(): string {
+    const lines = this.problems.map(({ path, reason }) => (path === "" ? reason : `${path}: ${reason}`))
+    return `The market definition is refused. Correct this and start again:\n${lines.map((line) => `  ${line}`).join("\n")}`
+  }
+}
+
+const format = SchemaIssue.makeFormatterStandardSchemaV1({
+  leafHook: (issue) => {
+    if (issue._tag === "MissingKey") return "it is missing."
+    if (issue._tag === "UnexpectedKey") return "there is no such setting."
+    return SchemaIssue.defaultLeafHook(issue)
+  },
+})
+
+const decodeJson = Schema.decodeUnknownEffect(MarketDefinitionJson, {
+  errors: "all",
+  onExcessProperty: "error",
+  reportInput: true,
+})
+
+/** One short sentence; a wrong value is shown, but not the whole of a long one. */
+const sentence = (message: string): string => {
+  const text = message.replace(/^Expected/, "expected").replace(/\.$/, "")
+  return `${text.length > 200 ? `${text.slice(0, 200)}…` : text}.`
+}
+
+/** `split.shares[0].bps` */
+const written = (path: ReadonlyArray<PropertyKey | { readonly key: PropertyKey }>): string =>
+  path
+    .map((segment) => (typeof segment === "object" ? segment.key : segment))
+    .map((key) => (typeof key === "number" ? `[${key}]` : `.${String(key)}`))
+    .join("")
+    .replace(/^\./, "")
+
+/**
+ * Reads a definition from JSON, and refuses what is wrong with all problems at once. A setting that does not exist is
+ * refused as well, so a misspelled one is not silently ignored.
+ *
+ * **Example** (A misspelled setting)
+ *
+ * ```ts
+ * import { MarketDefinition } from "@guildhall/core"
+ * import { Effect } from "effect"
+ *
+ * const error = Effect.runSync(Effect.flip(MarketDefinition.decode({ nome: "mine" })))
+ * error.problems[0] // => { path: "nome", reason: "there is no such setting." }
+ * ```
+ *
+ * @category decoding
+ * @since 0.1.0
+ */
+export const decode = (json: unknown): Effect.Effect<MarketDefinition, MarketDefinitionError> =>
+  decodeJson(json).pipe(
+    Effect.mapError(({ issue }) => {
+      const [first, ...rest] = format(issue).issues.map(({ path, message }) => ({
+        path: written(path ?? []),
+        reason: sentence(message),
+      }))
+      const problems =
+        first === undefined ? ([{ path: "", reason: "it is no definition." }] as const) : ([first, ...rest] as const)
+      return new MarketDefinitionError({ problems })
+    }),
+  )
 
 /**
  * The digest that every request, hold and receipt stores: SHA-256 of the canonical bytes, in hexadecimal.
@@ -109,7 +209,8 @@ export type MarketDefinition = typeof MarketDefinition.Type
  * @since 0.1.0
  */
 export const digest = Effect.fnUntraced(function* (definition: MarketDefinition) {
-  const json = yield* Schema.encodeEffect(Schema.toCodecJson(MarketDefinition))(definition)
+  const json = yield* Schema.encodeEffect(MarketDefinitionJson)(definition)
   const digest = yield* Digest.Digest
+  // The codec's output is JSON by construction; its type says so only in part, since settings of parts are any JSON.
   return yield* digest.digestHex(Digest.sha256, Canonical.bytes(json as Canonical.Json))
 })

@@ -34,48 +34,56 @@ const splitPoint = (size: number): number => {
   return point
 }
 
-const rootOfHashes = (hash: Hash, hashes: ReadonlyArray<Uint8Array>): Uint8Array => {
-  const [first] = hashes
-  if (first === undefined) return hash(new Uint8Array())
-  if (hashes.length === 1) return first
-  const point = splitPoint(hashes.length)
-  return nodeHash(hash, rootOfHashes(hash, hashes.slice(0, point)), rootOfHashes(hash, hashes.slice(point)))
-}
-
-const pathOfHashes = (hash: Hash, hashes: ReadonlyArray<Uint8Array>, index: number): Array<Uint8Array> => {
-  if (hashes.length <= 1) return []
-  const point = splitPoint(hashes.length)
-  const left = hashes.slice(0, point)
-  const right = hashes.slice(point)
-  return index < point
-    ? [...pathOfHashes(hash, left, index), rootOfHashes(hash, right)]
-    : [...pathOfHashes(hash, right, index - point), rootOfHashes(hash, left)]
-}
-
 /**
  * The root of a list of leaves. The root of no leaves is the hash of nothing.
  *
  * @category rules
  * @since 0.1.0
  */
-export const root = (hash: Hash, leaves: ReadonlyArray<Uint8Array>): Uint8Array =>
-  rootOfHashes(
-    hash,
-    leaves.map((leaf) => leafHash(hash, leaf)),
-  )
+export const root = (hash: Hash, leaves: ReadonlyArray<Uint8Array>): Uint8Array => tree(hash, leaves).root
 
 /**
- * The path that proves the leaf at `index`, from the leaf's sibling up to the root's child.
+ * A list of leaves with its root and the path of every leaf, in the time of one root. Use it to sign a batch.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Tree {
+  readonly root: Uint8Array
+  readonly paths: ReadonlyArray<ReadonlyArray<Uint8Array>>
+}
+
+/**
+ * The tree of a list of leaves. A leaf's path goes from its sibling up to the root's child.
+ *
+ * @category rules
+ * @since 0.1.0
+ */
+export const tree = (hash: Hash, leaves: ReadonlyArray<Uint8Array>): Tree => {
+  const hashes = leaves.map((leaf) => leafHash(hash, leaf))
+  const paths = hashes.map((): Array<Uint8Array> => [])
+  const build = (from: number, to: number): Uint8Array => {
+    const only = hashes[from]
+    if (only === undefined) return hash(new Uint8Array())
+    if (to - from === 1) return only
+    const middle = from + splitPoint(to - from)
+    const left = build(from, middle)
+    const right = build(middle, to)
+    for (const path of paths.slice(from, middle)) path.push(right)
+    for (const path of paths.slice(middle, to)) path.push(left)
+    return nodeHash(hash, left, right)
+  }
+  return { root: build(0, hashes.length), paths }
+}
+
+/**
+ * The path that proves the leaf at `index`. Where the paths of many leaves are needed, take them from {@link tree}.
  *
  * @category rules
  * @since 0.1.0
  */
 export const path = (hash: Hash, leaves: ReadonlyArray<Uint8Array>, index: number): ReadonlyArray<Uint8Array> =>
-  pathOfHashes(
-    hash,
-    leaves.map((leaf) => leafHash(hash, leaf)),
-    index,
-  )
+  tree(hash, leaves).paths[index] ?? []
 
 /**
  * The root that a leaf and its path lead to, or `undefined` where the path has a wrong length. A leaf is proved
@@ -91,7 +99,7 @@ export const rootFromPath = (
   size: number,
   path: ReadonlyArray<Uint8Array>,
 ): Uint8Array | undefined => {
-  if (index < 0 || index >= size) return undefined
+  if (!Number.isSafeInteger(index) || !Number.isSafeInteger(size) || index < 0 || index >= size) return undefined
   let node = index
   let last = size - 1
   let current = leafHash(hash, leaf)

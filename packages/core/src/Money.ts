@@ -7,13 +7,18 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import { AssetCode, type Asset } from "./Asset.ts"
 
+/** The most that a store can hold: 78 digits, enough for the whole of any 256-bit asset. */
+const MAX = 10n ** 78n - 1n
+
 /**
- * An amount in an asset's smallest unit: a `bigint` in memory, a decimal string on a wire.
+ * An amount in an asset's smallest unit: a `bigint` in memory, a decimal string on a wire. At most 78 digits.
  *
  * @category models
  * @since 0.1.0
  */
-export const Amount = Schema.BigIntFromString
+export const Amount = Schema.BigIntFromString.pipe(
+  Schema.check(Schema.isBetweenBigInt({ minimum: -MAX, maximum: MAX })),
+)
 /** @since 0.1.0 */
 export type Amount = bigint
 
@@ -23,7 +28,7 @@ export type Amount = bigint
  * @category models
  * @since 0.1.0
  */
-export const NonNegativeAmount = Schema.BigIntFromString.pipe(Schema.check(Schema.isGreaterThanOrEqualToBigInt(0n)))
+export const NonNegativeAmount = Amount.pipe(Schema.check(Schema.isGreaterThanOrEqualToBigInt(0n)))
 
 /**
  * An amount together with the code of its asset.

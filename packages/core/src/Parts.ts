@@ -51,6 +51,9 @@ export interface Part {
   readonly make: (settings: unknown) => Effect.Effect<unknown, Schema.SchemaError>
 }
 
+/** A setting that does not exist is refused, so that a misspelled one is not silently ignored. */
+const strict = { errors: "all", onExcessProperty: "error" } as const
+
 /**
  * Makes a part from the schema of its settings and a function.
  *
@@ -63,7 +66,7 @@ export const part = <A, S extends Schema.ConstraintDecoder<unknown>>(
 ): Part => ({
   kind: kind.name,
   name: options.name,
-  make: (settings) => Effect.map(Schema.decodeUnknownEffect(options.settings)(settings), options.make),
+  make: (settings) => Effect.map(Schema.decodeUnknownEffect(options.settings, strict)(settings), options.make),
 })
 
 /**

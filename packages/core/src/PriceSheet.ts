@@ -37,7 +37,15 @@ export type PriceLine = typeof PriceLine.Type
  * @category models
  * @since 0.1.0
  */
-export const PriceSheet = Schema.Array(PriceLine)
+export const PriceSheet = Schema.Array(PriceLine).pipe(
+  Schema.check(
+    Schema.makeFilter((sheet) =>
+      new Set(sheet.map((line) => line.unit)).size === sheet.length
+        ? undefined
+        : "a unit has two prices. Give each unit one line.",
+    ),
+  ),
+)
 /** @since 0.1.0 */
 export type PriceSheet = typeof PriceSheet.Type
 

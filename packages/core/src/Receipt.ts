@@ -94,7 +94,10 @@ export const ReceiptJson = Schema.toCodecJson(Receipt)
  * @since 0.1.0
  */
 export const bytes = (receipt: Receipt): Uint8Array =>
-  Canonical.bytes(Schema.encodeSync(ReceiptJson)(receipt) as Canonical.Json)
+  // The codec's output is JSON by construction; its type says `unknown` members where a schema is a record.
+  Canonical.bytes(encodeJson(receipt) as Canonical.Json)
+
+const encodeJson = Schema.encodeSync(ReceiptJson)
 
 /**
  * A batch's signed root. `root` is hexadecimal; what is signed are the canonical bytes of

@@ -3,7 +3,10 @@
  */
 import { assert, beforeAll, describe, it } from "@effect/vitest"
 import { program } from "../docs/Example.ts"
+import { broken } from "../docs/Links.ts"
 import { typeErrors, write } from "../docs.ts"
+import { format } from "../Problem.ts"
+import { root } from "../Workspace.ts"
 
 const programs = write()
 let errors: ReadonlyMap<string, string> = new Map()
@@ -22,6 +25,10 @@ describe("examples", () => {
       if (example.onlyTypes === undefined) await import(file)
     })
   }
+})
+
+describe("Markdown", () => {
+  it("names only places that exist", () => assert.deepStrictEqual(broken(root).map(format), []))
 })
 
 describe("the runner of examples", () => {

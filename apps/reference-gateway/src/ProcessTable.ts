@@ -73,18 +73,23 @@ export const world = (): string => {
 }
 
 /**
- * The pids of live processes whose working directory is `directory` (a real path). Only Linux tells; elsewhere the
- * answer is empty.
+ * The pids of live processes of a program (one of `names`) whose working directory is `directory` (a real path). Only
+ * Linux tells; elsewhere the answer is empty.
  *
  * @category queries
  * @since 0.1.0
  */
-export const workingIn = (directory: string): ReadonlyArray<number> => {
+export const workingIn = (directory: string, names: ReadonlyArray<string>): ReadonlyArray<number> => {
   if (process.platform !== "linux") return []
   return (attempt(() => readdirSync("/proc")) ?? [])
     .filter((name) => /^\d+$/.test(name))
     .map(Number)
-    .filter((pid) => attempt(() => readlinkSync(`/proc/${pid}/cwd`)) === directory && identity(pid) !== undefined)
+    .filter(
+      (pid) =>
+        attempt(() => readlinkSync(`/proc/${pid}/cwd`)) === directory &&
+        names.includes(attempt(() => readFileSync(`/proc/${pid}/comm`, "utf8").trim()) ?? "") &&
+        identity(pid) !== undefined,
+    )
 }
 
 /**

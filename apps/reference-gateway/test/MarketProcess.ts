@@ -80,15 +80,17 @@ export const makeHome = () => {
     return existsSync(file) ? JSON.parse(readFileSync(file, "utf8")) : {}
   }
   const data = () => String(facts()["data"] ?? path.join(home, "postgres/data"))
+  const servers = () => ProcessTable.workingIn(data(), ["postgres"])
   return {
     parent,
     home,
     data,
     url: () => String(facts()["url"]),
     postmaster: () => Number(readFileSync(path.join(data(), "postmaster.pid"), "utf8").split("\n")[0]),
-    isDeserted: () => ProcessTable.workingIn(data()).length === 0,
+    servers,
+    isDeserted: () => servers().length === 0,
     remove: () => {
-      for (const pid of ProcessTable.workingIn(data())) ProcessTable.signal(pid, "SIGKILL")
+      for (const pid of servers()) ProcessTable.signal(pid, "SIGKILL")
       const outside = facts()["outside"]
       if (typeof outside === "string") rmSync(outside, { recursive: true, force: true })
       rmSync(parent, { recursive: true, force: true })

@@ -202,7 +202,7 @@ describe.concurrent("kill -9", () => {
     const market = stage.start(home.home)
     await market.says(ready)
     await query(home.url(), ...makeNotes)
-    const all = [market.pid, ...ProcessTable.workingIn(home.data())]
+    const all = [market.pid, ...home.servers()]
     for (const pid of all) ProcessTable.signal(pid, "SIGKILL")
     const next = stage.start(home.home)
     await next.says(ready)

@@ -89,14 +89,15 @@ const isLink = (value: unknown): value is Link =>
 
 const present = (file: string): boolean => lstatSync(file, { throwIfNoEntry: false }) !== undefined
 
+/** The list's paths begin at the package, as `native/lib/…`; a copy has another name. */
+const inside = (native: string, listed: string): string => path.join(native, listed.replace(/^native\//, ""))
+
 /** The links that the package's install script should have made and did not. */
 const missingLinks = (native: string): ReadonlyArray<Link> => {
   const list = path.join(native, "pg-symlinks.json")
   if (!existsSync(list)) return []
   const links: unknown = JSON.parse(readFileSync(list, "utf8"))
-  return (Array.isArray(links) ? links.filter(isLink) : []).filter(
-    (link) => !present(path.join(native, "..", link.target)),
-  )
+  return (Array.isArray(links) ? links.filter(isLink) : []).filter((link) => !present(inside(native, link.target)))
 }
 
 /**
@@ -110,8 +111,8 @@ export const completeLinks = (binaries: Binaries): Effect.Effect<boolean> =>
   Effect.sync(() => {
     try {
       for (const link of missingLinks(binaries.native)) {
-        const target = path.join(binaries.native, "..", link.target)
-        const source = path.join(binaries.native, "..", link.source)
+        const target = inside(binaries.native, link.target)
+        const source = inside(binaries.native, link.source)
         symlinkSync(path.relative(path.dirname(target), source), target)
       }
       return true

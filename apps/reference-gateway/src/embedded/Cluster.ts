@@ -75,7 +75,7 @@ const draftPrefix = "data.draft-"
 
 /** Throws away what killed first starts left: their drafts, and an initdb that still works on one. */
 const clearDrafts = (place: Place): void => {
-  for (const pid of ProcessTable.workingIn(place.root)) ProcessTable.signal(pid, "SIGKILL")
+  for (const pid of ProcessTable.workingIn(place.root, ["initdb", "postgres"])) ProcessTable.signal(pid, "SIGKILL")
   for (const name of readdirSync(place.root)) {
     if (name.startsWith(draftPrefix))
       rmSync(path.join(place.root, name), { recursive: true, force: true, maxRetries: 3 })

@@ -95,10 +95,13 @@ const readPidFile = (place: Place): ReadonlyArray<string> | undefined => {
   }
 }
 
+/** The processes of PostgreSQL on a data directory: all of them work in it. */
+const serversOn = (data: string) => ProcessTable.workingIn(data, ["postgres"])
+
 /** Whether a live process is a postmaster on this place: a pid alone may be somebody else's by now. */
 const isPostmaster = (pid: number, data: string): boolean =>
   ProcessTable.identity(pid) !== undefined &&
-  (ProcessTable.workingIn(data).includes(pid) || ProcessTable.commandLine(pid).includes(`-D ${data}`))
+  (serversOn(data).includes(pid) || ProcessTable.commandLine(pid).includes(`-D ${data}`))
 
 const waitUntil = (condition: () => boolean, limitMs: number) =>
   Effect.gen(function* () {
@@ -131,10 +134,10 @@ export const stopOrphan = (place: Place): Effect.Effect<void> =>
         if (yield* waitUntil(() => !isPostmaster(pid, data), waitMs)) break
       }
     }
-    const isFree = () => ProcessTable.workingIn(data).length === 0
+    const isFree = () => serversOn(data).length === 0
     // Children of a killed server end by themselves within moments; one that computes may need to be told.
     if (!(yield* waitUntil(isFree, 1_000))) {
-      for (const stray of ProcessTable.workingIn(data)) ProcessTable.signal(stray, "SIGKILL")
+      for (const stray of serversOn(data)) ProcessTable.signal(stray, "SIGKILL")
       yield* waitUntil(isFree, 2_000)
     }
     // PostgreSQL removes a dead server's file itself, except where the pid is taken again or is a zombie.

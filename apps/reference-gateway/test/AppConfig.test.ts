@@ -1,0 +1,80 @@
+import { assert, describe, it } from "@effect/vitest"
+import { ConfigProvider, Effect, Redacted } from "effect"
+import path from "node:path"
+import * as AppConfig from "../src/AppConfig.ts"
+
+const load = (env: Readonly<Record<string, string>>) =>
+  Effect.provide(AppConfig.load, ConfigProvider.layer(ConfigProvider.fromEnv({ env })))
+
+const repository = path.resolve(import.meta.dirname, "../../..")
+const here = process.env["INIT_CWD"] ?? process.cwd()
+
+describe("AppConfig", () => {
+  it.effect("an empty environment gives the defaults; an empty value is none", () =>
+    Effect.gen(function* () {
+      const settings = yield* load({ GUILDHALL_PORT: "", DATABASE_URL: "" })
+      assert.deepStrictEqual(settings, {
+        port: 8787,
+        host: "127.0.0.1",
+        home: path.join(repository, ".guildhall"),
+        market: "local",
+        databaseUrl: undefined,
+        agent: "on",
+        model: undefined,
+        logLevel: "Info",
+        otlpEndpoint: undefined,
+      })
+    }),
+  )
+
+  it.effect("relative paths start where the command was typed; names stay names", () =>
+    Effect.gen(function* () {
+      const files = yield* load({ GUILDHALL_HOME: "x", GUILDHALL_MARKET: "m.json", GUILDHALL_MODEL: "./m.gguf" })
+      assert.strictEqual(files.home, path.join(here, "x"))
+      assert.strictEqual(files.market, path.join(here, "m.json"))
+      assert.strictEqual(files.model, path.join(here, "m.gguf"))
+      const names = yield* load({ GUILDHALL_MARKET: "spot", GUILDHALL_MODEL: "org/model" })
+      assert.deepStrictEqual([names.market, names.model], ["spot", "org/model"])
+    }),
+  )
+
+  it.effect.each([
+    ["GUILDHALL_PORT", "65536"],
+    ["GUILDHALL_PORT", "-1"],
+    ["GUILDHALL_PORT", "80.5"],
+    ["GUILDHALL_PORT", "http"],
+    ["GUILDHALL_AGENT", "yes"],
+    ["GUILDHALL_LOG_LEVEL", "loud"],
+    ["OTEL_EXPORTER_OTLP_ENDPOINT", "localhost:4318"],
+  ] as const)("%s=%s is refused by name and value", ([name, value]) =>
+    Effect.gen(function* () {
+      const error = yield* Effect.flip(load({ [name]: value }))
+      assert.include(error.message, name)
+      assert.include(error.message, `"${value}"`)
+    }),
+  )
+
+  it.effect("a database URL is never shown, right or wrong", () =>
+    Effect.gen(function* () {
+      const error = yield* Effect.flip(load({ DATABASE_URL: "mysql://me:hunter2@host/db" }))
+      assert.include(error.message, "DATABASE_URL")
+      assert.notInclude(error.message, "hunter2")
+      const { databaseUrl } = yield* load({ DATABASE_URL: "postgres://me:hunter2@host/db" })
+      assert.notInclude(String(databaseUrl), "hunter2")
+      assert.include(databaseUrl === undefined ? "" : Redacted.value(databaseUrl), "hunter2")
+    }),
+  )
+
+  it("finds misspelt variables", () => {
+    const environment = { GUILDHALL_PROT: "1", GUILDHALL_PORT: "1", GUILDHALL_EXIT_WITH_PARENT: "1", PATH: "/" }
+    assert.deepStrictEqual(AppConfig.unknownVariables(environment), ["GUILDHALL_PROT"])
+  })
+
+  it("the table for the README has every variable once", () => {
+    const lines = AppConfig.settingsMarkdown().split("\n").slice(2)
+    const names = lines.map((line) => line.split("`")[1])
+    assert.strictEqual(new Set(names).size, lines.length)
+    assert.include(names, "GUILDHALL_PORT")
+    for (const line of lines) assert.lengthOf(line.split("|"), 5)
+  })
+})

@@ -27,8 +27,8 @@ import * as ReceiptVerify from "./ReceiptVerify.ts"
 export const KEYS_FILE = "guildhall-keys.json"
 
 /**
- * Why the command ended with an exit code other than 0. `Invalid` was printed already, check by check; `Unreadable`
- * says which file could not be read and what to do.
+ * Why the command ended with an exit code other than 0: the receipt is `Invalid`, or a file `Unreadable`. The command
+ * has printed it already, so `runMain` does not log it again.
  *
  * @category errors
  * @since 0.1.0
@@ -44,7 +44,7 @@ export class ReceiptCommandError extends Schema.TaggedError<ReceiptCommandError>
     return this.detail
   }
   override get [Runtime.errorReported](): boolean {
-    return this.reason !== "Invalid"
+    return false
   }
 }
 
@@ -104,6 +104,9 @@ const describe = (receipt: Receipt): string => {
   return [receipt.outcome, receipt.model, ...usage, money(receipt)].join(" · ")
 }
 
+/** A receipt comes from anywhere: what it names must not move a terminal's cursor or its colours. */
+const printable = (line: string): string => line.replace(/\p{Cc}|\p{Cf}/gu, "\ufffd")
+
 /** The verdict as a person reads it: one line for each check. */
 const lines = (verdict: ReceiptVerify.Verdict, keysFile: string): ReadonlyArray<string> => {
   const failed = verdict.checks.filter((check) => !check.holds).length
@@ -122,7 +125,7 @@ const lines = (verdict: ReceiptVerify.Verdict, keysFile: string): ReadonlyArray<
   const end = verdict.holds
     ? "The receipt holds."
     : `The receipt does not hold: ${failed} of ${checks.length} checks failed.`
-  return [...head, ...checks, "", end]
+  return [...head, ...checks, "", end].map(printable)
 }
 
 const json = (verdict: ReceiptVerify.Verdict): string =>
@@ -132,6 +135,9 @@ const bodyFlag = (name: string, what: string) =>
   Flag.String(name).pipe(Flag.withDescription(`A file with the exact bytes of the ${what}`), Flag.optional)
 
 const Crypto = Signature.layerWebCrypto.pipe(Layer.provide(SecureRandom.layerWebCrypto))
+
+const report = (error: ReceiptCommandError) =>
+  error.reason === "Unreadable" ? Console.error(printable(error.message)) : Effect.void
 
 const verify = Command.make(
   "verify",
@@ -145,23 +151,26 @@ const verify = Command.make(
     response: bodyFlag("response", "answer's body"),
     json: Flag.Boolean("json").pipe(Flag.withDescription("Print the verdict as JSON"), Flag.withDefault(false)),
   },
-  Effect.fnUntraced(function* (flags) {
-    const text = yield* readText(flags.file)
-    const { file, keys } = yield* findKeys(flags.keys, flags.file)
-    const body = (named: Option.Option<string>) =>
-      Option.isNone(named) ? Effect.undefined : readBytes(named.value, BODY_MAX_BYTES)
-    const evidence = {
-      text,
-      keys,
-      request: yield* body(flags.request),
-      response: yield* body(flags.response),
-    }
-    const verdict = yield* ReceiptVerify.verify(evidence).pipe(Effect.provide(Crypto))
-    yield* Console.log(flags.json ? json(verdict) : lines(verdict, file).join("\n"))
-    if (!verdict.holds) {
-      return yield* new ReceiptCommandError({ reason: "Invalid", detail: "The receipt does not hold." })
-    }
-  }),
+  Effect.fnUntraced(
+    function* (flags) {
+      const text = yield* readText(flags.file)
+      const { file, keys } = yield* findKeys(flags.keys, flags.file)
+      const body = (named: Option.Option<string>) =>
+        Option.isNone(named) ? Effect.undefined : readBytes(named.value, BODY_MAX_BYTES)
+      const evidence = {
+        text,
+        keys,
+        request: yield* body(flags.request),
+        response: yield* body(flags.response),
+      }
+      const verdict = yield* ReceiptVerify.verify(evidence).pipe(Effect.provide(Crypto))
+      yield* Console.log(flags.json ? json(verdict) : lines(verdict, file).join("\n"))
+      if (!verdict.holds) {
+        return yield* new ReceiptCommandError({ reason: "Invalid", detail: "The receipt does not hold." })
+      }
+    },
+    Effect.tapErrorTag("ReceiptCommandError", report),
+  ),
 ).pipe(
   Command.withDescription("Check a receipt offline, with the market's published keys"),
   Command.withExamples([

@@ -81,7 +81,7 @@ const isList = Schema.is(PublishedKeys)
 export const readKeys = (text: string): Result.Result<ReadonlyArray<PublishedKey>, string> =>
   decodeKeys(text).pipe(
     Result.map((decoded) => (isList(decoded) ? decoded : decoded.keys)),
-    Result.mapError((error) => error.message),
+    Result.mapError((error) => error.message.replace(/\s+/g, " ").slice(0, 300)),
   )
 
 const sha256 = (bytes: Uint8Array): Uint8Array => createHash("sha256").update(bytes).digest()
@@ -185,7 +185,8 @@ export const verify = Effect.fn("ReceiptVerify.verify")(function* (
 ): Effect.fn.Return<Verdict, KeyRingError, Signature> {
   const decoded = decodeReceipt(evidence.text)
   if (Result.isFailure(decoded)) {
-    const detail = `It is not a signed receipt: ${decoded.failure.message}`
+    const why = decoded.failure.message.replace(/\s+/g, " ").slice(0, 300)
+    const detail = `It is not a signed receipt: ${why}`
     return { holds: false, receipt: null, checks: [check("shape", false, detail)] }
   }
   const signed = decoded.success

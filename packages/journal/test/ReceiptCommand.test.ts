@@ -102,6 +102,21 @@ describe("receipt verify", () => {
     }).pipe(Effect.provide(Live)),
   )
 
+  it.effect("prints nothing that steers a terminal", () =>
+    Effect.gen(function* () {
+      const { fs, folder, run } = yield* desk
+      const text = yield* fs.readFileString(`${folder}/receipt.json`)
+      const value: unknown = JSON.parse(text, (key, member: unknown) =>
+        key === "batchId" ? "\u001b[2J\u202e" : member,
+      )
+      yield* fs.writeFileString(`${folder}/odd.json`, JSON.stringify(value))
+      const { printed } = yield* run(`${folder}/odd.json`, "--keys", `${folder}/keys.json`)
+      assert.notInclude(printed, "\u001b")
+      assert.notInclude(printed, "\u202e")
+      assert.include(printed, "FAILED")
+    }).pipe(Effect.provide(Live)),
+  )
+
   it.effect("says which file it cannot use", () =>
     Effect.gen(function* () {
       const { folder, run } = yield* desk
@@ -112,8 +127,9 @@ describe("receipt verify", () => {
         [[`${folder}/receipt.json`, "--keys", `${folder}/keys.json`, "--request", `${folder}/none`], "none"],
       ]
       for (const [args, expected] of cases) {
-        const { exit } = yield* run(...args)
-        assert.include(Exit.isFailure(exit) ? String(exit.cause) : "", expected)
+        const { exit, printed } = yield* run(...args)
+        assert.isTrue(Exit.isFailure(exit))
+        assert.include(printed, expected)
       }
     }).pipe(Effect.provide(Live)),
   )

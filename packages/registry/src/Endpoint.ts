@@ -43,9 +43,10 @@ const BLOCKED_V6 = [
   ["8000::", 1],
 ] as const
 
-const blocked = new BlockList()
-for (const [net, prefix] of BLOCKED_V4) blocked.addSubnet(net, prefix, "ipv4")
-for (const [net, prefix] of BLOCKED_V6) blocked.addSubnet(net, prefix, "ipv6")
+/** Two lists, because one would look up an IPv4 address among the IPv6 ones too, written as `::ffff:…`. */
+const [blockedV4, blockedV6] = [new BlockList(), new BlockList()]
+for (const [net, prefix] of BLOCKED_V4) blockedV4.addSubnet(net, prefix, "ipv4")
+for (const [net, prefix] of BLOCKED_V6) blockedV6.addSubnet(net, prefix, "ipv6")
 
 /**
  * Whether an IP address is loopback, private, link-local, reserved, or a way to write such a one. Text that is no
@@ -66,7 +67,8 @@ for (const [net, prefix] of BLOCKED_V6) blocked.addSubnet(net, prefix, "ipv6")
  */
 export const isPrivateAddress = (address: string): boolean => {
   const version = isIP(address)
-  return version === 0 || blocked.check(address, version === 6 ? "ipv6" : "ipv4")
+  if (version === 4) return blockedV4.check(address, "ipv4")
+  return version === 0 || blockedV6.check(address, "ipv6")
 }
 
 const LOCAL_NAME = /(?:^|\.)(?:localhost|local|internal|intranet|lan|home\.arpa)$/

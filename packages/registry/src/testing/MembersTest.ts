@@ -9,7 +9,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
-import { TestClock } from "effect/testing"
+import * as TestClock from "effect/testing/TestClock"
 import { KeyId, MemberId } from "@guildhall/core/Member"
 import { CACHE_MS, Members } from "../Members.ts"
 

@@ -1,0 +1,119 @@
+/**
+ * Step 3. Sets aside the most a request can cost, durably, while the request is already on its way to a provider. Only
+ * where the last known balance is below ten times the hold does the dispatch wait as well.
+ *
+ * @since 0.1.0
+ */
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Asset from "@guildhall/core/Asset"
+import * as Money from "@guildhall/core/Money"
+import { HoldId } from "@guildhall/ledger/Hold"
+import { Ledger } from "@guildhall/ledger/Ledger"
+import { LedgerError } from "@guildhall/ledger/LedgerError"
+import type { Admitted } from "./Admit.ts"
+import { HoldGate } from "./HoldGate.ts"
+import { HoldRenewal } from "./HoldRenewal.ts"
+import { Market } from "./Market.ts"
+import type { Priced } from "./Price.ts"
+import * as Receipt from "./Receipt.ts"
+import { Refusal } from "./Refusal.ts"
+
+/** A balance this many times the hold cannot be used up by others before the hold is durable, as far as can be foreseen. */
+const COMFORT = 10n
+
+/**
+ * What a refusal of the ledger means to the buyer.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export const refusal = (error: LedgerError, asset: Asset.Asset): Refusal => {
+  const { reason } = error
+  switch (reason._tag) {
+    case "InsufficientFunds": {
+      const available = Money.format(reason.available < 0n ? 0n : reason.available, asset)
+      const needed = Money.format(reason.needed, asset)
+      const detail = `The balance is ${available} ${asset.code}, and this request may cost ${needed} ${asset.code}. Top it up, or lower \`max_tokens\`.`
+      return new Refusal({ code: "insufficient_funds", detail })
+    }
+    case "UnknownAccount":
+      return new Refusal({ code: "insufficient_funds", detail: "This key has no balance yet. Top it up." })
+    case "AccountNotOpen":
+      return new Refusal({ code: "account_frozen" })
+    default:
+      return new Refusal({ code: error.isRetryable ? "service_unavailable" : "internal_error" })
+  }
+}
+
+/**
+ * Makes the step. It answers the gate, with the hold on its way or decided.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = Effect.gen(function* () {
+  const market = yield* Market
+  const ledger = yield* Ledger
+  const renewal = yield* HoldRenewal
+  const { definition, digest, owner } = market
+  const asset = definition.assets.find((asset) => asset.code === definition.chargeAsset) ?? Asset.USD
+
+  /** What the journal is to be told if this process is gone when the hold expires. */
+  const context = (admitted: Admitted, opening: Receipt.Opening) =>
+    Receipt.entryJson(
+      Receipt.entry(
+        Receipt.make(market, admitted, opening, {
+          outcome: "recovered",
+          reason: "hold_expired",
+          instance: undefined,
+          usage: {},
+          usageSource: "none",
+          charge: 0n,
+          split: [],
+          attempts: 0,
+          firstByteAtMs: undefined,
+          endedAtMs: admitted.startedAtMs,
+          responseCommitment: undefined,
+        }),
+        opening.salts,
+        null,
+      ),
+    )
+
+  const decide = (gate: HoldGate) => (exit: Exit.Exit<unknown, LedgerError>) => {
+    if (Exit.isSuccess(exit)) return gate.open()
+    const error = Cause.squash(exit.cause)
+    gate.refuse(error instanceof LedgerError ? refusal(error, asset) : new Refusal({ code: "internal_error" }))
+  }
+
+  return Effect.fnUntraced(function* (admitted: Admitted, priced: Priced, opening: Receipt.Opening) {
+    const gate = new HoldGate(HoldId.make(admitted.id), priced.maximum)
+    const { account } = admitted.payer
+    const available = ledger.lastAvailable(account)
+    renewal.track(gate)
+    // Detached: the hold must be decided even where the buyer leaves, or it could not be given back.
+    const fiber = yield* Effect.forkDetach(
+      ledger.hold({
+        id: gate.id,
+        account,
+        amount: priced.maximum,
+        owner,
+        lifeMs: definition.hold.lifeMs,
+        definitionDigest: digest,
+        context: context(admitted, opening),
+      }),
+      { startImmediately: true },
+    )
+    fiber.addObserver(decide(gate))
+    if (available === undefined || available < priced.maximum * COMFORT) {
+      yield* Effect.callback<void>((resume) => gate.whenDecided(() => resume(Effect.void)))
+    }
+    if (gate.refusal !== undefined) {
+      renewal.untrack(gate)
+      return yield* gate.refusal
+    }
+    return gate
+  })
+})

@@ -1,0 +1,79 @@
+/**
+ * Keeps the holds of this process alive while it lives, and notices when one is lost nevertheless.
+ *
+ * @since 0.1.0
+ */
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Schedule from "effect/Schedule"
+import { Ledger } from "@guildhall/ledger/Ledger"
+import type { HoldGate } from "./HoldGate.ts"
+import { Market } from "./Market.ts"
+
+/**
+ * The service. The lane tells it which holds are in flight; a hold that can no longer be charged has its gate expired,
+ * and the relay then ends the stream in-band.
+ *
+ * @category services
+ * @since 0.1.0
+ */
+export class HoldRenewal extends Context.Service<
+  HoldRenewal,
+  {
+    readonly track: (gate: HoldGate) => void
+    readonly untrack: (gate: HoldGate) => void
+  }
+>()("@guildhall/gateway/HoldRenewal") {}
+
+const make = Effect.gen(function* () {
+  const { definition, owner } = yield* Market
+  const ledger = yield* Ledger
+  const { lifeMs, renewMs } = definition.hold
+  /** Each gate with the time until which its hold lives for certain, by the clock of this process. */
+  const tracked = new Map<HoldGate, number>()
+  const clock = yield* Clock.Clock
+  // The clock must not jump with the wall's time: what counts is how much time has passed.
+  const nowMs = () => Number(clock.monotonicTimeNanosUnsafe() / 1_000_000n)
+
+  /** Asks about every hold: the store knows of fewer than this process does. */
+  const recount = Effect.fnUntraced(function* (gates: ReadonlyArray<HoldGate>) {
+    for (const gate of gates) {
+      const hold = yield* ledger.findHold(gate.id)
+      if (hold?.state === "expired" || hold === undefined) gate.expire()
+    }
+  })
+
+  const beat = Effect.gen(function* () {
+    const startedMs = nowMs()
+    const open = [...tracked.keys()].filter((gate) => gate.state === "open")
+    const count = yield* ledger.renew(owner, lifeMs)
+    for (const gate of open) if (tracked.has(gate)) tracked.set(gate, startedMs + lifeMs)
+    const stillOpen = open.filter((gate) => tracked.has(gate))
+    if (count < stillOpen.length) yield* recount(stillOpen)
+  }).pipe(
+    Effect.catch((error) => Effect.logWarning("The holds of this process could not be renewed.", error.message)),
+    Effect.andThen(
+      Effect.sync(() => {
+        const now = nowMs()
+        for (const [gate, untilMs] of tracked) if (now > untilMs) gate.expire()
+      }),
+    ),
+  )
+
+  yield* beat.pipe(Effect.schedule(Schedule.spaced(renewMs)), Effect.forkScoped)
+
+  return HoldRenewal.of({
+    track: (gate) => void tracked.set(gate, nowMs() + lifeMs),
+    untrack: (gate) => void tracked.delete(gate),
+  })
+})
+
+/**
+ * Renews this process's holds every `definition.hold.renewMs` for as long as the layer lives.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer: Layer.Layer<HoldRenewal, never, Market | Ledger> = Layer.effect(HoldRenewal, make)

@@ -1,0 +1,109 @@
+/**
+ * Step 6. Counts what was delivered. The provider's report is billed as far as what passed through the gateway allows:
+ * `min(reported, bound)`.
+ *
+ * The prompt is bounded by its bytes (see the second step). The answer is bounded by the bytes of the model's own output
+ * that went to the buyer, since a token stands for at least one byte, and by a band that is learned for each model. A
+ * few tokens which leave no bytes (the end of an answer, the marks around a tool call) are allowed for.
+ *
+ * @since 0.1.0
+ */
+import * as Effect from "effect/Effect"
+import type { UsageSource } from "@guildhall/core/Receipt"
+import type { Usage } from "@guildhall/core/Usage"
+import type { Priced } from "./Price.ts"
+import type { Tally } from "./Tally.ts"
+import * as TokenBand from "./TokenBand.ts"
+
+/**
+ * What is billed, and where the counts come from.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Metered {
+  readonly usage: Usage
+  readonly source: UsageSource
+}
+
+/** What is billed where nothing was delivered. */
+export const NOTHING: Metered = { usage: {}, source: "none" }
+
+/** Tokens of an answer that leave no bytes, for each choice: its end, the marks of its role and of its reasoning. */
+const SILENT_TOKENS = 8
+/** Tokens that leave no bytes, for each tool call. */
+const TOOL_TOKENS = 32
+
+/**
+ * The most tokens that what was delivered can have been.
+ *
+ * @category rules
+ * @since 0.1.0
+ */
+export const outputBound = (
+  tally: Pick<Tally, "outputBytes" | "toolCalls">,
+  band: TokenBand.Band,
+  choices: number,
+): number => Math.ceil(tally.outputBytes / band.low) + choices * SILENT_TOKENS + tally.toolCalls * TOOL_TOKENS
+
+/**
+ * Bills what was delivered. Pure: everything it knows arrives as an argument.
+ *
+ * **Example** (A report beyond what passed through)
+ *
+ * ```ts
+ * import { Meter } from "@guildhall/gateway"
+ *
+ * const tally = { outputBytes: 10, toolCalls: 0, reported: { inputToken: 5, outputToken: 9_000 } }
+ * const request = { promptBound: 600, promptBytes: 40, outputBound: 100, choices: 1 }
+ * const bands = { input: { low: 1, mean: 4 }, output: { low: 1, mean: 4 } }
+ * Meter.bill(tally, request, bands) // => { usage: { inputToken: 5, outputToken: 18 }, source: "bounded" }
+ * ```
+ *
+ * @category rules
+ * @since 0.1.0
+ */
+export const bill = (
+  tally: Pick<Tally, "outputBytes" | "toolCalls" | "reported">,
+  request: Pick<Priced, "promptBound" | "promptBytes" | "outputBound"> & { readonly choices: number },
+  bands: { readonly input: TokenBand.Band; readonly output: TokenBand.Band },
+): Metered => {
+  const most = Math.min(request.outputBound, outputBound(tally, bands.output, request.choices))
+  const { reported } = tally
+  if (reported === undefined) {
+    const inputToken = Math.min(request.promptBound, Math.ceil(request.promptBytes / bands.input.mean))
+    const outputToken = Math.min(most, Math.ceil(tally.outputBytes / bands.output.mean))
+    return { usage: { inputToken, outputToken }, source: "bounded" }
+  }
+  const cached = Math.min(reported.cachedInputToken ?? 0, request.promptBound)
+  const input = Math.min(reported.inputToken ?? 0, request.promptBound - cached)
+  const output = Math.min(reported.outputToken ?? 0, most)
+  const isWhole = input === (reported.inputToken ?? 0) && output === reported.outputToken
+  return {
+    usage: { inputToken: input, ...(cached > 0 ? { cachedInputToken: cached } : {}), outputToken: output },
+    source: isWhole && cached === (reported.cachedInputToken ?? 0) ? "reported" : "bounded",
+  }
+}
+
+/**
+ * Makes the step, with a memory of what was learned.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = Effect.sync(() => {
+  const inputs = TokenBand.make()
+  const outputs = TokenBand.make()
+
+  /** `isWhole`: the answer was complete, so its report can teach. */
+  return (model: string, tally: Tally, priced: Priced, choices: number, isWhole: boolean): Metered => {
+    const bands = { input: inputs.band(model), output: outputs.band(model) }
+    const metered = bill(tally, { ...priced, choices }, bands)
+    if (isWhole && metered.source === "reported") {
+      const { inputToken = 0, cachedInputToken = 0, outputToken = 0 } = metered.usage
+      inputs.learn(model, { bytes: priced.promptBytes, tokens: inputToken + cachedInputToken })
+      outputs.learn(model, { bytes: tally.outputBytes, tokens: outputToken })
+    }
+    return metered
+  }
+})

@@ -1,0 +1,144 @@
+/**
+ * Step 2. The most a request can cost, before anyone is asked to serve it.
+ *
+ * Output is bounded by what the request may generate. The prompt is bounded by its bytes: every tokenizer in use
+ * (byte-pair encodings over bytes, SentencePiece with byte fallback) spends at least one byte of text on each token,
+ * so the tokens of a text never outnumber its bytes; and JSON never writes a text in fewer bytes than the text has.
+ * What a chat template adds is bounded by a constant for the request and one for each message; tool definitions may be
+ * laid out with indentation, so they count several times; an image or a sound, whatever its size, by a constant.
+ *
+ * @since 0.1.0
+ */
+import * as Effect from "effect/Effect"
+import type { Instance } from "@guildhall/core/Instance"
+import * as PriceSheet from "@guildhall/core/PriceSheet"
+import { Router } from "@guildhall/routing/Router"
+import type { Admitted } from "./Admit.ts"
+import * as Json from "./internal/Json.ts"
+import { Market } from "./Market.ts"
+import { Refusal } from "./Refusal.ts"
+
+/**
+ * What a request may come to. `contextTokens` is what the router compares with an instance's context: an estimate of
+ * the prompt, and the answer's limit where the buyer set one.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Priced {
+  readonly promptBound: number
+  readonly promptBytes: number
+  readonly outputBound: number
+  readonly contextTokens: number
+  readonly maximum: bigint
+}
+
+/** Tokens that a template puts around the whole conversation, a default system prompt included. */
+const TEMPLATE_TOKENS = 512
+/** Tokens that a template puts around one message. */
+const MESSAGE_TOKENS = 32
+/** The most tokens that an encoder makes of one image, sound or file. */
+const MEDIA_TOKENS = 16_384
+/** How much longer a tool's definition may become when a template lays it out. */
+const TOOL_LAYOUT = 4
+/** Bytes of text for a token, on the low side of what is seen, for the estimate that the router compares. */
+const BYTES_A_TOKEN = 4
+
+const MEDIA = ["image_url", "input_audio", "file", "video_url", "input_image"] as const
+
+/** The bytes of embedded media and how many pieces there are. */
+const media = (messages: ReadonlyArray<unknown>): { readonly bytes: number; readonly pieces: number } => {
+  let bytes = 0
+  let pieces = 0
+  for (const message of messages) {
+    const content = Json.get(message, "content")
+    if (!Array.isArray(content)) continue
+    for (const part of content) {
+      for (const key of MEDIA) {
+        const value = Json.get(part, key)
+        if (value === undefined) continue
+        pieces += 1
+        for (const text of [value, Json.get(value, "url"), Json.get(value, "data"), Json.get(value, "file_data")]) {
+          // Counted in UTF-16 units, which are never more than bytes: too little is taken off, never too much.
+          if (typeof text === "string") bytes += text.length
+        }
+      }
+    }
+  }
+  return { bytes, pieces }
+}
+
+/**
+ * Bounds the prompt of a request, in tokens; `bytes` is what remains of the body without embedded media.
+ *
+ * @category rules
+ * @since 0.1.0
+ */
+export const prompt = (
+  admitted: Admitted,
+): { readonly bound: number; readonly bytes: number; readonly media: number } => {
+  const { messages } = admitted.touched
+  const embedded = media(messages)
+  const bytes = admitted.body.length - embedded.bytes
+  const tools = admitted.members.find((member) => member.key === "tools")
+  const layout = tools === undefined ? 0 : (tools.valueEnd - tools.valueStart) * (TOOL_LAYOUT - 1)
+  const overhead = TEMPLATE_TOKENS + messages.length * MESSAGE_TOKENS
+  return { bound: bytes + layout + overhead + embedded.pieces * MEDIA_TOKENS, bytes, media: embedded.pieces }
+}
+
+/**
+ * The most that some usage costs on any of the instances.
+ *
+ * @category rules
+ * @since 0.1.0
+ */
+export const highest = (
+  instances: ReadonlyArray<Instance>,
+  usage: { readonly inputToken: number; readonly outputToken: number },
+): bigint => {
+  let most = 0n
+  let seen: PriceSheet.PriceSheet | undefined
+  for (const instance of instances) {
+    if (instance.state !== "online" || instance.price === seen) continue
+    seen = instance.price
+    const cost = PriceSheet.cost(instance.price, { ...usage, request: 1 })
+    if (cost > most) most = cost
+  }
+  return most
+}
+
+const notOffered = (admitted: Admitted) => ({
+  detail: `The model \`${admitted.touched.model.slice(0, 200)}\` is not offered here. GET /v1/models lists what is.`,
+  param: "model",
+})
+
+/**
+ * Makes the step.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = Effect.gen(function* () {
+  const { definition } = yield* Market
+  const router = yield* Router
+
+  return (admitted: Admitted): Effect.Effect<Priced, Refusal> => {
+    const instances = router.instances(admitted.model)
+    if (!instances.some((instance) => instance.state === "online")) {
+      const choice = router.choose({ model: admitted.model, contextTokens: 1, tried: [] }, 0)
+      const code = choice._tag === "NoneLeft" ? choice.reason : "no_capacity"
+      return Effect.fail(new Refusal({ code, ...(code === "model_not_found" ? notOffered(admitted) : {}) }))
+    }
+    const { maxTokens, choices } = admitted.touched
+    const answer = Math.min(maxTokens ?? definition.limits.outputTokens, definition.limits.outputTokens)
+    const { bound, bytes, media } = prompt(admitted)
+    const outputBound = answer * choices
+    return Effect.succeed({
+      promptBound: bound,
+      promptBytes: bytes,
+      outputBound,
+      contextTokens: Math.ceil(bytes / BYTES_A_TOKEN) + media + (maxTokens === undefined ? 1 : answer),
+      maximum: highest(instances, { inputToken: bound, outputToken: outputBound }),
+    })
+  }
+})

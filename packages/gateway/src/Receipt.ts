@@ -1,0 +1,185 @@
+/**
+ * Step 8. What a request leaves behind: the receipt, and its entry for the journal. The entry travels as an attachment
+ * of the settlement, so charge and receipt become durable together or not at all.
+ *
+ * @since 0.1.0
+ */
+import { createHash, type Hash } from "node:crypto"
+import type * as Schema from "effect/Schema"
+import type { Instance } from "@guildhall/core/Instance"
+import type { MarketDefinition } from "@guildhall/core/MarketDefinition"
+import type { PriceSheet } from "@guildhall/core/PriceSheet"
+import type { ReasonCode } from "@guildhall/core/Reason"
+import type { Outcome, Receipt, UsageSource } from "@guildhall/core/Receipt"
+import type { RequestId } from "@guildhall/core/Request"
+import type { Party } from "@guildhall/core/rules/Split"
+import type { Usage } from "@guildhall/core/Usage"
+import type { JournalEntry, RoutingDecision } from "@guildhall/journal/JournalEntry"
+import type { Admitted } from "./Admit.ts"
+import { randomHex } from "./internal/Ids.ts"
+
+/**
+ * The salts of a request's two commitments: 16 random bytes each, in hexadecimal.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Salts {
+  readonly request: string
+  readonly response: string
+}
+
+/**
+ * What the receipt keeps of a request from its beginning.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Opening {
+  readonly salts: Salts
+  readonly requestCommitment: string
+}
+
+/**
+ * Begins a commitment: what is added to the hash afterwards is what is committed to.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const commit = (salt: string): Hash => createHash("sha256").update(Buffer.from(salt, "hex"))
+
+/**
+ * Draws the salts and commits to the request's bytes.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const open = (body: Uint8Array): Opening => {
+  const salts = { request: randomHex(16), response: randomHex(16) }
+  return { salts, requestCommitment: commit(salts.request).update(body).digest("hex") }
+}
+
+/**
+ * How a request ended, as far as the receipt is concerned. `responseCommitment` is absent where nothing was delivered.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Ending {
+  readonly outcome: Outcome
+  readonly reason: ReasonCode | undefined
+  readonly instance: Instance | undefined
+  readonly usage: Usage
+  readonly usageSource: UsageSource
+  readonly charge: bigint
+  readonly split: ReadonlyArray<{ readonly party: Party; readonly amount: bigint }>
+  readonly attempts: number
+  readonly firstByteAtMs: number | undefined
+  readonly endedAtMs: number
+  readonly responseCommitment: string | undefined
+}
+
+/**
+ * Writes the receipt of a request, in its first revision.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = (
+  market: { readonly definition: MarketDefinition; readonly digest: string },
+  admitted: Admitted,
+  opening: Opening,
+  ending: Ending,
+): Receipt => {
+  const { instance, reason, firstByteAtMs, responseCommitment } = ending
+  return {
+    version: 1,
+    id: admitted.id,
+    revision: 0,
+    market: market.definition.name,
+    definitionDigest: market.digest,
+    buyer: admitted.payer.memberId,
+    keyId: admitted.payer.keyId,
+    model: admitted.model,
+    ...(instance === undefined
+      ? {}
+      : { provider: instance.memberId, device: instance.deviceId, instance: instance.id }),
+    outcome: ending.outcome,
+    ...(reason === undefined ? {} : { reason }),
+    usage: ending.usage,
+    usageSource: ending.usageSource,
+    price: instance?.price ?? [],
+    asset: market.definition.chargeAsset,
+    charge: ending.charge,
+    split: ending.split,
+    paidFromLoss: 0n,
+    attempts: ending.attempts,
+    startedAtMs: admitted.startedAtMs,
+    ...(firstByteAtMs === undefined ? {} : { firstByteAtMs }),
+    endedAtMs: ending.endedAtMs,
+    requestCommitment: opening.requestCommitment,
+    ...(responseCommitment === undefined ? {} : { responseCommitment }),
+  }
+}
+
+/**
+ * The id of a receipt's entry in the journal. Each revision has one of its own.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const entryId = (id: RequestId, revision: number): string => `${id}:${revision}`
+
+/**
+ * The journal's entry about a request that took a hold.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const entry = (
+  receipt: Receipt,
+  salts: Salts,
+  decision: RoutingDecision | null,
+): Extract<JournalEntry, { readonly _tag: "RequestEnded" }> => ({
+  _tag: "RequestEnded",
+  id: entryId(receipt.id, receipt.revision),
+  receipt,
+  salts,
+  decision,
+})
+
+const sheets = new WeakMap<PriceSheet, Schema.Json>()
+
+const sheetJson = (sheet: PriceSheet): Schema.Json => {
+  const known = sheets.get(sheet)
+  if (known !== undefined) return known
+  const json = sheet.map(({ unit, amount, per }) => ({ unit, amount: amount.toString(), per: per.toString() }))
+  sheets.set(sheet, json)
+  return json
+}
+
+/**
+ * The entry as JSON, the same that `JournalEntryJson` encodes. It is written by hand because it runs twice for each
+ * request; a test compares the two.
+ *
+ * @category encoding
+ * @since 0.1.0
+ */
+export const entryJson = (entry: Extract<JournalEntry, { readonly _tag: "RequestEnded" }>): Schema.Json => {
+  const { receipt, decision } = entry
+  return {
+    _tag: entry._tag,
+    id: entry.id,
+    receipt: {
+      ...receipt,
+      usage: { ...receipt.usage },
+      price: sheetJson(receipt.price),
+      charge: receipt.charge.toString(),
+      split: receipt.split.map(({ party, amount }) => ({ party, amount: amount.toString() })),
+      paidFromLoss: receipt.paidFromLoss.toString(),
+    },
+    salts: { ...entry.salts },
+    decision:
+      decision === null ? null : { ...decision, attempts: decision.attempts.map((attempt) => ({ ...attempt })) },
+  }
+}

@@ -1,0 +1,65 @@
+/**
+ * A request that gets no answer: why, in the words and the shape that the buyer sees.
+ *
+ * @since 0.1.0
+ */
+import * as Data from "effect/Data"
+import * as Reason from "@guildhall/core/Reason"
+import * as ErrorBody from "@guildhall/protocol/openai/ErrorBody"
+
+/**
+ * A refusal. `detail` replaces the reason's own sentence, `param` names the wrong member of the body. `raw` is a
+ * provider's own error, passed on with its status where the request was at fault.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class Refusal extends Data.TaggedError("Refusal")<{
+  readonly code: Reason.ReasonCode
+  readonly detail?: string | undefined
+  readonly param?: string | undefined
+  readonly headers?: Readonly<Record<string, string | ReadonlyArray<string>>> | undefined
+  readonly raw?: { readonly status: number; readonly body: string } | undefined
+}> {
+  override get message(): string {
+    return this.detail ?? Reason.describe(this.code).sentence
+  }
+}
+
+/**
+ * The HTTP status of a refusal.
+ *
+ * @category getters
+ * @since 0.1.0
+ */
+export const status = (refusal: Refusal): number => refusal.raw?.status ?? Reason.describe(refusal.code).status
+
+/**
+ * The JSON text of a refusal, in OpenAI's shape.
+ *
+ * @category encoding
+ * @since 0.1.0
+ */
+export const body = (refusal: Refusal): string =>
+  refusal.raw?.body ?? JSON.stringify(ErrorBody.make(refusal.code, { message: refusal.detail, param: refusal.param }))
+
+/**
+ * The headers of a refusal. Clients must not repeat what the gateway has already tried elsewhere, nor what cannot
+ * succeed; where the same request may succeed later they are told when.
+ *
+ * @category encoding
+ * @since 0.1.0
+ */
+export const headers = (
+  refusal: Refusal,
+  options: { readonly attempts: number },
+): Record<string, string | ReadonlyArray<string>> => {
+  const { isRetryable, status } = Reason.describe(refusal.code)
+  const retry = isRetryable && options.attempts === 0
+  return {
+    "content-type": "application/json",
+    "x-should-retry": retry ? "true" : "false",
+    ...(isRetryable && (status === 429 || status === 503) ? { "retry-after": "1" } : {}),
+    ...refusal.headers,
+  }
+}

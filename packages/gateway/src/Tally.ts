@@ -1,0 +1,40 @@
+/**
+ * What passed through the gateway on the way to the buyer, counted by the relay for the meter.
+ *
+ * @since 0.1.0
+ */
+import type { Usage } from "@guildhall/core/Usage"
+import * as CompletionUsage from "@guildhall/protocol/openai/CompletionUsage"
+import * as Json from "./internal/Json.ts"
+import * as OutputBytes from "./OutputBytes.ts"
+
+/**
+ * The counts of one attempt. `outputBytes` are bytes of the model's own output, `deltas` the events or messages that
+ * carried some; `reported` is the provider's last word on usage.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export class Tally {
+  outputBytes = 0
+  deltas = 0
+  toolCalls = 0
+  reported: Usage | undefined
+  firstByteAtMs: number | undefined
+
+  /** Takes in one choice of an answer, or of one event of it. Answers whether it carried output or an end. */
+  add(choice: unknown, output: unknown): boolean {
+    const bytes = OutputBytes.count(output)
+    this.toolCalls += OutputBytes.toolCalls(output)
+    if (bytes > 0) {
+      this.outputBytes += bytes
+      this.deltas += 1
+    }
+    return bytes > 0 || typeof Json.get(choice, "finish_reason") === "string"
+  }
+
+  /** Takes in a `usage` member; null and nonsense change nothing. */
+  report(usage: unknown): void {
+    this.reported = CompletionUsage.read(usage) ?? this.reported
+  }
+}

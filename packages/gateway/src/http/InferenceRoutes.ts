@@ -1,0 +1,84 @@
+/**
+ * Mounts the inference lane on an Effect `HttpRouter`: chat completions and the list of models.
+ *
+ * @since 0.1.0
+ */
+import type { IncomingMessage, ServerResponse } from "node:http"
+import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Schema from "effect/Schema"
+import * as HttpRouter from "effect/http/HttpRouter"
+import * as HttpServerRequest from "effect/http/HttpServerRequest"
+import * as HttpServerResponse from "effect/http/HttpServerResponse"
+import * as ErrorBody from "@guildhall/protocol/openai/ErrorBody"
+import * as ModelList from "@guildhall/protocol/openai/ModelList"
+import { Router } from "@guildhall/routing/Router"
+import { InferenceLane } from "../InferenceLane.ts"
+import { Market } from "../Market.ts"
+import * as Models from "../Models.ts"
+
+const encodeList = Schema.encodeSync(Schema.fromJsonString(ModelList.ModelListJson))
+const encodeModel = Schema.encodeSync(Schema.fromJsonString(ModelList.ModelJson))
+
+const json = (body: string, status: number) =>
+  HttpServerResponse.text(body, { status, contentType: "application/json" })
+
+const chat = HttpRouter.use((router) =>
+  Effect.gen(function* () {
+    const lane = yield* InferenceLane
+    const handle = lane.handle("chat/completions")
+    yield* router.add(
+      "POST",
+      "/v1/chat/completions",
+      Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) =>
+        // The lane speaks HTTP/1.1 over Node's own objects; the server that it is mounted on is one of those.
+        Effect.as(
+          handle(
+            NodeHttpServerRequest.toIncomingMessage(request) as IncomingMessage,
+            NodeHttpServerRequest.toServerResponse(request) as ServerResponse,
+          ),
+          HttpServerResponse.empty(),
+        ),
+      ),
+    )
+  }),
+)
+
+const models = HttpRouter.use((http) =>
+  Effect.gen(function* () {
+    const { definition } = yield* Market
+    const router = yield* Router
+    const createdS = Math.floor((yield* Clock.currentTimeMillis) / 1000)
+    const options = { asset: definition.chargeAsset, createdS, owner: definition.name }
+    yield* http.add(
+      "GET",
+      "/v1/models",
+      Effect.sync(() => json(encodeList(Models.list(router.instances(), options)), 200)),
+    )
+    const one = Effect.map(HttpServerRequest.HttpServerRequest, (request) => {
+      const named = Models.nameIn(request.url)
+      const id = definition.aliases[named] ?? named
+      const model = Models.list(router.instances(), options).data.find((model) => model.id === id)
+      return model === undefined
+        ? json(JSON.stringify(ErrorBody.make("model_not_found", { param: "model" })), 404)
+        : json(encodeModel(model), 200)
+    })
+    // Most ids are `org/name`, which clients send escaped and people do not.
+    yield* http.add("GET", "/v1/models/:id", one)
+    yield* http.add("GET", "/v1/models/:org/:name", one)
+  }),
+)
+
+/**
+ * The routes of the inference lane: `POST /v1/chat/completions`, `GET /v1/models`, `GET /v1/models/{id}`. The list is
+ * public: what is offered at which price is no secret of a market.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer: Layer.Layer<never, never, InferenceLane | Market | Router | HttpRouter.HttpRouter> = Layer.mergeAll(
+  chat,
+  models,
+)

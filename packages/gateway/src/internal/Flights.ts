@@ -1,0 +1,46 @@
+import type { ReasonCode } from "@guildhall/core/Reason"
+import type { Exchange } from "./Exchange.ts"
+
+/** One request on its way through the lane. */
+export interface Flight {
+  /** The attempt that is under way, where one is. */
+  exchange: Exchange | undefined
+  /** Set once the request must end: nothing new is tried for it. */
+  stopped: ReasonCode | undefined
+}
+
+/** The requests on their way, and whether more may come. */
+export class Flights {
+  draining = false
+  readonly #flights = new Set<Flight>()
+  readonly #waiters: Array<() => void> = []
+
+  get size(): number {
+    return this.#flights.size
+  }
+
+  enter(): Flight {
+    const flight: Flight = { exchange: undefined, stopped: undefined }
+    this.#flights.add(flight)
+    return flight
+  }
+
+  leave(flight: Flight): void {
+    this.#flights.delete(flight)
+    if (this.#flights.size === 0) for (const waiter of this.#waiters.splice(0)) waiter()
+  }
+
+  /** Ends every request that is under way. */
+  stop(reason: ReasonCode): void {
+    for (const flight of this.#flights) {
+      flight.stopped = reason
+      flight.exchange?.stop(reason)
+    }
+  }
+
+  /** Calls back once nothing is under way. */
+  whenEmpty(callback: () => void): void {
+    if (this.#flights.size === 0) callback()
+    else this.#waiters.push(callback)
+  }
+}

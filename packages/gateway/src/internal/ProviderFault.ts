@@ -1,0 +1,56 @@
+import type { ReasonCode } from "@guildhall/core/Reason"
+import * as ErrorBody from "@guildhall/protocol/openai/ErrorBody"
+import type { TransportError } from "@guildhall/protocol/ProviderTransport"
+import * as Json from "./Json.ts"
+
+/** What the end of a transport means to the buyer. */
+export const ofTransport = (error: TransportError): ReasonCode => {
+  switch (error.reason) {
+    case "Unreachable":
+      return "provider_unreachable"
+    case "Timeout":
+      return "provider_timeout"
+    case "ClosedEarly":
+    case "Cancelled":
+      return "provider_closed_early"
+  }
+}
+
+/**
+ * Statuses that blame the provider's own set-up (its ticket check, its models, its queue) rather than the buyer's
+ * request. They are tried elsewhere like a 5xx, and never shown: a buyer who is told 401 would doubt its own key.
+ */
+const NOT_THE_BUYERS = new Set([401, 402, 403, 404, 405, 407, 408, 409, 425, 429])
+
+/** Longer messages of providers are cut. */
+const MESSAGE_MAX = 1000
+
+/** What a provider's error says, where it says it the way OpenAI does or nearly so. */
+export const message = (error: unknown): string | undefined => {
+  const text = typeof error === "string" ? error : Json.get(error, "message")
+  return typeof text === "string" ? text.slice(0, MESSAGE_MAX) : undefined
+}
+
+/** What an answer means that is not the one asked for: a status that is not 2xx, or a body of another type. */
+export const ofAnswer = (
+  status: number,
+  text: string,
+): {
+  readonly reason: ReasonCode
+  readonly retry: boolean
+  readonly raw?: { readonly status: number; readonly body: string } | undefined
+} => {
+  const body = Json.parse(text)
+  const error = Json.get(body, "error")
+  if (status < 300) {
+    return { reason: error === undefined ? "provider_invalid_response" : "provider_error", retry: true }
+  }
+  if (status < 400 || status > 499 || NOT_THE_BUYERS.has(status)) return { reason: "provider_error", retry: true }
+  const said = message(error) ?? message(Json.get(body, "detail")) ?? message(body)
+  const isShaped = typeof Json.get(error, "message") === "string"
+  return {
+    reason: "invalid_request",
+    retry: false,
+    raw: { status, body: isShaped ? text : JSON.stringify(ErrorBody.make("invalid_request", { message: said })) },
+  }
+}

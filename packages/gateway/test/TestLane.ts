@@ -1,0 +1,264 @@
+/**
+ * The lane on a real port, with everything behind it in memory but the providers.
+ */
+import * as NodeCrypto from "@effect/platform-node/NodeCrypto"
+import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
+import { Context, Effect, Layer, ManagedRuntime } from "effect"
+import * as HttpRouter from "effect/http/HttpRouter"
+import { createServer, type IncomingHttpHeaders, request as httpRequest } from "node:http"
+import type { AddressInfo } from "node:net"
+import { Asset, Device, Instance, KeyRing, MarketDefinition, Member, Model, PriceSheet } from "@guildhall/core"
+import { Journal } from "@guildhall/journal"
+import { Account, Ledger, PaymentScheme } from "@guildhall/ledger"
+import { ProviderTransport } from "@guildhall/protocol"
+import { Router } from "@guildhall/routing"
+import { leastLoaded } from "@guildhall/routing/policies/LeastLoaded"
+import * as HoldRenewal from "../src/HoldRenewal.ts"
+import * as InferenceRoutes from "../src/http/InferenceRoutes.ts"
+import * as InferenceLane from "../src/InferenceLane.ts"
+import { Market } from "../src/Market.ts"
+import * as UndiciTransport from "../src/transports/Undici.ts"
+import { TestLedger } from "./TestLedger.ts"
+
+export const MODEL = Model.ModelId.make("test/model")
+export const KEY = "gh-test"
+export const BUYER = Member.MemberId.make("mem_buyer")
+export const PROVIDER = Member.MemberId.make("mem_provider")
+const BUYER_ACCOUNT = Account.ids.buyer(BUYER)
+
+export const definition: MarketDefinition.MarketDefinition = {
+  name: "test",
+  assets: [Asset.USD],
+  priceAsset: Asset.USD.code,
+  chargeAsset: Asset.USD.code,
+  payoutAssets: [Asset.USD.code],
+  split: {
+    shares: [
+      { party: "provider", bps: 9_000 },
+      { party: "platform", bps: 1_000 },
+    ],
+    remainderTo: "platform",
+  },
+  routing: { use: "LeastLoaded" },
+  payments: [{ use: "ApiKey" }],
+  topUps: [],
+  payouts: [],
+  aliases: { small: MODEL },
+  prices: { inputCentsPerMillion: 100, outputCentsPerMillion: 200, maxCentsPerMillion: 100_000 },
+  limits: {
+    requestBytes: 100_000,
+    requestBodyMs: 300,
+    outputTokens: 1_000,
+    requestsPerMinute: 10_000,
+    concurrentRequests: 1_000,
+  },
+  timeouts: { connectMs: 300, headersMs: 400, firstTokenMs: 500, betweenTokensMs: 300, totalMs: 3_000 },
+  attempts: 3,
+  heartbeat: { intervalMs: 60_000, missesMax: 2, checkMs: 60_000 },
+  hold: { lifeMs: 2_000, renewMs: 200 },
+  receipts: { batchMs: 100, batchSize: 512 },
+  endpoints: { allowPrivate: true },
+}
+
+/** One cent for a thousand tokens in, two out: sums are easy to see. */
+export const price = PriceSheet.perMillionCents({ input: 100n, output: 200n })
+export const INPUT_UNIT = 1_000_000n
+export const OUTPUT_UNIT = 2_000_000n
+
+const scheme = (roles: Readonly<Record<string, Member.Role>>): PaymentScheme.PaymentScheme => ({
+  name: "Test",
+  capabilities: { settlesPerRequest: false },
+  verify: (headers) => {
+    const { authorization } = headers
+    if (authorization === undefined) return Effect.succeed({ _tag: "NotMine" })
+    const role = roles[authorization.replace(/^Bearer /, "")]
+    if (role === undefined) {
+      return Effect.fail(new PaymentScheme.PaymentError({ code: "invalid_api_key", detail: "The key is not known." }))
+    }
+    return Effect.succeed({
+      _tag: "Payer",
+      payer: {
+        memberId: BUYER,
+        keyId: Member.KeyId.make("key_1"),
+        account: BUYER_ACCOUNT,
+        fundingSource: "card",
+        role,
+        dataCollection: "deny",
+      },
+    })
+  },
+  challenge: () => Effect.succeed(['Bearer realm="test"']),
+  settle: () => Effect.succeed({}),
+})
+
+export const instance = (name: string, url: string, changes: Partial<Instance.Instance> = {}): Instance.Instance => ({
+  id: Instance.InstanceId.make(`ins_${name}`),
+  deviceId: Device.DeviceId.make(`dev_${Buffer.from(name).toString("hex").padStart(32, "0")}`),
+  devicePublicKey: Device.DevicePublicKey.make("A".repeat(43)),
+  memberId: PROVIDER,
+  model: MODEL,
+  reach: { _tag: "Endpoint", url },
+  price,
+  contextLength: 100_000,
+  concurrency: 100,
+  state: "online",
+  ...changes,
+})
+
+export interface Answer {
+  readonly status: number
+  readonly headers: IncomingHttpHeaders
+  readonly text: string
+  /** The connection broke before the answer was complete. */
+  readonly broken: boolean
+}
+
+export interface Options {
+  readonly definition?: Partial<MarketDefinition.MarketDefinition>
+  readonly balance?: bigint
+  readonly transport?: Layer.Layer<ProviderTransport.ProviderTransport>
+  readonly wrapLedger?: (ledger: Ledger.Ledger["Service"]) => Ledger.Ledger["Service"]
+}
+
+const services = (options: Options) => {
+  const market = Layer.succeed(Market, {
+    definition: { ...definition, ...options.definition },
+    digest: "d".repeat(64),
+    owner: "test-owner",
+    payments: [scheme({ [KEY]: "buyer", "gh-operator": "operator", "gh-provider": "provider" })],
+  })
+  const wrap = options.wrapLedger ?? ((ledger: Ledger.Ledger["Service"]) => ledger)
+  const ledger = Layer.effect(
+    Ledger.Ledger,
+    Effect.map(Effect.service(Ledger.Ledger), (ledger) => Ledger.Ledger.of(wrap(ledger))),
+  ).pipe(Layer.provide(TestLedger))
+  const base = Layer.mergeAll(
+    market,
+    ledger,
+    Journal.layerMemory,
+    KeyRing.layerMemory.pipe(Layer.provide(NodeCrypto.layer)),
+    options.transport ?? UndiciTransport.layer,
+  )
+  const router = Router.layer({ replica: "test", policy: leastLoaded })
+  const lane = InferenceLane.layer.pipe(Layer.provide(HoldRenewal.layer))
+  return lane.pipe(Layer.provideMerge(router), Layer.provideMerge(base), Layer.orDie)
+}
+
+/** Starts a lane. What a test wants to look at is on it. */
+export const start = async (options: Options = {}) => {
+  const server = createServer()
+  const http = HttpRouter.serve(InferenceRoutes.layer, { disableLogger: true, disableListenLog: true }).pipe(
+    Layer.provide(NodeHttpServer.layer(() => server, { port: 0, host: "127.0.0.1", gracefulShutdownTimeout: 100 })),
+  )
+  const runtime = ManagedRuntime.make(http.pipe(Layer.provideMerge(services(options)), Layer.orDie))
+  const context = await runtime.context()
+  const ledger = Context.get(context, Ledger.Ledger)
+  const router = Context.get(context, Router.Router)
+  const journal = Context.get(context, Journal.Journal)
+  const lane = Context.get(context, InferenceLane.InferenceLane)
+  const asset = Asset.USD.code
+  await runtime.runPromise(
+    Effect.gen(function* () {
+      yield* ledger.open({ id: Account.ids.external("test"), kind: "external", asset, floor: null })
+      yield* ledger.open({ id: BUYER_ACCOUNT, kind: "buyer", asset, floor: 0n })
+      const balance = options.balance ?? 10n ** 13n
+      if (balance === 0n) return
+      yield* ledger.post({
+        idempotencyKey: "topup",
+        kind: "topUp",
+        legs: [
+          { account: Account.ids.external("test"), amount: -balance },
+          { account: BUYER_ACCOUNT, amount: balance },
+        ],
+        attachments: [],
+      })
+    }),
+  )
+  const { port } = server.address() as AddressInfo
+
+  const send = (
+    body: string,
+    headers: Readonly<Record<string, string>> = {},
+    onAnswer?: (abort: () => void, text: string) => void,
+  ): Promise<Answer> =>
+    new Promise((resolve, reject) => {
+      const request = httpRequest({
+        port,
+        host: "127.0.0.1",
+        method: "POST",
+        path: "/v1/chat/completions",
+        headers: {
+          authorization: `Bearer ${KEY}`,
+          "content-type": "application/json",
+          "content-length": String(Buffer.byteLength(body)),
+          ...headers,
+        },
+      })
+      request.on("error", reject)
+      request.on("response", (response) => {
+        const chunks: Array<Buffer> = []
+        const answer = (broken: boolean) =>
+          resolve({
+            status: response.statusCode ?? 0,
+            headers: response.headers,
+            text: Buffer.concat(chunks).toString(),
+            broken,
+          })
+        response.on("data", (chunk: Buffer) => {
+          chunks.push(chunk)
+          onAnswer?.(() => request.destroy(), Buffer.concat(chunks).toString())
+        })
+        response.on("end", () => answer(false))
+        response.on("error", () => answer(true))
+      })
+      request.end(body)
+    })
+
+  const idle = () =>
+    runtime.runPromise(
+      Effect.callback<void>((resume) => {
+        const look = () => (lane.inFlight() === 0 ? resume(Effect.void) : setTimeout(look, 5))
+        look()
+      }),
+    )
+
+  return {
+    port,
+    url: `http://127.0.0.1:${port}`,
+    lane,
+    ledger,
+    router,
+    journal,
+    run: runtime.runPromise,
+    list: (...instances: ReadonlyArray<Instance.Instance>) => {
+      for (const instance of instances) router.apply({ _tag: "InstanceListed", instance })
+    },
+    chat: (body: object, headers?: Readonly<Record<string, string>>) =>
+      send(JSON.stringify({ model: MODEL, messages: [{ role: "user", content: "hello" }], ...body }), headers),
+    send,
+    idle,
+    /** Balances once all is settled, after checking that they sum to zero and that nothing is held. */
+    books: async () => {
+      await idle()
+      const accounts = await runtime.runPromise(ledger.accounts())
+      const sum = accounts.reduce((total, account) => total + account.balance, 0n)
+      const held = accounts.reduce((total, account) => total + account.held, 0n)
+      if (sum !== 0n || held !== 0n) throw new Error(`The books are off: sum ${sum}, held ${held}`)
+      const balance = (id: string) => accounts.find((account) => account.id === id)?.balance ?? 0n
+      return {
+        spent: (options.balance ?? 10n ** 13n) - balance(BUYER_ACCOUNT),
+        earned: balance(`accrual:card:${PROVIDER}`),
+        fees: balance("platform:fees"),
+      }
+    },
+    /** The journal's entries that the ledger carries, oldest first. */
+    entries: async () => {
+      await idle()
+      const attached = await runtime.runPromise(ledger.attachments(0n, 1000))
+      return attached.map(({ attachment }) => attachment)
+    },
+    close: () => runtime.dispose(),
+  }
+}
+
+export type TestLane = Awaited<ReturnType<typeof start>>

@@ -72,7 +72,11 @@ const lock = Effect.fnUntraced(function* (directory: string) {
   const path = yield* Path.Path
   const file = path.join(directory, LOCK)
   const mine = Schema.encodeSync(Holder)({ pid: process.pid, startedAt: yield* startTime(process.pid) })
-  const take = fs.writeFileString(file, mine, { flag: "wx", mode: 0o600 })
+  const fresh = `${file}.${process.pid}`
+  // A link appears at once with its content, so no other agent ever reads half a lock.
+  const take = fs
+    .writeFileString(fresh, mine, { mode: 0o600 })
+    .pipe(Effect.andThen(fs.link(fresh, file)), Effect.ensuring(Effect.ignore(fs.remove(fresh))))
   const busy = (pid: number) =>
     new AgentError({
       reason: "HomeBusy",

@@ -94,7 +94,7 @@ export const make = Effect.fnUntraced(function* (options: Options) {
   const log = yield* UsageLog
   const clock = yield* Clock.Clock
   const served = (yield* log.pending).map((line) => line.ticket.ticket)
-  const gate = TicketGate.make({ served })
+  const gate = TicketGate.make({ price: options.price, served })
   const running = new Map<Exchange, InstanceId>()
   const idle = yield* Latch.make(true)
   let draining = false

@@ -109,7 +109,7 @@ export const exchange = (options: Options): Exchange => {
 
   request.on("data", (chunk: Uint8Array) => {
     bodyBytes += chunk.length
-    if (bodyBytes > MAX_BODY) {
+    if (bodyBytes > MAX_BODY || Number(request.headers["content-length"] ?? 0) > MAX_BODY) {
       if (!done)
         options.refuse({ status: 413, code: "body_too_large", message: "The body is larger than a provider takes." })
       finish("failed")

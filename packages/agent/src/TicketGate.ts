@@ -4,10 +4,13 @@
  *
  * @since 0.1.0
  */
+import * as Crypto from "node:crypto"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
+import * as Canonical from "@guildhall/core/Canonical"
 import type { InstanceId } from "@guildhall/core/Instance"
 import type { PublishedKey } from "@guildhall/core/KeyRing"
+import type { PriceSheet } from "@guildhall/core/PriceSheet"
 import * as Ticket from "@guildhall/protocol/provider/Ticket"
 import * as TicketSignature from "./TicketSignature.ts"
 import type { OpenAIError } from "./OpenAIError.ts"
@@ -32,6 +35,17 @@ export interface TicketGate {
   }) => void
 }
 
+/**
+ * What a ticket names a price sheet by: SHA-256, in hexadecimal, of its canonical JSON with amounts as decimal strings.
+ *
+ * @category encoding
+ * @since 0.1.0
+ */
+export const priceDigest = (sheet: PriceSheet): string => {
+  const lines = sheet.map(({ unit, amount, per }) => ({ unit, amount: amount.toString(), per: per.toString() }))
+  return Crypto.createHash("sha256").update(Canonical.bytes(lines)).digest("hex")
+}
+
 /** A ticket is about 700 characters. */
 const MAX_HEADER = 8_192
 const decode = Schema.decodeUnknownResult(Schema.fromJsonString(Ticket.SignedTicket))
@@ -41,19 +55,21 @@ const refuse = (message: string) => Result.fail<OpenAIError>({ status: 401, code
 const identity = (ticket: Ticket.Ticket) => `${ticket.requestId}:${ticket.attempt}`
 
 /**
- * Makes a gate that knows no key yet and so admits nothing. `maxRemembered` bounds how many served tickets it keeps in mind until they
+ * Makes a gate that knows no key yet and so admits nothing. Tickets must be for `price`, the sheet that the provider asks. `maxRemembered` bounds how many served tickets it keeps in mind until they
  * expire; `served` are those that a run before this one has served.
  *
  * @category constructors
  * @since 0.1.0
  */
 export const make = (options: {
+  readonly price: PriceSheet
   readonly maxRemembered?: number
   readonly served?: ReadonlyArray<Ticket.Ticket>
 }): TicketGate => {
   const maxRemembered = options.maxRemembered ?? 65_536
   const remembered = new Map<string, number>()
   for (const ticket of options.served ?? []) remembered.set(identity(ticket), ticket.expiresAtMs)
+  const price = priceDigest(options.price)
   let keys = TicketSignature.verifier([])
   let instances: ReadonlySet<string> = new Set()
 
@@ -75,6 +91,7 @@ export const make = (options: {
       if (!keys(Ticket.bytes(ticket), signature)) return refuse("The ticket was not signed by a key of this market.")
       if (ticket.expiresAtMs < nowMs) return refuse("The ticket has expired. Check that both clocks are right.")
       if (!instances.has(ticket.instanceId)) return refuse("The ticket is for another instance.")
+      if (ticket.priceDigest !== price) return refuse("The ticket is for another price than this provider asks.")
       if (remembered.has(identity(ticket))) return refuse("The ticket was used before.")
       return Result.succeed(decoded.success)
     },

@@ -8,12 +8,14 @@ import { AssetCode } from "@guildhall/core/Asset"
 import { DeviceId, DevicePublicKey } from "@guildhall/core/Device"
 import { InstanceId } from "@guildhall/core/Instance"
 import type { PublishedKey } from "@guildhall/core/KeyRing"
+import * as PriceSheet from "@guildhall/core/PriceSheet"
 import { RequestId } from "@guildhall/core/Request"
 import { Heartbeat } from "@guildhall/protocol/provider/Heartbeat"
 import { Registration } from "@guildhall/protocol/provider/Registration"
 import * as SignedRequest from "@guildhall/protocol/provider/SignedRequest"
 import * as Ticket from "@guildhall/protocol/provider/Ticket"
 import { headBytes, lineBytes, type UsageLine } from "@guildhall/protocol/provider/UsageLog"
+import { priceDigest } from "../src/TicketGate.ts"
 import * as TicketSignature from "../src/TicketSignature.ts"
 
 export interface ScriptedMarket {
@@ -73,6 +75,14 @@ export const make = Effect.fnUntraced(function* (
     sequences: [] as Array<number>,
     problems: [] as Array<string>,
     lines: new Map<number, UsageLine>(),
+  }
+
+  const asked = () => {
+    const last = market.registrations.at(-1)
+    return PriceSheet.perMillionCents({
+      input: BigInt(last?.input_price_per_million ?? 0),
+      output: BigInt(last?.output_price_per_million ?? 0),
+    })
   }
 
   const verified = (request: Http.IncomingMessage, bytes: Uint8Array): string | undefined => {
@@ -185,7 +195,7 @@ export const make = Effect.fnUntraced(function* (
         instanceId: instanceOf(device, model),
         asset: AssetCode.make("USD"),
         cap: 1_000_000_000n,
-        priceDigest: "p",
+        priceDigest: priceDigest(asked()),
         definitionDigest: "d",
         issuedAtMs: nowMs,
         expiresAtMs: nowMs + 60_000,

@@ -70,7 +70,7 @@ const play = (
     completion += 1
     sink.onUsage?.({ inputToken: prompt, outputToken: completion })
     send(writer.delta("content", piece.value))
-    soon(turn)
+    if (!paused) soon(turn)
   }
   if (request.stream) {
     sink.onStart(200, { "content-type": writer.contentType })

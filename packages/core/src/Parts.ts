@@ -70,6 +70,14 @@ export const part = <A, S extends Schema.ConstraintDecoder<unknown>>(
 })
 
 /**
+ * The settings of a part that has none. (`Schema.Struct({})` would take anything.)
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export const NoSettings = Schema.Record(Schema.String, Schema.Never)
+
+/**
  * Why a name in a definition could not be resolved.
  *
  * @category errors

@@ -13,7 +13,7 @@ const polite = Parts.part(Greeting, {
     (name: string) =>
       `${word}, ${name}`,
 })
-const seven = Parts.part(Number_, { name: "Polite", settings: Schema.Struct({}), make: () => 7 })
+const seven = Parts.part(Number_, { name: "Polite", settings: Parts.NoSettings, make: () => 7 })
 
 describe("Parts", () => {
   it.effect("resolves a name of its kind, with its settings", () =>
@@ -28,7 +28,7 @@ describe("Parts", () => {
 
   it.effect("an embedder's part takes the place of ours", () =>
     Effect.gen(function* () {
-      const theirs = Parts.part(Number_, { name: "Polite", settings: Schema.Struct({}), make: () => 8 })
+      const theirs = Parts.part(Number_, { name: "Polite", settings: Parts.NoSettings, make: () => 8 })
       assert.strictEqual(yield* Parts.make([seven, theirs]).resolve(Number_, { use: "Polite" }), 8)
     }),
   )
@@ -43,6 +43,13 @@ describe("Parts", () => {
       const error = yield* Effect.flip(Parts.make([polite]).resolve(Greeting, ref))
       assert.include(error.message, `The definition names the greeting "${ref.use}"`)
       assert.include(error.message, why)
+    }),
+  )
+
+  it.effect("a part without settings takes none", () =>
+    Effect.gen(function* () {
+      const error = yield* Effect.flip(Parts.make([seven]).resolve(Number_, { use: "Polite", with: { word: "Hi" } }))
+      assert.include(error.message, "word")
     }),
   )
 

@@ -5,7 +5,7 @@ import { ModelId } from "@guildhall/core/Model"
 import * as Journal from "@guildhall/journal/Journal"
 import { leastLoaded } from "@guildhall/routing/policies/LeastLoaded"
 import * as Router from "@guildhall/routing/Router"
-import { instance } from "./Market.ts"
+import { instance } from "../src/testing/SampleMarket.ts"
 
 const model = ModelId.make("org/model")
 

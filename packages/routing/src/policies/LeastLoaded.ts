@@ -4,7 +4,6 @@
  *
  * @since 0.1.0
  */
-import * as Schema from "effect/Schema"
 import type { InstanceId } from "@guildhall/core/Instance"
 import type { ModelId } from "@guildhall/core/Model"
 import * as Parts from "@guildhall/core/Parts"
@@ -19,26 +18,30 @@ import {
   type RoutingRequest,
 } from "../RoutingPolicy.ts"
 
+interface Eligible {
+  readonly candidate: Candidate
+  readonly lot: number
+}
+
 /** By load, as integers: a/b < c/d where a·d < c·b. Then by lot, then by id, so the order is total. */
-const compare =
-  (ofSeed: number) =>
-  (a: Candidate, b: Candidate): number =>
-    a.inFlight * b.instance.concurrency - b.inFlight * a.instance.concurrency ||
-    Draw.lot(ofSeed, Draw.ofId(a.instance.id)) - Draw.lot(ofSeed, Draw.ofId(b.instance.id)) ||
-    (a.instance.id < b.instance.id ? -1 : 1)
+const compare = (a: Eligible, b: Eligible): number =>
+  a.candidate.inFlight * b.candidate.instance.concurrency - b.candidate.inFlight * a.candidate.instance.concurrency ||
+  a.lot - b.lot ||
+  (a.candidate.instance.id < b.candidate.instance.id ? -1 : 1)
 
 const rank = (request: RoutingRequest, candidates: ReadonlyArray<Candidate>, seed: number): Ranking => {
-  const eligible: Array<Candidate> = []
+  const ofSeed = Draw.ofSeed(seed)
+  const eligible: Array<Eligible> = []
   const excluded: Array<Ranking["excluded"][number]> = []
   for (const candidate of candidates) {
+    const { id } = candidate.instance
     const code = exclude(request, candidate)
-    if (code === undefined) eligible.push(candidate)
-    else excluded.push({ instance: candidate.instance.id, code })
+    if (code === undefined) eligible.push({ candidate, lot: Draw.lot(ofSeed, Draw.ofId(id)) })
+    else excluded.push({ instance: id, code })
   }
-  const ofSeed = Draw.ofSeed(seed)
-  const ranked = eligible.sort(compare(ofSeed)).map(({ instance, inFlight }) => ({
+  const ranked = eligible.sort(compare).map(({ candidate: { instance, inFlight }, lot }) => ({
     instance: instance.id,
-    because: `${inFlight} of ${instance.concurrency} in use, lot ${Draw.lot(ofSeed, Draw.ofId(instance.id))}`,
+    because: `${inFlight} of ${instance.concurrency} in use, lot ${lot}`,
   }))
   return { ranked, excluded }
 }
@@ -110,6 +113,6 @@ export const leastLoaded: RoutingPolicy = { name: "LeastLoaded", version: 1, ran
  */
 export const part: Parts.Part = Parts.part(RoutingPolicy, {
   name: leastLoaded.name,
-  settings: Schema.Struct({}),
+  settings: Parts.NoSettings,
   make: () => leastLoaded,
 })

@@ -1,0 +1,135 @@
+/**
+ * Markets made from a seed, for suites and tests of policies: the same seed gives the same market.
+ *
+ * @since 0.1.0
+ */
+import type { DirectoryEvent } from "@guildhall/core/DirectoryEvent"
+import { DeviceId, DevicePublicKey } from "@guildhall/core/Device"
+import { Instance, InstanceId, InstanceState } from "@guildhall/core/Instance"
+import { MemberId } from "@guildhall/core/Member"
+import { ModelId } from "@guildhall/core/Model"
+import { perMillionCents } from "@guildhall/core/PriceSheet"
+import * as Draw from "../Draw.ts"
+import type { Directory } from "../Directory.ts"
+import type { RoutingRequest } from "../RoutingPolicy.ts"
+
+/**
+ * A row of numbers drawn from a name: `below(n)` is the next one, from 0 to n − 1.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Dice {
+  readonly below: (n: number) => number
+}
+
+/**
+ * Makes the dice of a name.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const dice = (name: string): Dice => {
+  const ofSeed = Draw.ofId(name)
+  let throws = 0
+  return { below: (n) => Draw.lot(ofSeed, Draw.ofSeed(throws++)) % n }
+}
+
+/**
+ * The models that samples are made of. No instance serves the last one.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const models: ReadonlyArray<ModelId> = ["org/small", "org/large", "org/none"].map((id) => ModelId.make(id))
+
+const modelAt = (at: number): ModelId => models[at] ?? ModelId.make("org/small")
+
+/**
+ * An instance: idle, online and roomy, but for what is said.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const instance = (options: {
+  readonly name: string
+  readonly model?: ModelId | undefined
+  readonly concurrency?: number | undefined
+  readonly contextLength?: number | undefined
+  readonly state?: InstanceState | undefined
+}): Instance => ({
+  id: InstanceId.make(`ins_${options.name}`),
+  deviceId: DeviceId.make(`dev_${"0".repeat(32)}`),
+  devicePublicKey: DevicePublicKey.make("A".repeat(43)),
+  memberId: MemberId.make("mem_provider"),
+  model: options.model ?? modelAt(0),
+  reach: { _tag: "Endpoint", url: "http://127.0.0.1:9000/v1" },
+  price: perMillionCents({ input: 100n, output: 200n }),
+  contextLength: options.contextLength ?? 8_192,
+  concurrency: options.concurrency ?? 4,
+  state: options.state ?? "online",
+})
+
+/** Few ids, loads and lengths, so that ties, full instances and returning ones are common. */
+const sampleInstance = (dice: Dice): Instance =>
+  instance({
+    name: `${dice.below(24)}`,
+    model: modelAt(dice.below(2)),
+    concurrency: 1 + dice.below(4),
+    contextLength: 1_024 << dice.below(3),
+    state: stateAt(dice.below(6)),
+  })
+
+/** Mostly online. */
+const stateAt = (at: number): InstanceState => InstanceState.literals[at] ?? "online"
+
+/**
+ * An event that may happen next; some name an instance that is not there.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const event = (dice: Dice): DirectoryEvent => {
+  const instanceId = InstanceId.make(`ins_${dice.below(26)}`)
+  switch (dice.below(10)) {
+    case 0:
+    case 1:
+      return { _tag: "InstanceListed", instance: sampleInstance(dice) }
+    case 2:
+      return { _tag: "InstanceUnlisted", instanceId }
+    case 3:
+    case 4:
+      return { _tag: "StateChanged", instanceId, state: stateAt(dice.below(6)) }
+    case 5:
+    case 6:
+      return { _tag: "DispatchEnded", instanceId }
+    default:
+      return { _tag: "DispatchStarted", instanceId }
+  }
+}
+
+/**
+ * A request that may come next. Half of them have been tried on an instance or two of their model.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const request = (dice: Dice, directory: Pick<Directory, "candidates">): RoutingRequest => {
+  const model = modelAt(dice.below(models.length))
+  const ids = [...directory.candidates(model)].map(({ instance }) => instance.id)
+  const tried = ids.length === 0 ? [] : Array.from({ length: dice.below(4) }, () => ids[dice.below(ids.length)])
+  return {
+    model,
+    contextTokens: 512 << dice.below(5),
+    tried: dice.below(2) === 0 ? [] : tried.flatMap((id) => id ?? []),
+  }
+}
+
+/**
+ * A seed of a ranking: a safe integer of any size and sign.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const seed = (dice: Dice): number =>
+  (dice.below(2) === 0 ? 1 : -1) * (dice.below(2 ** 21) * (dice.below(2) === 0 ? 1 : 2 ** 32) + dice.below(2 ** 31))

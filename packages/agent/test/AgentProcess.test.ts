@@ -1,43 +1,43 @@
+import * as Fs from "node:fs"
+import * as Path from "node:path"
 import { assert, describe, it } from "@effect/vitest"
-import * as Effect from "effect/Effect"
+import { Effect } from "effect"
 import * as AgentProcess from "./AgentProcess.ts"
 import * as ScriptedMarket from "./ScriptedMarket.ts"
+import * as ScriptedServer from "./ScriptedServer.ts"
 
 const DEMO = "guildhall/demo-bigram"
 
-const ask = (url: string, ticket: string, body: Record<string, unknown>) =>
+const ask = (url: string, ticket: string, fields: object, model = DEMO) =>
   Effect.promise(() =>
     fetch(`${url}/v1/chat/completions`, {
       method: "POST",
       headers: { "content-type": "application/json", "guildhall-ticket": ticket },
-      body: JSON.stringify({ model: DEMO, messages: [{ role: "user", content: "What is a market?" }], ...body }),
+      body: JSON.stringify({ model, messages: [{ role: "user", content: "What is a market?" }], ...fields }),
     }),
   )
+
+const urlOf = (market: ScriptedMarket.ScriptedMarket) => market.registrations.at(-1)?.endpoint_url ?? ""
 
 describe("an agent as a process", () => {
   it.live("registers, serves the demo model, hands over its log, and drains on SIGTERM with exit code 0", () =>
     Effect.gen(function* () {
       const market = yield* ScriptedMarket.make({ intervalMs: 200 })
-      const agent = yield* AgentProcess.spawn(market, ["--model", DEMO])
+      const agent = yield* AgentProcess.spawn(market, ["--model", DEMO, "--input-price", "10", "--output-price", "20"])
       const [registration] = market.registrations
       assert.strictEqual(registration?.model, DEMO)
       assert.strictEqual(registration?.context_length_offered, 2048)
-      const url = registration?.endpoint_url ?? ""
-
-      const refused = yield* ask(url, "nonsense", {})
-      assert.strictEqual(refused.status, 401)
+      assert.strictEqual(registration?.input_price_per_million, 10)
+      assert.include(agent.output(), "cannot answer anything")
+      const url = urlOf(market)
+      assert.strictEqual((yield* ask(url, "nonsense", {})).status, 401)
 
       const response = yield* ask(url, market.ticket(DEMO), { seed: 3 })
       assert.strictEqual(response.status, 200)
       const answer = yield* Effect.promise(() => response.json())
-      assert.strictEqual(answer.choices[0].message.role, "assistant")
-      assert.isAbove(answer.usage.completion_tokens, 0)
-
-      const stream = yield* ask(url, market.ticket(DEMO), {
-        seed: 3,
-        stream: true,
-        stream_options: { include_usage: true },
-      })
+      assert.match(answer.choices[0].message.content, /^[A-Z][A-Za-z' .,]+$/)
+      const fields = { seed: 3, stream: true, stream_options: { include_usage: true } }
+      const stream = yield* ask(url, market.ticket(DEMO), fields)
       const text = yield* Effect.promise(() => stream.text())
       assert.isTrue(text.endsWith("data: [DONE]\n\n"))
 
@@ -48,10 +48,83 @@ describe("an agent as a process", () => {
         outputToken: answer.usage.completion_tokens,
       })
       assert.deepStrictEqual(market.lines.get(2)?.usage, market.lines.get(1)?.usage)
-
-      const code = yield* agent.stop("SIGTERM")
-      assert.strictEqual(code, 0)
+      assert.strictEqual(yield* agent.stop("SIGTERM"), 0)
       assert.strictEqual(market.beats.at(-1)?.instances[0]?.state, "draining")
+      assert.isFalse(Fs.existsSync(Path.join(agent.home, "agent.pid")))
+    }).pipe(Effect.scoped),
+  )
+
+  it.live("keeps its key, its instance and its log over kill -9", () =>
+    Effect.gen(function* () {
+      const market = yield* ScriptedMarket.make({ intervalMs: 60_000 })
+      const first = yield* AgentProcess.spawn(market, ["--model", DEMO])
+      const answer = yield* ask(urlOf(market), market.ticket(DEMO), { max_tokens: 3 })
+      yield* Effect.promise(() => answer.json())
+      const log = Path.join(first.home, "usage.log")
+      yield* first.until(() => Fs.existsSync(log) && Fs.readFileSync(log, "utf8").endsWith("}\n"))
+      yield* first.stop("SIGKILL")
+      assert.strictEqual(market.lines.size, 0)
+      const second = yield* AgentProcess.spawn(market, ["--model", DEMO], first.home)
+      yield* second.until(() => market.lines.size === 1)
+      assert.deepStrictEqual(market.problems, [])
+      const [before, after] = [market.beats[0], market.beats.at(-1)]
+      assert.strictEqual(before?.instances[0]?.instance_id, after?.instances[0]?.instance_id)
+      const other = yield* AgentProcess.start(market, ["--model", DEMO], first.home)
+      yield* other.exited
+      assert.strictEqual(other.exitCode(), 1)
+      assert.include(other.output(), "Another agent")
+    }).pipe(Effect.scoped),
+  )
+
+  it.live("finishes what is in flight before it stops", () =>
+    Effect.gen(function* () {
+      const market = yield* ScriptedMarket.make()
+      const upstream = yield* ScriptedServer.make()
+      const agent = yield* AgentProcess.spawn(market, ["--backend", upstream.url])
+      const fields = { stream: true, max_tokens: 2000 }
+      const answer = yield* ask(urlOf(market), market.ticket("scripted-model"), fields, "scripted-model")
+      const whole = Effect.promise(() => answer.text())
+      const [text, code] = yield* Effect.all([whole, agent.stop("SIGTERM")], { concurrency: 2 })
+      assert.isTrue(text.endsWith("data: [DONE]\n\n"))
+      assert.strictEqual(code, 0)
+      assert.strictEqual(market.lines.get(1)?.outcome, "completed")
+    }).pipe(Effect.scoped),
+  )
+
+  it.live("stops when its parent dies", () =>
+    Effect.gen(function* () {
+      const market = yield* ScriptedMarket.make()
+      const agent = yield* AgentProcess.spawn(market, ["--model", DEMO, "--exit-with-parent", "--json"])
+      assert.isObject(JSON.parse(agent.output().split("\n")[0] ?? ""))
+      agent.stdin?.end()
+      yield* agent.exited
+      assert.strictEqual(agent.exitCode(), 0)
+      assert.strictEqual(market.beats.at(-1)?.instances[0]?.state, "draining")
+    }).pipe(Effect.scoped),
+  )
+
+  it.live("refuses settings that cannot be with one letter and exit code 1", () =>
+    Effect.gen(function* () {
+      const market = yield* ScriptedMarket.make()
+      const cases = [
+        [["--input-price", "-1"], "whole cents"],
+        [["--output-price", "0.5"], "whole cents"],
+        [["--model", "meta-llama/Llama-3.1-8B-Instruct"], "--name meta-llama/Llama-3.1-8B-Instruct"],
+        [["--model", DEMO, "--public-url", "nowhere"], "--public-url"],
+        [["--backend", "http://127.0.0.1:1"], "does not answer"],
+        [["--model", DEMO, "--key", "sk-wrong"], "GUILDHALL_PROVIDER_KEY"],
+      ] as const
+      yield* Effect.forEach(
+        cases,
+        Effect.fnUntraced(function* ([args, says]) {
+          const agent = yield* AgentProcess.start(market, args)
+          yield* agent.exited
+          assert.strictEqual(agent.exitCode(), 1, agent.output())
+          assert.include(agent.output(), says)
+          assert.notInclude(agent.output(), "at file://")
+        }),
+        { concurrency: 2 },
+      )
     }).pipe(Effect.scoped),
   )
 })

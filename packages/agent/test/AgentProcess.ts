@@ -15,6 +15,7 @@ export interface AgentProcess {
   readonly output: () => string
   readonly exitCode: () => number | null
   readonly until: (done: () => boolean) => Effect.Effect<void>
+  readonly exited: Effect.Effect<void>
   readonly stop: (signal: NodeJS.Signals) => Effect.Effect<number | null>
   readonly stdin: NodeJS.WritableStream | null
 }
@@ -69,6 +70,7 @@ export const start = Effect.fnUntraced(function* (market: ScriptedMarket, args: 
     output: () => output,
     exitCode: () => child.exitCode,
     until: (done) => until(done, () => (gone() ? `the agent ended (${child.exitCode}): ${output}` : undefined)),
+    exited: until(gone, () => undefined),
     stop: (signal) =>
       Effect.gen(function* () {
         child.kill(signal)

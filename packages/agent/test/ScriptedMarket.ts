@@ -28,6 +28,8 @@ export interface ScriptedMarket {
   readonly lines: Map<number, UsageLine>
   /** Answers the next message instead of the market: the status and the code of a problem. */
   readonly failNext: (status: number, code: string) => void
+  /** From now on nothing is answered. */
+  readonly hang: () => void
   readonly away: (away: boolean) => void
   readonly acknowledging: (acknowledging: boolean) => void
   readonly ticket: (model: string, options?: Partial<Ticket.Ticket> & { readonly key?: "other" }) => string
@@ -63,6 +65,7 @@ export const make = Effect.fnUntraced(function* (
   const seen = new Map<string, number>()
   let device = ""
   let isAway = false
+  let isHanging = false
   let isAcknowledging = true
   let acknowledged = 0
   let head = { number: 0, hash: "0".repeat(64) }
@@ -147,6 +150,7 @@ export const make = Effect.fnUntraced(function* (
 
   const server = Http.createServer((request, response) => {
     void body(request).then((bytes) => {
+      if (isHanging) return undefined
       if (isAway) return request.socket.destroy()
       const failed = fails.shift()
       const code = failed?.code ?? verified(request, bytes)
@@ -178,6 +182,9 @@ export const make = Effect.fnUntraced(function* (
     keys,
     failNext: (status, code) => {
       fails.push({ status, code })
+    },
+    hang: () => {
+      isHanging = true
     },
     away: (now) => {
       isAway = now

@@ -1,43 +1,140 @@
 import { afterEach, assert, describe, it } from "@effect/vitest"
+import { Schema } from "effect"
+import { JournalEntry } from "@guildhall/journal"
+import { SignedTicket } from "@guildhall/protocol/provider/Ticket"
 import * as Upstream from "./ScriptedUpstream.ts"
 import * as TestLane from "./TestLane.ts"
 
-const closers: Array<() => Promise<void>> = []
-afterEach(async () => {
-  for (const close of closers.splice(0).reverse()) await close()
-})
+afterEach(TestLane.closeAll)
 
-const market = async (script: Upstream.Script, options: TestLane.Options = {}) => {
-  const upstream = await Upstream.start(script)
-  closers.push(upstream.close)
-  const lane = await TestLane.start(options)
-  closers.push(lane.close)
-  lane.list(TestLane.instance("a", upstream.url))
-  return { upstream, lane }
-}
+const usage = { prompt: 5, completion: 2 }
+const cost = 5n * TestLane.INPUT_UNIT + 2n * TestLane.OUTPUT_UNIT
 
 describe("a good answer", () => {
   it("is passed on whole, byte for byte, and charged", async () => {
-    const usage = { prompt: 5, completion: 2 }
-    const { lane } = await market(Upstream.whole("hi there", usage))
+    const { lane } = await TestLane.withUpstream(Upstream.whole("hi there", usage))
     const answer = await lane.chat({})
     assert.strictEqual(answer.status, 200)
     assert.strictEqual(answer.text, Upstream.wholeBody("hi there", usage))
     assert.match(String(answer.headers["x-request-id"]), /^req_[0-9a-f]{32}$/)
-    assert.strictEqual(answer.headers["x-guildhall-instance"], "ins_a")
-    const cost = 5n * TestLane.INPUT_UNIT + 2n * TestLane.OUTPUT_UNIT
+    assert.strictEqual(answer.headers["x-guildhall-instance"], "ins_i0")
+    assert.strictEqual(answer.headers["x-guildhall-attempts"], "1")
     assert.deepStrictEqual(await lane.books(), { spent: cost, earned: (cost * 9n) / 10n, fees: cost / 10n })
   })
 
   it("is streamed byte for byte, without the usage that was not asked for", async () => {
-    const { lane, upstream } = await market(Upstream.stream(["hé", "llo"], { prompt: 5, completion: 2 }))
+    const { lane, upstream } = await TestLane.withUpstream(Upstream.stream(["hé", "llo"], usage))
     const answer = await lane.chat({ stream: true })
     assert.strictEqual(
       answer.text,
       [Upstream.role, Upstream.delta("hé"), Upstream.delta("llo"), Upstream.finish, Upstream.done].join(""),
     )
+    assert.strictEqual(answer.headers["content-type"], "text/event-stream; charset=utf-8")
+    assert.strictEqual(answer.headers["x-accel-buffering"], "no")
     assert.deepStrictEqual(JSON.parse(upstream.seen[0]?.body ?? "").stream_options, { include_usage: true })
-    const cost = 5n * TestLane.INPUT_UNIT + 2n * TestLane.OUTPUT_UNIT
     assert.strictEqual((await lane.books()).spent, cost)
+  })
+
+  it("shows the usage to a client that asked for it", async () => {
+    const { lane } = await TestLane.withUpstream(Upstream.stream(["hi"], usage))
+    const answer = await lane.chat({ stream: true, stream_options: { include_usage: true } })
+    assert.include(answer.text, Upstream.usageEvent(5, 2))
+  })
+
+  it("loses a null usage in each event as well, and nothing else", async () => {
+    const { lane } = await TestLane.withUpstream((response) => {
+      Upstream.streamHead(response)
+      response.end(
+        [Upstream.delta("a", { usage: null, big: 1 }), Upstream.finish, Upstream.usageEvent(5, 1), Upstream.done].join(
+          "",
+        ),
+      )
+    })
+    const answer = await lane.chat({ stream: true })
+    assert.strictEqual(answer.text, [Upstream.delta("a", { big: 1 }), Upstream.finish, Upstream.done].join(""))
+  })
+
+  it("arrives whole in whatever pieces the provider writes it", async () => {
+    const events = [Upstream.role, Upstream.delta("hé€😀"), Upstream.finish, Upstream.done].join("")
+    const crlf = events.replaceAll("\n\n", "\r\n\r\n")
+    const { lane } = await TestLane.withUpstream(async (response) => {
+      Upstream.streamHead(response)
+      for (const byte of Buffer.from(crlf)) {
+        response.write(Buffer.from([byte]))
+        await new Promise(setImmediate)
+      }
+      response.end()
+    })
+    assert.strictEqual((await lane.chat({ stream: true })).text, crlf)
+  })
+
+  it("hides nothing of the request from the provider but what is named", async () => {
+    const { lane, upstream } = await TestLane.withUpstream(Upstream.whole("x", usage))
+    const body =
+      '{ "seed": 12345678901234567890, "model" : "small", "x":null,"messages":[{"role":"user","content":"\\u2028é"}],"max_tokens":999999 }'
+    assert.strictEqual((await lane.send(body)).status, 200)
+    assert.strictEqual(upstream.seen[0]?.body, body.replace('"small"', '"test/model"').replace("999999", "1000"))
+  })
+
+  it("carries a ticket that is capped at the provider's share of the hold", async () => {
+    const { lane, upstream } = await TestLane.withUpstream(Upstream.whole("x", usage))
+    const answer = await lane.chat({ max_tokens: 10 })
+    const header = upstream.seen[0]?.headers["guildhall-ticket"]
+    const json: unknown = JSON.parse(Buffer.from(String(header), "base64url").toString())
+    const { ticket } = Schema.decodeUnknownSync(Schema.toCodecJson(SignedTicket))(json)
+    assert.strictEqual(ticket.requestId, answer.headers["x-request-id"])
+    assert.strictEqual(ticket.attempt, 1)
+    assert.isTrue(ticket.cap > 0n)
+    assert.isUndefined(upstream.seen[0]?.headers.authorization)
+  })
+
+  it("leaves a receipt that the journal can read, with the commitment to its bytes", async () => {
+    const { lane } = await TestLane.withUpstream(Upstream.whole("hi", usage))
+    const answer = await lane.chat({})
+    const [attachment] = await lane.entries()
+    assert.strictEqual(attachment?.kind, "request.ended")
+    const entry = Schema.decodeUnknownSync(JournalEntry.JournalEntryJson)(attachment?.body)
+    assert.strictEqual(entry._tag, "RequestEnded")
+    if (entry._tag !== "RequestEnded") return
+    assert.deepStrictEqual(Schema.encodeSync(JournalEntry.JournalEntryJson)(entry), attachment?.body)
+    assert.strictEqual(entry.receipt.id, answer.headers["x-request-id"])
+    assert.strictEqual(entry.receipt.outcome, "completed")
+    assert.strictEqual(entry.receipt.charge, cost)
+    assert.strictEqual(entry.receipt.usageSource, "reported")
+    assert.isAtMost(JSON.stringify(entry.decision).length, 300)
+    const { createHash } = await import("node:crypto")
+    const hash = createHash("sha256").update(Buffer.from(entry.salts.response, "hex")).update(answer.text)
+    assert.strictEqual(entry.receipt.responseCommitment, hash.digest("hex"))
+  })
+
+  it("comes for many at once, and the books balance", async () => {
+    const { lane } = await TestLane.withUpstream(Upstream.stream(["a", "b"], usage))
+    const answers = await Promise.all(Array.from({ length: 100 }, () => lane.chat({ stream: true })))
+    assert.isTrue(answers.every((answer) => answer.status === 200 && answer.text.endsWith("data: [DONE]\n\n")))
+    assert.strictEqual((await lane.books()).spent, cost * 100n)
+  })
+})
+
+describe("metering", () => {
+  it("does not believe a provider that reports more than passed through", async () => {
+    const { lane } = await TestLane.withUpstream(Upstream.stream(["hi"], { prompt: 900_000, completion: 900_000 }))
+    assert.strictEqual((await lane.chat({ stream: true })).status, 200)
+    const { spent } = await lane.books()
+    // Two bytes were delivered, and the prompt's bound is its bytes and the template's allowance.
+    assert.isTrue(spent < 700n * TestLane.INPUT_UNIT + 20n * TestLane.OUTPUT_UNIT, String(spent))
+  })
+
+  it("counts by itself where nothing is reported", async () => {
+    const { lane } = await TestLane.withUpstream((response) => {
+      Upstream.streamHead(response)
+      response.end(Upstream.delta("x".repeat(40)) + Upstream.finish + Upstream.done)
+    })
+    await lane.chat({ stream: true })
+    const [attachment] = await lane.entries()
+    const entry = Schema.decodeUnknownSync(JournalEntry.JournalEntryJson)(attachment?.body)
+    if (entry._tag !== "RequestEnded") throw new Error(entry._tag)
+    assert.strictEqual(entry.receipt.usageSource, "bounded")
+    assert.strictEqual(entry.receipt.usage.outputToken, 10)
+    assert.isTrue((await lane.books()).spent > 0n)
   })
 })

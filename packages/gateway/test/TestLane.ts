@@ -18,6 +18,7 @@ import * as InferenceRoutes from "../src/http/InferenceRoutes.ts"
 import * as InferenceLane from "../src/InferenceLane.ts"
 import { Market } from "../src/Market.ts"
 import * as UndiciTransport from "../src/transports/Undici.ts"
+import * as Upstream from "./ScriptedUpstream.ts"
 import { TestLedger } from "./TestLedger.ts"
 
 export const MODEL = Model.ModelId.make("test/model")
@@ -262,3 +263,32 @@ export const start = async (options: Options = {}) => {
 }
 
 export type TestLane = Awaited<ReturnType<typeof start>>
+
+const closers: Array<() => Promise<void>> = []
+
+/** Closes what {@link withUpstreams} started; call it after each test. */
+export const closeAll = async (): Promise<void> => {
+  for (const close of closers.splice(0).reverse()) await close()
+}
+
+/** A lane with an instance for each script. */
+export const withUpstreams = async (scripts: ReadonlyArray<Upstream.Script>, options: Options = {}) => {
+  const lane = await start(options)
+  closers.push(lane.close)
+  const upstreams: Array<Upstream.ScriptedUpstream> = []
+  for (const script of scripts) {
+    const upstream = await Upstream.start(script)
+    closers.push(upstream.close)
+    lane.list(instance(`i${upstreams.length}`, upstream.url))
+    upstreams.push(upstream)
+  }
+  return { lane, upstreams }
+}
+
+/** A lane with one instance. */
+export const withUpstream = async (script: Upstream.Script, options: Options = {}) => {
+  const { lane, upstreams } = await withUpstreams([script], options)
+  const [upstream] = upstreams
+  if (upstream === undefined) throw new Error("no upstream")
+  return { lane, upstream }
+}

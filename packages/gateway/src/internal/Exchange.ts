@@ -143,7 +143,11 @@ export abstract class Exchange implements ProviderSink {
 
   /** The first token has come: from now on pauses between tokens are what is limited. */
   protected tokenSeen(): void {
+    if (this.#token) return
     this.#token = true
+    // The new limit may be nearer than the one that the timer was set for.
+    this.#disarm()
+    this.#arm()
   }
 
   protected commit(extra: Readonly<Record<string, string>>): void {

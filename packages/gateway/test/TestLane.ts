@@ -10,6 +10,7 @@ import type { AddressInfo } from "node:net"
 import { Asset, Device, Instance, KeyRing, MarketDefinition, Member, Model, PriceSheet } from "@guildhall/core"
 import { Journal } from "@guildhall/journal"
 import { Account, Ledger, PaymentScheme } from "@guildhall/ledger"
+import * as LedgerStoreMemory from "@guildhall/ledger/LedgerStoreMemory"
 import { ProviderTransport } from "@guildhall/protocol"
 import { Router } from "@guildhall/routing"
 import { leastLoaded } from "@guildhall/routing/policies/LeastLoaded"
@@ -19,7 +20,6 @@ import * as InferenceLane from "../src/InferenceLane.ts"
 import { Market } from "../src/Market.ts"
 import * as UndiciTransport from "../src/transports/Undici.ts"
 import * as Upstream from "./ScriptedUpstream.ts"
-import { TestLedger } from "./TestLedger.ts"
 
 export const MODEL = Model.ModelId.make("test/model")
 export const KEY = "gh-test"
@@ -132,7 +132,7 @@ const services = (options: Options) => {
   const ledger = Layer.effect(
     Ledger.Ledger,
     Effect.map(Effect.service(Ledger.Ledger), (ledger) => Ledger.Ledger.of(wrap(ledger))),
-  ).pipe(Layer.provide(TestLedger))
+  ).pipe(Layer.provide(Ledger.layer.pipe(Layer.provide(LedgerStoreMemory.layer))))
   const base = Layer.mergeAll(
     market,
     ledger,

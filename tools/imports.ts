@@ -3,6 +3,7 @@
  *
  * `node tools/imports.ts [--json]`
  */
+import { existsSync } from "node:fs"
 import path from "node:path"
 import type { Arrows } from "./arrows.ts"
 import { arrows } from "./arrows.ts"
@@ -58,13 +59,26 @@ const packageCycles = (used: ReadonlyMap<string, ReadonlySet<string>>): Readonly
     message: `Packages import each other in a circle: ${cycle.join(" → ")}.`,
   }))
 
+/** All published packages share one version, so that any two of them fit together. */
+const releaseGroup = (base: string, all: ReadonlyArray<Workspace>): ReadonlyArray<Problem> => {
+  const file = ".changeset/config.json"
+  if (!existsSync(path.join(base, file))) return []
+  const { fixed } = readJson<{ readonly fixed: ReadonlyArray<ReadonlyArray<string>> }>(path.join(base, file))
+  const published = all.filter(({ manifest }) => manifest.private !== true).map(({ name }) => name)
+  const group = fixed[0] ?? []
+  const isSame = group.length === published.length && published.every((name) => group.includes(name))
+  return isSame
+    ? []
+    : [{ file, message: `has to list all published packages in one fixed group: ${published.join(", ")}.` }]
+}
+
 /** Everything that is wrong with the imports and the manifests of the repository at `base`. */
 export const check = (base: string, table: Arrows): ReadonlyArray<Problem> => {
   const all = workspaces(base)
   const rootManifest = readJson<Manifest>(path.join(base, "package.json"))
   const context: Context = { arrows: table, workspaces: all, root: rootManifest }
   const problems: Array<Problem> = [...missingLines(all, table)]
-  problems.push(...inManifest("", versions(rootManifest, all, table)))
+  problems.push(...inManifest("", versions(rootManifest, all, table)), ...releaseGroup(base, all))
   const edges = new Map<string, ReadonlySet<string>>()
   for (const workspace of all) {
     const graph = read(base, files(base, workspace.directory, patterns))

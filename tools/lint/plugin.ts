@@ -18,11 +18,20 @@ interface Node {
   readonly arguments?: ReadonlyArray<Node>
   readonly typeAnnotation?: Node
   readonly types?: ReadonlyArray<Node>
+  readonly declaration?: Node | null
+}
+
+interface Comment {
+  readonly type: string
+  readonly value: string
 }
 
 interface RuleContext {
   readonly report: (problem: { readonly node: unknown; readonly message: string }) => void
-  readonly sourceCode: { readonly getAllComments: () => ReadonlyArray<{ readonly value: string }> }
+  readonly sourceCode: {
+    readonly getAllComments: () => ReadonlyArray<Comment>
+    readonly getCommentsBefore: (node: Node) => ReadonlyArray<Comment>
+  }
 }
 
 interface Rule {
@@ -110,6 +119,19 @@ const reasonedDisable = rule("an exception has a reason", (context) => ({
   },
 }))
 
+/** Public means exported by a package: what stands in `internal` folders is not. */
+const documentedExport = rule("a public export says what it is, and since when it exists", (context) => ({
+  ExportNamedDeclaration: (node) => {
+    if (node.declaration === null || node.declaration === undefined) return
+    const comment = context.sourceCode.getCommentsBefore(node).at(-1)
+    if (comment?.type === "Block" && comment.value.startsWith("*") && comment.value.includes("@since")) return
+    context.report({
+      node,
+      message: "A public export has JSDoc: what it is, shapes, units, errors, @category and @since.",
+    })
+  },
+}))
+
 export default {
   meta: { name: "guildhall" },
   rules: {
@@ -117,5 +139,6 @@ export default {
     "no-double-assertion": noDoubleAssertion,
     "no-ambient": noAmbient,
     "reasoned-disable": reasonedDisable,
+    "documented-export": documentedExport,
   },
 }

@@ -98,6 +98,12 @@ describe("imports", () => {
     refuses({ "packages/new/package.json": { name: "@fixture/new", private: true } }, "has no line")
   })
 
+  it("refuses a published package outside of the release group", () => {
+    const group = (names: ReadonlyArray<string>) => ({ ".changeset/config.json": { fixed: [names] } })
+    assert.deepStrictEqual(problems(group(["@fixture/base", "@fixture/shop"])), [])
+    refuses(group(["@fixture/base"]), "one fixed group")
+  })
+
   it("reads every kind of import, and none in a comment or a text", () => {
     const source = [
       `import type { A } from "a"`,

@@ -8,6 +8,8 @@ import { tmpdir } from "node:os"
 import path from "node:path"
 import { root } from "../Workspace.ts"
 
+const documented = (source: string): string => source.replace(/^export /gm, "/** A part. @since 0.1.0 */ export ")
+
 /** The rules that a source text of a package breaks, in order. */
 const lint = (source: string): ReadonlyArray<string> => {
   const folder = mkdtempSync(path.join(tmpdir(), "guildhall-lint-"))
@@ -28,9 +30,11 @@ const lint = (source: string): ReadonlyArray<string> => {
   }
 }
 
+const lintDocumented = (source: string): ReadonlyArray<string> => lint(documented(source))
+
 describe("lint", () => {
   it("accepts amounts that are bigint", () => {
-    assert.deepStrictEqual(lint(`export interface Charge {\n  readonly amount: bigint\n}\n`), [])
+    assert.deepStrictEqual(lintDocumented(`export interface Charge {\n  readonly amount: bigint\n}\n`), [])
   })
 
   it("refuses amounts that are numbers, in types and in schemas", () => {
@@ -42,17 +46,17 @@ describe("lint", () => {
       "",
     ].join("\n")
     assert.deepStrictEqual(
-      lint(source),
+      lintDocumented(source),
       Array.from({ length: 3 }, () => "guildhall(no-number-amount)"),
     )
   })
 
   it("refuses any, assertions through unknown, and non-null assertions", () => {
-    assert.deepStrictEqual(lint(`export const f = (x: any) => x\n`), ["typescript(no-explicit-any)"])
-    assert.deepStrictEqual(lint(`export const f = (x: bigint) => x as unknown as string\n`), [
+    assert.deepStrictEqual(lintDocumented(`export const f = (x: any) => x\n`), ["typescript(no-explicit-any)"])
+    assert.deepStrictEqual(lintDocumented(`export const f = (x: bigint) => x as unknown as string\n`), [
       "guildhall(no-double-assertion)",
     ])
-    assert.deepStrictEqual(lint(`export const f = (x: string | undefined) => x!\n`), [
+    assert.deepStrictEqual(lintDocumented(`export const f = (x: string | undefined) => x!\n`), [
       "typescript(no-non-null-assertion)",
     ])
   })
@@ -60,16 +64,22 @@ describe("lint", () => {
   it("refuses the machine's clock, chance, timers and console", () => {
     const source = `export const f = () => [Date.now(), new Date(), Math.random(), setTimeout(f, 1), performance.now()]\n`
     assert.deepStrictEqual(
-      lint(source),
+      lintDocumented(source),
       Array.from({ length: 5 }, () => "guildhall(no-ambient)"),
     )
-    assert.deepStrictEqual(lint(`export const f = () => console.log(1)\n`), ["eslint(no-console)"])
+    assert.deepStrictEqual(lintDocumented(`export const f = () => console.log(1)\n`), ["eslint(no-console)"])
   })
 
   it("takes an exception only with a reason", () => {
     const excepted = (reason: string) =>
       `// oxlint-disable-next-line guildhall/no-ambient${reason}\nexport const f = () => performance.now()\n`
-    assert.deepStrictEqual(lint(excepted(" -- measures the byte path itself")), [])
-    assert.deepStrictEqual(lint(excepted("")), ["guildhall(reasoned-disable)"])
+    assert.deepStrictEqual(lintDocumented(excepted(" -- measures the byte path itself")), [])
+    assert.deepStrictEqual(lintDocumented(excepted("")), ["guildhall(reasoned-disable)"])
+  })
+
+  it("refuses a public export without JSDoc", () => {
+    assert.deepStrictEqual(lint(`export const a = 1\n`), ["guildhall(documented-export)"])
+    assert.deepStrictEqual(lint(`/** One. */\nexport const a = 1\n`), ["guildhall(documented-export)"])
+    assert.deepStrictEqual(lint(`/**\n * One.\n *\n * @since 0.1.0\n */\nexport const a = 1\n`), [])
   })
 })

@@ -23,6 +23,8 @@ export interface Market {
   readonly port: number
   readonly apiKey: string
   readonly pid: number
+  /** Its `GUILDHALL_HOME`, for the command `guildhall`. */
+  readonly home: string
   readonly stop: () => Promise<void>
 }
 
@@ -180,7 +182,13 @@ export const startMarket = async (
       clearInterval(beats)
       return stop()
     }
-    return { port: Number(new URL(facts.url).port), apiKey: facts.buyerKey, pid, stop: stopAll }
+    return {
+      port: Number(new URL(facts.url).port),
+      apiKey: facts.buyerKey,
+      pid,
+      home: path.join(home, "state"),
+      stop: stopAll,
+    }
   } catch (error) {
     await stop()
     throw new Error(`${error instanceof Error ? error.message : String(error)}\n${errors}`, { cause: error })

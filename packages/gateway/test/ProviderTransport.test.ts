@@ -1,0 +1,163 @@
+import { Effect, Layer } from "effect"
+import { createServer } from "node:http"
+import type { AddressInfo } from "node:net"
+import { Instance } from "@guildhall/core"
+import {
+  type Dispatch,
+  type ProviderRequest,
+  type ProviderSink,
+  ProviderTransport,
+} from "@guildhall/protocol/ProviderTransport"
+import { ProviderTransportTest } from "@guildhall/protocol/testing"
+import { ScriptedProvider } from "@guildhall/protocol/testing/ScriptedProvider"
+import * as MemoryTransport from "../src/transports/Memory.ts"
+import * as UndiciTransport from "../src/transports/Undici.ts"
+import * as TestLane from "./TestLane.ts"
+
+/** A provider on a real socket. */
+const overHttp = Layer.succeed(
+  ScriptedProvider,
+  ScriptedProvider.of({
+    unreachable: Effect.succeed(TestLane.instance("gone", "http://127.0.0.1:1")),
+    serve: (script) =>
+      Effect.map(
+        Effect.acquireRelease(
+          Effect.callback<ReturnType<typeof createServer>>((resume) => {
+            const server = createServer((request, response) => {
+              const chunks: Array<Buffer> = []
+              request.on("error", () => undefined)
+              request.on("data", (chunk: Buffer) => chunks.push(chunk))
+              request.on("end", () =>
+                script({
+                  method: request.method ?? "",
+                  path: request.url ?? "",
+                  headers: Object.fromEntries(
+                    Object.entries(request.headers).map(([name, value]) => [name, String(value)]),
+                  ),
+                  body: Buffer.concat(chunks),
+                  start: (status, headers) => response.writeHead(status, headers),
+                  data: (chunk) => response.write(chunk),
+                  end: () => response.end(),
+                  close: () => response.destroy(),
+                  onDrain: (listener) => response.on("drain", listener),
+                  onClosed: (listener) => response.on("close", () => response.writableFinished || listener()),
+                }),
+              )
+            }).listen(0, "127.0.0.1", () => resume(Effect.succeed(server)))
+          }),
+          (server) => Effect.sync(() => (server.closeAllConnections(), server.close())),
+        ),
+        (server) => TestLane.instance("http", `http://127.0.0.1:${(server.address() as AddressInfo).port}`),
+      ),
+  }),
+)
+
+const inMemory = () => {
+  const providers = new Map<string, MemoryTransport.MemoryProvider>()
+  const instance = (name: string): Instance.Instance =>
+    TestLane.instance("memory", "", { reach: { _tag: "Memory", name } })
+  const scripted = ScriptedProvider.of({
+    unreachable: Effect.succeed(instance("nobody")),
+    serve: (script) =>
+      Effect.sync(() => {
+        const name = `p${providers.size}`
+        providers.set(name, script)
+        return instance(name)
+      }),
+  })
+  return Layer.merge(MemoryTransport.layer(providers), Layer.succeed(ScriptedProvider, scripted))
+}
+
+const undici = Layer.merge(UndiciTransport.layer, overHttp)
+
+ProviderTransportTest.suite("undici", undici)
+ProviderTransportTest.suite("memory", inMemory())
+
+/** The memory transport with something wrong with it. */
+const broken = (
+  change: (
+    dispatch: (request: ProviderRequest, sink: ProviderSink) => Dispatch,
+  ) => (request: ProviderRequest, sink: ProviderSink) => Dispatch,
+  base = inMemory(),
+) =>
+  Layer.effect(
+    ProviderTransport,
+    Effect.map(ProviderTransport, (transport) =>
+      ProviderTransport.of({ ...transport, dispatch: change(transport.dispatch) }),
+    ),
+  ).pipe(Layer.provideMerge(base))
+
+ProviderTransportTest.breaks(
+  "an end is told twice",
+  broken((dispatch) => (request, sink) => dispatch(request, { ...sink, onEnd: () => (sink.onEnd(), sink.onEnd()) })),
+  1,
+)
+ProviderTransportTest.breaks(
+  "an error is told before dispatch returns",
+  broken((dispatch) => (request, sink) => {
+    if (request.instance.reach._tag === "Memory" && request.instance.reach.name === "nobody") {
+      sink.onError({ reason: "Unreachable", detail: "at once" })
+      return { resume: () => undefined, cancel: () => undefined }
+    }
+    return dispatch(request, sink)
+  }),
+  1,
+)
+ProviderTransportTest.breaks(
+  "a byte is changed",
+  broken(
+    (dispatch) => (request, sink) =>
+      dispatch(request, {
+        ...sink,
+        onData: (chunk) => sink.onData(chunk.map((byte, at) => (at === 5_000 ? byte ^ 1 : byte))),
+      }),
+  ),
+  2,
+)
+ProviderTransportTest.breaks(
+  "a pause is not kept",
+  broken(
+    (dispatch) => (request, sink) => dispatch(request, { ...sink, onData: (chunk) => (sink.onData(chunk), true) }),
+  ),
+  3,
+)
+ProviderTransportTest.breaks(
+  "a pause is not kept, over a socket",
+  broken(
+    (dispatch) => (request, sink) => dispatch(request, { ...sink, onData: (chunk) => (sink.onData(chunk), true) }),
+    undici,
+  ),
+  3,
+)
+ProviderTransportTest.breaks(
+  "a cancel is only told to the sink",
+  broken((dispatch) => (request, sink) => {
+    const inner = dispatch(request, sink)
+    return { ...inner, resume: () => inner.resume(), cancel: (detail) => sink.onError({ reason: "Cancelled", detail }) }
+  }),
+  4,
+)
+ProviderTransportTest.breaks(
+  "a cut answer looks whole",
+  broken(
+    (dispatch) => (request, sink) =>
+      dispatch(request, {
+        ...sink,
+        onError: (error) => (error.reason === "ClosedEarly" ? sink.onEnd() : sink.onError(error)),
+      }),
+  ),
+  5,
+)
+ProviderTransportTest.breaks(
+  "silence has no limit",
+  broken((dispatch) => (request, sink) => dispatch({ ...request, headersMs: 60_000 }, sink)),
+  5,
+)
+ProviderTransportTest.breaks(
+  "it claims to have sent before it could",
+  broken((dispatch) => (request, sink) => {
+    queueMicrotask(() => sink.onSent?.())
+    return dispatch(request, { ...sink, onSent: () => undefined })
+  }),
+  6,
+)

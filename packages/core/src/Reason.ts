@@ -85,10 +85,10 @@ export const reasons = {
  */
 export type ReasonCode = keyof typeof reasons
 
-const codes = Object.keys(reasons) as ReadonlyArray<ReasonCode> as readonly [ReasonCode, ...Array<ReasonCode>]
+const isCode = (key: string): key is ReasonCode => Object.hasOwn(reasons, key)
 
 /** @since 0.1.0 */
-export const ReasonCode = Schema.Literals(codes)
+export const ReasonCode = Schema.Literals(Object.keys(reasons).filter(isCode))
 
 /**
  * Reads what a code means.

@@ -171,11 +171,11 @@ export const guarantees: ReadonlyArray<Guarantee> = [
  *
  * **Example** (In a test file of your policy)
  *
- * ```ts no-run
+ * ```ts no-run it registers tests, which needs vitest
+ * import { LeastLoaded } from "@guildhall/routing/policies"
  * import { RoutingPolicyTest } from "@guildhall/routing/testing"
- * import { myPolicy } from "./MyPolicy.ts"
  *
- * RoutingPolicyTest.suite("MyPolicy", myPolicy)
+ * RoutingPolicyTest.suite("LeastLoaded", LeastLoaded.leastLoaded)
  * ```
  *
  * @category suites

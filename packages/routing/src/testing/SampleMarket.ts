@@ -5,7 +5,7 @@
  */
 import type { DirectoryEvent } from "@guildhall/core/DirectoryEvent"
 import { DeviceId, DevicePublicKey } from "@guildhall/core/Device"
-import { Instance, InstanceId, InstanceState } from "@guildhall/core/Instance"
+import { type Instance, InstanceId, InstanceState } from "@guildhall/core/Instance"
 import { MemberId } from "@guildhall/core/Member"
 import { ModelId } from "@guildhall/core/Model"
 import { perMillionCents } from "@guildhall/core/PriceSheet"

@@ -1,0 +1,33 @@
+/**
+ * The control lane: everything that is not inference, as one typed API. The gateway serves it; a client is made of it by
+ * `HttpApiClient.make(ControlApi)`.
+ *
+ * @since 0.1.0
+ */
+import * as HttpApi from "effect/http-api/HttpApi"
+import * as OpenApi from "effect/http-api/OpenApi"
+import { BalanceApi } from "./BalanceApi.ts"
+import { Guard } from "./Guard.ts"
+import { HealthApi } from "./HealthApi.ts"
+import { MarketApi } from "./MarketApi.ts"
+import { OperatorApi } from "./OperatorApi.ts"
+import { ProvidersApi } from "./ProvidersApi.ts"
+import { ReceiptsApi } from "./ReceiptsApi.ts"
+import { RequestsApi } from "./RequestsApi.ts"
+
+/**
+ * The API. JSON in and out; amounts are decimal strings in the asset's smallest unit; errors are problems
+ * (`Problem.Problem`).
+ *
+ * @category apis
+ * @since 0.1.0
+ */
+export class ControlApi extends HttpApi.make("guildhall")
+  .add(ProvidersApi, RequestsApi, ReceiptsApi, BalanceApi, OperatorApi, MarketApi, HealthApi)
+  .middleware(Guard)
+  .annotate(OpenApi.Title, "Guildhall")
+  .annotate(OpenApi.Version, "0.1.0")
+  .annotate(
+    OpenApi.Description,
+    "The control lane of a market in AI inference. Inference itself is OpenAI's API: /v1/chat/completions and /v1/models.",
+  ) {}

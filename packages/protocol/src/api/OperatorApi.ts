@@ -1,0 +1,181 @@
+/**
+ * What operators do: members, keys, top-ups, and a look at everything.
+ *
+ * @since 0.1.0
+ */
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import * as HttpApiEndpoint from "effect/http-api/HttpApiEndpoint"
+import * as HttpApiGroup from "effect/http-api/HttpApiGroup"
+import * as HttpApiSchema from "effect/http-api/HttpApiSchema"
+import * as OpenApi from "effect/http-api/OpenApi"
+import { Device, DeviceId } from "@guildhall/core/Device"
+import { Instance } from "@guildhall/core/Instance"
+import { DataCollection, KeyId, Member, MemberId, Role } from "@guildhall/core/Member"
+import { Access, Roles } from "./Access.ts"
+import { AccountView } from "./BalanceApi.ts"
+import { DisplayMoney } from "./DisplayMoney.ts"
+import { errors } from "./Problem.ts"
+import { PageQuery, RequestPage } from "./RequestsApi.ts"
+
+const Name = Schema.String.pipe(Schema.check(Schema.isMinLength(1), Schema.isMaxLength(200)))
+
+/**
+ * An API key without its secret. `revokedAtMs` is null while it lives.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export const KeyView = Schema.Struct({
+  id: KeyId,
+  member: MemberId,
+  name: Schema.String,
+  role: Role,
+  dataCollection: DataCollection,
+  createdAtMs: Schema.Int,
+  revokedAtMs: Schema.NullOr(Schema.Int),
+})
+/** @since 0.1.0 */
+export type KeyView = typeof KeyView.Type
+
+/**
+ * What a new member is called. With an `id` that exists, the answer is the member that has it.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export const NewMember = Schema.Struct({ id: Schema.optionalKey(MemberId), name: Name })
+
+/**
+ * What a new key may do. `dataCollection` is `deny` unless told.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export const NewKey = Schema.Struct({
+  member: MemberId,
+  name: Name,
+  role: Role,
+  dataCollection: DataCollection.pipe(Schema.withDecodingDefaultKey(Effect.succeed("deny" as const))),
+})
+
+/**
+ * A new key with its secret, which is shown here and never again.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export const IssuedKey = Schema.Struct({ ...KeyView.fields, secret: Schema.String })
+/** @since 0.1.0 */
+export type IssuedKey = typeof IssuedKey.Type
+
+/**
+ * A top-up: `amount` is a decimal in whole ones of the market's charge asset, such as `"12.50"`; `rail` is one that the
+ * definition's `topUps` names, the first unless told. The same `idempotencyKey` tops up once.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export const TopUp = Schema.Struct({
+  member: MemberId,
+  amount: Schema.String.pipe(Schema.check(Schema.isMaxLength(60))),
+  idempotencyKey: Schema.String.pipe(Schema.check(Schema.isMinLength(1), Schema.isMaxLength(100))),
+  rail: Schema.optionalKey(Schema.String.pipe(Schema.check(Schema.isMaxLength(100)))),
+})
+/** @since 0.1.0 */
+export type TopUp = typeof TopUp.Type
+
+/**
+ * What a top-up did. `replayed` says that it had been made before and nothing new happened.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export const ToppedUp = Schema.Struct({
+  member: MemberId,
+  added: DisplayMoney,
+  account: AccountView,
+  replayed: Schema.Boolean,
+})
+/** @since 0.1.0 */
+export type ToppedUp = typeof ToppedUp.Type
+
+/**
+ * An instance on the market. Times are milliseconds since 1970.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export const InstanceView = Schema.Struct({
+  instance: Instance,
+  lastBeatAtMs: Schema.Int,
+  registeredAtMs: Schema.Int,
+})
+/** @since 0.1.0 */
+export type InstanceView = typeof InstanceView.Type
+
+const acts = HttpApiGroup.make("operator").add(
+  HttpApiEndpoint.post("createMember", "/v1/operator/members", {
+    payload: NewMember,
+    success: Member.pipe(HttpApiSchema.status(201)),
+    error: errors(400, 503),
+  }).annotate(OpenApi.Summary, "Create a member, with a buyer's account."),
+  HttpApiEndpoint.post("issueKey", "/v1/operator/keys", {
+    payload: NewKey,
+    success: IssuedKey.pipe(HttpApiSchema.status(201)),
+    error: errors(400, 404, 503),
+  }).annotate(OpenApi.Summary, "Issue an API key. The secret is in this answer and nowhere else."),
+  HttpApiEndpoint.get("listKeys", "/v1/operator/keys", {
+    query: { member: MemberId },
+    success: Schema.Struct({ data: Schema.Array(KeyView) }),
+    error: errors(503),
+  }).annotate(OpenApi.Summary, "A member's keys, newest first."),
+  HttpApiEndpoint.delete("revokeKey", "/v1/operator/keys/:id", {
+    params: { id: KeyId },
+    success: KeyView,
+    error: errors(404, 503),
+  }).annotate(OpenApi.Summary, "Revoke a key: this gateway refuses it at once, the others within a second."),
+  HttpApiEndpoint.delete("revokeDevice", "/v1/operator/devices/:id", {
+    params: { id: DeviceId },
+    success: Device,
+    error: errors(404, 503),
+  }).annotate(OpenApi.Summary, "End a device for ever: its instances leave the market."),
+)
+
+/**
+ * The group, for keys of the role `operator`. Whatever is changed here is written to the journal.
+ *
+ * @category groups
+ * @since 0.1.0
+ */
+export class OperatorApi extends acts
+  .add(
+    HttpApiEndpoint.post("topUp", "/v1/operator/top-ups", {
+      payload: TopUp,
+      success: ToppedUp,
+      error: errors(400, 403, 404, 422, 503),
+    }).annotate(OpenApi.Summary, "Top up a buyer through one of the market's rails."),
+    HttpApiEndpoint.get("listAccounts", "/v1/operator/accounts", {
+      query: {
+        after: Schema.optionalKey(Schema.String.pipe(Schema.check(Schema.isMaxLength(300)))),
+        limit: Schema.NumberFromString.pipe(
+          Schema.check(Schema.isInt(), Schema.isBetween({ minimum: 1, maximum: 1000 })),
+          Schema.withDecodingDefaultKey(Effect.succeed("1000")),
+        ),
+      },
+      success: Schema.Struct({ data: Schema.Array(AccountView), nextAfter: Schema.NullOr(Schema.String) }),
+      error: errors(503),
+    }).annotate(OpenApi.Summary, "The ledger's accounts by id, a page after the id `after`."),
+    HttpApiEndpoint.get("listRequests", "/v1/operator/requests", {
+      query: { ...PageQuery, member: Schema.optionalKey(MemberId) },
+      success: RequestPage,
+      error: errors(503),
+    }).annotate(OpenApi.Summary, "Everyone's requests, or a buyer's, newest first."),
+    HttpApiEndpoint.get("listInstances", "/v1/operator/instances", {
+      success: Schema.Struct({ data: Schema.Array(InstanceView) }),
+      error: errors(503),
+    }).annotate(OpenApi.Summary, "Every instance that is on the market."),
+  )
+  .middleware(Access)
+  .annotateEndpoints(Roles, ["operator"])
+  .annotate(OpenApi.Title, "Operator") {}

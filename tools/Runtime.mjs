@@ -86,7 +86,8 @@ const lockDigest = () => {
 
 const readStamp = (lock) => {
   const stamp = readJson(stampFile)
-  return stamp?.lock === lock && stamp.platform === platform && existsSync(stamp.node) ? stamp : undefined
+  const isFit = stamp?.lock === lock && stamp.platform === platform && stamp.root === root
+  return isFit && existsSync(stamp.node) ? stamp : undefined
 }
 
 /** Runs npm with its own progress, and a line every few seconds where there is no terminal to draw on. */
@@ -104,10 +105,7 @@ const npm = (args) =>
       stdio: ["ignore", "inherit", "pipe"],
     })
     let errors = ""
-    child.stderr.on("data", (chunk) => {
-      errors = (errors + chunk).slice(-20_000)
-      process.stderr.write(chunk)
-    })
+    child.stderr.on("data", (chunk) => (errors = (errors + chunk).slice(-20_000)))
     const began = Date.now()
     const progress = setInterval(
       () => process.stdout.write(`  still installing, ${Math.round((Date.now() - began) / 1000)} s\n`),
@@ -135,7 +133,7 @@ const install = async () => {
   }
   if (result.code !== 0) {
     throw new Refusal(
-      `The dependencies could not be installed: npm ended with ${result.code}; its own words are above.\n` +
+      `${result.errors}\nThe dependencies could not be installed: npm ended with ${result.code}; its own words are above.\n` +
         `  If the registry could not be reached, check the network or \`npm config get registry\`, then run the same command again.`,
     )
   }
@@ -199,9 +197,26 @@ export const ensureInstalled = async () => {
     if (!isInstalled()) await install()
     const node = findNode()
     mkdirSync(modules, { recursive: true })
-    writeFileSync(stampFile, `${JSON.stringify({ lock: lockDigest(), platform, node })}\n`)
+    writeFileSync(stampFile, `${JSON.stringify({ lock: lockDigest(), platform, root, node })}\n`)
     return node
   })
+}
+
+/**
+ * The processes in front of us that own the terminal when npm runs us: npm, and the shell that some systems put in
+ * between. When one of them is killed nobody is left to press Ctrl-C, so the program ends as well.
+ */
+const guardians = () => {
+  if (process.env["npm_lifecycle_event"] === undefined) return []
+  const found = [process.ppid]
+  try {
+    const isShell = readFileSync(`/proc/${process.ppid}/cmdline`, "utf8").split("\0")[1] === "-c"
+    const stat = readFileSync(`/proc/${process.ppid}/stat`, "utf8")
+    if (isShell) found.push(Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]))
+  } catch {
+    // Not Linux: there the shell becomes the program, so npm is the parent.
+  }
+  return found
 }
 
 /**
@@ -211,20 +226,16 @@ export const ensureInstalled = async () => {
 export const become = (node, args) => {
   const argv = ["--conditions=@guildhall/source", ...args]
   const env = { ...process.env, PATH: `${path.dirname(node)}${path.delimiter}${process.env["PATH"] ?? ""}` }
-  // Under npm, or behind this process, the terminal belongs to the parent: when that is killed, the program must end.
-  const behindNpm = process.env["npm_lifecycle_event"] !== undefined
   if (process.platform !== "win32" && typeof process.execve === "function") {
-    if (behindNpm) env["GUILDHALL_EXIT_WITH_PARENT"] = "1"
     process.removeAllListeners("warning")
     process.on("warning", () => undefined)
-    process.execve(node, [node, ...argv], env)
+    process.execve(node, [node, ...argv], { ...env, GUILDHALL_EXIT_WITH: guardians().join(",") })
   }
-  const child = spawn(node, argv, { stdio: "inherit", env: { ...env, GUILDHALL_EXIT_WITH_PARENT: "1" } })
+  const child = spawn(node, argv, {
+    stdio: "inherit",
+    env: { ...env, GUILDHALL_EXIT_WITH: [process.pid, ...guardians()].join(",") },
+  })
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => child.kill(signal))
-  if (behindNpm) {
-    const parent = process.ppid
-    setInterval(() => process.ppid !== parent && child.kill("SIGTERM"), 1_000).unref()
-  }
   child.once("error", (error) => fail(error))
   child.once("exit", (code, signal) => process.exit(signal === null ? code : 128 + constants.signals[signal]))
   return new Promise(() => undefined)

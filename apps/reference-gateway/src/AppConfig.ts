@@ -103,7 +103,7 @@ const table = {
 } as const
 
 /** Variables that are the project's own affair and no settings. */
-const internal = new Set(["GUILDHALL_EXIT_WITH_PARENT", "GUILDHALL_TEST_DATABASE_URL"])
+const internal = new Set(["GUILDHALL_EXIT_WITH", "GUILDHALL_TEST_DATABASE_URL"])
 
 /**
  * The settings of one start, with paths made absolute.

@@ -7,6 +7,7 @@ import type * as Exit from "effect/Exit"
 import * as CliError from "effect/cli/CliError"
 import * as Child from "./Child.ts"
 import { LaunchError } from "./LaunchError.ts"
+import * as ProcessTable from "./ProcessTable.ts"
 
 /** Everything has ended by then, or is ended. */
 const stopLimitMs = 4_600
@@ -16,7 +17,28 @@ const stopLimitMs = 4_600
  */
 const sameSignalMs = 700
 
-const parentPollMs = 500
+const guardianPollMs = 250
+
+/**
+ * Calls back when one of the processes in `GUILDHALL_EXIT_WITH` is gone: the launcher and npm, which hold the terminal.
+ * When they are killed, a market that went on would be one that nobody can stop with Ctrl-C.
+ */
+const onGuardianDeath = (callback: () => void): void => {
+  const pids = (process.env["GUILDHALL_EXIT_WITH"] ?? "").split(",").filter((pid) => pid !== "")
+  if (pids.length === 0) return
+  const look = () =>
+    // Elsewhere asking for a process means running `ps`; there the parent is the only one anyway.
+    process.platform === "linux"
+      ? pids.map((pid) => ProcessTable.identity(Number(pid)) ?? "gone").join()
+      : String(process.ppid)
+  const first = look()
+  const timer = setInterval(() => {
+    if (look() === first) return
+    clearInterval(timer)
+    callback()
+  }, guardianPollMs)
+  timer.unref()
+}
 
 const exitCode = (exit: Exit.Exit<unknown, unknown>, isStopped: boolean): number => {
   if (exit._tag === "Success" || (isStopped && Cause.hasInterruptsOnly(exit.cause))) return 0
@@ -60,12 +82,9 @@ export const runMain = (program: Effect.Effect<unknown, unknown>): void => {
     } else if (now - stoppedAt > sameSignalMs) force("Interrupted again")
   }
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, stop)
-  if (process.env["GUILDHALL_EXIT_WITH_PARENT"] === "1") {
-    const parent = process.ppid
-    setInterval(() => {
-      if (process.ppid !== parent && stoppedAt === undefined) stop()
-    }, parentPollMs).unref()
-  }
+  onGuardianDeath(() => {
+    if (stoppedAt === undefined) stop()
+  })
   fiber.addObserver((exit) => {
     report(exit)
     process.exit(exitCode(exit, stoppedAt !== undefined))

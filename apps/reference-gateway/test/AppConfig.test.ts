@@ -66,7 +66,7 @@ describe("AppConfig", () => {
   )
 
   it("finds misspelt variables", () => {
-    const environment = { GUILDHALL_PROT: "1", GUILDHALL_PORT: "1", GUILDHALL_EXIT_WITH_PARENT: "1", PATH: "/" }
+    const environment = { GUILDHALL_PROT: "1", GUILDHALL_PORT: "1", GUILDHALL_EXIT_WITH: "1", PATH: "/" }
     assert.deepStrictEqual(AppConfig.unknownVariables(environment), ["GUILDHALL_PROT"])
   })
 

@@ -118,11 +118,8 @@ const launch = (home: string): ChildProcess => {
 
 /** Registers the upstream, and keeps it on the market with a beat every 20 s. */
 const join = async (facts: DevFile, origin: string): Promise<NodeJS.Timeout> => {
-  const issued = await post(
-    `${facts.url}/v1/operator/keys`,
-    facts.operatorKey,
-    JSON.stringify({ name: "bench", role: "provider" }),
-  )
+  const order = JSON.stringify({ member: "mem_provider", name: "bench", role: "provider" })
+  const issued = await post(`${facts.url}/v1/operator/keys`, facts.operatorKey, order)
   const send = makeDevice(facts.url, String(issued["secret"]))
   const registered = await send("/v1/providers/register", {
     provider_type: "agent",
@@ -175,7 +172,8 @@ export const startMarket = async (
       pin(pid, cores.measured)
       for (const below of descendants(pid)) pin(below, cores.others)
     }
-    await post(`${facts.url}/v1/operator/top-ups`, facts.operatorKey, JSON.stringify({ amount: "1000000.00" }))
+    const topUp = JSON.stringify({ member: "mem_buyer", amount: "1000000.00", idempotencyKey: "bench" })
+    await post(`${facts.url}/v1/operator/top-ups`, facts.operatorKey, topUp)
     const beats = await join(facts, origin)
     await until("the provider is on the market", () => serves(facts))
     const stopAll = (): Promise<void> => {

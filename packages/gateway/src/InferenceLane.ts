@@ -22,6 +22,7 @@ import { Buyer } from "./internal/Buyer.ts"
 import { type Flight, Flights } from "./internal/Flights.ts"
 import * as Ids from "./internal/Ids.ts"
 import * as Respond from "./internal/Respond.ts"
+import * as LaneMetrics from "./LaneMetrics.ts"
 import { Market } from "./Market.ts"
 import * as Meter from "./Meter.ts"
 import * as Price from "./Price.ts"
@@ -76,6 +77,7 @@ const make = Effect.gen(function* () {
   const meter = yield* Meter.make
   const settle = yield* Settle.make
   const logRefusal = yield* RefusalLog.make
+  const metrics = yield* LaneMetrics.make
   const { definition } = market
 
   const serve = Effect.fnUntraced(function* (buyer: Buyer, flight: Flight, visit: Admit.Visit) {
@@ -117,6 +119,7 @@ const make = Effect.gen(function* () {
       endedAtMs: clock.currentTimeMillisUnsafe(),
       responseCommitment: conclusion.delivered ? relayed?.hash.digest("hex") : undefined,
     })
+    metrics.ended(receipt)
     const entry = Receipt.entryJson(Receipt.entry(receipt, opening.salts, decision))
     const { payer, scheme } = admitted
     const settlement = { requestId: admitted.id, gate, payer, scheme, instance, charge, entry }
@@ -126,6 +129,7 @@ const make = Effect.gen(function* () {
   const refuse = (buyer: Buyer, visit: Admit.Visit, refusal: Refusal) =>
     Effect.sync(() => {
       Respond.refuse(buyer, refusal, { id: visit.id, attempts: 0 })
+      metrics.refused(refusal.code)
       logRefusal({
         _tag: "RequestRefused",
         id: Receipt.entryId(visit.id, 0),
@@ -146,6 +150,7 @@ const make = Effect.gen(function* () {
       const buyer = new Buyer(request, response)
       if (flights.draining) return refuse(buyer, visit, new Refusal({ code: "shutting_down" }))
       const flight = flights.enter()
+      metrics.inFlight(flights.size)
       return serve(buyer, flight, visit).pipe(
         Effect.catchTag("Refusal", (refusal) => refuse(buyer, visit, refusal)),
         Effect.catchCause((cause) =>
@@ -154,7 +159,12 @@ const make = Effect.gen(function* () {
             refuse(buyer, visit, new Refusal({ code: "internal_error" })),
           ),
         ),
-        Effect.ensuring(Effect.sync(() => flights.leave(flight))),
+        Effect.ensuring(
+          Effect.sync(() => {
+            flights.leave(flight)
+            metrics.inFlight(flights.size)
+          }),
+        ),
       )
     }).pipe(Effect.uninterruptible)
 

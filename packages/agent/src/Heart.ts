@@ -36,7 +36,24 @@ export interface Heart {
 
 type State = Heartbeat["instances"][number]["state"]
 
+/** What a heart works with. */
+interface Parts {
+  readonly registrations: ReadonlyArray<Registration>
+  readonly market: MarketClient["Service"]
+  readonly server: AgentServer["Service"]
+  readonly log: UsageLog["Service"]
+  readonly key: DeviceKey["Service"]
+  readonly joined: Ref.Ref<Joined>
+}
+
+/** What the market answered to the registrations. */
+interface Joined {
+  readonly instances: ReadonlyArray<InstanceId>
+  readonly intervalMs: number
+}
+
 const MAX_LINES = 500
+const FIRST_INTERVAL_MS = 60_000
 const FIRST_RETRY_MS = 500
 const LAST_RETRY_MS = 30_000
 /** Early beats keep this distance, or a market that acknowledges nothing would be asked without a pause. */
@@ -46,7 +63,97 @@ const GOODBYE_MS = 800
 /** Some way around a time, so that agents which started together do not beat together. */
 const around = (ms: number) => Effect.map(Random.next, (part) => Math.round(ms * (0.9 + part * 0.2)))
 
-const backoffMs = (failures: number): number => Math.min(LAST_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(failures, 10))
+const backoff = (failures: number) =>
+  Effect.flatMap(around(Math.min(LAST_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(failures, 10))), Effect.sleep)
+
+/** A market that saw a higher number may have it from a copy of this home; a jump ends the quarrel. */
+const retryReplayed = <A>({ key }: Parts, effect: Effect.Effect<A, AgentError>) =>
+  Effect.catchIf(
+    effect,
+    (error) => error.code === "replayed_message",
+    () => Effect.andThen(key.skipAhead, effect),
+  )
+
+const registerOnce = Effect.fnUntraced(function* (parts: Parts) {
+  const answers = yield* Effect.forEach(parts.registrations, (body) =>
+    retryReplayed(parts, parts.market.register(body)),
+  )
+  const instances = answers.map((answer) => answer.instance_id)
+  const last = answers.at(-1)
+  if (last !== undefined) {
+    parts.server.learn({ keys: last.keys, instances })
+    yield* Ref.set(parts.joined, { instances, intervalMs: last.heartbeat_interval_ms })
+  }
+  return instances
+})
+
+const register = Effect.fn("Heart.register")(function* (parts: Parts) {
+  for (let failures = 0; ; failures++) {
+    const result = yield* Effect.result(registerOnce(parts))
+    if (result._tag === "Success") return result.success
+    if (!result.failure.isRetryable) return yield* result.failure
+    if (failures === 0) yield* Effect.logWarning(result.failure.message)
+    yield* backoff(failures)
+  }
+})
+
+const hear = Effect.fnUntraced(function* ({ server, log, joined }: Parts, answer: HeartbeatAnswer) {
+  const { instances } = yield* Ref.get(joined)
+  server.learn({ keys: answer.keys, instances })
+  yield* Ref.set(joined, { instances, intervalMs: answer.heartbeat_interval_ms })
+  yield* log.acknowledge(answer.acknowledged)
+  yield* Effect.forEach(answer.refused, (line) =>
+    Effect.logWarning(`The market refused the usage of ${line.request_id}: ${line.code}.`),
+  )
+})
+
+const beat = Effect.fn("Heart.beat")(function* (parts: Parts, state: State) {
+  const { instances } = yield* Ref.get(parts.joined)
+  const usage = yield* parts.log.report(MAX_LINES)
+  const body: Heartbeat = {
+    instances: instances.map((id) => ({ instance_id: id, state, in_flight: parts.server.inFlight(id) })),
+    ...(usage === undefined ? {} : { usage }),
+  }
+  const answer = yield* retryReplayed(parts, parts.market.heartbeat(body))
+  yield* hear(parts, answer)
+  const first = usage?.lines[0]
+  return usage?.lines.length === MAX_LINES && first !== undefined && answer.acknowledged >= first.number
+})
+
+/** What to do after a beat that failed: join again where the market has forgotten the device, else wait. */
+const recover = Effect.fnUntraced(function* (parts: Parts, error: AgentError, failures: number) {
+  if (failures === 0 || !error.isRetryable) yield* Effect.logWarning(error.message)
+  if (error.status === 404) {
+    const again = yield* Effect.result(register(parts))
+    if (again._tag === "Success") return yield* Effect.logInfo("Registered again.")
+    yield* Effect.logError(again.failure.message)
+  }
+  yield* backoff(failures)
+})
+
+/** Waits for the next beat: the interval, or less where many lines were recorded. */
+const rest = Effect.fnUntraced(function* ({ joined, log }: Parts) {
+  const { intervalMs } = yield* Ref.get(joined)
+  const waitMs = yield* around(intervalMs)
+  const distanceMs = Math.min(MIN_DISTANCE_MS, waitMs)
+  yield* Effect.sleep(distanceMs)
+  yield* Effect.ignore(Effect.timeout(log.due, waitMs - distanceMs))
+})
+
+const run = Effect.fnUntraced(function* (parts: Parts) {
+  let failures = 0
+  while (true) {
+    const result = yield* Effect.result(beat(parts, "serving"))
+    if (result._tag === "Failure") {
+      yield* recover(parts, result.failure, failures)
+      failures += 1
+      continue
+    }
+    if (failures > 0) yield* Effect.logInfo("The market answers again.")
+    failures = 0
+    if (!result.success) yield* rest(parts)
+  }
+})
 
 /**
  * Makes a heart for these instances: one registration for each.
@@ -55,107 +162,22 @@ const backoffMs = (failures: number): number => Math.min(LAST_RETRY_MS, FIRST_RE
  * @since 0.1.0
  */
 export const make = Effect.fnUntraced(function* (registrations: ReadonlyArray<Registration>) {
-  const market = yield* MarketClient
-  const server = yield* AgentServer
-  const log = yield* UsageLog
-  const key = yield* DeviceKey
-  const state = yield* Ref.make<{ readonly instances: ReadonlyArray<InstanceId>; readonly intervalMs: number }>({
-    instances: [],
-    intervalMs: 60_000,
-  })
-
-  /** A market that saw a higher number may have it from a copy of this home; a jump ends the quarrel. */
-  const retryReplayed = <A>(effect: Effect.Effect<A, AgentError>) =>
-    Effect.catchIf(
-      effect,
-      (error) => error.code === "replayed_message",
-      () => Effect.andThen(key.skipAhead, effect),
-    )
-
-  const registerOnce = Effect.gen(function* () {
-    const answers = yield* Effect.forEach(registrations, (body) => retryReplayed(market.register(body)))
-    const instances = answers.map((answer) => answer.instance_id)
-    const last = answers.at(-1)
-    if (last !== undefined) {
-      server.learn({ keys: last.keys, instances })
-      yield* Ref.set(state, { instances, intervalMs: last.heartbeat_interval_ms })
-    }
-    return instances
-  })
-
-  const register = Effect.fnUntraced(function* () {
-    for (let failures = 0; ; failures++) {
-      const result = yield* Effect.result(registerOnce)
-      if (result._tag === "Success") return result.success
-      if (!result.failure.isRetryable) return yield* result.failure
-      if (failures === 0) yield* Effect.logWarning(result.failure.message)
-      yield* Effect.sleep(yield* around(backoffMs(failures)))
-    }
-  })()
-
-  const heard = Effect.fnUntraced(function* (answer: HeartbeatAnswer) {
-    const { instances } = yield* Ref.get(state)
-    server.learn({ keys: answer.keys, instances })
-    yield* Ref.update(state, (now) => ({ ...now, intervalMs: answer.heartbeat_interval_ms }))
-    yield* log.acknowledge(answer.acknowledged)
-    yield* Effect.forEach(answer.refused, (line) =>
-      Effect.logWarning(`The market refused the usage of ${line.request_id}: ${line.code}.`),
-    )
-  })
-
-  const beat = Effect.fn("Heart.beat")(function* (what: State) {
-    const { instances } = yield* Ref.get(state)
-    const usage = yield* log.report(MAX_LINES)
-    const answer = yield* retryReplayed(
-      market.heartbeat({
-        instances: instances.map((id) => ({ instance_id: id, state: what, in_flight: server.inFlight(id) })),
-        ...(usage === undefined ? {} : { usage }),
-      }),
-    )
-    yield* heard(answer)
-    const first = usage?.lines[0]
-    return usage?.lines.length === MAX_LINES && first !== undefined && answer.acknowledged >= first.number
-  })
-
-  /** What to do after a beat that failed: join again where the market has forgotten the device, else wait. */
-  const recover = Effect.fnUntraced(function* (error: AgentError, failures: number) {
-    if (failures === 0 || !error.isRetryable) yield* Effect.logWarning(error.message)
-    if (error.status === 404) {
-      const again = yield* Effect.result(register)
-      if (again._tag === "Success") return yield* Effect.logInfo("Registered again.")
-      yield* Effect.logError(again.failure.message)
-    }
-    yield* Effect.sleep(yield* around(backoffMs(failures)))
-  })
-
-  const run = Effect.gen(function* () {
-    let failures = 0
-    while (true) {
-      const result = yield* Effect.result(beat("serving"))
-      if (result._tag === "Failure") {
-        yield* recover(result.failure, failures)
-        failures += 1
-        continue
-      }
-      if (failures > 0) yield* Effect.logInfo("The market answers again.")
-      failures = 0
-      if (result.success) continue
-      const { intervalMs } = yield* Ref.get(state)
-      const waitMs = yield* around(intervalMs)
-      const distanceMs = Math.min(MIN_DISTANCE_MS, waitMs)
-      yield* Effect.sleep(distanceMs)
-      yield* Effect.ignore(Effect.timeout(log.due, waitMs - distanceMs))
-    }
-  })
-
-  const goodbye = Effect.ignore(Effect.timeout(beat("draining"), GOODBYE_MS))
+  const parts: Parts = {
+    registrations,
+    market: yield* MarketClient,
+    server: yield* AgentServer,
+    log: yield* UsageLog,
+    key: yield* DeviceKey,
+    joined: yield* Ref.make<Joined>({ instances: [], intervalMs: FIRST_INTERVAL_MS }),
+  }
+  const goodbye = Effect.ignore(Effect.timeout(beat(parts, "draining"), GOODBYE_MS))
   const made: Heart = {
-    register,
-    beat,
-    run,
+    register: register(parts),
+    beat: (state) => beat(parts, state),
+    run: run(parts),
     farewell: Effect.fn("Heart.farewell")(function* (limitMs) {
       yield* goodbye
-      yield* server.drain(limitMs)
+      yield* parts.server.drain(limitMs)
       yield* goodbye
     }),
   }

@@ -43,7 +43,9 @@ const server = Layer.unwrap(
 ).pipe(Layer.provide(NodeHttpClient.layerNodeHttp))
 
 BackendTest.suite("memory", Layer.succeed(Backend, memory))
-BackendTest.suite("embedded llama.cpp with the demo model", embedded, { down: demo("/nowhere/model.gguf") })
+BackendTest.suite("embedded llama.cpp with the demo model", embedded, {
+  down: demo("/nowhere/model.gguf").pipe(Layer.provide(NodeServices.layer)),
+})
 BackendTest.suite("a server that speaks OpenAI's API", server, {
   down: OpenAICompatible.layer({ url: "http://127.0.0.1:1" }).pipe(Layer.provide(NodeHttpClient.layerNodeHttp)),
 })

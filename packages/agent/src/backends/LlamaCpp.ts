@@ -6,6 +6,7 @@
 import * as Crypto from "node:crypto"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
+import type * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
 import { Backend, type BackendError, type BackendSink, type ServedModel } from "../Backend.ts"
@@ -144,4 +145,5 @@ export const make = Effect.fnUntraced(function* (options: Options) {
  * @category layers
  * @since 0.1.0
  */
-export const layer = (options: Options): Layer.Layer<Backend, BackendError> => Layer.effect(Backend, make(options))
+export const layer = (options: Options): Layer.Layer<Backend, BackendError, FileSystem.FileSystem> =>
+  Layer.effect(Backend, make(options))

@@ -5,6 +5,8 @@
  * @since 0.1.0
  */
 import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import * as Option from "effect/Option"
 import type { ChatHistoryItem, ChatWrapper, LlamaContextSequence } from "node-llama-cpp"
 import { BackendError } from "../Backend.ts"
 import type { ChatRequest, Message } from "./ChatRequest.ts"
@@ -51,6 +53,13 @@ export interface LlamaEngine {
   readonly countPrompt: (messages: ReadonlyArray<Message>) => number
   readonly generate: (generation: Generation) => Promise<"stop" | "length" | "aborted">
 }
+
+const HEADER_BYTES = 24
+/** "GGUF" as a little-endian number. */
+const GGUF_MAGIC = 0x46554747
+const GGUF_NEWEST = 3
+const MAX_TENSORS = 1_000_000n
+const MAX_METADATA = 1_000_000n
 
 const importEngine = Effect.tryPromise({
   try: () => import("node-llama-cpp"),
@@ -113,14 +122,40 @@ const pool = (sequences: ReadonlyArray<LlamaContextSequence>) => {
 }
 
 /**
+ * Looks at the first bytes of a file. llama.cpp's reader takes the numbers in them for granted, and a damaged file would keep it
+ * busy without an end.
+ */
+const requireGguf = Effect.fnUntraced(function* (path: string) {
+  const fs = yield* FileSystem.FileSystem
+  const header = yield* Effect.scoped(
+    Effect.gen(function* () {
+      const file = yield* fs.open(path, { flag: "r" })
+      return yield* file.readAlloc(HEADER_BYTES)
+    }),
+  ).pipe(Effect.mapError(cannotLoad(path)))
+  const view = Option.map(header, (bytes) => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength))
+  const isGguf =
+    Option.isSome(view) &&
+    view.value.byteLength === HEADER_BYTES &&
+    view.value.getUint32(0, true) === GGUF_MAGIC &&
+    view.value.getUint32(4, true) <= GGUF_NEWEST &&
+    view.value.getBigUint64(8, true) <= MAX_TENSORS &&
+    view.value.getBigUint64(16, true) <= MAX_METADATA
+  if (!isGguf) return yield* cannotLoad(path)("it does not begin as a GGUF file does")
+})
+
+/**
  * Loads a model. It is freed with the scope. Fails with `CannotLoad`.
  *
  * @category constructors
  * @since 0.1.0
  */
 export const make = Effect.fnUntraced(function* (options: Options) {
+  yield* requireGguf(options.path)
   const engine = yield* importEngine
-  const attempt = <A>(run: () => Promise<A>) => Effect.tryPromise({ try: run, catch: cannotLoad(options.path) })
+  let lastWords = ""
+  const attempt = <A>(run: () => Promise<A>) =>
+    Effect.tryPromise({ try: run, catch: (cause) => cannotLoad(options.path)(lastWords === "" ? cause : lastWords) })
   const dispose = (resource: { readonly dispose: () => Promise<void> }) => Effect.promise(() => resource.dispose())
   const llama = yield* Effect.acquireRelease(
     attempt(() =>
@@ -131,6 +166,10 @@ export const make = Effect.fnUntraced(function* (options: Options) {
         progressLogs: false,
         maxThreads: options.threads,
         logLevel: engine.LlamaLogLevel.error,
+        // The engine throws less than it logs: its last words explain a failure.
+        logger: (_, message) => {
+          lastWords = message
+        },
       }),
     ),
     dispose,

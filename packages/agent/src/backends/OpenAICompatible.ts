@@ -4,8 +4,6 @@
  *
  * @since 0.1.0
  */
-import * as Http from "node:http"
-import * as Https from "node:https"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
@@ -14,7 +12,8 @@ import * as Schema from "effect/Schema"
 import * as HttpClient from "effect/http/HttpClient"
 import * as HttpClientRequest from "effect/http/HttpClientRequest"
 import { ModelId } from "@guildhall/core/Model"
-import { Backend, BackendError, type BackendSink, type ServedModel } from "../Backend.ts"
+import { Backend, BackendError, type ServedModel } from "../Backend.ts"
+import * as ServerRelay from "./ServerRelay.ts"
 
 /**
  * Which server. `url` is its base, with or without `/v1`. `model` serves only that one of its models. `contextLength` (tokens) holds
@@ -95,72 +94,6 @@ export const list = Effect.fnUntraced(function* (options: Options) {
     }))
 })
 
-/** What of an answer's headers is passed on. */
-const toHeaders = (headers: Http.IncomingHttpHeaders): Readonly<Record<string, string>> =>
-  Object.fromEntries(
-    Object.entries(headers).flatMap(([name, value]) => (typeof value === "string" ? [[name, value]] : [])),
-  )
-
-const dispatcher = (base: URL, options: Options) => {
-  const secure = base.protocol === "https:"
-  const agentOptions = { keepAlive: true, maxSockets: 256, maxFreeSockets: 16, noDelay: true }
-  const agent = secure ? new Https.Agent(agentOptions) : new Http.Agent(agentOptions)
-  const send = secure ? Https.request : Http.request
-  const prefix = base.pathname.replace(/\/+$/, "").replace(/\/v1$/, "")
-
-  const dispatch = (request: { readonly path: string; readonly body: Uint8Array }, sink: BackendSink) => {
-    let response: Http.IncomingMessage | undefined
-    let done = false
-    const fail = (reason: "Unreachable" | "ClosedEarly" | "Cancelled", detail: string) => {
-      if (done) return
-      done = true
-      queueMicrotask(() => sink.onError({ reason, detail }))
-    }
-    const outgoing = send(
-      new URL(prefix + request.path, base),
-      {
-        method: "POST",
-        agent,
-        headers: {
-          "content-type": "application/json",
-          "content-length": request.body.length,
-          ...(options.apiKey === undefined ? {} : { authorization: `Bearer ${Redacted.value(options.apiKey)}` }),
-        },
-      },
-      (incoming) => {
-        response = incoming
-        if (done) return
-        sink.onStart(incoming.statusCode ?? 502, toHeaders(incoming.headers))
-        incoming.on("data", (chunk: Uint8Array) => {
-          if (!done && !sink.onData(chunk)) incoming.pause()
-        })
-        incoming.on("end", () => {
-          if (done || !incoming.complete) return
-          done = true
-          sink.onEnd()
-        })
-        incoming.on("error", () => fail("ClosedEarly", "the model server broke off its answer"))
-        incoming.on("close", () => fail("ClosedEarly", "the model server broke off its answer"))
-      },
-    )
-    outgoing.on("error", (error) =>
-      fail(response === undefined ? "Unreachable" : "ClosedEarly", `the model server failed: ${error.message}`),
-    )
-    outgoing.once("finish", () => sink.onSent?.())
-    outgoing.end(request.body)
-    return {
-      resume: () => {
-        response?.resume()
-      },
-      cancel: (detail: string) => {
-        fail("Cancelled", detail)
-        outgoing.destroy()
-      },
-    }
-  }
-  return { agent, dispatch }
-}
-
 /**
  * Makes the backend. Fails with `Unreachable` where the URL is none; whether the server is up is asked by `describe`, each
  * time anew.
@@ -174,9 +107,13 @@ export const make = Effect.fnUntraced(function* (options: Options) {
     try: () => new URL(options.url),
     catch: () => unreachable(options.url, "has no valid address (write it like http://127.0.0.1:11434)"),
   })
-  const { dispatch } = yield* Effect.acquireRelease(
-    Effect.sync(() => dispatcher(base, options)),
-    (made) => Effect.sync(() => made.agent.destroy()),
+  const headers = {
+    "content-type": "application/json",
+    ...(options.apiKey === undefined ? {} : { authorization: `Bearer ${Redacted.value(options.apiKey)}` }),
+  }
+  const relay = yield* Effect.acquireRelease(
+    Effect.sync(() => ServerRelay.make(base, headers)),
+    (made) => Effect.sync(made.close),
   )
   const describe = Effect.gen(function* () {
     const models = yield* list(options)
@@ -196,7 +133,7 @@ export const make = Effect.fnUntraced(function* (options: Options) {
     name: options.name ?? `server at ${base.host}`,
     capabilities: { tools: true, concurrency: options.concurrency ?? DEFAULT_CONCURRENCY },
     describe,
-    dispatch,
+    dispatch: relay.dispatch,
   })
 })
 

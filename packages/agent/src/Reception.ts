@@ -1,0 +1,156 @@
+/**
+ * Answers the requests that come to an agent's server: looks at the ticket, keeps to the number of requests at a time, begins the
+ * exchange, logs its end. It is plain callbacks: the byte path.
+ *
+ * @since 0.1.0
+ */
+import type { IncomingMessage, ServerResponse } from "node:http"
+import * as Result from "effect/Result"
+import type { InstanceId } from "@guildhall/core/Instance"
+import type { PriceSheet } from "@guildhall/core/PriceSheet"
+import { HEADER as TICKET_HEADER } from "@guildhall/protocol/provider/Ticket"
+import type { Backend } from "./Backend.ts"
+import { type Exchange, exchange } from "./Exchange.ts"
+import * as OpenAIError from "./OpenAIError.ts"
+import type { TicketGate } from "./TicketGate.ts"
+import type { UsageLog } from "./UsageLog.ts"
+
+/**
+ * What a reception works with. `onIdle` hears that the last exchange has ended, `onBusy` that the first one began.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options {
+  readonly backend: Backend["Service"]
+  readonly gate: TicketGate
+  readonly log: UsageLog["Service"]
+  readonly nowMs: () => number
+  readonly concurrency: number
+  readonly models: ReadonlyArray<string>
+  readonly price: PriceSheet
+  readonly onIdle: () => void
+  readonly onBusy: () => void
+}
+
+/**
+ * A reception. After `close` nothing new is served; `endAll` breaks off what is in flight.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Reception {
+  readonly handle: (request: IncomingMessage, response: ServerResponse) => void
+  readonly inFlight: (instance: InstanceId) => number
+  readonly close: () => void
+  readonly endAll: () => void
+}
+
+/** The header that tells the gateway how many requests are in flight. */
+const LOAD_HEADER = "x-guildhall-load"
+
+const NOT_FOUND: OpenAIError.OpenAIError = {
+  status: 404,
+  code: "not_found",
+  message: "A provider answers POST /v1/chat/completions and GET /healthz.",
+}
+const STOPPING: OpenAIError.OpenAIError = {
+  status: 503,
+  code: "shutting_down",
+  message: "This provider is stopping. Send the request to another one.",
+}
+const CROWDED: OpenAIError.OpenAIError = {
+  status: 503,
+  code: "no_capacity",
+  message: "This provider holds more tickets than it can remember. Try again in a minute.",
+}
+
+const full = (concurrency: number): OpenAIError.OpenAIError => ({
+  status: 429,
+  code: "concurrency_full",
+  message: `This provider already serves ${concurrency} requests, as many as it declared.`,
+})
+
+const send = (
+  response: ServerResponse,
+  status: number,
+  body: string,
+  headers: Readonly<Record<string, string>>,
+): void => {
+  response.writeHead(status, {
+    "content-type": "application/json",
+    "content-length": Buffer.byteLength(body),
+    ...headers,
+  })
+  response.end(body)
+}
+
+/**
+ * Makes a reception.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = (options: Options): Reception => {
+  const { gate, log, nowMs } = options
+  const running = new Map<Exchange, InstanceId>()
+  let isClosed = false
+
+  const load = () => ({ [LOAD_HEADER]: String(running.size) })
+  const refuse = (response: ServerResponse, error: OpenAIError.OpenAIError): void =>
+    send(response, error.status, OpenAIError.encode(error), {
+      ...load(),
+      ...(error.status === 429 || error.status === 503 ? { "retry-after": "1" } : {}),
+      // The body may still be on its way; reading it would be work for nothing.
+      connection: "close",
+    })
+
+  const complete = (request: IncomingMessage, response: ServerResponse): void => {
+    const header = request.headers[TICKET_HEADER]
+    const admitted = gate.admit(typeof header === "string" ? header : undefined, nowMs())
+    if (Result.isFailure(admitted)) return refuse(response, admitted.failure)
+    const ticket = admitted.success
+    if (isClosed) return refuse(response, STOPPING)
+    if (running.size >= options.concurrency) return refuse(response, full(options.concurrency))
+    if (!gate.use(ticket.ticket, nowMs())) return refuse(response, CROWDED)
+    if (running.size === 0) options.onBusy()
+    const current = exchange({
+      backend: options.backend,
+      request,
+      response,
+      headers: load,
+      refuse: (error) => refuse(response, error),
+      onDone: (usage, outcome) => {
+        running.delete(current)
+        // What cannot be logged cannot be claimed, so nothing more is served.
+        if (!log.record({ ticket, price: options.price, usage, outcome, endedAtMs: nowMs() })) isClosed = true
+        if (running.size === 0) options.onIdle()
+      },
+    })
+    running.set(current, ticket.ticket.instanceId)
+  }
+
+  const health = (response: ServerResponse): void => {
+    const status = isClosed ? "draining" : "ok"
+    send(response, 200, JSON.stringify({ status, models: options.models, in_flight: running.size }), load())
+  }
+
+  return {
+    handle: (request, response) => {
+      if (request.url === "/v1/chat/completions" && request.method === "POST") return complete(request, response)
+      if (request.url === "/healthz" && request.method === "GET") return health(response)
+      return refuse(response, NOT_FOUND)
+    },
+    inFlight: (instance) => {
+      let count = 0
+      for (const other of running.values()) if (other === instance) count += 1
+      return count
+    },
+    close: () => {
+      isClosed = true
+    },
+    endAll: () => {
+      for (const current of running.keys()) current.end()
+    },
+  }
+}

@@ -1,0 +1,125 @@
+/**
+ * The chain of usage lines on disk and in memory: appended in groups, kept until acknowledged, compacted.
+ *
+ * @since 0.1.0
+ */
+import * as Crypto from "node:crypto"
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import * as Ref from "effect/Ref"
+import * as Schema from "effect/Schema"
+import * as Semaphore from "effect/Semaphore"
+import { lineBytes, UsageLine } from "@guildhall/protocol/provider/UsageLog"
+import { AgentError } from "./AgentError.ts"
+import { AgentHome } from "./AgentHome.ts"
+import * as UsageFile from "./UsageFile.ts"
+
+/**
+ * What is recorded of a served ticket; the chain adds number and hashes.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Entry = Omit<UsageLine, "number" | "previous" | "hash">
+
+/**
+ * The store. `append` returns once the group is on disk. `acknowledge` answers how many lines it forgot. `lines` are those
+ * that are kept, oldest first.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface UsageStore {
+  readonly append: (entries: ReadonlyArray<Entry>) => Effect.Effect<void, AgentError>
+  readonly acknowledge: (number: number) => Effect.Effect<number, AgentError>
+  readonly lines: Effect.Effect<ReadonlyArray<UsageLine>>
+}
+
+interface State {
+  readonly lines: ReadonlyArray<UsageLine>
+  readonly head: UsageFile.Base
+  /** How many lines on disk have been acknowledged: what a compaction would free. */
+  readonly dead: number
+}
+
+/** A compaction smaller than this is not worth the write. */
+const MIN_DEAD = 64
+const encodeLine = Schema.encodeSync(UsageLine)
+
+const chain = (head: UsageFile.Base, entry: Entry): UsageLine => {
+  const line = { ...entry, number: head.number + 1, previous: head.hash }
+  return { ...line, hash: Crypto.createHash("sha256").update(lineBytes(line)).digest("hex") }
+}
+
+/**
+ * Opens the chain in the home. A last line that a crash cut off is dropped: it belongs to an answer that had not been
+ * logged.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = Effect.gen(function* () {
+  const fs = yield* FileSystem.FileSystem
+  const home = yield* AgentHome
+  const file = home.path(UsageFile.NAME)
+  const failed = Effect.mapError(
+    (error: { readonly message: string }) =>
+      new AgentError({
+        reason: "HomeUnusable",
+        detail: `The usage log ${file} cannot be written: ${error.message}. Free the disk and start the agent again.`,
+      }),
+  )
+  const state = yield* Ref.make<State>(yield* UsageFile.open(file).pipe(failed))
+  const oneAtATime = yield* Semaphore.make(1)
+
+  const write = (rows: ReadonlyArray<unknown>) =>
+    Effect.scoped(
+      Effect.gen(function* () {
+        const handle = yield* fs.open(file, { flag: "a", mode: 0o600 })
+        yield* handle.writeAll(new TextEncoder().encode(rows.map((row) => `${JSON.stringify(row)}\n`).join("")))
+        yield* handle.sync
+      }),
+    ).pipe(failed)
+
+  const compact = Effect.gen(function* () {
+    const { lines, head } = yield* Ref.get(state)
+    const [first] = lines
+    const base = first === undefined ? head : { number: first.number - 1, hash: first.previous }
+    const rows = lines.map((line) => encodeLine(line))
+    yield* home.write(UsageFile.NAME, UsageFile.encode(base, rows))
+    yield* Ref.update(state, (now) => ({ ...now, dead: 0 }))
+  })
+
+  const append = Effect.fnUntraced(function* (entries: ReadonlyArray<Entry>) {
+    const before = yield* Ref.get(state)
+    let head = before.head
+    const lines = entries.map((entry) => {
+      const line = chain(head, entry)
+      head = { number: line.number, hash: line.hash }
+      return line
+    })
+    yield* write(lines.map((line) => ({ line: encodeLine(line) })))
+    yield* Ref.set(state, { ...before, lines: [...before.lines, ...lines], head })
+  })
+
+  const acknowledge = Effect.fnUntraced(function* (number: number) {
+    const { lines, dead } = yield* Ref.get(state)
+    const kept = lines.filter((line) => line.number > number)
+    const gone = lines.length - kept.length
+    if (gone === 0) return 0
+    yield* Ref.update(state, (now) => ({ ...now, lines: kept, dead: dead + gone }))
+    // Rewriting pays once it frees at least as much as it copies.
+    if (dead + gone >= Math.max(MIN_DEAD, kept.length)) yield* compact
+    else yield* write([{ acknowledged: number }])
+    return gone
+  })
+
+  // A write that was begun is finished: half a group would look like a crash.
+  const alone = <A, E>(effect: Effect.Effect<A, E>) => Effect.uninterruptible(oneAtATime.withPermit(effect))
+  const made: UsageStore = {
+    append: (entries) => alone(append(entries)),
+    acknowledge: (number) => alone(acknowledge(number)),
+    lines: Effect.map(Ref.get(state), ({ lines }) => lines),
+  }
+  return made
+})

@@ -1,0 +1,116 @@
+import * as Fs from "node:fs"
+import * as Path from "node:path"
+import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
+import * as NodeServices from "@effect/platform-node/NodeServices"
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Layer } from "effect"
+import * as AgentHome from "../src/AgentHome.ts"
+import * as BackendChoice from "../src/BackendChoice.ts"
+import * as Discover from "../src/backends/Discover.ts"
+import * as DemoModel from "../src/demo/DemoModel.ts"
+import * as AgentProcess from "./AgentProcess.ts"
+import * as ScriptedServer from "./ScriptedServer.ts"
+
+const NOTHING = [{ name: "Nothing", url: "http://127.0.0.1:1" }]
+
+const choosing = Effect.fnUntraced(function* (wish: Partial<BackendChoice.Wish>) {
+  const directory = yield* AgentProcess.temporaryHome
+  const none = { model: undefined, name: undefined, backendUrl: undefined, contextLength: undefined, concurrency: 2 }
+  return yield* BackendChoice.make({ ...none, places: NOTHING, ...wish }).pipe(
+    Effect.provide(
+      AgentHome.layer({ directory }).pipe(
+        Layer.provideMerge(NodeServices.layer),
+        Layer.provideMerge(NodeHttpClient.layerNodeHttp),
+      ),
+    ),
+  )
+})
+
+const failing = (wish: Partial<BackendChoice.Wish>) =>
+  Effect.flip(Effect.scoped(Effect.flatMap(choosing(wish), (backend) => backend.describe)))
+
+const ids = (wish: Partial<BackendChoice.Wish>) =>
+  Effect.gen(function* () {
+    const backend = yield* choosing(wish)
+    return { name: backend.name, models: (yield* backend.describe).map(({ id, contextLength }) => [id, contextLength]) }
+  }).pipe(Effect.scoped)
+
+describe("BackendChoice", () => {
+  it.live("serves a server that it finds, by name, and one of its models", () =>
+    Effect.gen(function* () {
+      const server = yield* ScriptedServer.make({ models: ["llama3.1:8b", "qwen3:4b"] })
+      const places = [...NOTHING, { name: "Ollama", url: server.url }]
+      assert.deepStrictEqual(yield* ids({ places }), { name: "Ollama", models: [["llama3.1:8b", 2048]] })
+      assert.deepStrictEqual((yield* ids({ places, model: "Qwen3:4B" })).models, [["qwen3:4b", 2048]])
+      assert.deepStrictEqual((yield* ids({ places, contextLength: 1000 })).models, [["llama3.1:8b", 1000]])
+      assert.deepStrictEqual((yield* ids({ places, contextLength: 9000 })).models, [["llama3.1:8b", 2048]])
+      const error = yield* failing({ places, model: "meta-llama/Llama-3.1-8B-Instruct" })
+      assert.include(error.message, `Ollama at ${server.url} (llama3.1:8b, qwen3:4b)`)
+      assert.include(error.message, "GGUF")
+    }).pipe(Effect.scoped),
+  )
+
+  it.live("serves the server that was named, all of its chat models or one", () =>
+    Effect.gen(function* () {
+      const server = yield* ScriptedServer.make({ models: ["a", "b", "nomic-embed-text"] })
+      assert.deepStrictEqual((yield* ids({ backendUrl: server.url })).models, [
+        ["a", 2048],
+        ["b", 2048],
+      ])
+      assert.deepStrictEqual((yield* ids({ backendUrl: `${server.url}/v1`, model: "b" })).models, [["b", 2048]])
+      const error = yield* failing({ backendUrl: server.url, model: "c" })
+      assert.include(error.message, "It has: a, b")
+      const nonsense = yield* failing({ backendUrl: "not an address" })
+      assert.include(nonsense.message, "valid address")
+    }).pipe(Effect.scoped),
+  )
+
+  it.live("serves the demo model where nothing is found, and says what it is", () =>
+    Effect.gen(function* () {
+      const [model] = yield* Effect.flatMap(choosing({}), (backend) => backend.describe)
+      assert.deepStrictEqual(model, {
+        id: DemoModel.ID,
+        contextLength: DemoModel.CONTEXT_LENGTH,
+        digest: DemoModel.DIGEST,
+        notice: DemoModel.NOTICE,
+      })
+    }).pipe(Effect.scoped),
+  )
+
+  it.live("serves a file under its own name or the one that was given", () =>
+    Effect.gen(function* () {
+      const directory = yield* AgentProcess.temporaryHome
+      const model = Path.join(directory, "Tiny Model.gguf")
+      Fs.writeFileSync(model, DemoModel.build())
+      const error = yield* failing({ model })
+      assert.include(error.message, "--name")
+      assert.deepStrictEqual((yield* ids({ model, name: "me/tiny", contextLength: 300 })).models, [["me/tiny", 300]])
+      const plain = Path.join(directory, "tiny.gguf")
+      Fs.renameSync(model, plain)
+      assert.deepStrictEqual<unknown>((yield* ids({ model: plain })).models, [["local/tiny", 2048]])
+      for (const damaged of [
+        "GGUF but not really",
+        "",
+        DemoModel.build().subarray(0, 2_000),
+        DemoModel.build().subarray(0, 900_000),
+      ]) {
+        Fs.writeFileSync(plain, damaged)
+        const broken = yield* failing({ model: plain })
+        assert.include(broken.message, "cannot be loaded")
+      }
+    }).pipe(Effect.scoped),
+  )
+
+  it.live("leaves out what answers without being a model server", () =>
+    Effect.gen(function* () {
+      const odd = yield* Effect.forEach(
+        [{ data: "none" }, [], { data: [] }, { data: [{ id: "text-embedding-3" }] }],
+        (listing) => ScriptedServer.make({ listing }),
+      )
+      const found = yield* Discover.find(odd.map(({ url }) => ({ name: "Odd", url }))).pipe(
+        Effect.provide(NodeHttpClient.layerNodeHttp),
+      )
+      assert.deepStrictEqual(found, [])
+    }).pipe(Effect.scoped),
+  )
+})

@@ -12,6 +12,7 @@ import * as SqlClient from "effect/sql/SqlClient"
 import type * as SqlError from "effect/sql/SqlError"
 import { existsSync, mkdirSync, readFileSync, realpathSync } from "node:fs"
 import path from "node:path"
+import * as AppConfig from "./AppConfig.ts"
 import type { Settings } from "./AppConfig.ts"
 import * as Postgres from "./embedded/Postgres.ts"
 import * as HomeLock from "./HomeLock.ts"
@@ -137,10 +138,16 @@ export const forCommand = (
   })
 
 /**
- * A `SqlClient` for a command, see {@link forCommand}.
+ * A `SqlClient` for a command of `guildhall`, with the market running or stopped, see {@link forCommand}. Give it with
+ * `Command.provide(Database.layerForCommand)`: then nothing is started before the command runs.
  *
  * @category layers
  * @since 0.1.0
  */
-export const layerForCommand = (settings: Settings, purpose: string) =>
-  Layer.unwrap(Effect.map(forCommand(settings, purpose), (url) => PgClient.layer({ url, maxConnections: 4 })))
+export const layerForCommand = Layer.unwrap(
+  Effect.gen(function* () {
+    const settings = yield* AppConfig.load
+    const url = yield* forCommand(settings, "a command of guildhall")
+    return PgClient.layer({ url, maxConnections: 4 })
+  }),
+)

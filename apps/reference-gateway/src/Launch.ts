@@ -9,7 +9,7 @@ import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Scope from "effect/Scope"
 import { createServer } from "node:net"
-import { fileURLToPath } from "node:url"
+import path from "node:path"
 import type { Settings } from "./AppConfig.ts"
 import * as Child from "./Child.ts"
 import * as Database from "./Database.ts"
@@ -130,7 +130,7 @@ const urlOf = (settings: Settings, port: number): string => {
  * @category queries
  * @since 0.1.0
  */
-export const agentProgram = (): string => fileURLToPath(import.meta.resolve("@guildhall/agent/main"))
+export const agentProgram: string = path.resolve(import.meta.dirname, "../../../packages/agent/src/main.ts")
 
 /** The agent gets its own settings only: it must not hold what the gateway holds. */
 const agentEnvironment = (agent: AgentCommand): NodeJS.ProcessEnv => {

@@ -4,6 +4,7 @@
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
+import * as Runtime from "effect/Runtime"
 import * as CliError from "effect/cli/CliError"
 import * as Child from "./Child.ts"
 import { LaunchError } from "./LaunchError.ts"
@@ -42,14 +43,14 @@ const onGuardianDeath = (callback: () => void): void => {
 
 const exitCode = (exit: Exit.Exit<unknown, unknown>, isStopped: boolean): number => {
   if (exit._tag === "Success" || (isStopped && Cause.hasInterruptsOnly(exit.cause))) return 0
-  return 1
+  return exit._tag === "Failure" ? Runtime.getErrorExitCode(Cause.squash(exit.cause)) : 1
 }
 
 const report = (exit: Exit.Exit<unknown, unknown>): void => {
   if (exit._tag === "Success" || Cause.hasInterruptsOnly(exit.cause)) return
   const error = Cause.squash(exit.cause)
-  // What is wrong with a command line has been told by effect/cli, with the help.
-  if (CliError.isCliError(error)) return
+  // Told already: a wrong command line by effect/cli, with the help, and what a command reported itself.
+  if (CliError.isCliError(error) || !Runtime.getErrorReported(error)) return
   // A letter is printed as it is; anything else is a defect of ours, told in full.
   process.stderr.write(`\n${error instanceof LaunchError ? error.message : Cause.pretty(exit.cause)}\n`)
 }

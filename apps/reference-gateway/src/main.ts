@@ -8,9 +8,11 @@ import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as Option from "effect/Option"
 import * as References from "effect/References"
+import * as CliConfig from "effect/cli/CliConfig"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
-import * as App from "./App.ts"
+import * as GlobalFlag from "effect/cli/GlobalFlag"
+import * as ReceiptCommand from "@guildhall/journal/ReceiptCommand"
 import * as AppConfig from "./AppConfig.ts"
 import * as Launch from "./Launch.ts"
 import * as Terminal from "./Terminal.ts"
@@ -34,7 +36,9 @@ const start = Command.make(
     const settings = Option.isSome(model) ? AppConfig.withModel(environment, model.value) : environment
     const market = Effect.gen(function* () {
       yield* warnOfUnknown
-      yield* Launch.launch({ settings, app: App.make, print: Console.log })
+      // Loaded here, so that the other commands do not wait for the whole gateway.
+      const App = yield* Effect.promise(() => import("./App.ts"))
+      yield* Launch.launch({ settings, app: App.make, print: (line) => Console.log(line) })
       return yield* Effect.never
     })
     yield* Effect.scoped(market).pipe(Effect.provideService(References.MinimumLogLevel, settings.logLevel))
@@ -43,12 +47,15 @@ const start = Command.make(
 
 const guildhall = Command.make("guildhall").pipe(
   Command.withDescription("Run a market in AI inference"),
-  Command.withSubcommands([start]),
+  Command.withSubcommands([start, ReceiptCommand.command]),
 )
 
 // Standard output is for the facts that scripts read; everything told along the way goes to standard error.
 const logging = Layer.merge(Logger.layer([Logger.consolePretty()]), Layer.succeed(Logger.LogToStderr, true))
 
+// The level of the log is a setting like the others, not a flag.
+const flags = CliConfig.layer({ builtIns: [GlobalFlag.Help, GlobalFlag.Version, GlobalFlag.Completions] })
+
 Terminal.runMain(
-  Command.run(guildhall, { version: "0.0.0" }).pipe(Effect.provide(Layer.merge(NodeServices.layer, logging))),
+  Command.run(guildhall, { version: "0.0.0" }).pipe(Effect.provide(Layer.mergeAll(NodeServices.layer, logging, flags))),
 )

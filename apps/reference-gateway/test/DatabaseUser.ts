@@ -1,7 +1,6 @@
 /** A command on the market's database, as `guildhall ledger verify` is one: says how many notes there are. */
 import * as Effect from "effect/Effect"
 import * as SqlClient from "effect/sql/SqlClient"
-import * as AppConfig from "../src/AppConfig.ts"
 import * as Database from "../src/Database.ts"
 import * as Terminal from "../src/Terminal.ts"
 
@@ -11,9 +10,4 @@ const count = Effect.gen(function* () {
   process.stdout.write(`notes ${rows[0]?.n}\n`)
 })
 
-const program = Effect.gen(function* () {
-  const settings = yield* AppConfig.load
-  yield* Effect.provide(count, Database.layerForCommand(settings, "guildhall test"))
-})
-
-Terminal.runMain(program)
+Terminal.runMain(Effect.provide(count, Database.layerForCommand))

@@ -8,7 +8,7 @@ import type { IncomingMessage, ServerResponse } from "node:http"
 import type { Usage } from "@guildhall/core/Usage"
 import type { Dispatch } from "@guildhall/protocol/ProviderTransport"
 import type { UsageLine } from "@guildhall/protocol/provider/UsageLog"
-import type { Backend } from "./Backend.ts"
+import type { Backend, BackendSink } from "./Backend.ts"
 import type { OpenAIError } from "./OpenAIError.ts"
 import * as UsageReader from "./UsageReader.ts"
 
@@ -46,6 +46,72 @@ const HOP = new Set(["connection", "keep-alive", "transfer-encoding", "content-l
 const passHeaders = (headers: Readonly<Record<string, string>>) =>
   Object.fromEntries(Object.entries(headers).filter(([name]) => !HOP.has(name)))
 
+/** What an exchange has come to know. */
+interface State {
+  isDone: boolean
+  dispatch: Dispatch | undefined
+  reader: UsageReader.UsageReader | undefined
+  /** What a backend that counts by itself has counted. */
+  counted: Usage | undefined
+}
+
+const finish = (state: State, options: Options, outcome: UsageLine["outcome"]): void => {
+  if (state.isDone) return
+  state.isDone = true
+  options.onDone(state.counted ?? state.reader?.usage() ?? {}, outcome)
+}
+
+/** What the backend tells goes to the gateway, and past the reader of usage. */
+const sinkOf = (state: State, options: Options, requestBytes: number): BackendSink => {
+  const { response } = options
+  let status = 0
+  return {
+    onUsage: (usage) => {
+      state.counted = usage
+    },
+    onStart: (code, headers) => {
+      status = code
+      const stream = headers["content-type"]?.startsWith("text/event-stream") ?? false
+      state.reader = UsageReader.make({ stream, requestBytes })
+      response.writeHead(code, { ...passHeaders(headers), ...options.headers() })
+    },
+    onData: (chunk) => {
+      state.reader?.read(chunk)
+      return response.write(chunk)
+    },
+    onEnd: () => {
+      response.end()
+      finish(state, options, status < 400 ? "completed" : "failed")
+    },
+    onError: (error) => {
+      if (response.headersSent) response.destroy()
+      else options.refuse({ status: 502, code: "provider_error", message: `The backend failed: ${error.detail}` })
+      finish(state, options, error.reason === "Cancelled" ? "aborted" : "failed")
+    },
+  }
+}
+
+/** Reads the body and hands it on; one that is too large is refused before it has come. */
+const receive = (state: State, options: Options): void => {
+  const { backend, request } = options
+  const declared = Number(request.headers["content-length"] ?? 0)
+  const chunks: Array<Uint8Array> = []
+  let bytes = 0
+  request.on("data", (chunk: Uint8Array) => {
+    if (state.isDone) return
+    bytes += chunk.length
+    if (Math.max(bytes, declared) <= MAX_BODY) return void chunks.push(chunk)
+    options.refuse({ status: 413, code: "body_too_large", message: "The body is larger than a provider takes." })
+    return finish(state, options, "failed")
+  })
+  request.on("end", () => {
+    if (state.isDone) return
+    const body = Buffer.concat(chunks)
+    chunks.length = 0
+    state.dispatch = backend.dispatch({ path: "/v1/chat/completions", body }, sinkOf(state, options, body.length))
+  })
+}
+
 /**
  * Begins an exchange.
  *
@@ -53,73 +119,16 @@ const passHeaders = (headers: Readonly<Record<string, string>>) =>
  * @since 0.1.0
  */
 export const exchange = (options: Options): Exchange => {
-  const { backend, request, response } = options
-  const chunks: Array<Uint8Array> = []
-  let bodyBytes = 0
-  let dispatch: Dispatch | undefined
-  let reader: UsageReader.UsageReader | undefined
-  let counted: Usage | undefined
-  let done = false
-
-  const finish = (outcome: UsageLine["outcome"]) => {
-    if (done) return
-    done = true
-    options.onDone(counted ?? reader?.usage() ?? {}, outcome)
-  }
-
-  const serve = () => {
-    const body = Buffer.concat(chunks)
-    chunks.length = 0
-    let status = 0
-    dispatch = backend.dispatch(
-      { path: "/v1/chat/completions", body },
-      {
-        onUsage: (usage) => {
-          counted = usage
-        },
-        onStart: (code, headers) => {
-          status = code
-          const stream = headers["content-type"]?.startsWith("text/event-stream") ?? false
-          reader = UsageReader.make({ stream, requestBytes: body.length })
-          response.writeHead(code, { ...passHeaders(headers), ...options.headers() })
-        },
-        onData: (chunk) => {
-          reader?.read(chunk)
-          return response.write(chunk)
-        },
-        onEnd: () => {
-          response.end()
-          finish(status < 400 ? "completed" : "failed")
-        },
-        onError: (error) => {
-          if (response.headersSent) response.destroy()
-          else options.refuse({ status: 502, code: "provider_error", message: `The backend failed: ${error.detail}` })
-          finish(error.reason === "Cancelled" ? "aborted" : "failed")
-        },
-      },
-    )
-  }
-
+  const { request, response } = options
+  const state: State = { isDone: false, dispatch: undefined, reader: undefined, counted: undefined }
   const stop = (detail: string) => {
-    if (done) return
-    // A backend tells its last count before it returns from `cancel`.
-    dispatch?.cancel(detail)
-    finish("aborted")
+    if (state.isDone) return
+    state.dispatch?.cancel(detail)
+    finish(state, options, "aborted")
   }
-
-  request.on("data", (chunk: Uint8Array) => {
-    bodyBytes += chunk.length
-    if (bodyBytes > MAX_BODY || Number(request.headers["content-length"] ?? 0) > MAX_BODY) {
-      if (!done)
-        options.refuse({ status: 413, code: "body_too_large", message: "The body is larger than a provider takes." })
-      finish("failed")
-    } else chunks.push(chunk)
-  })
-  request.on("end", () => {
-    if (!done) serve()
-  })
+  receive(state, options)
   request.on("error", () => stop("the request failed"))
-  response.on("drain", () => dispatch?.resume())
+  response.on("drain", () => state.dispatch?.resume())
   response.on("error", () => stop("the response failed"))
   response.on("close", () => {
     if (!response.writableFinished) stop("the gateway went away")

@@ -79,11 +79,13 @@ describe("LlamaCpp", () => {
 
     it.effect("fills its context and no more", () =>
       Effect.gen(function* () {
-        const almost = [{ role: "user", content: "market ".repeat(508) }]
+        const words = (count: number) => [{ role: "user", content: Array<string>(count).fill("market").join(" ") }]
+        const hundred = yield* textOf({ messages: words(100), max_tokens: 1 })
+        const almost = words(512 - 3 - (hundred.usage.prompt_tokens - 100))
         const { usage, reason } = yield* textOf({ messages: almost, max_tokens: undefined, seed: 1 })
         assert.strictEqual(reason, "length")
         assert.strictEqual(usage.total_tokens, 512)
-        const long = yield* ask({ messages: [{ role: "user", content: "market ".repeat(600) }] })
+        const long = yield* ask({ messages: words(600) })
         assert.strictEqual(long.status, 400)
         assert.include(long.text, "context_too_long")
         assert.include(long.text, "512")

@@ -1,0 +1,175 @@
+/**
+ * Money in: a top-up goes through one of the market's rails, and what the rail has moved is posted once.
+ *
+ * @since 0.1.0
+ */
+import * as Context from "effect/Context"
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Schema from "effect/Schema"
+import * as Asset from "@guildhall/core/Asset"
+import type { MemberId } from "@guildhall/core/Member"
+import * as Money from "@guildhall/core/Money"
+import type { ReasonCode } from "@guildhall/core/Reason"
+import { JournalEntryJson } from "@guildhall/journal/JournalEntry"
+import * as Account from "@guildhall/ledger/Account"
+import { Ledger } from "@guildhall/ledger/Ledger"
+import { Conflict, type LedgerError } from "@guildhall/ledger/LedgerError"
+import type { RailError } from "@guildhall/ledger/Movement"
+import type { PaymentRail } from "@guildhall/ledger/PaymentRail"
+import { Members } from "@guildhall/registry/Members"
+import type { RegistryError } from "@guildhall/registry/RegistryError"
+import { Market } from "./Market.ts"
+
+/**
+ * A top-up as it is asked for. `amount` is a decimal in whole ones of the charge asset; `actor` is who asked.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface TopUp {
+  readonly actor: MemberId
+  readonly member: MemberId
+  readonly amount: string
+  readonly rail: string | undefined
+  readonly idempotencyKey: string
+}
+
+/**
+ * The rails that the definition's `topUps` name, resolved, in its order.
+ *
+ * @category services
+ * @since 0.1.0
+ */
+export class TopUpRails extends Context.Service<TopUpRails, ReadonlyArray<PaymentRail>>()(
+  "@guildhall/gateway/TopUpRails",
+) {}
+
+/**
+ * Why a top-up was refused.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class TopUpRefused extends Schema.TaggedError<TopUpRefused>()("TopUpRefused", {
+  code: Schema.Literals(["invalid_request", "not_found", "idempotency_conflict", "service_unavailable"]),
+  detail: Schema.String,
+}) {
+  override get message(): string {
+    return this.detail
+  }
+}
+
+/**
+ * The service.
+ *
+ * @category services
+ * @since 0.1.0
+ */
+export class TopUps extends Context.Service<
+  TopUps,
+  {
+    /** Tops up a buyer, once for each rail and key. */
+    readonly start: (
+      topUp: TopUp,
+    ) => Effect.Effect<
+      { readonly account: Account.Account; readonly added: bigint; readonly replayed: boolean },
+      TopUpRefused | LedgerError | RegistryError
+    >
+  }
+>()("@guildhall/gateway/TopUps") {}
+
+const refuse = (code: TopUpRefused["code"] & ReasonCode, detail: string) => new TopUpRefused({ code, detail })
+
+const ofRail = (error: RailError): TopUpRefused => {
+  switch (error.reason) {
+    case "Conflict":
+      return refuse("idempotency_conflict", error.message)
+    case "Refused":
+      return refuse("invalid_request", error.message)
+    case "NotFound":
+    case "Unavailable":
+      return refuse("service_unavailable", error.message)
+  }
+}
+
+const encodeEntry = Schema.encodeEffect(JournalEntryJson)
+
+const make = Effect.gen(function* () {
+  const rails = yield* TopUpRails
+  const { definition } = yield* Market
+  const ledger = yield* Ledger
+  const members = yield* Members
+  const asset = definition.assets.find(({ code }) => code === definition.chargeAsset) ?? Asset.USD
+
+  const amountOf = (text: string) =>
+    Effect.fromResult(Money.parse(text, asset)).pipe(
+      Effect.mapError((detail) => refuse("invalid_request", detail)),
+      Effect.filterOrFail(
+        (amount) => amount > 0n,
+        () => refuse("invalid_request", `"${text}" adds nothing. Give an amount above zero.`),
+      ),
+    )
+
+  const open = (id: Account.AccountId, kind: "buyer" | "external", floor: bigint | null) =>
+    Effect.catch(ledger.open({ id, kind, asset: asset.code, floor }), (error: LedgerError) =>
+      // It exists on other terms, such as a credit line: it stays as it is.
+      error.reason instanceof Conflict ? Effect.void : Effect.fail(error),
+    )
+
+  const moved = Effect.fnUntraced(function* (rail: PaymentRail, topUp: TopUp, amount: bigint) {
+    const { member, idempotencyKey } = topUp
+    const { state } = yield* Effect.mapError(rail.start({ idempotencyKey, member, asset: asset.code, amount }), ofRail)
+    if (state._tag === "Succeeded") return
+    return yield* state._tag === "Failed"
+      ? refuse("invalid_request", `The rail ${rail.name} refused it: ${state.detail}`)
+      : refuse("service_unavailable", `The rail ${rail.name} has not finished. Ask again with the same key.`)
+  })
+
+  return TopUps.of({
+    start: Effect.fn("TopUps.start")(function* (topUp) {
+      const amount = yield* amountOf(topUp.amount)
+      const rail = topUp.rail === undefined ? rails[0] : rails.find(({ name }) => name === topUp.rail)
+      if (rail === undefined) {
+        const known = rails.length === 0 ? "It has none." : `It has: ${rails.map(({ name }) => name).join(", ")}.`
+        return yield* refuse("not_found", `This market has no such rail for top-ups. ${known}`)
+      }
+      if ((yield* members.find(topUp.member)) === undefined) {
+        return yield* refuse("not_found", `There is no member ${topUp.member}. Create it first.`)
+      }
+      yield* moved(rail, topUp, amount)
+      const account = Account.ids.buyer(topUp.member)
+      const external = Account.ids.external(rail.fundingSource)
+      yield* open(account, "buyer", 0n)
+      yield* open(external, "external", null)
+      const idempotencyKey = `top-up:${rail.name}:${topUp.idempotencyKey}`
+      const body = yield* encodeEntry({
+        _tag: "OperatorActed",
+        id: idempotencyKey,
+        actor: topUp.actor,
+        act: "member.toppedUp",
+        subject: `${topUp.member} by ${amount} ${asset.code} through ${rail.name}`,
+        atMs: yield* Clock.currentTimeMillis,
+      }).pipe(Effect.orDie)
+      const { replayed } = yield* ledger.post({
+        idempotencyKey,
+        kind: "topUp",
+        legs: [
+          { account: external, amount: -amount },
+          { account, amount },
+        ],
+        attachments: [{ kind: "operator.acted", body }],
+      })
+      return { account: yield* ledger.account(account), added: amount, replayed }
+    }),
+  })
+})
+
+/**
+ * Top-ups through the market's rails.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer: Layer.Layer<TopUps, never, TopUpRails | Market | Ledger | Members> = Layer.effect(TopUps, make)

@@ -1,0 +1,51 @@
+/**
+ * Mounts the control lane on an Effect `HttpRouter`: the API, its OpenAPI document and page, and the metrics.
+ *
+ * @since 0.1.0
+ */
+import * as Layer from "effect/Layer"
+import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
+import * as HttpApiScalar from "effect/http-api/HttpApiScalar"
+import * as PrometheusMetrics from "effect/observability/PrometheusMetrics"
+import { ControlApi } from "@guildhall/protocol/api/ControlApi"
+import * as TopUps from "../TopUps.ts"
+import * as BalanceRoutes from "./BalanceRoutes.ts"
+import * as BodyGuard from "./BodyGuard.ts"
+import * as HealthRoutes from "./HealthRoutes.ts"
+import * as KeyAccess from "./KeyAccess.ts"
+import * as MarketRoutes from "./MarketRoutes.ts"
+import * as OperatorRoutes from "./OperatorRoutes.ts"
+import * as ProvidersRoutes from "./ProvidersRoutes.ts"
+import * as ReceiptsRoutes from "./ReceiptsRoutes.ts"
+import * as RequestsRoutes from "./RequestsRoutes.ts"
+
+export { TopUpRails } from "../TopUps.ts"
+
+/**
+ * The handlers of every group, for a host that mounts `ControlApi` itself.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerHandlers = Layer.mergeAll(
+  ProvidersRoutes.layer,
+  RequestsRoutes.layer,
+  ReceiptsRoutes.layer,
+  BalanceRoutes.layer,
+  OperatorRoutes.layer,
+  MarketRoutes.layer,
+  HealthRoutes.layer,
+).pipe(Layer.provide([BodyGuard.layer, KeyAccess.layer, TopUps.layer]))
+
+/**
+ * The whole lane: the API, `/openapi.json`, its page at `/docs`, and Prometheus' metrics at `/metrics`. Keep `/metrics`
+ * to yourself where the port is open to the world: it names models, and counts requests.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer = Layer.mergeAll(
+  HttpApiBuilder.layer(ControlApi, { openapiPath: "/openapi.json" }).pipe(Layer.provide(layerHandlers)),
+  HttpApiScalar.layer(ControlApi, { path: "/docs" }),
+  PrometheusMetrics.layerHttp({ path: "/metrics" }),
+)

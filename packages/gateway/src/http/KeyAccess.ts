@@ -1,0 +1,44 @@
+/**
+ * Access to the control lane by the API keys of the registry.
+ *
+ * @since 0.1.0
+ */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Redacted from "effect/Redacted"
+import { Access, Caller, Roles } from "@guildhall/protocol/api/Access"
+import { Problem } from "@guildhall/protocol/api/Problem"
+import { Members } from "@guildhall/registry/Members"
+import * as Problems from "./internal/Problems.ts"
+
+/**
+ * Looks the key up, and asks whether its role is one that the endpoint is open to. An unknown key and a revoked one get
+ * the same answer.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer: Layer.Layer<Access, never, Members> = Layer.effect(
+  Access,
+  Effect.gen(function* () {
+    const members = yield* Members
+    return Access.of({
+      bearer: Effect.fnUntraced(function* (handle, { credential, endpoint, group }) {
+        if (Redacted.value(credential) === "") {
+          return yield* Problem.of("missing_api_key", "Send an API key: `Authorization: Bearer sk-…`.")
+        }
+        const key = yield* Problems.answer(members.authenticate(credential))
+        if (key === undefined) return yield* Problem.of("invalid_api_key")
+        const roles = Context.get(Context.merge(group.annotations, endpoint.annotations), Roles)
+        if (!roles.includes(key.role)) {
+          return yield* Problem.of(
+            "insufficient_role",
+            `This needs a key of the role ${roles.join(" or ")}, and this one is a ${key.role}'s.`,
+          )
+        }
+        return yield* Effect.provideService(handle, Caller, { memberId: key.memberId, keyId: key.id, role: key.role })
+      }),
+    })
+  }),
+)

@@ -68,7 +68,8 @@ const Body = Schema.Struct({
 const decode = Schema.decodeUnknownResult(Body)
 const parseJson = Schema.decodeUnknownResult(Schema.fromJsonString(Schema.Unknown))
 
-const refuse = (code: string, message: string) => Result.fail<OpenAIError>({ status: 400, code, message })
+const refuse = (code: "invalid_json" | "invalid_request", message: string) =>
+  Result.fail<OpenAIError>({ status: 400, code, message })
 
 /** What the body asks for that an embedded engine does not do. */
 const unsupported = (body: typeof Body.Type): string | undefined => {

@@ -57,8 +57,6 @@ export class InferenceLane extends Context.Service<
     readonly handle: (endpoint: Endpoint) => (request: IncomingMessage, response: ServerResponse) => Effect.Effect<void>
     /** How many requests are under way, settlements included. */
     readonly inFlight: () => number
-    /** Whether the lane has stopped taking new requests. */
-    readonly isDraining: () => boolean
     /**
      * Takes no new requests, lets those under way go on for `deadlineMs`, then ends their streams in-band. Returns when
      * all are settled; it waits for that as long as it is not interrupted.
@@ -175,7 +173,6 @@ const make = Effect.gen(function* () {
   return InferenceLane.of({
     handle: () => handle,
     inFlight: () => flights.size,
-    isDraining: () => flights.draining,
     drain: Effect.fn("InferenceLane.drain")(function* (deadlineMs) {
       flights.draining = true
       yield* Effect.timeoutOption(empty, deadlineMs)

@@ -37,16 +37,6 @@ export interface TopUp {
 }
 
 /**
- * The rails that the definition's `topUps` name, resolved, in its order.
- *
- * @category services
- * @since 0.1.0
- */
-export class TopUpRails extends Context.Service<TopUpRails, ReadonlyArray<PaymentRail>>()(
-  "@guildhall/gateway/TopUpRails",
-) {}
-
-/**
  * Why a top-up was refused.
  *
  * @category errors
@@ -96,8 +86,7 @@ const ofRail = (error: RailError): TopUpRefused => {
 
 const encodeEntry = Schema.encodeEffect(JournalEntryJson)
 
-const make = Effect.gen(function* () {
-  const rails = yield* TopUpRails
+const makeService = Effect.fnUntraced(function* (rails: ReadonlyArray<PaymentRail>) {
   const { definition } = yield* Market
   const ledger = yield* Ledger
   const members = yield* Members
@@ -167,9 +156,11 @@ const make = Effect.gen(function* () {
 })
 
 /**
- * Top-ups through the market's rails.
+ * Top-ups through these rails, those that the definition's `topUps` name, resolved, in its order.
  *
  * @category layers
  * @since 0.1.0
  */
-export const layer: Layer.Layer<TopUps, never, TopUpRails | Market | Ledger | Members> = Layer.effect(TopUps, make)
+export const layer = (options: {
+  readonly rails: ReadonlyArray<PaymentRail>
+}): Layer.Layer<TopUps, never, Market | Ledger | Members> => Layer.effect(TopUps, makeService(options.rails))

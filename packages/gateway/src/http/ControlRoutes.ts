@@ -8,7 +8,6 @@ import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
 import * as HttpApiScalar from "effect/http-api/HttpApiScalar"
 import * as PrometheusMetrics from "effect/observability/PrometheusMetrics"
 import { ControlApi } from "@guildhall/protocol/api/ControlApi"
-import * as TopUps from "../TopUps.ts"
 import * as BalanceRoutes from "./BalanceRoutes.ts"
 import * as BodyGuard from "./BodyGuard.ts"
 import * as HealthRoutes from "./HealthRoutes.ts"
@@ -18,8 +17,6 @@ import * as OperatorRoutes from "./OperatorRoutes.ts"
 import * as ProvidersRoutes from "./ProvidersRoutes.ts"
 import * as ReceiptsRoutes from "./ReceiptsRoutes.ts"
 import * as RequestsRoutes from "./RequestsRoutes.ts"
-
-export { TopUpRails } from "../TopUps.ts"
 
 /**
  * The handlers of every group, for a host that mounts `ControlApi` itself.
@@ -35,7 +32,7 @@ export const layerHandlers = Layer.mergeAll(
   OperatorRoutes.layer,
   MarketRoutes.layer,
   HealthRoutes.layer,
-).pipe(Layer.provide([BodyGuard.layer, KeyAccess.layer, TopUps.layer]))
+).pipe(Layer.provide([BodyGuard.layer, KeyAccess.layer]))
 
 /**
  * The whole lane: the API, `/openapi.json`, its page at `/docs`, and Prometheus' metrics at `/metrics`. Keep `/metrics`

@@ -75,6 +75,13 @@ export const explain = (place: Place, log: ServerLog): LaunchError => {
       todo: "Go back to the version of Guildhall that made it, or choose another home with GUILDHALL_HOME.",
     })
   }
+  if (/could not look up effective user ID/.test(words)) {
+    return new LaunchError({
+      what: "PostgreSQL makes a database only for a user with a name, and this one has a number alone.",
+      why,
+      todo: "Add the user to /etc/passwd (containers often lack the line), or name another server with DATABASE_URL.",
+    })
+  }
   return new LaunchError({
     what: `The embedded PostgreSQL could not start in ${place.root}.`,
     why: why === "" ? "It said nothing." : why,

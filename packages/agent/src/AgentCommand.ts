@@ -30,11 +30,11 @@ const Count = Schema.Int.pipe(Schema.check(Schema.isBetween({ minimum: 1, maximu
 const Port = Schema.Int.pipe(Schema.check(Schema.isBetween({ minimum: 0, maximum: 65_535 })))
 const Tokens = Schema.Int.pipe(Schema.check(Schema.isBetween({ minimum: 64, maximum: 100_000_000 })))
 
-const price = (name: string, variable: string, about: string) =>
+const price = (name: string, variable: string, about: string, fallback: number) =>
   Flag.Finite(name).pipe(
-    Flag.withDescription(`${about}, in whole cents for a million tokens`),
+    Flag.withDescription(`${about}, in whole cents for a million tokens (${fallback})`),
     Flag.withFallbackConfig(Config.Finite(variable)),
-    Flag.withDefault(0),
+    Flag.withDefault(fallback),
     Flag.withSchema(Cents),
   )
 
@@ -60,8 +60,8 @@ const flags = {
   ),
   name: text("name", "The id under which a file is sold, such as meta-llama/Llama-3.1-8B-Instruct"),
   backend: text("backend", "Address of a server that speaks OpenAI's API, such as http://127.0.0.1:11434"),
-  inputPrice: price("input-price", "GUILDHALL_INPUT_PRICE", "Price of what is read"),
-  outputPrice: price("output-price", "GUILDHALL_OUTPUT_PRICE", "Price of what is written"),
+  inputPrice: price("input-price", "GUILDHALL_INPUT_PRICE", "Price of what is read", 10),
+  outputPrice: price("output-price", "GUILDHALL_OUTPUT_PRICE", "Price of what is written", 20),
   concurrency: Flag.Int("concurrency").pipe(
     Flag.withDescription("Requests at a time (4)"),
     Flag.withSchema(Count),

@@ -53,6 +53,9 @@ export interface Options {
 /** The gateway keeps connections; this lies above its own idle time, so that it is the one to close. */
 const KEEP_ALIVE_MS = 75_000
 const REQUEST_MS = 60_000
+/** A backend that needs longer to name its models is not up; the answer holds for a while, so checks cost it nothing. */
+const CHECK_MS = 3_000
+const CHECK_HOLDS_MS = 2_000
 /** Health checks and connections that are kept open come on top of the requests. */
 const SPARE_CONNECTIONS = 64
 /** What was broken off ends at once; this is for the callbacks to come through. */
@@ -96,13 +99,17 @@ const close = (server: Http.Server, reception: Reception.Reception) =>
  */
 export const make = Effect.fnUntraced(function* (options: Options) {
   const log = yield* UsageLog
+  const backend = yield* Backend
   const clock = yield* Clock.Clock
   const served = (yield* log.pending).map((line) => line.ticket.ticket)
   const gate = TicketGate.make({ price: options.price, served })
   const idle = yield* Latch.make(true)
+  const isUp = yield* Effect.cachedWithTTL(Effect.isSuccess(Effect.timeout(backend.describe, CHECK_MS)), CHECK_HOLDS_MS)
+  const fork = Effect.runForkWith(yield* Effect.context<never>())
   const reception = Reception.make({
     ...options,
-    backend: yield* Backend,
+    backend,
+    check: (tell) => void fork(Effect.map(isUp, tell)),
     gate,
     log,
     nowMs: () => clock.currentTimeMillisUnsafe(),

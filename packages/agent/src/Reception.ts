@@ -29,6 +29,8 @@ export interface Options {
   readonly concurrency: number
   readonly models: ReadonlyArray<string>
   readonly price: PriceSheet
+  /** Tells whether the backend is up. */
+  readonly check: (tell: (isUp: boolean) => void) => void
   readonly onIdle: () => void
   readonly onBusy: () => void
 }
@@ -130,10 +132,12 @@ export const make = (options: Options): Reception => {
     running.set(current, ticket.ticket.instanceId)
   }
 
-  const health = (response: ServerResponse): void => {
-    const status = isClosed ? "draining" : "ok"
-    send(response, 200, JSON.stringify({ status, models: options.models, in_flight: running.size }), load())
-  }
+  const health = (response: ServerResponse): void =>
+    options.check((isUp) => {
+      const status = isClosed ? "draining" : isUp ? "ok" : "backend_down"
+      const body = JSON.stringify({ status, models: options.models, in_flight: running.size })
+      send(response, status === "ok" ? 200 : 503, body, load())
+    })
 
   return {
     handle: (request, response) => {

@@ -251,6 +251,18 @@ describe("AgentServer", () => {
     }).pipe(Effect.scoped),
   )
 
+  it.live("fails its health check while the backend is down", () =>
+    Effect.gen(function* () {
+      const backend = OpenAICompatible.layer({ url: "http://127.0.0.1:1" }).pipe(
+        Layer.provide(NodeHttpClient.layerNodeHttp),
+      )
+      const { url } = yield* serving(backend)
+      const health = yield* Effect.promise(() => fetch(`${url}/healthz`))
+      assert.strictEqual(health.status, 503)
+      assert.strictEqual((yield* Effect.promise(() => health.json())).status, "backend_down")
+    }).pipe(Effect.scoped),
+  )
+
   it.live("answers 502 where the server is not there", () =>
     Effect.gen(function* () {
       const backend = OpenAICompatible.layer({ url: "http://127.0.0.1:1" }).pipe(

@@ -37,6 +37,13 @@ const tooLong = (prompt: number, contextLength: number): OpenAIError.OpenAIError
   message: `The messages take ${prompt} tokens and the context holds ${contextLength}, the answer included. Send less.`,
 })
 
+/** Chat formats are programs of the model's makers, and some refuse orders of messages that they do not expect. */
+const noFormat = (cause: unknown): OpenAIError.OpenAIError => ({
+  status: 400,
+  code: "invalid_request",
+  message: `The model's chat format does not take these messages: ${cause instanceof Error ? cause.message : String(cause)}`,
+})
+
 /** One answer under way. All of it runs in callbacks: these are the bytes of the inference lane. */
 const answer = (
   engine: LlamaEngine.LlamaEngine,
@@ -44,7 +51,9 @@ const answer = (
   options: { readonly created: number; readonly sink: BackendSink; readonly signal: AbortSignal },
 ): void => {
   const { sink, signal } = options
-  const prompt = engine.countPrompt(request.messages)
+  const counted = Result.try(() => engine.countPrompt(request.messages))
+  if (Result.isFailure(counted)) return refuse(sink, noFormat(counted.failure))
+  const prompt = counted.success
   const room = engine.contextLength - prompt
   if (room < 1) return refuse(sink, tooLong(prompt, engine.contextLength))
   const writer = ChatWriter.make(request, {
@@ -55,19 +64,26 @@ const answer = (
   const send = (bytes: Uint8Array | undefined) => {
     if (bytes !== undefined && !signal.aborted) sink.onData(bytes)
   }
-  const fail = (detail: string) => {
-    if (!signal.aborted) sink.onError({ reason: "ClosedEarly", detail })
-  }
-  if (request.stream) {
+  let hasBegun = false
+  /** Not before there is something to say: until then the gateway may still go elsewhere. */
+  const begin = () => {
+    if (hasBegun || signal.aborted) return
+    hasBegun = true
     sink.onStart(200, { "content-type": writer.contentType, "cache-control": "no-cache" })
     send(writer.begin())
+  }
+  const fail = (detail: string) => {
+    if (!signal.aborted) sink.onError({ reason: "ClosedEarly", detail })
   }
   const generated = engine.generate({
     request,
     signal,
     maxTokens: Math.min(request.maxTokens ?? room, room),
     seed: request.seed ?? Crypto.randomInt(2 ** 31),
-    onText: (kind, text) => send(writer.delta(kind, text)),
+    onText: (kind, text) => {
+      if (request.stream) begin()
+      send(writer.delta(kind, text))
+    },
     onTokens: (count) => {
       completion += count
       if (!signal.aborted) sink.onUsage?.({ inputToken: prompt, outputToken: completion })
@@ -76,7 +92,7 @@ const answer = (
   const end = (reason: "stop" | "length" | "aborted") => {
     if (signal.aborted || reason === "aborted") return
     sink.onUsage?.({ inputToken: prompt, outputToken: completion })
-    if (!request.stream) sink.onStart(200, { "content-type": writer.contentType })
+    begin()
     send(writer.end(reason, { prompt, completion }))
     sink.onEnd()
   }

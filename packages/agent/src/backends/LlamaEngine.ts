@@ -189,7 +189,7 @@ export const make = Effect.fnUntraced(function* (options: Options) {
   const run = async (generation: Generation, sequence: LlamaContextSequence) => {
     const { request } = generation
     const chat = new engine.LlamaChat({ contextSequence: sequence, chatWrapper: wrapper, autoDisposeSequence: false })
-    const answer = await chat.generateResponse(toHistory(request.messages), {
+    const answering = chat.generateResponse(toHistory(request.messages), {
       maxTokens: generation.maxTokens,
       temperature: request.temperature,
       topP: request.topP,
@@ -203,7 +203,7 @@ export const make = Effect.fnUntraced(function* (options: Options) {
         if (chunk.text !== "") generation.onText(chunk.type === "segment" ? "reasoning_content" : "content", chunk.text)
       },
     })
-    chat.dispose({ disposeSequence: false })
+    const answer = await answering.finally(() => chat.dispose({ disposeSequence: false }))
     const reason = answer.metadata.stopReason
     return reason === "abort" ? "aborted" : reason === "maxTokens" ? "length" : "stop"
   }

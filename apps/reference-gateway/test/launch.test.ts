@@ -5,7 +5,7 @@ import { PgClient } from "@effect/sql-pg"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Redacted } from "effect"
 import { SqlClient } from "effect/sql"
-import { spawnSync } from "node:child_process"
+import { spawn, spawnSync } from "node:child_process"
 import { once } from "node:events"
 import { chmodSync, existsSync, mkdirSync, readFileSync, readdirSync, statSync, writeFileSync } from "node:fs"
 import { createServer } from "node:net"
@@ -248,6 +248,21 @@ describe.concurrent("kill -9 of a first start", () => {
     const next = stage.start(home.home)
     await next.says(ready)
     await next.endBy("SIGINT")
+  })
+})
+
+describe.concurrent("kill -9 of the launcher", () => {
+  it("the market stops as with Ctrl-C, because nobody is left to press it", async () => {
+    using stage = makeStage()
+    const home = stage.newHome()
+    const launcher = spawn("sleep", ["1000"])
+    stage.onLeave(() => launcher.kill("SIGKILL"))
+    const market = stage.start(home.home, { GUILDHALL_EXIT_WITH: String(launcher.pid) })
+    await market.says(ready)
+    launcher.kill("SIGKILL")
+    assert.strictEqual(await market.ends(), 0)
+    assert.include(market.output(), "drained")
+    assert.isTrue(home.isDeserted())
   })
 })
 

@@ -9,6 +9,7 @@ import * as BackendChoice from "../src/BackendChoice.ts"
 import * as Discover from "../src/backends/Discover.ts"
 import * as DemoModel from "../src/demo/DemoModel.ts"
 import * as AgentProcess from "./AgentProcess.ts"
+import { quiet } from "./Quiet.ts"
 import * as ScriptedServer from "./ScriptedServer.ts"
 
 const NOTHING = [{ name: "Nothing", url: "http://127.0.0.1:1" }]
@@ -47,7 +48,7 @@ describe("BackendChoice", () => {
       const error = yield* failing({ places, model: "meta-llama/Llama-3.1-8B-Instruct" })
       assert.include(error.message, `Ollama at ${server.url} (llama3.1:8b, qwen3:4b)`)
       assert.include(error.message, "GGUF")
-    }).pipe(Effect.scoped),
+    }).pipe(Effect.scoped, quiet),
   )
 
   it.live("serves the server that was named, all of its chat models or one", () =>
@@ -62,7 +63,7 @@ describe("BackendChoice", () => {
       assert.include(error.message, "It has: a, b")
       const nonsense = yield* failing({ backendUrl: "not an address" })
       assert.include(nonsense.message, "valid address")
-    }).pipe(Effect.scoped),
+    }).pipe(Effect.scoped, quiet),
   )
 
   it.live("serves the demo model where nothing is found, and says what it is", () =>
@@ -74,7 +75,7 @@ describe("BackendChoice", () => {
         digest: DemoModel.DIGEST,
         notice: DemoModel.NOTICE,
       })
-    }).pipe(Effect.scoped),
+    }).pipe(Effect.scoped, quiet),
   )
 
   it.live("serves a file under its own name or the one that was given", () =>
@@ -98,7 +99,7 @@ describe("BackendChoice", () => {
         const broken = yield* failing({ model: plain })
         assert.include(broken.message, "cannot be loaded")
       }
-    }).pipe(Effect.scoped),
+    }).pipe(Effect.scoped, quiet),
   )
 
   it.live("leaves out what answers without being a model server", () =>
@@ -111,6 +112,6 @@ describe("BackendChoice", () => {
         Effect.provide(NodeHttpClient.layerNodeHttp),
       )
       assert.deepStrictEqual(found, [])
-    }).pipe(Effect.scoped),
+    }).pipe(Effect.scoped, quiet),
   )
 })

@@ -11,6 +11,7 @@ import * as Heart from "../src/Heart.ts"
 import * as MarketClient from "../src/MarketClient.ts"
 import * as UsageLog from "../src/UsageLog.ts"
 import * as AgentProcess from "./AgentProcess.ts"
+import { quiet } from "./Quiet.ts"
 import * as ScriptedMarket from "./ScriptedMarket.ts"
 import { entry } from "./TestEntry.ts"
 import * as TestTicket from "./TestTicket.ts"
@@ -78,7 +79,7 @@ describe("Heart", () => {
       const [beat] = market.beats
       assert.strictEqual(beat?.instances[0]?.instance_id, instances[0])
       assert.strictEqual(beat?.instances[0]?.state, "serving")
-    }).pipe(Effect.scoped),
+    }).pipe(Effect.scoped, quiet),
   )
 
   it.live("keeps lines until they are acknowledged and sends them again", () =>
@@ -99,7 +100,7 @@ describe("Heart", () => {
       yield* heart.beat("serving")
       assert.isUndefined(market.beats.at(-1)?.usage)
       assert.deepStrictEqual(market.problems, [])
-    }).pipe(Effect.scoped),
+    }).pipe(Effect.scoped, quiet),
   )
 
   it.live("sends at most 500 lines in a beat, and the rest right after", () =>
@@ -116,7 +117,7 @@ describe("Heart", () => {
         [500, 500, 100],
       )
       assert.deepStrictEqual(market.problems, [])
-    }).pipe(Effect.scoped),
+    }).pipe(Effect.scoped, quiet),
   )
 
   it.live("waits for a market that is away, and comes back to one that was", () =>
@@ -138,7 +139,7 @@ describe("Heart", () => {
       yield* until(() => market.beats.length > before && market.lines.size === 1)
       yield* Fiber.interrupt(fiber)
       assert.deepStrictEqual(market.problems, [])
-    }).pipe(Effect.scoped),
+    }).pipe(Effect.scoped, quiet),
   )
 
   it.live("registers again where the market has forgotten it", () =>
@@ -150,7 +151,7 @@ describe("Heart", () => {
       const fiber = yield* Effect.forkChild(heart.run)
       yield* until(() => market.registrations.length === 2 && market.beats.length > 0)
       yield* Fiber.interrupt(fiber)
-    }).pipe(Effect.scoped),
+    }).pipe(Effect.scoped, quiet),
   )
 
   it.live("jumps over the sequence numbers that a market has seen", () =>
@@ -162,7 +163,7 @@ describe("Heart", () => {
       yield* heart.beat("serving")
       const [before = 0, after = 0] = market.sequences.slice(-2)
       assert.isAtLeast(after - before, 600_000)
-    }).pipe(Effect.scoped),
+    }).pipe(Effect.scoped, quiet),
   )
 
   it.live("fails with a letter where the market refuses it", () =>
@@ -174,7 +175,7 @@ describe("Heart", () => {
       assert.strictEqual(error.code, "invalid_api_key")
       assert.include(error.message, "GUILDHALL_PROVIDER_KEY")
       assert.notInclude(error.message, "sk-wrong")
-    }).pipe(Effect.scoped),
+    }).pipe(Effect.scoped, quiet),
   )
 
   it.live("says goodbye, and does not wait for a market that hangs", () =>
@@ -192,6 +193,6 @@ describe("Heart", () => {
       market.hang()
       const [took] = yield* Effect.timed(Effect.uninterruptible(heart.farewell(100)))
       assert.isBelow(Duration.toMillis(took), 2_500)
-    }).pipe(Effect.scoped),
+    }).pipe(Effect.scoped, quiet),
   )
 })

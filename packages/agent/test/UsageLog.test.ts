@@ -11,6 +11,7 @@ import * as AgentHome from "../src/AgentHome.ts"
 import * as DeviceKey from "../src/DeviceKey.ts"
 import * as UsageLog from "../src/UsageLog.ts"
 import * as AgentProcess from "./AgentProcess.ts"
+import { quiet } from "./Quiet.ts"
 import { entry } from "./TestEntry.ts"
 
 const opened = (directory: string) =>
@@ -22,7 +23,7 @@ const opened = (directory: string) =>
 
 /** Opens the log, uses it, closes it. */
 const using = <A, E>(directory: string, use: Effect.Effect<A, E, UsageLog.UsageLog | DeviceKey.DeviceKey>) =>
-  Effect.provide(use, opened(directory), { local: true })
+  Effect.provide(use, opened(directory), { local: true }).pipe(quiet)
 
 const record = (...numbers: ReadonlyArray<number>) =>
   Effect.flatMap(UsageLog.UsageLog, (log) => {

@@ -1,43 +1,198 @@
 /**
- * The gateway, composed of its layers. A placeholder: it answers `/healthz` and nothing else.
+ * The one place where layers are composed: the whole market over one database and one port. Every layer here is exported
+ * by a package; an embedder writes a file like this one.
  */
-import * as Effect from "effect/Effect"
-import * as Redacted from "effect/Redacted"
-import type * as Scope from "effect/Scope"
-import { randomBytes } from "node:crypto"
+import * as NodeCrypto from "@effect/platform-node/NodeCrypto"
+import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
+import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
+import * as NodeServices from "@effect/platform-node/NodeServices"
+import { PgClient } from "@effect/sql-pg"
 import { createServer } from "node:http"
-import { listenError } from "./Launch.ts"
-import type { Facts, Running } from "./Launch.ts"
-import type { LaunchError } from "./LaunchError.ts"
+import path from "node:path"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Redacted from "effect/Redacted"
+import * as Schedule from "effect/Schedule"
+import type * as Scope from "effect/Scope"
+import * as HttpRouter from "effect/http/HttpRouter"
+import * as HttpServer from "effect/http/HttpServer"
+import * as HttpServerError from "effect/http/HttpServerError"
+import * as Otlp from "effect/observability/Otlp"
+import * as OtlpSerialization from "effect/observability/OtlpSerialization"
+import * as KeyRingFile from "@guildhall/core/KeyRingFile"
+import * as MarketDefinition from "@guildhall/core/MarketDefinition"
+import * as Claims from "@guildhall/gateway/Claims"
+import * as HoldRenewal from "@guildhall/gateway/HoldRenewal"
+import * as ControlRoutes from "@guildhall/gateway/http/ControlRoutes"
+import * as InferenceRoutes from "@guildhall/gateway/http/InferenceRoutes"
+import * as InferenceLane from "@guildhall/gateway/InferenceLane"
+import { Market } from "@guildhall/gateway/Market"
+import * as Readiness from "@guildhall/gateway/Readiness"
+import * as TopUps from "@guildhall/gateway/TopUps"
+import * as Undici from "@guildhall/gateway/transports/Undici"
+import * as JournalSql from "@guildhall/journal/JournalSql"
+import * as Ledger from "@guildhall/ledger/Ledger"
+import * as LedgerStoreSql from "@guildhall/ledger/LedgerStoreSql"
+import { PaymentRail } from "@guildhall/ledger/PaymentRail"
+import { PaymentScheme } from "@guildhall/ledger/PaymentScheme"
+import * as DevicesSql from "@guildhall/registry/DevicesSql"
+import { Members } from "@guildhall/registry/Members"
+import * as MembersSql from "@guildhall/registry/MembersSql"
+import * as Router from "@guildhall/routing/Router"
+import { RoutingPolicy } from "@guildhall/routing/RoutingPolicy"
+import * as DirectoryFeed from "@guildhall/steward/DirectoryFeed"
+import * as HoldExpiry from "@guildhall/steward/HoldExpiry"
+import * as Liveness from "@guildhall/steward/Liveness"
+import * as Outbox from "@guildhall/steward/Outbox"
+import { randomUUID } from "node:crypto"
+import type { Settings } from "./AppConfig.ts"
+import * as Definition from "./Definition.ts"
+import * as DevMembers from "./DevMembers.ts"
+import { agentProgram, type AgentCommand, type Facts, listenError, type Running } from "./Launch.ts"
+import { LaunchError, reasonOf } from "./LaunchError.ts"
+import * as MarketParts from "./MarketParts.ts"
+
+/** Requests under way get so long to end by themselves before they are ended. */
+const DRAIN_MS = 3_600
+
+/** Everything that keeps something: the database, the stores over it, and the keys. */
+const stores = (facts: Facts, definition: MarketDefinition.MarketDefinition) => {
+  const database = PgClient.layer({ url: facts.databaseUrl, maxConnections: 12 })
+  return Layer.mergeAll(
+    Ledger.layer.pipe(Layer.provide(LedgerStoreSql.layer({ renewMs: definition.hold.renewMs }))),
+    JournalSql.layer,
+    MembersSql.layer,
+    DevicesSql.layer({ allowPrivate: definition.endpoints.allowPrivate }),
+  ).pipe(
+    Layer.provideMerge(database),
+    Layer.provideMerge(KeyRingFile.layer({ directory: path.join(facts.settings.home, "keys") })),
+  )
+}
+
+/** The market of the definition, with its parts resolved. */
+const market = (definition: MarketDefinition.MarketDefinition) =>
+  Layer.effectContext(
+    Effect.gen(function* () {
+      const parts = MarketParts.make(yield* Members)
+      const payments = yield* Effect.forEach(definition.payments, (ref) => parts.resolve(PaymentScheme, ref))
+      const policy = yield* parts.resolve(RoutingPolicy, definition.routing)
+      const digest = yield* MarketDefinition.digest(definition)
+      const router = yield* Router.make({ replica: "gateway", policy })
+      return Context.make(Market, { definition, digest, owner: `gateway-${randomUUID()}`, payments }).pipe(
+        Context.add(Router.Router, router),
+      )
+    }),
+  )
+
+/** Top-ups by the rails that the definition names. */
+const topUps = (definition: MarketDefinition.MarketDefinition) =>
+  Layer.unwrap(
+    Effect.gen(function* () {
+      const parts = MarketParts.make(yield* Members)
+      const rails = yield* Effect.forEach(definition.topUps, (ref) => parts.resolve(PaymentRail, ref))
+      return TopUps.layer({ rails })
+    }),
+  )
+
+const loops = (definition: MarketDefinition.MarketDefinition) =>
+  Layer.mergeAll(
+    DirectoryFeed.layer({ pollMs: 100 }),
+    Liveness.layer({ heartbeat: definition.heartbeat }),
+    HoldExpiry.layer({ everyMs: Math.ceil(definition.hold.renewMs / 2) }),
+    Outbox.layer({ definition }),
+  )
+
+const telemetry = (settings: Settings) =>
+  settings.otlpEndpoint === undefined
+    ? Layer.empty
+    : Otlp.layerFromConfig().pipe(Layer.provide(OtlpSerialization.layerJson), Layer.provide(NodeHttpClient.layerUndici))
+
+/** The agent of this machine, started by the launch. */
+const agent = (settings: Settings, port: number, key: Redacted.Redacted): AgentCommand | undefined =>
+  settings.agent === "off"
+    ? undefined
+    : {
+        program: agentProgram,
+        args: [
+          "--market",
+          `http://127.0.0.1:${port}`,
+          "--home",
+          path.join(settings.home, "agent"),
+          ...(settings.model === undefined ? [] : ["--model", settings.model]),
+        ],
+        env: { GUILDHALL_PROVIDER_KEY: Redacted.value(key) },
+      }
 
 /**
- * Starts the gateway in the scope.
+ * Starts the gateway in the scope. When the scope closes, requests under way end, everything is settled, receipts are
+ * sealed, and then the server stops.
  *
  * @category constructors
  * @since 0.1.0
  */
 export const make = (facts: Facts): Effect.Effect<Running, LaunchError, Scope.Scope> =>
   Effect.gen(function* () {
-    const server = createServer((request, response) => {
-      response.writeHead(request.url === "/healthz" ? 200 : 404).end()
-    })
-    const listen = Effect.callback<void, LaunchError>((resume) => {
-      server.once("error", (cause) => resume(Effect.fail(listenError(facts.settings, cause))))
-      server.listen(facts.settings.port, facts.settings.host, () => resume(Effect.void))
-    })
-    yield* Effect.acquireRelease(listen, () =>
-      Effect.callback<void>((resume) => {
-        server.close(() => resume(Effect.void))
-        server.closeAllConnections()
-      }),
+    const { settings } = facts
+    const definition = yield* Definition.load(settings.market)
+    const services = Layer.mergeAll(InferenceLane.layer, Claims.layer, Readiness.layer, topUps(definition)).pipe(
+      Layer.provideMerge(HoldRenewal.layer),
+      Layer.provideMerge(Layer.merge(market(definition), Undici.layer)),
+      Layer.provideMerge(stores(facts, definition)),
+      Layer.provideMerge(Layer.mergeAll(NodeCrypto.layer, NodeServices.layer)),
     )
-    const address = server.address()
-    const key = (prefix: string) => Redacted.make(`${prefix}${randomBytes(24).toString("base64url")}`)
+    const routes = Layer.mergeAll(InferenceRoutes.layer, ControlRoutes.layer)
+    const server = HttpRouter.serve(routes, { disableLogger: true, disableListenLog: true }).pipe(
+      Layer.provideMerge(
+        NodeHttpServer.layer(createServer, {
+          port: settings.port,
+          host: settings.host,
+          gracefulShutdownTimeout: "100 millis",
+        }),
+      ),
+    )
+    const context = yield* Layer.build(
+      server.pipe(
+        Layer.provideMerge(loops(definition)),
+        Layer.provideMerge(services),
+        Layer.provideMerge(telemetry(settings)),
+      ),
+    ).pipe(Effect.mapError(toLaunchError(settings)))
+
+    const lane = Context.get(context, InferenceLane.InferenceLane)
+    const readiness = Context.get(context, Readiness.Readiness)
+    yield* Effect.addFinalizer(() => Effect.andThen(readiness.drain, lane.drain(DRAIN_MS)))
+    const keys = yield* DevMembers.make(definition, facts.lastKeys).pipe(
+      Effect.provideContext(context),
+      Effect.mapError(toLaunchError(settings)),
+    )
+    const { address } = Context.get(context, HttpServer.HttpServer)
+    const port = address._tag === "UnixPathAddress" ? settings.port : address.port
+    const router = Context.get(context, Router.Router)
+    const online = Effect.sync(() => router.instances().filter((instance) => instance.state === "online"))
+    const provider = agent(settings, port, keys.providerKey)
     return {
-      port: typeof address === "object" && address !== null ? address.port : facts.settings.port,
-      keys: facts.lastKeys ?? { buyerKey: key("sk-"), operatorKey: key("op-") },
-      agent: undefined,
-      ready: Effect.void,
-      model: Effect.succeed("none"),
+      port,
+      keys,
+      agent: provider,
+      ready:
+        provider === undefined
+          ? Effect.void
+          : Effect.asVoid(
+              Effect.repeat(online, { until: (found) => found.length > 0, schedule: Schedule.spaced("50 millis") }),
+            ),
+      model: Effect.map(online, ([instance]) => instance?.model ?? "no-model-yet"),
     }
   })
+
+const toLaunchError =
+  (settings: Settings) =>
+  (error: unknown): LaunchError => {
+    if (error instanceof LaunchError) return error
+    if (error instanceof HttpServerError.ServeError) return listenError(settings, error.cause)
+    return new LaunchError({
+      what: "The gateway could not be put together.",
+      why: reasonOf(error),
+      todo: "If the database was changed by hand or by a newer version, restore it; otherwise report this.",
+    })
+  }

@@ -1,0 +1,46 @@
+/**
+ * The market definition of a start: one by name from `@guildhall/markets`, or a JSON file.
+ */
+import * as Effect from "effect/Effect"
+import * as MarketDefinition from "@guildhall/core/MarketDefinition"
+import * as Markets from "@guildhall/markets/Markets"
+import { readFileSync } from "node:fs"
+import { LaunchError, reasonOf } from "./LaunchError.ts"
+
+const wrong = (market: string, why: string) =>
+  new LaunchError({
+    what: `The market definition ${market} cannot be used.`,
+    why,
+    todo: "Correct the file; packages/markets/src/local.ts is one to start from.",
+  })
+
+const read = (file: string) =>
+  Effect.try({
+    try: (): unknown => JSON.parse(readFileSync(file, "utf8")),
+    catch: (cause) => wrong(file, reasonOf(cause)),
+  })
+
+/**
+ * Finds and checks the definition; a wrong one is refused with the path and the reason of each problem.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const load = (market: string): Effect.Effect<MarketDefinition.MarketDefinition, LaunchError> => {
+  if (market.endsWith(".json")) {
+    return read(market).pipe(
+      Effect.flatMap(MarketDefinition.decode),
+      Effect.catchTag("MarketDefinitionError", (error) => Effect.fail(wrong(market, error.message))),
+    )
+  }
+  const found = Markets.find(market)
+  return found === undefined
+    ? Effect.fail(
+        new LaunchError({
+          what: `There is no market named "${market}".`,
+          why: `Known are: ${Markets.names.join(", ")}.`,
+          todo: "Set GUILDHALL_MARKET to one of them, or to the path of a .json file.",
+        }),
+      )
+    : Effect.succeed(found)
+}

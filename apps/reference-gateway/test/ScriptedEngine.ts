@@ -1,0 +1,121 @@
+/**
+ * An OpenAI-shaped model server whose answers the last user message scripts, for tests that need a provider to be slow,
+ * to lie or to break off at a known place. Words: `tokens=<n>` `gap=<ms>` `lie=<n>` (reported completion tokens) `cut` (closes after
+ * half of the tokens) `half` (closes inside a frame) `hang` (never answers) `silent` (headers, then nothing).
+ */
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http"
+import { once } from "node:events"
+import type { AddressInfo } from "node:net"
+import { setTimeout as pause } from "node:timers/promises"
+
+export interface ScriptedEngine {
+  readonly url: string
+  /** Requests under way, requests seen, and those whose client left before the end. */
+  readonly counts: { active: number; seen: number; aborted: number }
+  /** The bodies it was sent, newest last. */
+  readonly bodies: Array<string>
+  readonly close: () => Promise<void>
+}
+
+const word = (script: string, name: string, otherwise: number): number => {
+  const found = new RegExp(`${name}=(\\d+)`).exec(script)
+  return found === null ? otherwise : Number(found[1])
+}
+
+interface Chat {
+  readonly model?: string
+  readonly stream?: boolean
+  readonly stream_options?: { readonly include_usage?: boolean }
+  readonly messages?: ReadonlyArray<{ readonly content?: unknown }>
+}
+
+const answer = async (chat: Chat, response: ServerResponse, isGone: () => boolean): Promise<void> => {
+  const script = String(chat.messages?.at(-1)?.content ?? "")
+  const tokens = word(script, "tokens", 5)
+  const gapMs = word(script, "gap", 0)
+  const usage = { prompt_tokens: 7, completion_tokens: word(script, "lie", tokens), total_tokens: 7 + tokens }
+  if (/\bhang\b/.test(script)) return
+  const base = { id: "chatcmpl-scripted", object: "chat.completion.chunk", created: 1_700_000_000, model: chat.model }
+  if (chat.stream !== true) {
+    if (gapMs > 0) await pause(gapMs)
+    const content = Array.from({ length: tokens }, (_, index) => `word${index} `).join("")
+    const message = { role: "assistant", content }
+    response.writeHead(200, { "content-type": "application/json" })
+    response.end(
+      JSON.stringify({
+        ...base,
+        object: "chat.completion",
+        choices: [{ index: 0, message, finish_reason: "stop" }],
+        usage,
+      }),
+    )
+    return
+  }
+  response.writeHead(200, { "content-type": "text/event-stream" })
+  const send = (body: object): void => void response.write(`data: ${JSON.stringify({ ...base, ...body })}\n\n`)
+  response.flushHeaders()
+  if (/\bsilent\b/.test(script)) return
+  send({ choices: [{ index: 0, delta: { role: "assistant", content: "" }, finish_reason: null }] })
+  for (let index = 0; index < tokens; index++) {
+    if (isGone()) return
+    if (/\b(cut|half)\b/.test(script) && index >= tokens / 2) {
+      if (/\bhalf\b/.test(script)) response.write(`data: {"choices":[{"index":0,"delta":{"con`)
+      await pause(5)
+      response.destroy()
+      return
+    }
+    send({ choices: [{ index: 0, delta: { content: `word${index} ` }, finish_reason: null }] })
+    if (gapMs > 0) await pause(gapMs)
+  }
+  send({ choices: [{ index: 0, delta: {}, finish_reason: "stop" }] })
+  if (chat.stream_options?.include_usage === true) send({ choices: [], usage })
+  response.end("data: [DONE]\n\n")
+}
+
+const read = async (request: IncomingMessage): Promise<string> => {
+  const chunks: Array<Buffer> = []
+  for await (const chunk of request) chunks.push(chunk)
+  return Buffer.concat(chunks).toString()
+}
+
+/** Starts one on a free port of the loopback interface. */
+export const start = async (model = "scripted/engine"): Promise<ScriptedEngine> => {
+  const counts = { active: 0, seen: 0, aborted: 0 }
+  const bodies: Array<string> = []
+  const server = createServer((request, response) => {
+    const serve = async (): Promise<void> => {
+      if (request.url === "/v1/models") {
+        response.writeHead(200, { "content-type": "application/json" })
+        response.end(JSON.stringify({ object: "list", data: [{ id: model, object: "model" }] }))
+        return
+      }
+      counts.seen += 1
+      counts.active += 1
+      let isGone = false
+      response.once("close", () => {
+        counts.active -= 1
+        if (!response.writableFinished) {
+          isGone = true
+          counts.aborted += 1
+        }
+      })
+      const body = await read(request)
+      bodies.push(body)
+      await answer(JSON.parse(body), response, () => isGone)
+    }
+    serve().catch((error: unknown) => response.destroy(error instanceof Error ? error : undefined))
+  })
+  server.listen(0, "127.0.0.1")
+  await once(server, "listening")
+  const { port } = server.address() as AddressInfo
+  return {
+    url: `http://127.0.0.1:${port}`,
+    counts,
+    bodies,
+    close: async () => {
+      server.closeAllConnections()
+      server.close()
+      await once(server, "close")
+    },
+  }
+}

@@ -10,6 +10,7 @@ import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import type { ModelId } from "@guildhall/core/Model"
 import type { RequestId } from "@guildhall/core/Request"
+import type { RoutingDecision } from "@guildhall/journal/JournalEntry"
 import type { Payer, PaymentScheme } from "@guildhall/ledger/PaymentScheme"
 import * as ChatRequest from "@guildhall/protocol/openai/ChatRequest"
 import { read } from "./internal/BodyReader.ts"
@@ -40,12 +41,13 @@ export interface Admitted {
   readonly leave: () => void
 }
 
-/** What is known of a request while it is being let in, for the journal's line about a refusal. */
+/** What is known of a request so far, for the journal's line where it is refused. */
 export interface Visit {
   readonly id: RequestId
   readonly startedAtMs: number
   payer: Payer | undefined
   model: string | undefined
+  decision: RoutingDecision | undefined
 }
 
 /** A member that the market reads or writes must stand once, or gateway and provider could read different ones. */

@@ -28,7 +28,7 @@ export interface Conclusion {
  * @category rules
  * @since 0.1.0
  */
-export const of = (routed: Routed, gateRefusal: Refusal | undefined): Conclusion => {
+export const of = (routed: Routed): Conclusion => {
   const { ending, relayed } = routed
   switch (ending._tag) {
     case "Completed":
@@ -41,8 +41,8 @@ export const of = (routed: Routed, gateRefusal: Refusal | undefined): Conclusion
       return { outcome, reason: "client_closed_request", delivered, refusal: undefined }
     }
     case "Failed": {
-      const refusal = gateRefusal ?? new Refusal({ code: ending.reason, raw: ending.raw })
-      return { outcome: "failed", reason: refusal.code, delivered: false, refusal }
+      const refusal = new Refusal({ code: ending.reason, raw: ending.raw })
+      return { outcome: "failed", reason: ending.reason, delivered: false, refusal }
     }
   }
 }

@@ -7,6 +7,7 @@
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Schedule from "effect/Schedule"
 import * as Asset from "@guildhall/core/Asset"
 import * as Money from "@guildhall/core/Money"
 import { HoldId } from "@guildhall/ledger/Hold"
@@ -48,7 +49,7 @@ export const refusal = (error: LedgerError, asset: Asset.Asset): Refusal => {
 }
 
 /**
- * Makes the step. It answers the gate, with the hold on its way or decided.
+ * Makes the step. `take` answers the gate, with the hold on its way or decided.
  *
  * @category constructors
  * @since 0.1.0
@@ -58,6 +59,7 @@ export const make = Effect.gen(function* () {
   const ledger = yield* Ledger
   const renewal = yield* HoldRenewal
   const { definition, digest, owner } = market
+  const fork = Effect.runForkWith(yield* Effect.context<never>())
   const asset = definition.assets.find((asset) => asset.code === definition.chargeAsset) ?? Asset.USD
 
   /** What the journal is to be told if this process is gone when the hold expires. */
@@ -82,19 +84,50 @@ export const make = Effect.gen(function* () {
       ),
     )
 
-  const decide = (gate: HoldGate) => (exit: Exit.Exit<unknown, LedgerError>) => {
-    if (Exit.isSuccess(exit)) return gate.open()
-    const error = Cause.squash(exit.cause)
-    gate.refuse(error instanceof LedgerError ? refusal(error, asset) : new Refusal({ code: "internal_error" }))
+  /** A hold that nobody waits for may exist nevertheless, and would be renewed for ever: it is given back. */
+  const giveBack = (gate: HoldGate) =>
+    ledger.void(gate.id, []).pipe(
+      Effect.retry({
+        while: (error) => error.isRetryable,
+        schedule: Schedule.spaced(definition.hold.renewMs).pipe(
+          Schedule.upTo({ duration: definition.hold.lifeMs * 2 }),
+        ),
+      }),
+      // Whatever else the ledger says, there is no pending hold that could be given back.
+      Effect.ignore,
+    )
+
+  const refuse = (gate: HoldGate, refusal: Refusal, mayExist: boolean): void => {
+    gate.refuse(refusal)
+    renewal.untrack(gate)
+    if (mayExist) fork(giveBack(gate))
   }
 
-  return Effect.fnUntraced(function* (admitted: Admitted, priced: Priced, opening: Receipt.Opening) {
+  const decide =
+    (gate: HoldGate, timer: NodeJS.Timeout) =>
+    (exit: Exit.Exit<unknown, LedgerError>): void => {
+      clearTimeout(timer)
+      if (Exit.isSuccess(exit)) {
+        if (gate.state === "refused") fork(giveBack(gate))
+        return gate.open()
+      }
+      const error = Cause.squash(exit.cause)
+      if (error instanceof LedgerError) refuse(gate, refusal(error, asset), error.isRetryable)
+      else refuse(gate, new Refusal({ code: "internal_error" }), true)
+    }
+
+  const take = Effect.fnUntraced(function* (admitted: Admitted, priced: Priced, opening: Receipt.Opening) {
     const gate = new HoldGate(HoldId.make(admitted.id), priced.maximum)
     const { account } = admitted.payer
     const available = ledger.lastAvailable(account)
     renewal.track(gate)
-    // Detached: the hold must be decided even where the buyer leaves, or it could not be given back.
-    const fiber = yield* Effect.forkDetach(
+    // A raw timer, since it is set for every request and hardly ever rings: the store does not answer at all.
+    const timer = setTimeout(
+      () => refuse(gate, new Refusal({ code: "service_unavailable" }), true),
+      definition.timeouts.totalMs,
+    )
+    // Not a child of this fiber: the hold must be decided even where the buyer leaves, or it could not be given back.
+    fork(
       ledger.hold({
         id: gate.id,
         account,
@@ -104,16 +137,30 @@ export const make = Effect.gen(function* () {
         definitionDigest: digest,
         context: context(admitted, opening),
       }),
-      { startImmediately: true },
-    )
-    fiber.addObserver(decide(gate))
-    if (available === undefined || available < priced.maximum * COMFORT) {
-      yield* Effect.callback<void>((resume) => gate.whenDecided(() => resume(Effect.void)))
-    }
-    if (gate.refusal !== undefined) {
-      renewal.untrack(gate)
-      return yield* gate.refusal
-    }
+    ).addObserver(decide(gate, timer))
+    if (available === undefined || available < priced.maximum * COMFORT) yield* decided(gate)
     return gate
   })
+
+  /** Lets go of a hold whose request failed inside the gateway. */
+  const abandon = (gate: HoldGate): void => {
+    renewal.untrack(gate)
+    if (gate.state !== "refused") fork(giveBack(gate))
+  }
+
+  return { take, abandon } as const
 })
+
+/**
+ * Waits until a hold is durable; fails with the refusal where there is none.
+ *
+ * @category steps
+ * @since 0.1.0
+ */
+export const decided = (gate: HoldGate): Effect.Effect<void, Refusal> =>
+  Effect.suspend(() => {
+    if (gate.state === "pending") return Effect.andThen(waited(gate), decided(gate))
+    return gate.refusal === undefined ? Effect.void : Effect.fail(gate.refusal)
+  })
+
+const waited = (gate: HoldGate) => Effect.callback<void>((resume) => gate.whenDecided(() => resume(Effect.void)))

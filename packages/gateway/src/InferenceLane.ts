@@ -5,6 +5,7 @@
  * @since 0.1.0
  */
 import type { IncomingMessage, ServerResponse } from "node:http"
+import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -22,6 +23,7 @@ import { Buyer } from "./internal/Buyer.ts"
 import { type Flight, Flights } from "./internal/Flights.ts"
 import * as Ids from "./internal/Ids.ts"
 import * as Respond from "./internal/Respond.ts"
+import * as Spans from "./internal/Spans.ts"
 import * as LaneMetrics from "./LaneMetrics.ts"
 import { Market } from "./Market.ts"
 import * as Meter from "./Meter.ts"
@@ -76,59 +78,62 @@ const make = Effect.gen(function* () {
   const relay = yield* Relay.make
   const meter = yield* Meter.make
   const settle = yield* Settle.make
+  const receipt = yield* Receipt.step
   const logRefusal = yield* RefusalLog.make
   const metrics = yield* LaneMetrics.make
+  const { span, annotate } = yield* Spans.make
   const { definition } = market
 
   const serve = Effect.fnUntraced(function* (buyer: Buyer, flight: Flight, visit: Admit.Visit) {
     const deadline = performance.now() + definition.timeouts.totalMs
-    const admitted = yield* Effect.withSpan(admit(buyer, visit), "admit")
-    yield* Effect.ensuring(pay(buyer, flight, admitted, deadline), Effect.sync(admitted.leave))
+    const admitted = yield* span("admit", admit(buyer, visit))
+    const job = { admitted, buyer, flight, deadline, opening: Receipt.open(admitted.body) }
+    yield* Effect.ensuring(pay(job, visit), Effect.sync(admitted.leave))
   })
 
-  const pay = Effect.fnUntraced(function* (buyer: Buyer, flight: Flight, admitted: Admit.Admitted, deadline: number) {
-    const opening = Receipt.open(admitted.body)
-    const priced = yield* Effect.withSpan(price(admitted), "price")
-    const gate = yield* Effect.withSpan(hold(admitted, priced, opening), "hold")
-    const job = { admitted, buyer, flight, gate, salts: opening.salts, deadline }
-    const carry = (job: Relay.RelayJob, attempt: Relay.Attempt) => Effect.withSpan(relay(job, attempt), "relay")
-    const routed = yield* Effect.withSpan(route(job, priced, carry), "route")
-    const conclusion = Conclusion.of(routed, gate.refusal)
-    const { relayed, instance, decision } = routed
-    if (conclusion.refusal !== undefined) {
-      Respond.refuse(buyer, conclusion.refusal, { id: admitted.id, attempts: decision.attempts.length })
-    }
-    const metered =
-      conclusion.delivered && relayed !== undefined
-        ? meter(admitted.model, relayed.tally, priced, admitted.touched.choices, conclusion.outcome === "completed")
-        : Meter.NOTHING
-    const charge =
-      conclusion.delivered && instance !== undefined
-        ? Settle.charge(definition.split, instance.price, metered.usage, gate.amount)
-        : Settle.FREE
-    const receipt = Receipt.make(market, admitted, opening, {
-      outcome: conclusion.outcome,
-      reason: conclusion.reason,
-      instance,
-      usage: metered.usage,
-      usageSource: metered.source,
-      charge: charge.amount,
-      split: charge.split,
-      attempts: decision.attempts.length,
-      firstByteAtMs: relayed?.tally.firstByteAtMs,
-      endedAtMs: clock.currentTimeMillisUnsafe(),
-      responseCommitment: conclusion.delivered ? relayed?.hash.digest("hex") : undefined,
-    })
-    metrics.ended(receipt)
-    const entry = Receipt.entryJson(Receipt.entry(receipt, opening.salts, decision))
-    const { payer, scheme } = admitted
-    const settlement = { requestId: admitted.id, gate, payer, scheme, instance, charge, entry }
-    yield* Effect.withSpan(settle(settlement), "settle")
+  const pay = Effect.fnUntraced(function* (asked: Omit<Relay.RelayJob, "gate">, visit: Admit.Visit) {
+    const { admitted, opening } = asked
+    const priced = yield* span("price", price(admitted))
+    const gate = yield* span("hold", hold.take(admitted, priced, opening))
+    yield* Effect.onError(carryOut({ ...asked, gate }, priced, visit), (cause) =>
+      Cause.hasDies(cause) ? Effect.sync(() => hold.abandon(gate)) : Effect.void,
+    )
   })
+
+  const carryOut = Effect.fnUntraced(function* (job: Relay.RelayJob, priced: Price.Priced, visit: Admit.Visit) {
+    const { admitted, buyer, gate, opening } = job
+    const routed = yield* span("route", route(job, priced, carry))
+    visit.decision = routed.decision
+    const conclusion = Conclusion.of(routed)
+    if (gate.refusal === undefined) tell(buyer, admitted, routed, conclusion)
+    yield* Hold.decided(gate)
+    const metered = yield* span("meter", meter(admitted, priced, routed, conclusion))
+    const write = (charge: Settle.Charge) =>
+      span("receipt", receipt(admitted, opening, routed, conclusion, metered, charge))
+    const left = yield* span(
+      "settle",
+      settle({ admitted, gate, instance: routed.instance, usage: metered.usage }, write),
+    )
+    metrics.ended(left)
+    yield* annotate(() => LaneMetrics.attributes(left))
+  })
+
+  const carry = (job: Relay.RelayJob, attempt: Relay.Attempt) => span("relay", relay(job, attempt))
+
+  /** A buyer who got nothing is told why, before anything is written down. */
+  const tell = (
+    buyer: Buyer,
+    { id }: Admit.Admitted,
+    routed: Route.Routed,
+    conclusion: Conclusion.Conclusion,
+  ): void => {
+    const attempts = routed.decision.attempts.length
+    if (conclusion.refusal !== undefined) Respond.refuse(buyer, conclusion.refusal, { id, attempts })
+  }
 
   const refuse = (buyer: Buyer, visit: Admit.Visit, refusal: Refusal) =>
     Effect.sync(() => {
-      Respond.refuse(buyer, refusal, { id: visit.id, attempts: 0 })
+      Respond.refuse(buyer, refusal, { id: visit.id, attempts: visit.decision?.attempts.length ?? 0 })
       metrics.refused(refusal.code)
       logRefusal({
         _tag: "RequestRefused",
@@ -138,7 +143,7 @@ const make = Effect.gen(function* () {
         keyId: visit.payer?.keyId ?? null,
         model: visit.model ?? null,
         reason: refusal.code,
-        decision: null,
+        decision: visit.decision ?? null,
         atMs: clock.currentTimeMillisUnsafe(),
       })
     })
@@ -146,12 +151,18 @@ const make = Effect.gen(function* () {
   const handle = (request: IncomingMessage, response: ServerResponse): Effect.Effect<void> =>
     Effect.suspend(() => {
       const startedAtMs = clock.currentTimeMillisUnsafe()
-      const visit: Admit.Visit = { id: Ids.requestId(startedAtMs), startedAtMs, payer: undefined, model: undefined }
+      const visit: Admit.Visit = {
+        id: Ids.requestId(startedAtMs),
+        startedAtMs,
+        payer: undefined,
+        model: undefined,
+        decision: undefined,
+      }
       const buyer = new Buyer(request, response)
       if (flights.draining) return refuse(buyer, visit, new Refusal({ code: "shutting_down" }))
       const flight = flights.enter()
       metrics.inFlight(flights.size)
-      return serve(buyer, flight, visit).pipe(
+      return span("chat/completions", serve(buyer, flight, visit)).pipe(
         Effect.catchTag("Refusal", (refusal) => refuse(buyer, visit, refusal)),
         Effect.catchCause((cause) =>
           Effect.andThen(

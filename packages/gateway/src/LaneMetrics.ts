@@ -45,6 +45,23 @@ const requests = (model: string, outcome: string, reason: string) =>
     attributes: { "gen_ai.request.model": model, outcome, reason },
   })
 
+/**
+ * What a request's span carries: ids, counts and codes, nothing of its bodies.
+ *
+ * @category getters
+ * @since 0.1.0
+ */
+export const attributes = (receipt: Receipt): Readonly<Record<string, string | number>> => ({
+  "gen_ai.operation.name": "chat",
+  "gen_ai.request.model": receipt.model,
+  "gen_ai.usage.input_tokens": (receipt.usage.inputToken ?? 0) + (receipt.usage.cachedInputToken ?? 0),
+  "gen_ai.usage.output_tokens": receipt.usage.outputToken ?? 0,
+  "guildhall.request.id": receipt.id,
+  "guildhall.outcome": receipt.outcome,
+  "guildhall.instance": receipt.instance ?? "",
+  "guildhall.attempts": receipt.attempts,
+})
+
 /** How many requests are under way. */
 const inFlight = Metric.gauge("guildhall.inference.in_flight", {
   description: "Requests under way, settlements included.",

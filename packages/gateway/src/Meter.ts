@@ -11,7 +11,10 @@
 import * as Effect from "effect/Effect"
 import type { UsageSource } from "@guildhall/core/Receipt"
 import type { Usage } from "@guildhall/core/Usage"
+import type { Admitted } from "./Admit.ts"
+import type { Conclusion } from "./Conclusion.ts"
 import type { Priced } from "./Price.ts"
+import type { Routed } from "./Route.ts"
 import type { Tally } from "./Tally.ts"
 import * as TokenBand from "./TokenBand.ts"
 
@@ -95,15 +98,18 @@ export const make = Effect.sync(() => {
   const inputs = TokenBand.make()
   const outputs = TokenBand.make()
 
-  /** `isWhole`: the answer was complete, so its report can teach. */
-  return (model: string, tally: Tally, priced: Priced, choices: number, isWhole: boolean): Metered => {
-    const bands = { input: inputs.band(model), output: outputs.band(model) }
-    const metered = bill(tally, { ...priced, choices }, bands)
-    if (isWhole && metered.source === "reported") {
-      const { inputToken = 0, cachedInputToken = 0, outputToken = 0 } = metered.usage
-      inputs.learn(model, { bytes: priced.promptBytes, tokens: inputToken + cachedInputToken })
-      outputs.learn(model, { bytes: tally.outputBytes, tokens: outputToken })
-    }
-    return metered
-  }
+  return (admitted: Admitted, priced: Priced, routed: Routed, conclusion: Conclusion): Effect.Effect<Metered> =>
+    Effect.sync(() => {
+      const tally = routed.relayed?.tally
+      if (!conclusion.delivered || tally === undefined) return NOTHING
+      const { model } = admitted
+      const bands = { input: inputs.band(model), output: outputs.band(model) }
+      const metered = bill(tally, { ...priced, choices: admitted.touched.choices }, bands)
+      if (conclusion.outcome === "completed" && metered.source === "reported") {
+        const { inputToken = 0, cachedInputToken = 0, outputToken = 0 } = metered.usage
+        inputs.learn(model, { bytes: priced.promptBytes, tokens: inputToken + cachedInputToken })
+        outputs.learn(model, { bytes: tally.outputBytes, tokens: outputToken })
+      }
+      return metered
+    })
 })

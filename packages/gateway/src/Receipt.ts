@@ -5,6 +5,8 @@
  * @since 0.1.0
  */
 import { createHash, type Hash } from "node:crypto"
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
 import type * as Schema from "effect/Schema"
 import type { Instance } from "@guildhall/core/Instance"
 import type { MarketDefinition } from "@guildhall/core/MarketDefinition"
@@ -16,7 +18,12 @@ import type { Party } from "@guildhall/core/rules/Split"
 import type { Usage } from "@guildhall/core/Usage"
 import type { JournalEntry, RoutingDecision } from "@guildhall/journal/JournalEntry"
 import type { Admitted } from "./Admit.ts"
+import type { Conclusion } from "./Conclusion.ts"
 import { randomHex } from "./internal/Ids.ts"
+import { Market } from "./Market.ts"
+import type { Metered } from "./Meter.ts"
+import type { Routed } from "./Route.ts"
+import type { Charge } from "./Settle.ts"
 
 /**
  * The salts of a request's two commitments: 16 random bytes each, in hexadecimal.
@@ -183,3 +190,39 @@ export const entryJson = (entry: Extract<JournalEntry, { readonly _tag: "Request
       decision === null ? null : { ...decision, attempts: decision.attempts.map((attempt) => ({ ...attempt })) },
   }
 }
+
+/**
+ * Makes the step: the receipt of a request, once it is known what it comes to.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const step = Effect.gen(function* () {
+  const market = yield* Market
+  const clock = yield* Clock.Clock
+
+  return (
+    admitted: Admitted,
+    opening: Opening,
+    { relayed, instance, decision }: Routed,
+    { outcome, reason, delivered }: Conclusion,
+    { usage, source }: Metered,
+    charge: Charge,
+  ): Effect.Effect<Extract<JournalEntry, { readonly _tag: "RequestEnded" }>> =>
+    Effect.sync(() => {
+      const receipt = make(market, admitted, opening, {
+        outcome,
+        reason,
+        instance,
+        usage,
+        usageSource: source,
+        charge: charge.amount,
+        split: charge.split,
+        attempts: decision.attempts.length,
+        firstByteAtMs: relayed?.tally.firstByteAtMs,
+        endedAtMs: clock.currentTimeMillisUnsafe(),
+        responseCommitment: delivered ? relayed?.hash.digest("hex") : undefined,
+      })
+      return entry(receipt, opening.salts, decision)
+    })
+})

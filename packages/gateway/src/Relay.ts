@@ -51,7 +51,7 @@ export interface RelayJob {
   readonly buyer: Buyer
   readonly flight: Flight
   readonly gate: HoldGate
-  readonly salts: Receipt.Salts
+  readonly opening: Receipt.Opening
   readonly deadline: number
 }
 
@@ -77,7 +77,7 @@ export const make = Effect.gen(function* () {
       const { admitted, buyer, flight, gate } = job
       const { stream, includeUsage } = admitted.touched
       const tally = new Tally()
-      const hash = Receipt.commit(job.salts.response)
+      const hash = Receipt.commit(job.opening.salts.response)
       const limits = stream ? timeouts : wholeTimeouts
       const options = {
         buyer,

@@ -12,14 +12,16 @@ import * as PriceSheet from "@guildhall/core/PriceSheet"
 import type { RequestId } from "@guildhall/core/Request"
 import * as Split from "@guildhall/core/rules/Split"
 import type { Usage } from "@guildhall/core/Usage"
+import type { JournalEntry } from "@guildhall/journal/JournalEntry"
 import { Ledger } from "@guildhall/ledger/Ledger"
 import type { LedgerError } from "@guildhall/ledger/LedgerError"
-import type { Payer, PaymentScheme } from "@guildhall/ledger/PaymentScheme"
 import type { Attachment, Leg } from "@guildhall/ledger/Posting"
+import type { Admitted } from "./Admit.ts"
 import * as ChargeAccounts from "./ChargeAccounts.ts"
 import type { HoldGate } from "./HoldGate.ts"
 import { HoldRenewal } from "./HoldRenewal.ts"
 import { Market } from "./Market.ts"
+import * as Receipt from "./Receipt.ts"
 
 /**
  * What a request comes to.
@@ -36,13 +38,18 @@ export interface Charge {
 export const FREE: Charge = { amount: 0n, split: [] }
 
 /**
- * The charge for some usage at an instance's price, never more than was held. Pure.
+ * The charge for some usage at an instance's price, never more than was held. Nothing is owed where nobody served. Pure.
  *
  * @category rules
  * @since 0.1.0
  */
-export const charge = (split: Split.Split, price: PriceSheet.PriceSheet, usage: Usage, held: bigint): Charge => {
-  const cost = PriceSheet.cost(price, usage)
+export const charge = (
+  split: Split.Split,
+  instance: Pick<Instance, "price"> | undefined,
+  usage: Usage,
+  held: bigint,
+): Charge => {
+  const cost = instance === undefined ? 0n : PriceSheet.cost(instance.price, usage)
   const amount = cost < held ? cost : held
   return amount === 0n ? FREE : { amount, split: Split.share(split, amount) }
 }
@@ -64,23 +71,23 @@ export const idempotencyKey = (id: RequestId): string => `request:${id}`
 export const ATTACHMENT_KIND = "request.ended"
 
 /**
- * What is settled: the gate of the hold, who pays through which scheme, who served, and the entry for the journal.
+ * What is settled: the request, its hold, who served it and how much.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Settlement {
-  readonly requestId: RequestId
+  readonly admitted: Admitted
   readonly gate: HoldGate
-  readonly payer: Payer
-  readonly scheme: PaymentScheme
   readonly instance: Instance | undefined
-  readonly charge: Charge
-  readonly entry: Attachment["body"]
+  readonly usage: Usage
 }
 
+type Entry = Extract<JournalEntry, { readonly _tag: "RequestEnded" }>
+
 /**
- * Makes the step. Its effect cannot fail: what cannot be settled is logged, and its hold expires to the buyer.
+ * Makes the step. `write` gives the receipt of a charge, which is posted with it. The effect cannot fail: what cannot be
+ * settled is logged, and its hold expires to the buyer.
  *
  * @category constructors
  * @since 0.1.0
@@ -98,8 +105,13 @@ export const make = Effect.gen(function* () {
     ),
   }
 
-  const post = Effect.fnUntraced(function* (settlement: Settlement, instance: Instance) {
-    const { payer, charge, gate } = settlement
+  const post = Effect.fnUntraced(function* (
+    { admitted, gate }: Settlement,
+    instance: Instance,
+    charge: Charge,
+    attachment: Attachment,
+  ) {
+    const { payer, scheme } = admitted
     const shares = charge.split
       .filter((share) => share.amount !== 0n)
       .map(({ party, amount }) => ({
@@ -114,43 +126,33 @@ export const make = Effect.gen(function* () {
       { account: payer.account, amount: -charge.amount },
       ...shares.map(({ account, amount }) => ({ account: account.id, amount })),
     ]
-    yield* ledger.settle(gate.id, {
-      idempotencyKey: idempotencyKey(settlement.requestId),
-      kind: "charge",
-      legs,
-      attachments: [{ kind: ATTACHMENT_KIND, body: settlement.entry }],
-    })
-    if (!settlement.scheme.capabilities.settlesPerRequest) return
-    yield* Effect.catch(
-      settlement.scheme.settle({ idempotencyKey: idempotencyKey(settlement.requestId), payer, amount: charge.amount }),
-      (error) => Effect.logError(`The payment scheme ${settlement.scheme.name} could not settle.`, error.message),
+    const key = idempotencyKey(admitted.id)
+    yield* ledger.settle(gate.id, { idempotencyKey: key, kind: "charge", legs, attachments: [attachment] })
+    if (!scheme.capabilities.settlesPerRequest) return
+    yield* Effect.catch(scheme.settle({ idempotencyKey: key, payer, amount: charge.amount }), (error) =>
+      Effect.logError(`The payment scheme ${scheme.name} could not settle ${admitted.id}.`, error.message),
     )
   })
 
-  const giveBack = (settlement: Settlement) =>
-    ledger.void(settlement.gate.id, [{ kind: ATTACHMENT_KIND, body: settlement.entry }])
-
-  return (settlement: Settlement): Effect.Effect<void> => {
-    const { gate, charge, instance } = settlement
-    return Effect.callback<void>((resume) => gate.whenDecided(() => resume(Effect.void))).pipe(
-      Effect.andThen(
-        Effect.suspend(() => {
-          if (gate.state === "refused") return Effect.void
-          const settled =
-            charge.amount === 0n || instance === undefined ? giveBack(settlement) : post(settlement, instance)
-          return Effect.retry(settled, again)
-        }),
-      ),
-      Effect.catch((error: LedgerError) =>
-        // An expired hold has its own receipt, and the provider its claim: nothing is left to do here.
-        error.reason._tag === "HoldNotAvailable"
-          ? Effect.logWarning(`The hold of ${settlement.requestId} was gone before it could be settled.`)
-          : Effect.logError(
-              `${settlement.requestId} could not be settled. Its hold will expire to the buyer.`,
-              error.message,
-            ),
-      ),
-      Effect.ensuring(Effect.sync(() => renewal.untrack(gate))),
-    )
+  const missed = (settlement: Settlement) => (error: LedgerError) => {
+    const { id } = settlement.admitted
+    // An expired hold has its own receipt, and the provider its claim: nothing is left to do here.
+    return error.reason._tag === "HoldNotAvailable"
+      ? Effect.logWarning(`The hold of ${id} was gone before it could be settled.`)
+      : Effect.logError(`${id} could not be settled. Its hold will expire to the buyer.`, error.message)
   }
+
+  return Effect.fnUntraced(function* (settlement: Settlement, write: (charge: Charge) => Effect.Effect<Entry>) {
+    const { gate, instance, usage } = settlement
+    const due = charge(definition.split, instance, usage, gate.amount)
+    const entry = yield* write(due)
+    const attachment = { kind: ATTACHMENT_KIND, body: Receipt.entryJson(entry) }
+    const settled =
+      due.amount === 0n || instance === undefined
+        ? ledger.void(gate.id, [attachment])
+        : post(settlement, instance, due, attachment)
+    yield* Effect.catch(Effect.retry(settled, again), missed(settlement))
+    renewal.untrack(gate)
+    return entry.receipt
+  })
 })

@@ -5,6 +5,7 @@
  */
 import * as ByteSize from "effect/ByteSize"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import type { unhandled } from "effect/Types"
 import type * as HttpApiEndpoint from "effect/http-api/HttpApiEndpoint"
@@ -22,6 +23,9 @@ import * as Problems from "./internal/Problems.ts"
 const maxBytes = ByteSize.fromInputUnsafe(BODY_BYTES_MAX)
 const tooLarge = Problem.of("body_too_large", `The body is larger than ${BODY_BYTES_MAX} bytes. Send less.`)
 
+/** How long a connection whose body came too slowly stays open for the answer. */
+const PARTING_MS = 1_000
+
 /** Reads the body, which the request keeps: later readers get the same bytes. */
 const read = Effect.fnUntraced(function* (timeoutMs: number) {
   const request = yield* HttpServerRequest.HttpServerRequest
@@ -30,17 +34,24 @@ const read = Effect.fnUntraced(function* (timeoutMs: number) {
     return yield* Problem.of("unsupported_media_type", `The body is "${type.slice(0, 100)}". Send application/json.`)
   }
   if (Number(request.headers["content-length"] ?? 0) > BODY_BYTES_MAX) return yield* tooLarge
-  yield* request.arrayBuffer.pipe(
+  // Detached: interrupting a read closes the connection, and the caller would never hear why.
+  const reading = yield* request.arrayBuffer.pipe(
     Effect.provideService(HttpIncomingMessage.MaxBodySize, maxBytes),
     Effect.mapError((error) =>
       error.reason._tag === "RequestParseError" && error.reason.reason === "BodyTooLarge"
         ? tooLarge
         : Problem.of("invalid_request", "The body broke off. Send it again."),
     ),
+    Effect.forkDetach,
+  )
+  yield* Fiber.join(reading).pipe(
     Effect.timeoutOrElse({
       duration: timeoutMs,
       orElse: () =>
-        Effect.fail(Problem.of("body_timeout", `The body did not arrive within ${timeoutMs} ms. Send it faster.`)),
+        Effect.andThen(
+          Effect.forkDetach(Effect.delay(Fiber.interrupt(reading), PARTING_MS)),
+          Effect.fail(Problem.of("body_timeout", `The body did not arrive within ${timeoutMs} ms. Send it faster.`)),
+        ),
     }),
   )
 })

@@ -1,0 +1,181 @@
+/**
+ * The control lane on a real port, with everything behind it in memory.
+ */
+import * as NodeCrypto from "@effect/platform-node/NodeCrypto"
+import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
+import { Context, Effect, Layer, ManagedRuntime, Redacted } from "effect"
+import * as HttpRouter from "effect/http/HttpRouter"
+import { createHash } from "node:crypto"
+import { createServer } from "node:http"
+import type { AddressInfo } from "node:net"
+import { KeyRing, type MarketDefinition, Member } from "@guildhall/core"
+import { Journal } from "@guildhall/journal"
+import { Ledger, PaymentRail } from "@guildhall/ledger"
+import * as LedgerStore from "@guildhall/ledger/LedgerStore"
+import * as LedgerStoreMemory from "@guildhall/ledger/LedgerStoreMemory"
+import { HEADERS } from "@guildhall/protocol/provider/SignedRequest"
+import { Devices, Members } from "@guildhall/registry"
+import * as SampleDevice from "@guildhall/registry/testing/SampleDevice"
+import { Router } from "@guildhall/routing"
+import { leastLoaded } from "@guildhall/routing/policies/LeastLoaded"
+import * as Claims from "../src/Claims.ts"
+import * as ControlRoutes from "../src/http/ControlRoutes.ts"
+import { Market } from "../src/Market.ts"
+import * as Readiness from "../src/Readiness.ts"
+import * as TopUps from "../src/TopUps.ts"
+import { definition } from "./TestLane.ts"
+
+export interface Reply {
+  readonly status: number
+  readonly headers: Headers
+  readonly text: string
+  /** The JSON of the answer. What a test reads of it, it compares. */
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any
+  readonly json: any
+}
+
+export interface Options {
+  readonly definition?: Partial<MarketDefinition.MarketDefinition>
+  readonly rails?: ReadonlyArray<PaymentRail.PaymentRail>
+  readonly journal?: Layer.Layer<Journal.Journal>
+}
+
+/** Secrets that are known before the market starts: `sk-` and the name's hash. */
+export const secret = (name: string): string => `sk-${createHash("sha256").update(name).digest("base64url")}`
+
+export const members = {
+  buyer: Member.MemberId.make("mem_buyer"),
+  other: Member.MemberId.make("mem_other"),
+  provider: Member.MemberId.make("mem_provider"),
+  operator: Member.MemberId.make("mem_operator"),
+} as const
+
+const development = PaymentRail.makeMemory({
+  name: "Development",
+  fundingSource: "development",
+  decide: () => ({ _tag: "Succeeded" }),
+})
+
+const services = (options: Options) => {
+  const made = { ...definition, ...options.definition }
+  const market = Layer.succeed(Market, { definition: made, digest: "d".repeat(64), owner: "test", payments: [] })
+  const stores = Layer.mergeAll(
+    Ledger.layer.pipe(Layer.provideMerge(LedgerStoreMemory.layer)),
+    options.journal ?? Journal.layerMemory,
+    Members.layerMemory,
+    Devices.layerMemory({ allowPrivate: made.endpoints.allowPrivate }),
+    KeyRing.layerMemory.pipe(Layer.provide(NodeCrypto.layer)),
+    Readiness.layer,
+    market,
+  )
+  return Layer.mergeAll(
+    Claims.layer,
+    TopUps.layer({ rails: options.rails ?? [development] }),
+    Router.layer({ replica: "test", policy: leastLoaded }),
+  ).pipe(Layer.provideMerge(stores), Layer.orDie)
+}
+
+const makeMembers = Effect.gen(function* () {
+  const registry = yield* Members.Members
+  for (const [name, id] of Object.entries(members)) {
+    yield* registry.create({ id, name })
+    yield* registry.issueKey({
+      memberId: id,
+      name,
+      role: name === "other" ? "buyer" : (Member.Role.literals.find((role) => role === name) ?? "buyer"),
+      dataCollection: "deny",
+      secret: Redacted.make(secret(name)),
+    })
+  }
+})
+
+/** Starts a market. `call` asks as the member of a name, or as nobody. */
+export const start = async (options: Options = {}) => {
+  const server = createServer()
+  const http = HttpRouter.serve(ControlRoutes.layer, { disableLogger: true, disableListenLog: true }).pipe(
+    Layer.provide(NodeHttpServer.layer(() => server, { port: 0, host: "127.0.0.1", gracefulShutdownTimeout: 100 })),
+  )
+  const runtime = ManagedRuntime.make(http.pipe(Layer.provideMerge(services(options)), Layer.orDie))
+  const context = await runtime.context()
+  await runtime.runPromise(makeMembers)
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  let sequence = 0
+
+  const send = async (path: string, init: RequestInit): Promise<Reply> => {
+    const response = await fetch(url + path, init)
+    const text = await response.text()
+    const isJson = response.headers.get("content-type")?.includes("json") === true
+    return { status: response.status, headers: response.headers, text, json: isJson ? JSON.parse(text) : undefined }
+  }
+
+  const call = (
+    method: string,
+    path: string,
+    { as, body, headers }: { as?: string; body?: unknown; headers?: Record<string, string> } = {},
+  ) =>
+    send(path, {
+      method,
+      headers: {
+        ...(as === undefined ? {} : { authorization: `Bearer ${as.startsWith("sk-") ? as : secret(as)}` }),
+        ...(body === undefined ? {} : { "content-type": "application/json" }),
+        ...headers,
+      },
+      ...(body === undefined ? {} : { body: typeof body === "string" ? body : JSON.stringify(body) }),
+    })
+
+  /** What a device sends: `change` is made to the headers after signing. */
+  const signed = (
+    device: SampleDevice.SampleDevice,
+    path: string,
+    body: unknown,
+    {
+      as,
+      change = {},
+      issuedAtMs = Date.now(),
+      number = ++sequence,
+      sent,
+    }: { as?: string; change?: Record<string, string>; issuedAtMs?: number; number?: number; sent?: string } = {},
+  ) => {
+    const text = typeof body === "string" ? body : JSON.stringify(body)
+    const message = device.sign({ path, issuedAtMs, sequence: number, body: new TextEncoder().encode(text) })
+    return call("POST", path, {
+      ...(as === undefined ? {} : { as }),
+      body: sent ?? text,
+      headers: {
+        [HEADERS.device]: message.publicKey,
+        [HEADERS.signature]: message.signature,
+        [HEADERS.issuedAt]: String(issuedAtMs),
+        [HEADERS.sequence]: String(number),
+        ...change,
+      },
+    })
+  }
+
+  return {
+    url,
+    call,
+    signed,
+    ledger: Context.get(context, Ledger.Ledger),
+    store: Context.get(context, LedgerStore.LedgerStore),
+    journal: Context.get(context, Journal.Journal),
+    devices: Context.get(context, Devices.Devices),
+    ring: Context.get(context, KeyRing.KeyRing),
+    router: Context.get(context, Router.Router),
+    readiness: Context.get(context, Readiness.Readiness),
+    run: runtime.runPromise,
+    close: () => runtime.dispose(),
+  }
+}
+
+export type TestControl = Awaited<ReturnType<typeof start>>
+
+/** What a sample device registers with. */
+export const registration = {
+  provider_type: "agent",
+  endpoint_url: "http://127.0.0.1:9000",
+  model: "guildhall/demo",
+  input_price_per_million: 100,
+  output_price_per_million: 200,
+  context_length_offered: 8192,
+  concurrency: 4,
+} as const

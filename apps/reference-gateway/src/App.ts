@@ -11,6 +11,7 @@ import { createServer } from "node:http"
 import path from "node:path"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
@@ -20,6 +21,7 @@ import * as HttpServer from "effect/http/HttpServer"
 import * as HttpServerError from "effect/http/HttpServerError"
 import * as Otlp from "effect/observability/Otlp"
 import * as OtlpSerialization from "effect/observability/OtlpSerialization"
+import { KeyRing } from "@guildhall/core/KeyRing"
 import * as KeyRingFile from "@guildhall/core/KeyRingFile"
 import * as MarketDefinition from "@guildhall/core/MarketDefinition"
 import * as Claims from "@guildhall/gateway/Claims"
@@ -31,6 +33,7 @@ import { Market } from "@guildhall/gateway/Market"
 import * as Readiness from "@guildhall/gateway/Readiness"
 import * as TopUps from "@guildhall/gateway/TopUps"
 import * as Undici from "@guildhall/gateway/transports/Undici"
+import * as ReceiptCommand from "@guildhall/journal/ReceiptCommand"
 import * as JournalSql from "@guildhall/journal/JournalSql"
 import * as Ledger from "@guildhall/ledger/Ledger"
 import * as LedgerStoreSql from "@guildhall/ledger/LedgerStoreSql"
@@ -124,6 +127,17 @@ const agent = (settings: Settings, port: number, key: Redacted.Redacted): AgentC
         env: { GUILDHALL_PROVIDER_KEY: Redacted.value(key) },
       }
 
+/** Leaves the published keys in the home, where `guildhall receipt verify` finds them without a network. */
+const publishKeys = Effect.fnUntraced(function* (home: string) {
+  const ring = yield* KeyRing
+  const fs = yield* FileSystem.FileSystem
+  const file = path.join(home, ReceiptCommand.KEYS_FILE)
+  yield* fs.writeFileString(`${file}.draft`, `${JSON.stringify({ keys: yield* ring.list }, null, 2)}\n`, {
+    mode: 0o600,
+  })
+  yield* fs.rename(`${file}.draft`, file)
+})
+
 /**
  * Starts the gateway in the scope. When the scope closes, requests under way end, everything is settled, receipts are
  * sealed, and then the server stops.
@@ -159,6 +173,7 @@ export const make = (facts: Facts): Effect.Effect<Running, LaunchError, Scope.Sc
       ),
     ).pipe(Effect.mapError(toLaunchError(settings)))
 
+    yield* publishKeys(settings.home).pipe(Effect.provideContext(context), Effect.mapError(toLaunchError(settings)))
     const lane = Context.get(context, InferenceLane.InferenceLane)
     const readiness = Context.get(context, Readiness.Readiness)
     yield* Effect.addFinalizer(() => Effect.andThen(readiness.drain, lane.drain(DRAIN_MS)))

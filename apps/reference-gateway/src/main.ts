@@ -12,8 +12,12 @@ import * as CliConfig from "effect/cli/CliConfig"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as GlobalFlag from "effect/cli/GlobalFlag"
+import * as AgentCommand from "@guildhall/agent/AgentCommand"
+import * as LedgerCommand from "@guildhall/ledger/LedgerCommand"
+import * as LedgerStoreSql from "@guildhall/ledger/LedgerStoreSql"
 import * as ReceiptCommand from "@guildhall/journal/ReceiptCommand"
 import * as AppConfig from "./AppConfig.ts"
+import * as Database from "./Database.ts"
 import * as Launch from "./Launch.ts"
 import * as Terminal from "./Terminal.ts"
 
@@ -45,9 +49,14 @@ const start = Command.make(
   }),
 ).pipe(Command.withDescription("Start the market: gateway, database and a provider"))
 
+/** The books of the home's market, running or stopped; history is only read, so the renewal period does not matter. */
+const ledger = LedgerCommand.command.pipe(
+  Command.provide(LedgerStoreSql.layer({ renewMs: 10_000 }).pipe(Layer.provide(Database.layerForCommand))),
+)
+
 const guildhall = Command.make("guildhall").pipe(
   Command.withDescription("Run a market in AI inference"),
-  Command.withSubcommands([start, ReceiptCommand.command]),
+  Command.withSubcommands([start, ledger, ReceiptCommand.command, AgentCommand.command]),
 )
 
 // Standard output is for the facts that scripts read; everything told along the way goes to standard error.

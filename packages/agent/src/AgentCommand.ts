@@ -60,8 +60,8 @@ const flags = {
   ),
   name: text("name", "The id under which a file is sold, such as meta-llama/Llama-3.1-8B-Instruct"),
   backend: text("backend", "Address of a server that speaks OpenAI's API, such as http://127.0.0.1:11434"),
-  inputPrice: price("input-price", "GUILDHALL_INPUT_PRICE", "Price of what is read", 10),
-  outputPrice: price("output-price", "GUILDHALL_OUTPUT_PRICE", "Price of what is written", 20),
+  inputPrice: price("input-price", "GUILDHALL_INPUT_PRICE", "Price of what is read", 100),
+  outputPrice: price("output-price", "GUILDHALL_OUTPUT_PRICE", "Price of what is written", 200),
   concurrency: Flag.Int("concurrency").pipe(
     Flag.withDescription("Requests at a time (4)"),
     Flag.withSchema(Count),

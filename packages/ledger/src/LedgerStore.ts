@@ -14,6 +14,9 @@
  * 8. What `commit` answered is durable, and is read back by `accounts`, `holds`, `postings` and `attachments`.
  * 9. Postings carry gapless sequence numbers in the order of their effect; recomputing every balance from them gives the balances.
  * 10. Attachments are stored with their command or not at all, in the same order.
+ * 11. A snapshot shows one moment: what is committed while it is read does not appear in it.
+ *
+ * Two postings are the same if their kind and their legs are; two holds, if account, amount, owner and definition are.
  *
  * @since 0.1.0
  */
@@ -72,7 +75,8 @@ export type Outcome =
   | { readonly _tag: "Expired"; readonly holds: ReadonlyArray<HoldId> }
 
 /**
- * A posting as history keeps it. `balances` are the accounts' balances right after it, leg by leg.
+ * A posting as history keeps it. `balances` are the accounts' balances right after it, leg by leg. Its attachments are
+ * not repeated here: `attachments` has them.
  *
  * @category models
  * @since 0.1.0
@@ -98,24 +102,38 @@ export interface Attached {
 }
 
 /**
+ * What can be read of a store.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface View {
+  /** The accounts with these ids, those that exist, in no particular order; all accounts where no ids are given. */
+  readonly accounts: (ids?: ReadonlyArray<AccountId>) => Effect.Effect<ReadonlyArray<Account>, LedgerError>
+  /** The holds with these ids, those that exist, in no particular order; or all that are pending. */
+  readonly holds: (
+    query: { readonly ids: ReadonlyArray<HoldId> } | { readonly pending: true },
+  ) => Effect.Effect<ReadonlyArray<Hold>, LedgerError>
+  /** At most `limit` postings with a higher sequence than `after`, in order. */
+  readonly postings: (after: bigint, limit: number) => Effect.Effect<ReadonlyArray<Posted>, LedgerError>
+  /** At most `limit` attachments with a higher sequence than `after`, in order. */
+  readonly attachments: (after: bigint, limit: number) => Effect.Effect<ReadonlyArray<Attached>, LedgerError>
+}
+
+/**
  * The port. `commit` answers each command in order: the ones that were refused with their reason, the others with
- * their outcome; it fails as a whole only with `Unavailable`.
+ * their outcome; it fails as a whole only with `Unavailable`. `snapshot` reads one moment of the books, however many
+ * commands run meanwhile: for whoever adds things up.
  *
  * @category services
  * @since 0.1.0
  */
 export class LedgerStore extends Context.Service<
   LedgerStore,
-  {
+  View & {
     readonly commit: (
       commands: ReadonlyArray<Command>,
     ) => Effect.Effect<ReadonlyArray<Result.Result<Outcome, LedgerError>>, LedgerError>
-    /** The accounts with these ids, those that exist, in no particular order; all accounts where no ids are given. */
-    readonly accounts: (ids?: ReadonlyArray<AccountId>) => Effect.Effect<ReadonlyArray<Account>, LedgerError>
-    readonly holds: (
-      query: { readonly ids: ReadonlyArray<HoldId> } | { readonly pending: true },
-    ) => Effect.Effect<ReadonlyArray<Hold>, LedgerError>
-    readonly postings: (after: bigint, limit: number) => Effect.Effect<ReadonlyArray<Posted>, LedgerError>
-    readonly attachments: (after: bigint, limit: number) => Effect.Effect<ReadonlyArray<Attached>, LedgerError>
+    readonly snapshot: <A, E, R>(read: (view: View) => Effect.Effect<A, E, R>) => Effect.Effect<A, E | LedgerError, R>
   }
 >()("@guildhall/ledger/LedgerStore") {}

@@ -10,62 +10,106 @@ import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
 import type { Account, AccountId } from "./Account.ts"
 import * as Book from "./Book.ts"
-import type { HoldId } from "./Hold.ts"
-import { type Attached, LedgerStore, type Posted } from "./LedgerStore.ts"
+import type { Hold, HoldId } from "./Hold.ts"
+import { type Attached, LedgerStore, type Posted, type View } from "./LedgerStore.ts"
 
-/** Everything there is, as plain maps. */
-const makePages = () => {
-  const accounts = new Map<AccountId, Account>()
-  const holds = new Map<HoldId, Book.StoredHold>()
-  const pending = new Map<HoldId, Book.StoredHold>()
-  const keys = new Map<string, { readonly fingerprint: string; readonly sequence: bigint }>()
-  const leases = new Map<string, number>()
-  const postings: Array<Posted> = []
-  const attachments: Array<Attached> = []
-  const pages: Book.Pages = {
-    account: (id) => accounts.get(id),
-    hold: (id) => holds.get(id),
-    key: (key) => keys.get(key),
-    leaseOf: (owner) => leases.get(owner),
-    due: (nowMs, limit) =>
-      [...pending.values()]
-        .filter((hold) => Math.max(hold.expiresAtMs, leases.get(hold.owner) ?? 0) <= nowMs)
-        .sort((a, b) => a.expiresAtMs - b.expiresAtMs)
-        .slice(0, limit),
-    pendingOf: (owner) => [...pending.values()].filter((hold) => hold.owner === owner).length,
-    get lastSequence() {
-      return BigInt(postings.length)
-    },
-  }
-  const write = (change: Book.Change, nowMs: number): void => {
-    switch (change._tag) {
-      case "AccountSet":
-        accounts.set(change.account.id, change.account)
-        return
-      case "HoldSet":
-        holds.set(change.hold.id, change.hold)
-        if (change.hold.state === "pending") pending.set(change.hold.id, change.hold)
-        else pending.delete(change.hold.id)
-        return
-      case "Posted":
-        postings.push(change.posted)
-        keys.set(change.posted.posting.idempotencyKey, {
-          fingerprint: change.fingerprint,
-          sequence: change.posted.sequence,
-        })
-        return
-      case "Attached":
-        attachments.push({
-          sequence: BigInt(attachments.length + 1),
-          attachment: change.attachment,
-          attachedAtMs: nowMs,
-        })
-        return
-      case "LeaseSet":
-        leases.set(change.owner, change.untilMs)
+/** Everything there is. */
+interface State {
+  readonly accounts: Map<AccountId, Account>
+  readonly holds: Map<HoldId, Hold>
+  readonly pending: Map<HoldId, Hold>
+  readonly keys: Map<string, { readonly fingerprint: string; readonly sequence: bigint }>
+  readonly leases: Map<string, number>
+  readonly postings: Array<Posted>
+  readonly attachments: Array<Attached>
+}
+
+const empty = (): State => ({
+  accounts: new Map(),
+  holds: new Map(),
+  pending: new Map(),
+  keys: new Map(),
+  leases: new Map(),
+  postings: [],
+  attachments: [],
+})
+
+const copy = (state: State): State => ({
+  accounts: new Map(state.accounts),
+  holds: new Map(state.holds),
+  pending: new Map(state.pending),
+  keys: new Map(state.keys),
+  leases: new Map(state.leases),
+  postings: [...state.postings],
+  attachments: [...state.attachments],
+})
+
+const expiresAtMs = (state: State, hold: Hold): number => Math.max(hold.expiresAtMs, state.leases.get(hold.owner) ?? 0)
+
+const pagesOf = (state: State): Book.Pages => ({
+  account: (id) => state.accounts.get(id),
+  hold: (id) => state.holds.get(id),
+  key: (key) => state.keys.get(key),
+  leaseOf: (owner) => state.leases.get(owner),
+  due: (nowMs, limit) =>
+    [...state.pending.values()]
+      .filter((hold) => expiresAtMs(state, hold) <= nowMs)
+      .sort((a, b) => expiresAtMs(state, a) - expiresAtMs(state, b) || (a.id < b.id ? -1 : 1))
+      .slice(0, limit),
+  pendingOf: (owner) => [...state.pending.values()].filter((hold) => hold.owner === owner).length,
+  get lastSequence() {
+    return BigInt(state.postings.length)
+  },
+})
+
+const write = (state: State, change: Book.Change, nowMs: number): void => {
+  switch (change._tag) {
+    case "AccountSet":
+      state.accounts.set(change.account.id, change.account)
+      return
+    case "HoldSet":
+      state.holds.set(change.hold.id, change.hold)
+      if (change.hold.state === "pending") state.pending.set(change.hold.id, change.hold)
+      else state.pending.delete(change.hold.id)
+      return
+    case "Posted": {
+      const { posted, fingerprint } = change
+      state.postings.push(posted)
+      state.keys.set(posted.posting.idempotencyKey, { fingerprint, sequence: posted.sequence })
+      return
     }
+    case "Attached": {
+      const sequence = BigInt(state.attachments.length + 1)
+      state.attachments.push({ sequence, attachment: change.attachment, attachedAtMs: nowMs })
+      return
+    }
+    case "LeaseSet":
+      state.leases.set(change.owner, change.untilMs)
   }
-  return { accounts, holds, pending, leases, postings, attachments, pages, write }
+}
+
+const viewOf = (state: State): View => {
+  const withLease = (hold: Hold): Hold => ({ ...hold, expiresAtMs: expiresAtMs(state, hold) })
+  const page = <A>(items: ReadonlyArray<A>, after: bigint, limit: number) =>
+    Effect.sync(() => items.slice(Number(after), Number(after) + limit))
+  return {
+    accounts: (ids) =>
+      Effect.sync(() =>
+        ids === undefined
+          ? [...state.accounts.values()]
+          : [...new Set(ids)].flatMap((id) => state.accounts.get(id) ?? []),
+      ),
+    holds: (query) =>
+      Effect.sync(() => {
+        const found =
+          "ids" in query
+            ? [...new Set(query.ids)].flatMap((id) => state.holds.get(id) ?? [])
+            : [...state.pending.values()]
+        return found.map(withLease)
+      }),
+    postings: (after, limit) => page(state.postings, after, limit),
+    attachments: (after, limit) => page(state.attachments, after, limit),
+  }
 }
 
 /**
@@ -75,31 +119,20 @@ const makePages = () => {
  * @since 0.1.0
  */
 export const make: Effect.Effect<LedgerStore["Service"]> = Effect.sync(() => {
-  const { accounts, holds, pending, leases, postings, attachments, pages, write } = makePages()
-  const slice = <A>(items: ReadonlyArray<A>, after: bigint, limit: number): ReadonlyArray<A> =>
-    items.slice(Number(after), Number(after) + limit)
-  const withLease = (hold: Book.StoredHold): Book.StoredHold => ({
-    ...hold,
-    expiresAtMs: Math.max(hold.expiresAtMs, leases.get(hold.owner) ?? 0),
-  })
+  const state = empty()
+  const pages = pagesOf(state)
   return LedgerStore.of({
+    ...viewOf(state),
     commit: Effect.fnUntraced(function* (commands) {
       const nowMs = yield* Clock.currentTimeMillis
       return commands.map((command) =>
         Result.map(Book.apply(pages, command, nowMs), ({ outcome, changes }) => {
-          for (const change of changes) write(change, nowMs)
+          for (const change of changes) write(state, change, nowMs)
           return outcome
         }),
       )
     }),
-    accounts: (ids) =>
-      Effect.sync(() => (ids === undefined ? [...accounts.values()] : ids.flatMap((id) => accounts.get(id) ?? []))),
-    holds: (query) =>
-      Effect.sync(() =>
-        ("ids" in query ? query.ids.flatMap((id) => holds.get(id) ?? []) : [...pending.values()]).map(withLease),
-      ),
-    postings: (after, limit) => Effect.sync(() => slice(postings, after, limit)),
-    attachments: (after, limit) => Effect.sync(() => slice(attachments, after, limit)),
+    snapshot: (read) => Effect.suspend(() => read(viewOf(copy(state)))),
   })
 })
 

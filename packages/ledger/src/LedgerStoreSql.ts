@@ -8,21 +8,21 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
 import * as Schedule from "effect/Schedule"
-import * as Schema from "effect/Schema"
 import * as SqlClient from "effect/sql/SqlClient"
 import * as SqlError from "effect/sql/SqlError"
-import { Account } from "./Account.ts"
 import * as Book from "./Book.ts"
 import { LedgerError, Unavailable } from "./LedgerError.ts"
-import { type Command, LedgerStore, type Outcome } from "./LedgerStore.ts"
-import { Posting } from "./Posting.ts"
+import { type Command, LedgerStore, type Outcome, type View } from "./LedgerStore.ts"
 import * as LedgerPages from "./internal/LedgerPages.ts"
-import * as LedgerTables from "./internal/LedgerTables.ts"
 import * as Rows from "./internal/LedgerRows.ts"
+import * as Statements from "./internal/LedgerStatements.ts"
+import * as LedgerTables from "./internal/LedgerTables.ts"
 
 /**
- * `renewMs` is the longest pause between two renewals of a living owner, a definition's `hold.renewMs`. After an outage
- * (nothing was committed for two such pauses) no hold expires for one more, so that living owners can renew first.
+ * `renewMs` is the pause between two renewals of a living owner, a definition's `hold.renewMs`. While the store is away
+ * no owner can renew, so holds do not expire before owners had time to: nothing committed for one and a half such pauses
+ * counts as an outage, and after one no hold expires for as long again. Shorter outages must fit into a hold's life,
+ * which should be four such pauses or more; and holds should be swept at least once in each.
  *
  * @category models
  * @since 0.1.0
@@ -33,81 +33,128 @@ export interface Options {
 
 const unavailable = (cause: unknown) => new LedgerError({ reason: new Unavailable({ cause }) })
 
-const isTransient = (error: SqlError.SqlError): boolean =>
-  error.reason._tag === "DeadlockError" || error.reason._tag === "SerializationError"
+/** A batch that takes longer than this waits for something that does not come, such as a lock of a process that hangs. */
+const PATIENCE = "15 seconds"
 
-const patience = Schedule.exponential("5 millis").pipe(Schedule.jittered)
+const isTransient = (error: unknown): boolean =>
+  SqlError.isSqlError(error) && (error.reason._tag === "DeadlockError" || error.reason._tag === "SerializationError")
 
 /** Two batches that met in the wrong order: the database undid one of them, so it can simply be made again. */
-const retryTransient = <A, E, R>(batch: Effect.Effect<A, E | SqlError.SqlError, R>) =>
-  Effect.retry(batch, {
-    while: (error) => SqlError.isSqlError(error) && isTransient(error),
-    schedule: patience,
-    times: 5,
-  })
+const again = {
+  while: isTransient,
+  schedule: Schedule.exponential("5 millis").pipe(Schedule.jittered),
+  times: 5,
+}
 
-const Postings = Schema.Array(
-  Schema.Struct({
-    sequence: Schema.BigInt,
-    key: Posting.fields.idempotencyKey,
-    kind: Posting.fields.kind,
-    hold: Schema.NullOr(Rows.StoredHoldRow.fields.id),
-    posted_at_ms: Schema.BigInt,
-    legs: Schema.Array(
-      Schema.Struct({
-        account: Account.fields.id,
-        amount: Schema.BigIntFromString,
-        balance: Schema.BigIntFromString,
-      }),
-    ),
-  }),
-)
-const decodePostings = Schema.decodeUnknownEffect(Postings)
-const decodeAttachments = Schema.decodeUnknownEffect(
-  Schema.Array(
-    Schema.Struct({ sequence: Schema.BigInt, kind: Schema.String, body: Schema.String, at_ms: Schema.BigInt }),
-  ),
-)
+/**
+ * Locks the book: what is read after this is what every batch before has left behind. The planner is told to use
+ * indexes: it makes its plan while the tables are empty, when reading them whole seems best, and keeps it.
+ */
+const lock = (sql: SqlClient.SqlClient) => sql<{
+  readonly sequence: bigint
+  readonly attachment: bigint
+  readonly now_ms: bigint
+  readonly committed_at_ms: bigint
+  readonly resumed_at_ms: bigint
+}>`
+  SELECT last_sequence AS sequence, last_attachment AS attachment, committed_at_ms, resumed_at_ms,
+    (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now_ms, set_config('enable_seqscan', 'off', true)
+  FROM ledger_book WHERE id = 1 FOR UPDATE`
 
 const makeCommit = (sql: SqlClient.SqlClient, options: Options) => {
-  /** Locks the book: what is read after this is what every batch before has left behind. */
-  const lock = Effect.gen(function* () {
-    const rows = yield* sql<{
-      sequence: bigint
-      attachment: bigint
-      now_ms: bigint
-      committed_at_ms: bigint
-      resumed_at_ms: bigint
-    }>`
-      SELECT last_sequence AS sequence, last_attachment AS attachment, committed_at_ms, resumed_at_ms,
-        (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now_ms
-      FROM ledger_book WHERE id = 1 FOR UPDATE`
-    const row = rows[0]
+  const awayMs = 1.5 * options.renewMs
+
+  /** Where the book stands, and whether holds may expire yet. */
+  const openBook = Effect.gen(function* () {
+    const [row] = yield* lock(sql)
     if (row === undefined) return yield* Effect.die("the ledger's book has no row")
     const nowMs = Number(row.now_ms)
-    const wasAway = nowMs - Number(row.committed_at_ms) > 2 * options.renewMs
-    const resumedAtMs = wasAway ? nowMs : Number(row.resumed_at_ms)
-    return { sequence: row.sequence, attachment: row.attachment, nowMs, resumedAtMs }
+    const committedAtMs = Number(row.committed_at_ms)
+    const lastResumedAtMs = Number(row.resumed_at_ms)
+    // A single batch between two silences is the sweep of a market in which nobody else lives: the second silence is
+    // no outage, or nothing would ever expire there. A clock that was set back starts anew.
+    const wasAway = nowMs - committedAtMs > awayMs && committedAtMs !== lastResumedAtMs
+    const resumedAtMs = wasAway || nowMs < lastResumedAtMs ? nowMs : lastResumedAtMs
+    const { sequence, attachment } = row
+    return { sequence, attachment, nowMs, resumedAtMs, isWaiting: nowMs - resumedAtMs < awayMs }
   })
 
-  return (commands: ReadonlyArray<Command>) =>
-    sql.withTransaction(
-      Effect.gen(function* () {
-        const book = yield* lock
-        const isWaiting = book.nowMs - book.resumedAtMs < options.renewMs
-        const pages = yield* LedgerPages.load(sql, commands, book.sequence, book.nowMs)
-        const answers = commands.map((command): Result.Result<Outcome, LedgerError> => {
-          if (command._tag === "Expire" && isWaiting) return Result.succeed({ _tag: "Expired", holds: [] })
-          return Result.map(Book.apply(pages, command, book.nowMs), ({ outcome, changes }) => {
-            pages.write(changes)
-            return outcome
-          })
-        })
-        yield* LedgerPages.save(sql, pages, book)
-        return answers
-      }),
+  const commit = Effect.fnUntraced(function* (commands: ReadonlyArray<Command>) {
+    const book = yield* openBook
+    const pages = yield* LedgerPages.load(sql, commands, book)
+    const outcomes = commands.map((command): Result.Result<Outcome, LedgerError> => {
+      if (command._tag === "Expire" && book.isWaiting) return Result.succeed({ _tag: "Expired", holds: [] })
+      return Result.map(Book.decide(pages, command, book.nowMs), ({ outcome, changes }) => {
+        pages.write(changes)
+        return outcome
+      })
+    })
+    yield* Statements.write(sql, pages.dirty, book)
+    if (commands.some((command) => command._tag === "Expire")) yield* Statements.forgetOwners(sql, book.nowMs)
+    return outcomes
+  })
+
+  return Effect.fn("LedgerStore.commit")(function* (commands: ReadonlyArray<Command>) {
+    const refusals = commands.map(Book.refusal)
+    const sound = commands.filter((_, index) => refusals[index] === undefined)
+    if (sound.length === 0) return refusals.flatMap((refused) => (refused === undefined ? [] : Result.fail(refused)))
+    const outcomes = yield* sql.withTransaction(commit(sound)).pipe(
+      // Each statement must see what the batch before it left, whatever the database's default is.
+      Effect.provideService(SqlClient.BeginTransaction, "BEGIN ISOLATION LEVEL READ COMMITTED"),
+      Effect.retry(again),
+      Effect.timeout(PATIENCE),
+      Effect.mapError(unavailable),
     )
+    let next = 0
+    return refusals.flatMap((refused) => (refused === undefined ? (outcomes[next++] ?? []) : Result.fail(refused)))
+  })
 }
+
+const makeView = (sql: SqlClient.SqlClient): View => ({
+  accounts: Effect.fn("LedgerStore.accounts")(function* (ids) {
+    const rows = sql`SELECT ${sql.literal(Rows.accountColumns)} FROM ledger_accounts a
+      WHERE ${ids === undefined ? sql`true` : sql`a.id = ANY(${Rows.list(ids)}::text[])`} ORDER BY a.id`
+    return yield* Effect.flatMap(rows, Rows.decodeAccounts).pipe(Effect.mapError(unavailable))
+  }),
+  holds: Effect.fn("LedgerStore.holds")(function* (query) {
+    const rows = sql`SELECT ${sql.literal(Rows.holdColumns)}, h.context::text AS context
+      FROM ledger_holds h LEFT JOIN ledger_owners o ON o.owner = h.owner
+      WHERE ${"ids" in query ? sql`h.id = ANY(${Rows.list(query.ids)}::text[])` : sql`h.state = 'pending'`}`
+    const decoded = yield* Effect.flatMap(rows, Rows.decodeHolds).pipe(Effect.mapError(unavailable))
+    return decoded.map(Rows.holdOf)
+  }),
+  postings: Effect.fn("LedgerStore.postings")(function* (after, limit) {
+    const rows = sql`
+      SELECT p.sequence::text AS sequence, p.key, p.kind, p.hold, p.posted_at_ms::float8 AS "postedAtMs",
+        (SELECT json_agg(json_build_object('account', l.account, 'amount', l.amount::text, 'balance', l.balance::text)
+           ORDER BY l.number) FROM ledger_legs l WHERE l.sequence = p.sequence) AS legs
+      FROM ledger_postings p WHERE p.sequence > ${String(after)}::text::bigint ORDER BY p.sequence LIMIT ${limit}`
+    const decoded = yield* Effect.flatMap(rows, Rows.decodePostings).pipe(Effect.mapError(unavailable))
+    return decoded.map(({ sequence, key, kind, hold, postedAtMs, legs }) => ({
+      sequence,
+      posting: {
+        idempotencyKey: key,
+        kind,
+        legs: legs.map(({ account, amount }) => ({ account, amount })),
+        attachments: [],
+      },
+      hold,
+      balances: legs.map((leg) => leg.balance),
+      postedAtMs,
+    }))
+  }),
+  attachments: Effect.fn("LedgerStore.attachments")(function* (after, limit) {
+    const rows = sql`
+      SELECT sequence::text AS sequence, kind, body::text AS body, at_ms::float8 AS "attachedAtMs"
+      FROM ledger_attachments WHERE sequence > ${String(after)}::text::bigint ORDER BY sequence LIMIT ${limit}`
+    const decoded = yield* Effect.flatMap(rows, Rows.decodeAttachments).pipe(Effect.mapError(unavailable))
+    return decoded.map(({ sequence, kind, body, attachedAtMs }) => ({
+      sequence,
+      attachment: { kind, body: Rows.parseJson(body) },
+      attachedAtMs,
+    }))
+  }),
+})
 
 /**
  * Makes the store, creating its tables on first use.
@@ -118,56 +165,19 @@ const makeCommit = (sql: SqlClient.SqlClient, options: Options) => {
 export const make = Effect.fnUntraced(function* (options: Options) {
   const sql = yield* SqlClient.SqlClient
   yield* Effect.mapError(LedgerTables.migrate, unavailable)
-  const commit = makeCommit(sql, options)
+  const view = makeView(sql)
   return LedgerStore.of({
-    commit: Effect.fn("LedgerStore.commit")(function* (commands) {
-      return yield* retryTransient(commit(commands)).pipe(Effect.mapError(unavailable))
-    }),
-    accounts: Effect.fn("LedgerStore.accounts")(function* (ids) {
-      const rows = sql`SELECT ${sql.literal(Rows.accountColumns("a"))} FROM ledger_accounts a
-        WHERE ${ids === undefined ? sql`true` : sql`a.id = ANY(${Rows.list(ids)}::text[])`} ORDER BY a.id`
-      return yield* Effect.flatMap(rows, Rows.decodeAccounts).pipe(Effect.mapError(unavailable))
-    }),
-    holds: Effect.fn("LedgerStore.holds")(function* (query) {
-      const rows = sql`SELECT ${sql.literal(Rows.holdColumns("h", "o"))}
-        FROM ledger_holds h LEFT JOIN ledger_owners o ON o.owner = h.owner
-        WHERE ${"ids" in query ? sql`h.id = ANY(${Rows.list(query.ids)}::text[])` : sql`h.state = 'pending'`}`
-      return yield* Effect.flatMap(rows, Rows.decodeHolds).pipe(Effect.mapError(unavailable))
-    }),
-    postings: Effect.fn("LedgerStore.postings")(function* (after, limit) {
-      const rows = yield* sql`
-        SELECT p.sequence, p.key, p.kind, p.hold, p.posted_at_ms,
-          (SELECT json_agg(json_build_object('account', l.account, 'amount', l.amount::text, 'balance', l.balance::text)
-             ORDER BY l.number) FROM ledger_legs l WHERE l.sequence = p.sequence) AS legs
-        FROM ledger_postings p WHERE p.sequence > ${String(after)}::text::bigint ORDER BY p.sequence LIMIT ${limit}`.pipe(
-        Effect.flatMap(decodePostings),
-        Effect.mapError(unavailable),
-      )
-      return rows.map((row) => ({
-        sequence: row.sequence,
-        posting: {
-          idempotencyKey: row.key,
-          kind: row.kind,
-          legs: row.legs.map(({ account, amount }) => ({ account, amount })),
-          attachments: [],
-        },
-        hold: row.hold,
-        balances: row.legs.map((leg) => leg.balance),
-        postedAtMs: Number(row.posted_at_ms),
-      }))
-    }),
-    attachments: Effect.fn("LedgerStore.attachments")(function* (after, limit) {
-      const rows = yield* sql`SELECT sequence, kind, body::text AS body, at_ms FROM ledger_attachments
-        WHERE sequence > ${String(after)}::text::bigint ORDER BY sequence LIMIT ${limit}`.pipe(
-        Effect.flatMap(decodeAttachments),
-        Effect.mapError(unavailable),
-      )
-      return rows.map((row) => ({
-        sequence: row.sequence,
-        attachment: { kind: row.kind, body: Rows.parseJson(row.body) },
-        attachedAtMs: Number(row.at_ms),
-      }))
-    }),
+    ...view,
+    commit: makeCommit(sql, options),
+    snapshot: (read) =>
+      // What `read` fails with is its own: only what happens around it is the store's.
+      sql
+        .withTransaction(Effect.exit(read(view)))
+        .pipe(
+          Effect.provideService(SqlClient.BeginTransaction, "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"),
+          Effect.mapError(unavailable),
+          Effect.flatten,
+        ),
   })
 })
 

@@ -3,12 +3,12 @@
  */
 import * as NodeCrypto from "@effect/platform-node/NodeCrypto"
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
-import { Context, Effect, Layer, ManagedRuntime, Redacted } from "effect"
+import { Context, Effect, Layer, Logger, ManagedRuntime, Redacted } from "effect"
 import * as HttpRouter from "effect/http/HttpRouter"
 import { createHash } from "node:crypto"
 import { createServer } from "node:http"
 import type { AddressInfo } from "node:net"
-import { KeyRing, type MarketDefinition, Member } from "@guildhall/core"
+import { Asset, KeyRing, type MarketDefinition, Member } from "@guildhall/core"
 import { Journal } from "@guildhall/journal"
 import { Ledger, PaymentRail } from "@guildhall/ledger"
 import * as LedgerStore from "@guildhall/ledger/LedgerStore"
@@ -49,6 +49,8 @@ export const members = {
   provider: Member.MemberId.make("mem_provider"),
   operator: Member.MemberId.make("mem_operator"),
 } as const
+
+export const usd = Asset.USD.code
 
 const development = PaymentRail.makeMemory({
   name: "Development",
@@ -95,7 +97,9 @@ export const start = async (options: Options = {}) => {
   const http = HttpRouter.serve(ControlRoutes.layer, { disableLogger: true, disableListenLog: true }).pipe(
     Layer.provide(NodeHttpServer.layer(() => server, { port: 0, host: "127.0.0.1", gracefulShutdownTimeout: 100 })),
   )
-  const runtime = ManagedRuntime.make(http.pipe(Layer.provideMerge(services(options)), Layer.orDie))
+  const runtime = ManagedRuntime.make(
+    http.pipe(Layer.provideMerge(services(options)), Layer.provideMerge(Logger.layer([])), Layer.orDie),
+  )
   const context = await runtime.context()
   await runtime.runPromise(makeMembers)
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`

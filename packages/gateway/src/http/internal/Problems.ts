@@ -30,11 +30,14 @@ const of = (error: Failure): Problem => {
 
 const isProblem = (error: Failure | Problem): error is Problem => error._tag === "Problem"
 
+/** What a refusal says is meant for the caller; what a store says is not, and is worth a line in the log. */
+const isOutage = (error: Failure | Problem): boolean => !isProblem(error) && error._tag !== "TopUpRefused"
+
 /** Answers every failure with a problem. What is wrong inside the market is logged, and not told. */
 export const answer = <A, E extends Failure | Problem, R>(effect: Effect.Effect<A, E, R>) =>
   Effect.catch(effect, (error: Failure | Problem) => {
     const problem = isProblem(error) ? error : of(error)
-    return problem.status >= 500 && !isProblem(error)
+    return problem.status >= 500 && isOutage(error)
       ? Effect.andThen(Effect.logWarning("The control lane could not answer.", error), Effect.fail(problem))
       : Effect.fail(problem)
   })

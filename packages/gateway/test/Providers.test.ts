@@ -1,0 +1,178 @@
+/**
+ * Devices on the control lane: joining, beating, leaving, and everything that a device or a stranger can get wrong.
+ */
+import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
+import { Reason } from "@guildhall/core"
+import * as SampleDevice from "@guildhall/registry/testing/SampleDevice"
+import * as TestControl from "./TestControl.ts"
+import { registration } from "./TestControl.ts"
+
+const REGISTER = "/v1/providers/register"
+const HEARTBEAT = "/v1/providers/heartbeat"
+
+let market: TestControl.TestControl
+beforeAll(async () => {
+  market = await TestControl.start()
+})
+afterAll(() => market.close())
+
+const isProblem = (reply: TestControl.Reply, code: Reason.ReasonCode) =>
+  assert.deepStrictEqual(
+    { status: reply.status, code: reply.json?.code },
+    { status: Reason.describe(code).status, code },
+    reply.text,
+  )
+
+const join = async () => {
+  const device = SampleDevice.make(TestControl.members.provider)
+  const reply = await market.signed(device, REGISTER, registration, { as: "provider" })
+  assert.strictEqual(reply.status, 200, reply.text)
+  return { device, reply, id: reply.json.instance_id as string }
+}
+
+const beat = (id: string, state = "serving") => ({ instances: [{ instance_id: id, state, in_flight: 0 }] })
+
+const stateOf = async (id: string) => {
+  const { json } = await market.call("GET", "/v1/operator/instances", { as: "operator" })
+  return json.data.find((one: { instance: { id: string } }) => one.instance.id === id)?.instance.state
+}
+
+describe("register", () => {
+  it("lists an instance at its price, and tells the agent what it needs", async () => {
+    const { id, reply } = await join()
+    assert.match(reply.json.device_id, /^dev_[0-9a-f]{32}$/)
+    assert.strictEqual(reply.json.heartbeat_interval_ms, 60_000)
+    assert.deepStrictEqual(
+      reply.json.keys.map((key: { purpose: string }) => key.purpose),
+      ["ticket"],
+    )
+    const { json } = await market.call("GET", "/v1/operator/instances", { as: "operator" })
+    const { instance } = json.data.find((one: { instance: { id: string } }) => one.instance.id === id)
+    assert.strictEqual(instance.memberId, "mem_provider")
+    assert.deepStrictEqual(instance.price, [
+      { unit: "inputToken", amount: "1000000000000", per: "1000000" },
+      { unit: "outputToken", amount: "2000000000000", per: "1000000" },
+    ])
+  })
+
+  it("needs the key of a provider and the signature of the device", async () => {
+    const device = SampleDevice.make()
+    isProblem(await market.signed(device, REGISTER, registration), "missing_api_key")
+    isProblem(await market.signed(device, REGISTER, registration, { as: "buyer" }), "insufficient_role")
+    isProblem(await market.call("POST", REGISTER, { as: "provider", body: registration }), "invalid_request")
+    const sent = JSON.stringify({ ...registration, concurrency: 5 })
+    isProblem(await market.signed(device, REGISTER, registration, { as: "provider", sent }), "invalid_signature")
+  })
+
+  it("refuses prices that are negative, fractional, or above the market's limit", async () => {
+    const device = SampleDevice.make()
+    for (const price of [-1, 0.5, 100_001, 200_000_000, "100", null]) {
+      for (const name of ["input_price_per_million", "output_price_per_million"]) {
+        const body = { ...registration, [name]: price }
+        isProblem(await market.signed(device, REGISTER, body, { as: "provider" }), "invalid_price")
+      }
+    }
+  })
+
+  it("refuses what is not a registration", async () => {
+    const device = SampleDevice.make()
+    const { model: _, ...missing } = registration
+    for (const body of [missing, { ...registration, concurrency: 0 }, { ...registration, model: "" }, []]) {
+      isProblem(await market.signed(device, REGISTER, body, { as: "provider" }), "invalid_request")
+    }
+    isProblem(await market.signed(device, REGISTER, "{", { as: "provider" }), "invalid_json")
+    const endpoint_url = "file:///etc/passwd"
+    isProblem(
+      await market.signed(device, REGISTER, { ...registration, endpoint_url }, { as: "provider" }),
+      "invalid_endpoint",
+    )
+  })
+
+  it("refuses private endpoints where the definition does", async () => {
+    const strict = await TestControl.start({ definition: { endpoints: { allowPrivate: false } } })
+    const reply = await strict.signed(SampleDevice.make(), REGISTER, registration, { as: "provider" })
+    isProblem(reply, "invalid_endpoint")
+    await strict.close()
+  })
+})
+
+describe("heartbeat", () => {
+  it("keeps an instance alive, drains it, and brings it back, with the signature alone", async () => {
+    const { device, id } = await join()
+    const reply = await market.signed(device, HEARTBEAT, beat(id))
+    assert.strictEqual(reply.status, 200, reply.text)
+    assert.deepStrictEqual(
+      { ...reply.json, keys: [] },
+      {
+        acknowledged: 0,
+        refused: [],
+        heartbeat_interval_ms: 60_000,
+        keys: [],
+      },
+    )
+    await market.signed(device, HEARTBEAT, beat(id, "draining"))
+    assert.strictEqual(await stateOf(id), "draining")
+    await market.signed(device, HEARTBEAT, beat(id))
+    assert.strictEqual(await stateOf(id), "online")
+  })
+
+  it("refuses a wrong, an altered, an old and a replayed message", async () => {
+    const { device, id } = await join()
+    const stranger = SampleDevice.make()
+    const body = beat(id)
+    const change = { "guildhall-device": stranger.publicKey }
+    isProblem(await market.signed(device, HEARTBEAT, body, { change }), "invalid_signature")
+    const sent = JSON.stringify(beat(id, "draining"))
+    isProblem(await market.signed(device, HEARTBEAT, body, { sent }), "invalid_signature")
+    isProblem(await market.signed(device, HEARTBEAT, body, { issuedAtMs: Date.now() - 61_000 }), "stale_message")
+    isProblem(await market.signed(device, HEARTBEAT, body, { issuedAtMs: Date.now() + 61_000 }), "stale_message")
+    assert.strictEqual((await market.signed(device, HEARTBEAT, body, { number: 1000 })).status, 200)
+    isProblem(await market.signed(device, HEARTBEAT, body, { number: 1000 }), "replayed_message")
+    isProblem(await market.signed(device, HEARTBEAT, body, { number: 999 }), "replayed_message")
+    assert.strictEqual(await stateOf(id), "online")
+  })
+
+  it("refuses headers that are none, without looking at the device", async () => {
+    const { device, id } = await join()
+    for (const change of [
+      { "guildhall-sequence": "1e999" },
+      { "guildhall-issued-at": "-1" },
+      { "guildhall-device": "x" },
+    ]) {
+      isProblem(await market.signed(device, HEARTBEAT, beat(id), { change }), "invalid_request")
+    }
+  })
+
+  it("says so where an instance is not the device's, or left the market", async () => {
+    const { device, id } = await join()
+    const other = await join()
+    isProblem(await market.signed(device, HEARTBEAT, beat(other.id)), "not_found")
+    isProblem(await market.signed(SampleDevice.make(), HEARTBEAT, beat(id)), "not_found")
+    assert.strictEqual((await market.call("DELETE", `/v1/providers/${id}`, { as: "provider" })).status, 204)
+    isProblem(await market.signed(device, HEARTBEAT, beat(id)), "not_found")
+  })
+
+  it("is refused for ever once the operator revoked the device", async () => {
+    const { device, id, reply } = await join()
+    await market.call("DELETE", `/v1/operator/devices/${reply.json.device_id}`, { as: "operator" })
+    isProblem(await market.signed(device, HEARTBEAT, beat(id)), "device_revoked")
+    isProblem(await market.signed(device, REGISTER, registration, { as: "provider" }), "device_revoked")
+    assert.isUndefined(await stateOf(id))
+  })
+})
+
+describe("leave", () => {
+  it("is the member's own word", async () => {
+    const { id } = await join()
+    isProblem(await market.call("DELETE", `/v1/providers/${id}`), "missing_api_key")
+    isProblem(await market.call("DELETE", `/v1/providers/${id}`, { as: "buyer" }), "insufficient_role")
+    isProblem(await market.call("DELETE", "/v1/providers/ins_unknown", { as: "provider" }), "not_found")
+    isProblem(await market.call("DELETE", "/v1/providers/not-an-id", { as: "provider" }), "not_found")
+    const issued = await market.call("POST", "/v1/operator/keys", {
+      as: "operator",
+      body: { member: "mem_other", name: "a rival", role: "provider" },
+    })
+    isProblem(await market.call("DELETE", `/v1/providers/${id}`, { as: issued.json.secret }), "insufficient_role")
+    assert.strictEqual((await market.call("DELETE", `/v1/providers/${id}`, { as: "provider" })).status, 204)
+  })
+})

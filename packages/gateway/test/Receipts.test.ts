@@ -1,0 +1,233 @@
+/**
+ * What a member sees of its requests, their receipts, and why they went where they went.
+ */
+import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { createHash } from "node:crypto"
+import { Reason, type Request } from "@guildhall/core"
+import * as NodeCrypto from "@effect/platform-node/NodeCrypto"
+import * as ReceiptSeal from "@guildhall/journal/ReceiptSeal"
+import * as ReceiptVerify from "@guildhall/journal/ReceiptVerify"
+import * as SampleEntry from "@guildhall/journal/testing/SampleEntry"
+import { KeyRing } from "@guildhall/core/KeyRing"
+import { Account, Hold } from "@guildhall/ledger"
+import * as TestControl from "./TestControl.ts"
+import { members } from "./TestControl.ts"
+import { instance } from "./TestLane.ts"
+
+let market: TestControl.TestControl
+beforeAll(async () => {
+  market = await TestControl.start()
+})
+afterAll(() => market.close())
+
+const isProblem = (reply: TestControl.Reply, code: Reason.ReasonCode) =>
+  assert.deepStrictEqual(
+    { status: reply.status, code: reply.json?.code },
+    { status: Reason.describe(code).status, code },
+    reply.text,
+  )
+
+type Ended = ReturnType<typeof SampleEntry.ended>
+
+const ended = async (values: Parameters<typeof SampleEntry.ended>[0] = {}): Promise<Ended> => {
+  const entry = SampleEntry.ended({ buyer: members.buyer, provider: members.provider, ...values })
+  await market.run(market.journal.append([entry]))
+  return entry
+}
+
+const seal = () =>
+  market.run(
+    Effect.gen(function* () {
+      const waiting = yield* market.journal.receipts.unsealed(100)
+      const options = { market: "local", batchId: SampleEntry.text(), nowMs: Date.now() }
+      const sealed = yield* ReceiptSeal.seal(waiting, options).pipe(Effect.provideService(KeyRing, market.ring))
+      yield* market.journal.receipts.seal(sealed.batch, sealed.receipts)
+    }),
+  )
+
+const unknown = `req_${"f".repeat(32)}`
+
+describe("receipts", () => {
+  it("are given to buyer and provider with the salts, to operators without, to nobody else", async () => {
+    const { receipt, salts } = await ended()
+    await seal()
+    const path = `/v1/receipts/${receipt.id}`
+    for (const as of ["buyer", "provider"]) {
+      const reply = await market.call("GET", path, { as })
+      assert.strictEqual(reply.status, 200, reply.text)
+      assert.deepStrictEqual(reply.json.salts, salts)
+    }
+    const operator = await market.call("GET", path, { as: "operator" })
+    assert.strictEqual(operator.json.receipt.charge, "20000000")
+    assert.notInclude(operator.text, salts.request)
+    assert.notInclude(operator.text, salts.response)
+    isProblem(await market.call("GET", path, { as: "other" }), "not_found")
+    isProblem(await market.call("GET", path), "missing_api_key")
+  })
+
+  it("verify offline, exactly as they were downloaded, with the published keys", async () => {
+    const salt = "ab".repeat(16)
+    const request = new TextEncoder().encode('{"a":1}')
+    const requestCommitment = createHash("sha256").update(Buffer.from(salt, "hex")).update(request).digest("hex")
+    const entry = SampleEntry.ended({ buyer: members.buyer, requestCommitment })
+    await market.run(market.journal.append([{ ...entry, salts: { request: salt, response: salt } }]))
+    await seal()
+    const { text } = await market.call("GET", `/v1/receipts/${entry.receipt.id}`, { as: "buyer" })
+    const published = ReceiptVerify.readKeys((await market.call("GET", "/.well-known/guildhall-keys.json")).text)
+    assert.strictEqual(published._tag, "Success")
+    const keys = published._tag === "Success" ? published.success : []
+    const verdict = await market.run(
+      ReceiptVerify.verify({ text, keys, request }).pipe(Effect.provide(NodeCrypto.layer)),
+    )
+    assert.deepStrictEqual(
+      verdict.checks.filter(({ holds }) => !holds),
+      [],
+    )
+    assert.include(
+      verdict.checks.map(({ name }) => name),
+      "request",
+    )
+  })
+
+  it("are waited for, and come as soon as their batch is signed", async () => {
+    const { receipt } = await ended()
+    const reply = market.call("GET", `/v1/receipts/${receipt.id}`, { as: "buyer" })
+    await market.run(Effect.sleep(200))
+    await seal()
+    assert.strictEqual((await reply).status, 200)
+  })
+
+  it("are pending after two seconds, also while the request has not ended, and say when to ask again", async () => {
+    const waiting = await ended()
+    const id = SampleEntry.requestIds(1)[0] as Request.RequestId
+    const account = Account.ids.buyer(members.buyer)
+    await market.run(
+      Effect.gen(function* () {
+        yield* market.ledger.open({ id: account, kind: "buyer", asset: TestControl.usd, floor: 0n })
+        yield* market.ledger.hold({
+          id: Hold.HoldId.make(id),
+          account,
+          amount: 0n,
+          owner: "test",
+          lifeMs: 60_000,
+          definitionDigest: "d",
+          context: {},
+        })
+      }),
+    )
+    const startedMs = performance.now()
+    const replies = await Promise.all(
+      [waiting.receipt.id, id].map((one) => market.call("GET", `/v1/receipts/${one}`, { as: "buyer" })),
+    )
+    assert.isAtLeast(performance.now() - startedMs, 1_900)
+    for (const reply of replies) {
+      isProblem(reply, "receipt_pending")
+      assert.strictEqual(reply.headers.get("retry-after"), "1")
+    }
+    isProblem(await market.call("GET", `/v1/receipts/${id}`, { as: "other" }), "not_found")
+  })
+
+  it("are not there for what is unknown or was refused, without waiting", async () => {
+    const requestId = SampleEntry.requestIds(1)[0] as Request.RequestId
+    await market.run(market.journal.append([SampleEntry.refused({ requestId, buyer: members.buyer })]))
+    const startedMs = performance.now()
+    for (const id of [unknown, requestId, "nonsense"]) {
+      isProblem(await market.call("GET", `/v1/receipts/${id}`, { as: "buyer" }), "not_found")
+    }
+    assert.isBelow(performance.now() - startedMs, 1_000)
+  })
+})
+
+describe("requests", () => {
+  it("are listed newest first, page by page, the caller's own only", async () => {
+    const reader = await TestControl.start()
+    const ids = SampleEntry.requestIds(5)
+    for (const id of ids.slice(0, 4)) {
+      await reader.run(reader.journal.append([SampleEntry.ended({ id, buyer: members.buyer })]))
+    }
+    const refusedId = ids[4] as Request.RequestId
+    await reader.run(
+      reader.journal.append([
+        SampleEntry.refused({ requestId: refusedId, buyer: members.buyer }),
+        SampleEntry.ended({ buyer: members.other }),
+      ]),
+    )
+    const first = await reader.call("GET", "/v1/requests?limit=2", { as: "buyer" })
+    assert.strictEqual(first.status, 200, first.text)
+    const [refused, last] = first.json.data
+    assert.deepStrictEqual([refused.id, refused.outcome, refused.reason], [refusedId, "refused", "insufficient_funds"])
+    assert.strictEqual(last.id, ids[3])
+    assert.deepStrictEqual(last.charge, { asset: "USD", amount: "20000000", formatted: "0.00002" })
+    const seen = [refused.id, last.id]
+    for (let before = first.json.nextBefore; before !== null;) {
+      const page = await reader.call("GET", `/v1/requests?limit=2&before=${before}`, { as: "buyer" })
+      seen.push(...page.json.data.map((one: { id: string }) => one.id))
+      before = page.json.nextBefore
+    }
+    assert.deepStrictEqual(seen, ids.toReversed())
+    const all = await reader.call("GET", "/v1/operator/requests", { as: "operator" })
+    assert.strictEqual(all.json.data.length, 6)
+    const others = await reader.call("GET", "/v1/operator/requests?member=mem_other", { as: "operator" })
+    assert.strictEqual(others.json.data.length, 1)
+    isProblem(await reader.call("GET", "/v1/requests?limit=101", { as: "buyer" }), "invalid_request")
+    isProblem(await reader.call("GET", "/v1/requests?before=x", { as: "buyer" }), "invalid_request")
+    await reader.close()
+  })
+
+  it("are shown to those they concern", async () => {
+    const { receipt } = await ended()
+    for (const as of ["buyer", "provider", "operator"]) {
+      const reply = await market.call("GET", `/v1/requests/${receipt.id}`, { as })
+      assert.strictEqual(reply.json.instance, "ins_1", reply.text)
+    }
+    isProblem(await market.call("GET", `/v1/requests/${receipt.id}`, { as: "other" }), "not_found")
+    isProblem(await market.call("GET", `/v1/requests/${receipt.id}/explain`, { as: "other" }), "not_found")
+    isProblem(await market.call("GET", `/v1/requests/${unknown}`, { as: "operator" }), "not_found")
+  })
+})
+
+describe("explain", () => {
+  it("shows every candidate: the ones ranked, and why the others were left out", async () => {
+    const busy = instance("busy", "http://127.0.0.1:1", { concurrency: 1 })
+    const free = instance("free", "http://127.0.0.1:2")
+    const gone = instance("gone", "http://127.0.0.1:3", { state: "offline" })
+    for (const one of [busy, free, gone]) market.router.apply({ _tag: "InstanceListed", instance: one })
+    market.router.apply({ _tag: "DispatchStarted", instanceId: busy.id })
+    const request = { model: free.model, contextTokens: 10, tried: [] }
+    const choice = market.router.choose(request, 7)
+    const entry = await ended()
+    const decision = {
+      replica: market.router.replica,
+      version: choice.version,
+      policy: market.router.policy,
+      seed: 7,
+      model: free.model,
+      contextTokens: 10,
+      attempts: [{ instance: free.id }],
+    }
+    const id = SampleEntry.requestIds(1)[0] as Request.RequestId
+    await market.run(market.journal.append([{ ...entry, id, receipt: { ...entry.receipt, id }, decision }]))
+    const { json, text } = await market.call("GET", `/v1/requests/${id}/explain`, { as: "buyer" })
+    assert.strictEqual(json?.policy, "LeastLoaded@1", text)
+    const [attempt] = json.attempts
+    assert.strictEqual(attempt.chosen, free.id)
+    assert.deepStrictEqual(
+      attempt.ranked.map((one: { instance: string }) => one.instance),
+      [free.id],
+    )
+    const excluded = Object.fromEntries(
+      attempt.excluded.map((one: { instance: string; code: string }) => [one.instance, one.code]),
+    )
+    assert.deepStrictEqual(excluded, { [busy.id]: "concurrency_full", [gone.id]: "offline" })
+    assert.isString(attempt.excluded[0].because)
+  })
+
+  it("says so where the log does not reach, or nothing was chosen", async () => {
+    const { receipt } = await ended()
+    isProblem(await market.call("GET", `/v1/requests/${receipt.id}/explain`, { as: "buyer" }), "not_found")
+    const requestId = SampleEntry.requestIds(1)[0] as Request.RequestId
+    await market.run(market.journal.append([SampleEntry.refused({ requestId, buyer: members.buyer })]))
+    isProblem(await market.call("GET", `/v1/requests/${requestId}/explain`, { as: "buyer" }), "not_found")
+  })
+})

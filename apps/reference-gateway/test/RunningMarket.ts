@@ -21,6 +21,7 @@ export const quick = {
   heartbeat: { intervalMs: 500, missesMax: 2, checkMs: 500 },
   hold: { lifeMs: 2_000, renewMs: 500 },
   receipts: { batchMs: 100, batchSize: 512 },
+  limits: { ...local.limits, requestsPerMinute: 1_000_000 },
 } as const
 
 export interface RunningMarket {

@@ -69,6 +69,8 @@ export class Ledger extends Context.Service<
 
 /** A batch is at most so many commands, so that one caller's wait stays short. */
 const BATCH_MAX = 512
+/** So many commands wait at most while the store is slow; the next ones hear at once that it is not available. */
+const WAITING_MAX = 65_536
 /** So many accounts' last known balances are kept. */
 const KNOWN_MAX = 10_000
 
@@ -77,21 +79,60 @@ interface Waiting {
   readonly answer: Deferred.Deferred<Outcome, LedgerError>
 }
 
-/** What a caller gets from a store that answers fewer commands than it was given. */
-const missing: Result.Result<Outcome, LedgerError> = Result.fail(
-  new LedgerError({ reason: new Unavailable({ cause: "the store did not answer this command" }) }),
-)
+const unavailable = (cause: unknown): LedgerError => new LedgerError({ reason: new Unavailable({ cause }) })
 
-/** Commits what has gathered, again and again: while one batch is on its way to the disk the next one gathers. */
-const commitAll = (store: LedgerStore["Service"], queue: Queue.Dequeue<Waiting>) =>
-  Effect.gen(function* () {
-    const batch = yield* Queue.takeBetween(queue, 1, BATCH_MAX)
-    const results = yield* Effect.result(store.commit(batch.map((waiting) => waiting.command)))
-    batch.forEach((waiting, index) => {
-      const result = Result.flatMap(results, (answers) => answers[index] ?? missing)
-      Deferred.doneUnsafe(waiting.answer, Effect.fromResult(result))
-    })
-  }).pipe(Effect.forever)
+type Answers = Result.Result<ReadonlyArray<Result.Result<Outcome, LedgerError>>, LedgerError>
+
+/** Commits a batch. A defect of the store is no answer either, and must not end the loop for everyone else. */
+const commit = (store: LedgerStore["Service"], batch: ReadonlyArray<Waiting>): Effect.Effect<Answers> =>
+  Effect.suspend(() => store.commit(batch.map(({ command }) => command))).pipe(
+    Effect.result,
+    Effect.catchDefect((defect) =>
+      Effect.as(
+        Effect.logError("The ledger's store failed in a way that it should not.", defect),
+        Result.fail(unavailable(defect)),
+      ),
+    ),
+  )
+
+const answer = (batch: ReadonlyArray<Waiting>, answers: Answers): void =>
+  batch.forEach((waiting, index) => {
+    const result = Result.flatMap(
+      answers,
+      (each) => each[index] ?? Result.fail(unavailable("no answer to this command")),
+    )
+    Deferred.doneUnsafe(waiting.answer, Effect.fromResult(result))
+  })
+
+/**
+ * Gathers commands and commits them batch by batch: while one is on its way to the disk the next one gathers. When the
+ * scope ends, whoever still waits hears that the outcome is not known.
+ */
+const makeSubmit = Effect.fnUntraced(function* (store: LedgerStore["Service"]) {
+  const queue = yield* Queue.unbounded<Waiting>()
+  let inFlight: ReadonlyArray<Waiting> = []
+  let isClosed = false
+  const closed = Result.fail(unavailable("the ledger is closed"))
+  yield* Effect.addFinalizer(() =>
+    Effect.gen(function* () {
+      isClosed = true
+      answer(inFlight, closed)
+      answer(yield* Queue.clear(queue), closed)
+    }),
+  )
+  yield* Effect.gen(function* () {
+    inFlight = yield* Queue.takeBetween(queue, 1, BATCH_MAX)
+    const answers = yield* commit(store, inFlight)
+    answer(inFlight, answers)
+  }).pipe(Effect.forever, Effect.forkScoped)
+  return (command: Command): Effect.Effect<Outcome, LedgerError> => {
+    if (isClosed) return Effect.fromResult(closed)
+    if (Queue.sizeUnsafe(queue) >= WAITING_MAX) return Effect.fail(unavailable("too many commands wait already"))
+    const waiting: Waiting = { command, answer: Deferred.makeUnsafe() }
+    Queue.offerUnsafe(queue, waiting)
+    return Deferred.await(waiting.answer)
+  }
+})
 
 type Answer<Tag extends Command["_tag"]> = Extract<Outcome, { readonly _tag: OutcomeOf[Tag] }>
 interface OutcomeOf {
@@ -105,6 +146,17 @@ interface OutcomeOf {
   readonly Expire: "Expired"
 }
 
+/** The last known balances, the most recently seen ones last; the others make room. */
+const makeKnown = () => {
+  const known = new Map<AccountId, bigint>()
+  const see = (id: AccountId, available: bigint): void => {
+    known.delete(id)
+    if (known.size >= KNOWN_MAX) for (const oldest of known.keys()) if (known.delete(oldest)) break
+    known.set(id, available)
+  }
+  return { known, see }
+}
+
 /**
  * Makes the service over a store. A caller that is interrupted leaves its command in its batch.
  *
@@ -113,32 +165,27 @@ interface OutcomeOf {
  */
 export const make = Effect.gen(function* () {
   const store = yield* LedgerStore
-  const queue = yield* Queue.unbounded<Waiting>()
-  yield* Effect.forkScoped(commitAll(store, queue))
-  const known = new Map<AccountId, bigint>()
+  const offer = yield* makeSubmit(store)
+  const { known, see } = makeKnown()
 
   const submit = <C extends Command>(command: C): Effect.Effect<Answer<C["_tag"]>, LedgerError> =>
-    Effect.suspend(() => {
-      const answer = Deferred.makeUnsafe<Outcome, LedgerError>()
-      Queue.offerUnsafe(queue, { command, answer })
-      // The rules answer each kind of command with its own kind of outcome, which OutcomeOf writes down.
-      return Deferred.await(answer) as Effect.Effect<Answer<C["_tag"]>, LedgerError>
-    })
-
-  const remember = (id: AccountId, available: bigint): void => {
-    known.delete(id)
-    if (known.size >= KNOWN_MAX) for (const oldest of known.keys()) if (known.delete(oldest)) break
-    known.set(id, available)
-  }
+    // The rules answer each kind of command with its own kind of outcome, which OutcomeOf writes down.
+    Effect.suspend(() => offer(command) as Effect.Effect<Answer<C["_tag"]>, LedgerError>)
 
   return Ledger.of({
     open: (account) => Effect.map(submit({ _tag: "Open", ...account }), ({ account }) => account),
     post: (posting) => submit({ _tag: "Post", posting }),
     hold: (hold) =>
-      Effect.map(submit({ _tag: "Hold", hold }), (held) => {
-        remember(hold.account, held.available)
-        return held
-      }),
+      Effect.tapError(
+        Effect.map(submit({ _tag: "Hold", hold }), (held) => {
+          see(hold.account, held.available)
+          return held
+        }),
+        ({ reason }) =>
+          Effect.sync(() => {
+            if (reason._tag === "InsufficientFunds") see(reason.account, reason.available)
+          }),
+      ),
     settle: (hold, posting) => submit({ _tag: "Settle", hold, posting }),
     void: (hold, attachments) => Effect.asVoid(submit({ _tag: "Void", hold, attachments })),
     claim: (hold, posting) => submit({ _tag: "Claim", hold, posting }),

@@ -22,6 +22,12 @@ export interface ChargeAccount {
   readonly kind: AccountKind
 }
 
+/** So many accounts are remembered, by name and as opened; neither costs more than doing it again. */
+const REMEMBERED_MAX = 100_000
+
+/** Accounts by who they are of: checking an id's form again for each charge would cost more than the charge. */
+const accounts = new Map<string, ChargeAccount>()
+
 /**
  * The account of a party: the provider's accrual for the source of the money, the platform's fees, or a pool.
  *
@@ -38,6 +44,16 @@ export interface ChargeAccount {
  * @since 0.1.0
  */
 export const of = (party: Party, fundingSource: string, provider: MemberId): ChargeAccount => {
+  const key = `${party} ${fundingSource} ${provider}`
+  const known = accounts.get(key)
+  if (known !== undefined) return known
+  const account = named(party, fundingSource, provider)
+  if (accounts.size >= REMEMBERED_MAX) accounts.clear()
+  accounts.set(key, account)
+  return account
+}
+
+const named = (party: Party, fundingSource: string, provider: MemberId): ChargeAccount => {
   switch (party) {
     case "provider":
       return { id: ids.accrual(fundingSource, provider), kind: "accrual" }
@@ -48,9 +64,6 @@ export const of = (party: Party, fundingSource: string, provider: MemberId): Cha
       return { id: AccountId.make(`pool:${party}`), kind: "pool" }
   }
 }
-
-/** So many opened accounts are remembered; opening one again changes nothing. */
-const REMEMBERED_MAX = 100_000
 
 /**
  * Makes the function that opens accounts, each once in the life of a process. An account that exists on other terms

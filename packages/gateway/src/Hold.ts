@@ -10,7 +10,7 @@ import * as Exit from "effect/Exit"
 import * as Schedule from "effect/Schedule"
 import * as Asset from "@guildhall/core/Asset"
 import * as Money from "@guildhall/core/Money"
-import { HoldId } from "@guildhall/ledger/Hold"
+import type { HoldId } from "@guildhall/ledger/Hold"
 import { Ledger } from "@guildhall/ledger/Ledger"
 import { LedgerError } from "@guildhall/ledger/LedgerError"
 import type { Admitted } from "./Admit.ts"
@@ -117,7 +117,8 @@ export const make = Effect.gen(function* () {
     }
 
   const take = Effect.fnUntraced(function* (admitted: Admitted, priced: Priced, opening: Receipt.Opening) {
-    const gate = new HoldGate(HoldId.make(admitted.id), priced.maximum)
+    // A request's id is a hold's id by definition; both are branded texts.
+    const gate = new HoldGate(admitted.id as string as HoldId, priced.maximum)
     const { account } = admitted.payer
     const available = ledger.lastAvailable(account)
     renewal.track(gate)

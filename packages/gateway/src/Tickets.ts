@@ -11,7 +11,7 @@ import { KeyRing, type KeyRingError } from "@guildhall/core/KeyRing"
 import type { PriceSheet } from "@guildhall/core/PriceSheet"
 import type { RequestId } from "@guildhall/core/Request"
 import * as Split from "@guildhall/core/rules/Split"
-import * as Ticket from "@guildhall/protocol/provider/Ticket"
+import type * as Ticket from "@guildhall/protocol/provider/Ticket"
 import { Market } from "./Market.ts"
 
 const digests = new WeakMap<PriceSheet, string>()
@@ -71,22 +71,21 @@ export const make = Effect.gen(function* () {
   return (request: TicketRequest): Effect.Effect<string, KeyRingError> => {
     const { instance, nowMs } = request
     const share = Split.share(definition.split, request.hold).find((part) => part.party === "provider")
-    const ticket: Ticket.Ticket = {
-      requestId: request.requestId,
-      attempt: request.attempt,
-      instanceId: instance.id,
+    // Keys in the order of the alphabet: this text is both the canonical one that is signed and the one that travels.
+    const encoded: typeof Ticket.Ticket.Encoded = {
       asset: definition.chargeAsset,
-      cap: share?.amount ?? 0n,
-      priceDigest: priceDigest(instance.price),
+      attempt: request.attempt,
+      cap: (share?.amount ?? 0n).toString(),
       definitionDigest: digest,
-      issuedAtMs: nowMs,
       expiresAtMs: nowMs + definition.timeouts.totalMs + GRACE_MS,
+      instanceId: instance.id,
+      issuedAtMs: nowMs,
+      priceDigest: priceDigest(instance.price),
+      requestId: request.requestId,
     }
-    return Effect.map(keyRing.sign("ticket", Ticket.bytes(ticket)), (signature) =>
-      // The same JSON as the codec of SignedTicket gives: only the cap is not JSON yet.
-      Buffer.from(JSON.stringify({ ticket: { ...ticket, cap: ticket.cap.toString() }, signature })).toString(
-        "base64url",
-      ),
+    const ticket = JSON.stringify(encoded)
+    return Effect.map(keyRing.sign("ticket", Buffer.from(ticket)), (signature) =>
+      Buffer.from(`{"ticket":${ticket},"signature":${JSON.stringify(signature)}}`).toString("base64url"),
     )
   }
 })

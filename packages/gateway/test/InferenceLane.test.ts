@@ -1,7 +1,7 @@
 import { afterEach, assert, describe, it } from "@effect/vitest"
 import { Schema } from "effect"
 import { JournalEntry } from "@guildhall/journal"
-import { SignedTicket } from "@guildhall/protocol/provider/Ticket"
+import * as Ticket from "@guildhall/protocol/provider/Ticket"
 import * as Upstream from "./ScriptedUpstream.ts"
 import * as TestLane from "./TestLane.ts"
 
@@ -81,7 +81,8 @@ describe("a good answer", () => {
     const answer = await lane.chat({ max_tokens: 10 })
     const header = upstream.seen[0]?.headers["guildhall-ticket"]
     const json: unknown = JSON.parse(Buffer.from(String(header), "base64url").toString())
-    const { ticket } = Schema.decodeUnknownSync(Schema.toCodecJson(SignedTicket))(json)
+    const { ticket, signature } = Schema.decodeUnknownSync(Schema.toCodecJson(Ticket.SignedTicket))(json)
+    assert.isTrue(await lane.run(lane.keyRing.verify("ticket", Ticket.bytes(ticket), signature)))
     assert.strictEqual(ticket.requestId, answer.headers["x-request-id"])
     assert.strictEqual(ticket.attempt, 1)
     assert.isTrue(ticket.cap > 0n)

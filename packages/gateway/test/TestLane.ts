@@ -156,6 +156,7 @@ export const start = async (options: Options = {}) => {
   const ledger = Context.get(context, Ledger.Ledger)
   const router = Context.get(context, Router.Router)
   const journal = Context.get(context, Journal.Journal)
+  const keyRing = Context.get(context, KeyRing.KeyRing)
   const lane = Context.get(context, InferenceLane.InferenceLane)
   const asset = Asset.USD.code
   await runtime.runPromise(
@@ -230,6 +231,7 @@ export const start = async (options: Options = {}) => {
     ledger,
     router,
     journal,
+    keyRing,
     run: runtime.runPromise,
     list: (...instances: ReadonlyArray<Instance.Instance>) => {
       for (const instance of instances) router.apply({ _tag: "InstanceListed", instance })

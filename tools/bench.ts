@@ -2,7 +2,7 @@
  * `npm run bench -- <name> [--json <file>] [--quick]`: runs `tools/bench/<name>.ts` and prints what it measured.
  */
 import { globSync, writeFileSync } from "node:fs"
-import { availableParallelism, cpus, release, totalmem } from "node:os"
+import { cpus, release, totalmem } from "node:os"
 import path from "node:path"
 import { parseArgs } from "node:util"
 import { pathToFileURL } from "node:url"
@@ -27,7 +27,7 @@ const names = (): ReadonlyArray<string> =>
 
 const machine = () => ({
   cpu: cpus()[0]?.model.trim() ?? "unknown",
-  cores: availableParallelism(),
+  cores: cpus().length,
   memoryMb: Math.round(totalmem() / 1_048_576),
   os: `${process.platform} ${release()}`,
   node: process.versions.node,

@@ -12,8 +12,9 @@ import * as Flag from "effect/cli/Flag"
 import { USD } from "@guildhall/core/Asset"
 import * as Money from "@guildhall/core/Money"
 import type { Account } from "./Account.ts"
+import type { LedgerError } from "./LedgerError.ts"
 import { LedgerStore } from "./LedgerStore.ts"
-import * as Verify from "./Verify.ts"
+import { type Disagreement, verify as verifyBooks } from "./Verify.ts"
 
 /**
  * Why the command ended with an exit code other than 0. It has printed the reason already, so `runMain` does not log it
@@ -36,13 +37,26 @@ export class LedgerCommandError extends Schema.TaggedError<LedgerCommandError>()
 
 const json = Flag.Boolean("json").pipe(Flag.withDescription("Print one JSON object"), Flag.withDefault(false))
 
-/** A line of progress for every so many postings, where someone watches. */
+/** A line of progress for every so many postings. */
 const PROGRESS_EVERY = 50_000
 
-const failed = (error: { readonly message: string }, asJson: boolean) =>
+/** What went wrong, as the program that asked for JSON reads it. */
+const problem = (error: Disagreement | LedgerError): object =>
+  error._tag === "Disagreement"
+    ? {
+        ok: false,
+        figure: error.figure,
+        sequence: error.sequence?.toString() ?? null,
+        account: error.account,
+        expected: error.expected,
+        found: error.found,
+      }
+    : { ok: false, reason: error.reason._tag }
+
+const failed = (error: Disagreement | LedgerError, asJson: boolean) =>
   Effect.gen(function* () {
-    const line = asJson ? JSON.stringify({ ok: false, detail: error.message }) : `FAILED\n  ${error.message}`
-    yield* asJson ? Console.log(line) : Console.error(line)
+    if (asJson) yield* Console.log(JSON.stringify({ ...problem(error), detail: error.message }))
+    else yield* Console.error(`FAILED\n  ${error.message}`)
     return yield* new LedgerCommandError({ detail: error.message })
   })
 
@@ -54,7 +68,7 @@ const verify = Command.make("verify", { json }, (flags) =>
       told = postings
       return Console.error(`  ${postings} postings …`)
     }
-    const verified = yield* Verify.verify(progress)
+    const verified = yield* verifyBooks(progress)
     const { postings, accounts, pendingHolds } = verified
     yield* Console.log(
       flags.json
@@ -62,7 +76,12 @@ const verify = Command.make("verify", { json }, (flags) =>
         : `ok  ${postings} postings, ${accounts} accounts, ${pendingHolds} holds pending: every balance agrees with its history`,
     )
   }).pipe(Effect.catch((error) => failed(error, flags.json))),
-).pipe(Command.withDescription("Recompute every balance from history, and fail on the first that differs"))
+).pipe(
+  Command.withDescription("Recompute every balance from history, and fail on the first that differs"),
+  Command.withExamples([
+    { command: "guildhall ledger verify", description: "Verify the books, with the market running or stopped" },
+  ]),
+)
 
 const shown = (amount: bigint, { asset }: Account): string =>
   asset === USD.code ? Money.format(amount, USD) : amount.toString()
@@ -94,7 +113,7 @@ const table = (accounts: ReadonlyArray<Account>): ReadonlyArray<string> => {
 const balances = Command.make("balances", { json }, (flags) =>
   Effect.gen(function* () {
     const store = yield* LedgerStore
-    const accounts = yield* store.accounts()
+    const accounts = [...(yield* store.accounts())].sort((a, b) => (a.id < b.id ? -1 : 1))
     if (flags.json) {
       const data = accounts.map(({ floor, balance, held, ...account }) => ({
         ...account,

@@ -126,8 +126,9 @@ const makeView = (sql: SqlClient.SqlClient): View => ({
   postings: Effect.fn("LedgerStore.postings")(function* (after, limit) {
     const rows = sql`
       SELECT p.sequence::text AS sequence, p.key, p.kind, p.hold, p.posted_at_ms::float8 AS "postedAtMs",
-        (SELECT json_agg(json_build_object('account', l.account, 'amount', l.amount::text, 'balance', l.balance::text)
-           ORDER BY l.number) FROM ledger_legs l WHERE l.sequence = p.sequence) AS legs
+        COALESCE((SELECT json_agg(json_build_object('account', l.account, 'amount', l.amount::text,
+            'balance', l.balance::text) ORDER BY l.number)
+          FROM ledger_legs l WHERE l.sequence = p.sequence), '[]') AS legs
       FROM ledger_postings p WHERE p.sequence > ${String(after)}::text::bigint ORDER BY p.sequence LIMIT ${limit}`
     const decoded = yield* Effect.flatMap(rows, Rows.decodePostings).pipe(Effect.mapError(unavailable))
     return decoded.map(({ sequence, key, kind, hold, postedAtMs, legs }) => ({
@@ -146,7 +147,7 @@ const makeView = (sql: SqlClient.SqlClient): View => ({
   attachments: Effect.fn("LedgerStore.attachments")(function* (after, limit) {
     const rows = sql`
       SELECT sequence::text AS sequence, kind, body::text AS body, at_ms::float8 AS "attachedAtMs"
-      FROM ledger_attachments WHERE sequence > ${String(after)}::text::bigint ORDER BY sequence LIMIT ${limit}`
+      FROM ledger_attachments a WHERE a.sequence > ${String(after)}::text::bigint ORDER BY a.sequence LIMIT ${limit}`
     const decoded = yield* Effect.flatMap(rows, Rows.decodeAttachments).pipe(Effect.mapError(unavailable))
     return decoded.map(({ sequence, kind, body, attachedAtMs }) => ({
       sequence,

@@ -3,7 +3,7 @@
  */
 import * as NodeCrypto from "@effect/platform-node/NodeCrypto"
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
-import { Context, Effect, Layer, ManagedRuntime } from "effect"
+import { Context, Effect, Layer, ManagedRuntime, Metric } from "effect"
 import * as HttpRouter from "effect/http/HttpRouter"
 import { createServer, type IncomingHttpHeaders, request as httpRequest } from "node:http"
 import type { AddressInfo } from "node:net"
@@ -118,6 +118,8 @@ export interface Options {
   readonly definition?: Partial<MarketDefinition.MarketDefinition>
   readonly balance?: bigint
   readonly transport?: Layer.Layer<ProviderTransport.ProviderTransport>
+  /** Services that are in place before anything else is made, such as a tracer. */
+  readonly around?: Layer.Layer<never>
   readonly wrapLedger?: (ledger: Ledger.Ledger["Service"]) => Ledger.Ledger["Service"]
 }
 
@@ -151,7 +153,12 @@ export const start = async (options: Options = {}) => {
   const http = HttpRouter.serve(InferenceRoutes.layer, { disableLogger: true, disableListenLog: true }).pipe(
     Layer.provide(NodeHttpServer.layer(() => server, { port: 0, host: "127.0.0.1", gracefulShutdownTimeout: 100 })),
   )
-  const runtime = ManagedRuntime.make(http.pipe(Layer.provideMerge(services(options)), Layer.orDie))
+  // Each lane counts for itself, or tests would count each other's requests.
+  const metrics: Context.Service.Shape<typeof Metric.MetricRegistry> = new Map()
+  const around = Layer.merge(Layer.succeed(Metric.MetricRegistry, metrics), options.around ?? Layer.empty)
+  const runtime = ManagedRuntime.make(
+    http.pipe(Layer.provideMerge(services(options)), Layer.provideMerge(around), Layer.orDie),
+  )
   const context = await runtime.context()
   const ledger = Context.get(context, Ledger.Ledger)
   const router = Context.get(context, Router.Router)
@@ -232,6 +239,7 @@ export const start = async (options: Options = {}) => {
     router,
     journal,
     keyRing,
+    metrics,
     run: runtime.runPromise,
     list: (...instances: ReadonlyArray<Instance.Instance>) => {
       for (const instance of instances) router.apply({ _tag: "InstanceListed", instance })

@@ -5,12 +5,13 @@
  * @since 0.1.0
  */
 import { createHash, createPublicKey, verify as verifySignature } from "node:crypto"
+import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import type { DeviceId, DevicePublicKey } from "@guildhall/core/Device"
-import type { Instance } from "@guildhall/core/Instance"
+import type { Instance, InstanceId } from "@guildhall/core/Instance"
 import { KeyRing, type KeyRingError } from "@guildhall/core/KeyRing"
 import * as PriceSheet from "@guildhall/core/PriceSheet"
 import type { ReasonCode } from "@guildhall/core/Reason"
@@ -20,13 +21,14 @@ import { type JournalEntry, JournalEntryJson } from "@guildhall/journal/JournalE
 import * as Account from "@guildhall/ledger/Account"
 import { type Hold, HoldId } from "@guildhall/ledger/Hold"
 import { Ledger } from "@guildhall/ledger/Ledger"
-import { HoldNotAvailable, type LedgerError } from "@guildhall/ledger/LedgerError"
+import { Conflict, type LedgerError } from "@guildhall/ledger/LedgerError"
 import * as Ticket from "@guildhall/protocol/provider/Ticket"
 import { headBytes, lineBytes, type UsageLine, type UsageReport } from "@guildhall/protocol/provider/UsageLog"
 import { Devices } from "@guildhall/registry/Devices"
 import type { RegistryError } from "@guildhall/registry/RegistryError"
 import { Market } from "./Market.ts"
 import * as Receipt from "./Receipt.ts"
+import * as Settle from "./Settle.ts"
 import * as Tickets from "./Tickets.ts"
 
 /**
@@ -53,12 +55,29 @@ export class Claims extends Context.Service<
     readonly process: (
       device: { readonly id: DeviceId; readonly publicKey: DevicePublicKey },
       report: UsageReport,
-    ) => Effect.Effect<Verdict, LedgerError | KeyRingError | RegistryError>
+    ) => Effect.Effect<Verdict, KeyRingError | RegistryError>
   }
 >()("@guildhall/gateway/Claims") {}
 
+/**
+ * The kind of the attachment that carries the receipt of a claim to the journal.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const ATTACHMENT_KIND = "request.claimed"
+
 /** What one line came to: done with, not decided yet, or refused. */
-type Fate = "done" | "waiting" | ReasonCode
+type Fate = "done" | "waiting" | "invalid_ticket" | "invalid_claim"
+
+type OwnInstances = ReadonlyMap<InstanceId, Instance>
+
+/** Lines of one report that are decided at a time. */
+const CONCURRENT_LINES = 16
+/** A ticket is claimed for so long after it ended. */
+const CLAIM_MS = 86_400_000
+/** A hold is on its way to the store while the request is served; so long it may take. */
+const HOLD_MS = 5_000
 
 const isSignedBy = (publicKey: DevicePublicKey, bytes: Uint8Array, signature: string): boolean => {
   const key = createPublicKey({ key: { kty: "OKP", crv: "Ed25519", x: publicKey }, format: "jwk" })
@@ -68,7 +87,7 @@ const isSignedBy = (publicKey: DevicePublicKey, bytes: Uint8Array, signature: st
 
 const lineHash = (line: UsageLine): string => createHash("sha256").update(lineBytes(line)).digest("hex")
 
-/** Whether the lines are an unbroken chain up to the head, and the device signed the head. */
+/** Whether the lines are an unbroken chain that ends in the head, and the device signed the head. */
 const isIntact = (publicKey: DevicePublicKey, { lines, head }: UsageReport): boolean => {
   let previous: UsageLine | undefined
   for (const line of lines) {
@@ -76,13 +95,7 @@ const isIntact = (publicKey: DevicePublicKey, { lines, head }: UsageReport): boo
     if (previous !== undefined && (line.number !== previous.number + 1 || line.previous !== previous.hash)) return false
     previous = line
   }
-  // A report that is cut at its limit ends before the head: what follows comes with the next beat.
-  if (
-    previous !== undefined &&
-    (previous.number > head.number || (previous.number === head.number && previous.hash !== head.hash))
-  ) {
-    return false
-  }
+  if (previous?.number !== head.number || previous.hash !== head.hash) return false
   return isSignedBy(publicKey, headBytes(publicKey, head), head.signature)
 }
 
@@ -106,109 +119,147 @@ const claimed = (
   first: Extract<JournalEntry, { readonly _tag: "RequestEnded" }>,
   instance: Instance,
   line: UsageLine,
-  paid: bigint,
-) =>
-  Receipt.entry(
+  claim: { readonly paid: bigint; readonly nowMs: number },
+) => {
+  const { receipt } = first
+  return Receipt.entry(
     {
-      ...first.receipt,
-      revision: 1,
+      ...receipt,
+      revision: receipt.revision + 1,
       provider: instance.memberId,
       device: instance.deviceId,
       instance: instance.id,
       usage: line.usage,
       usageSource: "claimed",
       price: line.price,
-      paidFromLoss: paid,
+      paidFromLoss: claim.paid,
       attempts: line.ticket.ticket.attempt,
-      endedAtMs: line.endedAtMs,
+      // The device's own clock, within what is possible.
+      endedAtMs: Math.min(Math.max(line.endedAtMs, receipt.startedAtMs), claim.nowMs),
     },
     first.salts,
     first.decision,
   )
+}
+
+const makePay = Effect.gen(function* () {
+  const { definition } = yield* Market
+  const ledger = yield* Ledger
+  const asset = definition.chargeAsset
+
+  const open = (id: Account.AccountId, kind: Account.AccountKind, floor: bigint | null) =>
+    Effect.catch(ledger.open({ id, kind, asset, floor }), (error: LedgerError) =>
+      // It exists on other terms, and stays as it is.
+      error.reason instanceof Conflict ? Effect.void : Effect.fail(error),
+    )
+
+  return Effect.fnUntraced(function* (hold: Hold, instance: Instance, line: UsageLine) {
+    const paid = worth(definition.split, line)
+    // Served nothing, or priced at nothing: there is nothing to pay. Another try of the request may still have a claim.
+    if (paid === 0n) return "done" as const
+    const first = yield* Effect.orElseSucceed(decodeEntry(hold.context), () => undefined)
+    if (first?._tag !== "RequestEnded") {
+      yield* Effect.logError(`The hold of ${hold.id} does not say what it was for. Its claim cannot be paid.`)
+      return "invalid_claim" as const
+    }
+    const nowMs = yield* Clock.currentTimeMillis
+    const provider = Account.ids.accrual("platform", instance.memberId)
+    yield* open(Account.ids.platformLoss, "platform", null)
+    yield* open(provider, "accrual", 0n)
+    yield* ledger.claim(hold.id, {
+      idempotencyKey: Settle.idempotencyKey(first.receipt.id),
+      kind: "claim",
+      legs: [
+        { account: Account.ids.platformLoss, amount: -paid },
+        { account: provider, amount: paid },
+      ],
+      attachments: [
+        { kind: ATTACHMENT_KIND, body: Receipt.entryJson(claimed(first, instance, line, { paid, nowMs })) },
+      ],
+    })
+    yield* Effect.logWarning(`${instance.memberId} was paid ${paid} ${asset} from platform:loss for ${hold.id}.`)
+    return "done" as const
+  })
+})
+
+/** What an error of the ledger means for the line it came up at; the other lines go on. */
+const fateOf = (id: RequestId, { reason }: LedgerError): Effect.Effect<Fate> => {
+  switch (reason._tag) {
+    case "Unavailable":
+      return Effect.succeed("waiting")
+    // Another try of the same request was paid between the look and the posting.
+    case "HoldNotAvailable":
+    case "Conflict":
+      return Effect.succeed("done")
+    default:
+      return Effect.as(Effect.logError(`The claim for ${id} cannot be paid: ${reason.message}`), "invalid_claim")
+  }
+}
 
 const make = Effect.gen(function* () {
   const { definition } = yield* Market
   const ledger = yield* Ledger
   const ring = yield* KeyRing
   const devices = yield* Devices
-  const asset = definition.chargeAsset
-
-  const pay = Effect.fnUntraced(function* (hold: Hold, instance: Instance, line: UsageLine) {
-    const paid = worth(definition.split, line)
-    // Served nothing, or priced at nothing: there is nothing to pay, and nothing more to come.
-    if (paid === 0n) return "done" as const
-    const first = yield* Effect.orElseSucceed(decodeEntry(hold.context), () => undefined)
-    if (first?._tag !== "RequestEnded") return "invalid_claim" as const
-    const provider = Account.ids.accrual("platform", instance.memberId)
-    yield* ledger.open({ id: Account.ids.platformLoss, kind: "platform", asset, floor: null })
-    yield* ledger.open({ id: provider, kind: "accrual", asset, floor: 0n })
-    yield* ledger.claim(hold.id, {
-      idempotencyKey: `request:${line.ticket.ticket.requestId}`,
-      kind: "claim",
-      legs: [
-        { account: Account.ids.platformLoss, amount: -paid },
-        { account: provider, amount: paid },
-      ],
-      attachments: [{ kind: "request.claimed", body: Receipt.entryJson(claimed(first, instance, line, paid)) }],
-    })
-    return "done" as const
-  })
+  const pay = yield* makePay
 
   /** Decides one line. The chain and the device's signature are already checked. */
-  const decide = Effect.fnUntraced(function* (own: ReadonlyMap<string, Instance>, line: UsageLine) {
+  const decide = Effect.fnUntraced(function* (own: Effect.Effect<OwnInstances, RegistryError>, line: UsageLine) {
     const { ticket, signature } = line.ticket
-    const isOurs = yield* ring.verify("ticket", Ticket.bytes(ticket), signature)
-    const instance = own.get(ticket.instanceId)
-    if (!isOurs) return "invalid_ticket" as const
-    if (instance === undefined || Tickets.priceDigest(line.price) !== ticket.priceDigest)
-      return "invalid_claim" as const
+    if (!(yield* ring.verify("ticket", Ticket.bytes(ticket), signature))) return "invalid_ticket"
     const hold = yield* ledger.findHold(HoldId.make(ticket.requestId))
-    // The ticket went out while the hold was being taken, and the hold was refused: the gateway cancelled at once.
-    if (hold === undefined) return "invalid_claim" as const
-    if (hold.state === "pending") return "waiting" as const
-    if (hold.state !== "expired" || hold.claimed) return "done" as const
-    return yield* pay(hold, instance, line).pipe(
-      Effect.catchTag("LedgerError", (error) =>
-        // Another try of the same request claimed first, between the look and the posting.
-        error.reason instanceof HoldNotAvailable ? Effect.succeed("done" as const) : Effect.fail(error),
-      ),
-    )
+    const nowMs = yield* Clock.currentTimeMillis
+    // Refused, most likely: then the gateway cancelled at once, and nothing is owed.
+    if (hold === undefined) return nowMs - ticket.issuedAtMs < HOLD_MS ? "waiting" : "invalid_claim"
+    if (hold.state === "pending") return "waiting"
+    if (hold.state !== "expired" || hold.claimed) return "done"
+    if (nowMs > ticket.expiresAtMs + CLAIM_MS) return "invalid_ticket"
+    const instance = (yield* own).get(ticket.instanceId)
+    const fits =
+      Tickets.priceDigest(line.price) === ticket.priceDigest &&
+      hold.definitionDigest === ticket.definitionDigest &&
+      definition.chargeAsset === ticket.asset
+    return instance === undefined || !fits ? "invalid_claim" : yield* pay(hold, instance, line)
   })
 
   return Claims.of({
     process: Effect.fn("Claims.process")(function* (device, report) {
       const { lines } = report
       const [first] = lines
-      if (first === undefined) return { acknowledged: report.head.number, refused: [] }
-      const before = first.number - 1
+      const last = lines.at(-1)
+      if (first === undefined || last === undefined) return { acknowledged: 0, refused: [] }
+      const refuse = (line: UsageLine, code: Verdict["refused"][number]["code"]) => ({
+        requestId: line.ticket.ticket.requestId,
+        code,
+      })
       if (!isIntact(device.publicKey, report)) {
-        const refused = lines.map((line) => ({
-          requestId: line.ticket.ticket.requestId,
-          code: "invalid_claim" as const,
-        }))
-        return { acknowledged: before, refused }
+        yield* Effect.logWarning(
+          `${device.id} sent a usage log that is not whole. Its ${lines.length} lines are refused.`,
+        )
+        return { acknowledged: last.number, refused: lines.map((line) => refuse(line, "invalid_claim")) }
       }
-      const listed = yield* devices.instances
-      const own = new Map(
-        listed
-          .filter(({ instance }) => instance.deviceId === device.id)
-          .map(({ instance }) => [instance.id as string, instance]),
+      // Read once, and only where a line really is a claim.
+      const own = yield* Effect.cached(
+        Effect.map(
+          devices.instances,
+          (listed): OwnInstances =>
+            new Map(
+              listed.flatMap(({ instance }) => (instance.deviceId === device.id ? [[instance.id, instance]] : [])),
+            ),
+        ),
       )
       const fates = yield* Effect.forEach(
         lines,
-        (line): Effect.Effect<Fate, LedgerError | KeyRingError> => decide(own, line),
-        {
-          concurrency: 16,
-        },
+        (line): Effect.Effect<Fate, KeyRingError | RegistryError> =>
+          Effect.catchTag(decide(own, line), "LedgerError", (error) => fateOf(line.ticket.ticket.requestId, error)),
+        { concurrency: CONCURRENT_LINES },
       )
       const waiting = fates.indexOf("waiting")
       return {
-        acknowledged: waiting === -1 ? before + lines.length : before + waiting,
-        refused: lines.flatMap((line, index) => {
-          const fate = fates[index]
-          return fate === undefined || fate === "done" || fate === "waiting"
-            ? []
-            : [{ requestId: line.ticket.ticket.requestId, code: fate }]
+        acknowledged: waiting === -1 ? last.number : first.number - 1 + waiting,
+        refused: lines.flatMap((line, at) => {
+          const fate = fates[at]
+          return fate === "invalid_ticket" || fate === "invalid_claim" ? [refuse(line, fate)] : []
         }),
       }
     }),

@@ -1,0 +1,203 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Deferred, Effect, Exit, Fiber, Layer, Result, Scope } from "effect"
+import { HoldId } from "../src/Hold.ts"
+import * as Ledger from "../src/Ledger.ts"
+import { LedgerError, Unavailable } from "../src/LedgerError.ts"
+import { type Command, LedgerStore } from "../src/LedgerStore.ts"
+import * as LedgerStoreMemory from "../src/LedgerStoreMemory.ts"
+import * as Sample from "../src/testing/SampleCommand.ts"
+
+const outside = Sample.accountId("external")
+const buyer = Sample.accountId("buyer")
+const provider = Sample.accountId("accrual")
+const unavailable = new LedgerError({ reason: new Unavailable({ cause: "away" }) })
+
+type Commit = LedgerStore["Service"]["commit"]
+
+/** A ledger over a store in memory whose `commit` is another one, with people who have 100. */
+const desk = Effect.fnUntraced(function* (around: (commit: Commit) => Commit = (commit) => commit) {
+  const store = yield* LedgerStoreMemory.make
+  yield* store.commit([
+    Sample.open(outside, { kind: "external", floor: null }),
+    Sample.open(buyer),
+    Sample.open(provider, { kind: "accrual" }),
+    Sample.post(outside, buyer, 100n, { kind: "topUp" }),
+  ])
+  const scope = yield* Scope.fork(yield* Effect.scope)
+  const ledger = yield* Ledger.make.pipe(
+    Effect.provideService(LedgerStore, { ...store, commit: around(store.commit) }),
+    Scope.provide(scope),
+  )
+  return { store, ledger, close: Scope.close(scope, Exit.void) }
+})
+
+/** A commit that waits until it is let go, and the sizes of its batches. */
+const gate = Effect.gen(function* () {
+  const opened = yield* Deferred.make<void>()
+  const sizes: Array<number> = []
+  const around =
+    (commit: Commit): Commit =>
+    (commands) =>
+      Effect.andThen(
+        Effect.suspend(() => {
+          sizes.push(commands.length)
+          return Deferred.await(opened)
+        }),
+        commit(commands),
+      )
+  return { around, sizes, open: Deferred.succeed(opened, undefined) }
+})
+
+const fork = <A, E>(effect: Effect.Effect<A, E>) => Effect.forkChild(effect, { startImmediately: true })
+const spend = (ledger: Ledger.Ledger["Service"], amount: bigint) =>
+  Effect.result(ledger.post(Sample.posting(buyer, provider, amount)))
+
+describe("Ledger", () => {
+  it.effect("gathers commands while a batch is on its way, and gives each caller its own answer", () =>
+    Effect.gen(function* () {
+      const { around, sizes, open } = yield* gate
+      const { ledger } = yield* desk(around)
+      const first = yield* fork(spend(ledger, 1n))
+      yield* Effect.yieldNow
+      const others = yield* Effect.forEach([20n, 200n, 30n, 60n], (amount) => fork(spend(ledger, amount)))
+      yield* open
+      const answers = yield* Effect.forEach([first, ...others], Fiber.join)
+      assert.deepStrictEqual(sizes, [1, 4])
+      assert.deepStrictEqual(
+        answers.map((answer) => (Result.isSuccess(answer) ? answer.success.sequence : answer.failure.reason._tag)),
+        [2n, 3n, "InsufficientFunds", 4n, "InsufficientFunds"],
+      )
+    }),
+  )
+
+  it.effect("takes at most 512 commands into one batch", () =>
+    Effect.gen(function* () {
+      const { around, sizes, open } = yield* gate
+      const { ledger } = yield* desk(around)
+      const first = yield* fork(ledger.renew("a", 1))
+      yield* Effect.yieldNow
+      const others = yield* Effect.forEach(Array.from({ length: 1_000 }), () => fork(ledger.renew("a", 1)))
+      yield* open
+      yield* Effect.forEach([first, ...others], Fiber.join)
+      assert.deepStrictEqual(sizes, [1, 512, 488])
+    }),
+  )
+
+  it.effect("leaves the command of a caller that is interrupted in its batch", () =>
+    Effect.gen(function* () {
+      const { around, open } = yield* gate
+      const { ledger } = yield* desk(around)
+      const stays = yield* fork(spend(ledger, 10n))
+      yield* Effect.yieldNow
+      const leaves = yield* fork(spend(ledger, 20n))
+      const staysToo = yield* fork(spend(ledger, 30n))
+      yield* Fiber.interrupt(leaves)
+      yield* open
+      assert.isTrue(Result.isSuccess(yield* Fiber.join(stays)))
+      assert.isTrue(Result.isSuccess(yield* Fiber.join(staysToo)))
+      assert.strictEqual((yield* ledger.account(buyer)).balance, 40n)
+    }),
+  )
+
+  it.effect("is unavailable for one batch only, whether the store fails, dies, or answers too little", () =>
+    Effect.gen(function* () {
+      const failures: Array<Commit> = [
+        () => Effect.fail(unavailable),
+        () => Effect.die(new Error("a defect of the store")),
+        () => {
+          throw new Error("a throw of the store")
+        },
+        () => Effect.succeed([]),
+      ]
+      const { ledger } = yield* desk((commit) => (commands) => (failures.shift() ?? commit)(commands))
+      for (let round = 0; round < 4; round++) {
+        const answer = yield* spend(ledger, 10n)
+        if (Result.isSuccess(answer)) return assert.fail(`round ${round} succeeded`)
+        assert.strictEqual(answer.failure.reason._tag, "Unavailable")
+        assert.isTrue(answer.failure.isRetryable)
+      }
+      assert.isTrue(Result.isSuccess(yield* spend(ledger, 10n)))
+      assert.strictEqual((yield* ledger.account(buyer)).balance, 90n)
+    }),
+  )
+
+  it.effect("tells whoever still waits when it closes that the outcome is not known", () =>
+    Effect.gen(function* () {
+      const { ledger, close } = yield* desk(() => () => Effect.never)
+      const [inFlight, waiting] = yield* Effect.forEach([1n, 2n], (amount) =>
+        Effect.tap(fork(spend(ledger, amount)), () => Effect.yieldNow),
+      )
+      yield* close
+      for (const answer of [
+        yield* Fiber.join(inFlight ?? assert.fail("no fiber")),
+        yield* Fiber.join(waiting ?? assert.fail("no fiber")),
+        yield* spend(ledger, 3n),
+      ]) {
+        assert.strictEqual(Result.isFailure(answer) && answer.failure.reason._tag, "Unavailable")
+      }
+    }),
+  )
+
+  it.effect("knows what an account had left when it last took a hold, or was refused one", () =>
+    Effect.gen(function* () {
+      const { ledger } = yield* desk()
+      assert.isUndefined(ledger.lastAvailable(buyer))
+      yield* ledger.hold(Sample.holdRequest(buyer, 30n))
+      assert.strictEqual(ledger.lastAvailable(buyer), 70n)
+      yield* ledger.post(Sample.posting(buyer, provider, 50n))
+      yield* Effect.flip(ledger.hold(Sample.holdRequest(buyer, 21n)))
+      assert.strictEqual(ledger.lastAvailable(buyer), 20n)
+    }),
+  )
+
+  it.effect("keeps the last balances of ten thousand accounts, and forgets those not seen for longest", () =>
+    Effect.gen(function* () {
+      const store = yield* LedgerStoreMemory.make
+      const ids = Array.from({ length: 10_001 }, () => Sample.accountId("buyer"))
+      yield* store.commit(ids.map((id): Command => Sample.open(id, { floor: null })))
+      const ledger = yield* Effect.provideService(Ledger.make, LedgerStore, store)
+      for (const id of ids.slice(0, 10_000)) yield* ledger.hold(Sample.holdRequest(id, 1n))
+      const [first, second, last] = [ids[0], ids[1], ids[10_000]]
+      if (first === undefined || second === undefined || last === undefined) return assert.fail("no ids")
+      yield* ledger.hold(Sample.holdRequest(first, 1n))
+      yield* ledger.hold(Sample.holdRequest(last, 1n))
+      assert.isDefined(ledger.lastAvailable(first))
+      assert.isUndefined(ledger.lastAvailable(second))
+      assert.isDefined(ledger.lastAvailable(last))
+    }),
+  )
+
+  it.effect("passes every command through, and every answer back", () =>
+    Effect.gen(function* () {
+      const { ledger } = yield* desk()
+      const opened = yield* ledger.open({ id: Sample.accountId(), kind: "pool", asset: Sample.USD, floor: null })
+      assert.strictEqual((yield* ledger.account(opened.id)).kind, "pool")
+      const [spent, given] = [Sample.holdRequest(buyer, 40n), Sample.holdRequest(buyer, 30n)]
+      const { hold, available } = yield* ledger.hold(spent)
+      assert.strictEqual(hold.state, "pending")
+      assert.strictEqual(available, 60n)
+      yield* ledger.hold(given)
+      assert.strictEqual(yield* ledger.renew(spent.owner, 1_000), 1)
+      const posting = Sample.posting(buyer, provider, 25n, { attachments: [{ kind: "note", body: "kept" }] })
+      assert.deepInclude(yield* ledger.settle(spent.id, posting), { sequence: 2n, replayed: false })
+      assert.deepInclude(yield* ledger.settle(spent.id, posting), { sequence: 2n, replayed: true })
+      yield* ledger.void(given.id, [])
+      assert.strictEqual((yield* ledger.findHold(given.id))?.state, "voided")
+      assert.isUndefined(yield* ledger.findHold(HoldId.make("nobody's")))
+      assert.deepStrictEqual(yield* ledger.expire(10), [])
+      const [attached] = yield* ledger.attachments(0n, 10)
+      assert.deepStrictEqual(attached?.attachment, { kind: "note", body: "kept" })
+      assert.lengthOf(yield* ledger.accounts(), 4)
+      assert.strictEqual((yield* Effect.flip(ledger.account(Sample.accountId()))).reason._tag, "UnknownAccount")
+      const claim = yield* Effect.flip(ledger.claim(given.id, Sample.posting(outside, provider, 1n)))
+      assert.strictEqual(claim.reason._tag, "HoldNotAvailable")
+    }),
+  )
+
+  it.effect("is a layer over the store in context", () =>
+    Effect.gen(function* () {
+      const ledger = yield* Ledger.Ledger
+      assert.deepStrictEqual(yield* ledger.accounts(), [])
+    }).pipe(Effect.provide(Ledger.layer.pipe(Layer.provide(LedgerStoreMemory.layer)))),
+  )
+})

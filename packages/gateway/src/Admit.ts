@@ -41,7 +41,12 @@ export interface Admitted {
   readonly leave: () => void
 }
 
-/** What is known of a request so far, for the journal's line where it is refused. */
+/**
+ * What is known of a request so far, for the journal's line where it is refused. The steps fill it in.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export interface Visit {
   readonly id: RequestId
   readonly startedAtMs: number

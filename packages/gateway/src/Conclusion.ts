@@ -3,7 +3,7 @@
  *
  * @since 0.1.0
  */
-import * as Reason from "@guildhall/core/Reason"
+import type * as Reason from "@guildhall/core/Reason"
 import type { Outcome } from "@guildhall/core/Receipt"
 import type { Routed } from "./Route.ts"
 import { Refusal } from "./Refusal.ts"

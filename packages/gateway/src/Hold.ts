@@ -10,12 +10,13 @@ import * as Exit from "effect/Exit"
 import * as Schedule from "effect/Schedule"
 import * as Asset from "@guildhall/core/Asset"
 import * as Money from "@guildhall/core/Money"
-import type { HoldId } from "@guildhall/ledger/Hold"
+import { HoldId } from "@guildhall/ledger/Hold"
 import { Ledger } from "@guildhall/ledger/Ledger"
 import { LedgerError } from "@guildhall/ledger/LedgerError"
 import type { Admitted } from "./Admit.ts"
 import { HoldGate } from "./HoldGate.ts"
 import { HoldRenewal } from "./HoldRenewal.ts"
+import * as Ticks from "./internal/Ticks.ts"
 import { Market } from "./Market.ts"
 import type { Priced } from "./Price.ts"
 import * as Receipt from "./Receipt.ts"
@@ -104,9 +105,9 @@ export const make = Effect.gen(function* () {
   }
 
   const decide =
-    (gate: HoldGate, timer: NodeJS.Timeout) =>
+    (gate: HoldGate, timer: Ticks.Timer) =>
     (exit: Exit.Exit<unknown, LedgerError>): void => {
-      clearTimeout(timer)
+      Ticks.stop(timer)
       if (Exit.isSuccess(exit)) {
         if (gate.state === "refused") fork(giveBack(gate))
         return gate.open()
@@ -117,15 +118,13 @@ export const make = Effect.gen(function* () {
     }
 
   const take = Effect.fnUntraced(function* (admitted: Admitted, priced: Priced, opening: Receipt.Opening) {
-    // A request's id is a hold's id by definition; both are branded texts.
-    const gate = new HoldGate(admitted.id as string as HoldId, priced.maximum)
+    const gate = new HoldGate(HoldId.make(admitted.id), priced.maximum)
     const { account } = admitted.payer
     const available = ledger.lastAvailable(account)
     renewal.track(gate)
-    // A raw timer, since it is set for every request and hardly ever rings: the store does not answer at all.
-    const timer = setTimeout(
-      () => refuse(gate, new Refusal({ code: "service_unavailable" }), true),
-      definition.timeouts.totalMs,
+    // The store may not answer at all.
+    const timer = Ticks.after(definition.timeouts.totalMs, () =>
+      refuse(gate, new Refusal({ code: "service_unavailable" }), true),
     )
     // Not a child of this fiber: the hold must be decided even where the buyer leaves, or it could not be given back.
     fork(

@@ -22,15 +22,16 @@ import type { HoldRenewal } from "./HoldRenewal.ts"
 import { Buyer } from "./internal/Buyer.ts"
 import { type Flight, Flights } from "./internal/Flights.ts"
 import * as Ids from "./internal/Ids.ts"
+import * as Refuser from "./internal/Refuser.ts"
 import * as Respond from "./internal/Respond.ts"
 import * as Spans from "./internal/Spans.ts"
+import * as Ticks from "./internal/Ticks.ts"
 import * as LaneMetrics from "./LaneMetrics.ts"
 import { Market } from "./Market.ts"
 import * as Meter from "./Meter.ts"
 import * as Price from "./Price.ts"
 import * as Receipt from "./Receipt.ts"
 import { Refusal } from "./Refusal.ts"
-import * as RefusalLog from "./RefusalLog.ts"
 import * as Relay from "./Relay.ts"
 import * as Route from "./Route.ts"
 import * as Settle from "./Settle.ts"
@@ -79,13 +80,13 @@ const make = Effect.gen(function* () {
   const meter = yield* Meter.make
   const settle = yield* Settle.make
   const receipt = yield* Receipt.step
-  const logRefusal = yield* RefusalLog.make
   const metrics = yield* LaneMetrics.make
+  const refuse = yield* Refuser.make(metrics)
   const { span, annotate } = yield* Spans.make
   const { definition } = market
 
   const serve = Effect.fnUntraced(function* (buyer: Buyer, flight: Flight, visit: Admit.Visit) {
-    const deadline = performance.now() + definition.timeouts.totalMs
+    const deadline = Ticks.now() + definition.timeouts.totalMs
     const admitted = yield* span("admit", admit(buyer, visit))
     const job = { admitted, buyer, flight, deadline, opening: Receipt.open(admitted.body) }
     yield* Effect.ensuring(pay(job, visit), Effect.sync(admitted.leave))
@@ -130,23 +131,6 @@ const make = Effect.gen(function* () {
     const attempts = routed.decision.attempts.length
     if (conclusion.refusal !== undefined) Respond.refuse(buyer, conclusion.refusal, { id, attempts })
   }
-
-  const refuse = (buyer: Buyer, visit: Admit.Visit, refusal: Refusal) =>
-    Effect.sync(() => {
-      Respond.refuse(buyer, refusal, { id: visit.id, attempts: visit.decision?.attempts.length ?? 0 })
-      metrics.refused(refusal.code)
-      logRefusal({
-        _tag: "RequestRefused",
-        id: Receipt.entryId(visit.id, 0),
-        requestId: visit.id,
-        buyer: visit.payer?.memberId ?? null,
-        keyId: visit.payer?.keyId ?? null,
-        model: visit.model ?? null,
-        reason: refusal.code,
-        decision: visit.decision ?? null,
-        atMs: clock.currentTimeMillisUnsafe(),
-      })
-    })
 
   const handle = (request: IncomingMessage, response: ServerResponse): Effect.Effect<void> =>
     Effect.suspend(() => {

@@ -29,7 +29,7 @@ export interface Metered {
   readonly source: UsageSource
 }
 
-/** What is billed where nothing was delivered. */
+/** What is billed where nothing was delivered. @category constants @since 0.1.0 */
 export const NOTHING: Metered = { usage: {}, source: "none" }
 
 /** Tokens of an answer that leave no bytes, for each choice: its end, the marks of its role and of its reasoning. */

@@ -50,7 +50,12 @@ export const list = (
   return { object: "list", data }
 }
 
-/** The model that a URL under `/v1/models/` names. Ids are ASCII and may hold slashes, written as they are or escaped. */
+/**
+ * The model that a URL under `/v1/models/` names. Ids are ASCII and may hold slashes, written as they are or escaped.
+ *
+ * @category decoding
+ * @since 0.1.0
+ */
 export const nameIn = (url: string): string =>
   (url.split("?", 1)[0] ?? "")
     .replace(/^.*?\/v1\/models\//, "")

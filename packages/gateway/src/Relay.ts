@@ -45,7 +45,13 @@ export interface Relayed {
   readonly hash: Hash
 }
 
-/** What the relay needs to know of the request it serves. */
+/**
+ * What the relay needs to know of the request it serves. `deadline` is when all of it must be over, in milliseconds of
+ * this process's monotonic clock.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export interface RelayJob {
   readonly admitted: Admitted
   readonly buyer: Buyer

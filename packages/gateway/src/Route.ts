@@ -13,6 +13,7 @@ import { Router } from "@guildhall/routing/Router"
 import type { Ending } from "./internal/Exchange.ts"
 import * as Ids from "./internal/Ids.ts"
 import * as RequestRewrite from "./internal/RequestRewrite.ts"
+import * as Ticks from "./internal/Ticks.ts"
 import { Market } from "./Market.ts"
 import type { Priced } from "./Price.ts"
 import type { Attempt, RelayJob, Relayed } from "./Relay.ts"
@@ -121,7 +122,7 @@ export const make = Effect.gen(function* () {
         ending = failed(flight.stopped)
         break
       }
-      if (buyer.gone || performance.now() >= job.deadline) break
+      if (buyer.gone || Ticks.now() >= job.deadline) break
     }
     const decision: RoutingDecision = {
       replica: router.replica,

@@ -34,7 +34,7 @@ export interface Charge {
   readonly split: ReadonlyArray<{ readonly party: Split.Party; readonly amount: bigint }>
 }
 
-/** Nothing is owed. */
+/** Nothing is owed. @category constants @since 0.1.0 */
 export const FREE: Charge = { amount: 0n, split: [] }
 
 /**

@@ -1,7 +1,7 @@
 import { Effect, Layer } from "effect"
 import { createServer } from "node:http"
 import type { AddressInfo } from "node:net"
-import { Instance } from "@guildhall/core"
+import type { Instance } from "@guildhall/core"
 import {
   type Dispatch,
   type ProviderRequest,

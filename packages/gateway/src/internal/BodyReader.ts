@@ -1,6 +1,7 @@
 import * as Effect from "effect/Effect"
 import { Refusal } from "../Refusal.ts"
 import type { Buyer } from "./Buyer.ts"
+import * as Ticks from "./Ticks.ts"
 
 /**
  * Reads a request's body, whole or not at all: too much of it, or too slowly, and the rest is never read. The answer
@@ -25,7 +26,7 @@ export const read = (
     const chunks: Array<Buffer> = []
     let bytes = 0
     const finish = (result: Effect.Effect<Buffer, Refusal>) => {
-      clearTimeout(timer)
+      Ticks.stop(timer)
       request.off("data", onData)
       request.off("end", onEnd)
       buyer.onGone = undefined
@@ -42,12 +43,11 @@ export const read = (
       const [only] = chunks
       finish(Effect.succeed(only !== undefined && chunks.length === 1 ? only : Buffer.concat(chunks, bytes)))
     }
-    // A raw timer: it guards a socket, and a body costs no fiber of its own.
-    const timer = setTimeout(() => {
+    const timer = Ticks.after(limits.requestBodyMs, () => {
       request.pause()
       const detail = `The body did not arrive within ${limits.requestBodyMs} ms. Send it faster.`
       finish(Effect.fail(new Refusal({ code: "body_timeout", detail, headers: { connection: "close" } })))
-    }, limits.requestBodyMs)
+    })
     buyer.onGone = () => finish(Effect.fail(new Refusal({ code: "client_closed_request" })))
     request.on("data", onData)
     request.on("end", onEnd)

@@ -12,6 +12,7 @@ import type { HoldGate } from "../HoldGate.ts"
 import type { Tally } from "../Tally.ts"
 import type { Buyer } from "./Buyer.ts"
 import * as ProviderFault from "./ProviderFault.ts"
+import * as Ticks from "./Ticks.ts"
 
 /**
  * How one attempt ended. `Failed` means that nothing went to the buyer; `raw` is then the provider's own refusal, to be
@@ -35,7 +36,7 @@ export interface ExchangeOptions {
   /** Commits to what the buyer was sent. */
   readonly hash: Hash
   readonly timeouts: MarketDefinition["timeouts"]
-  /** When the whole request must be over, on `performance.now`'s scale. */
+  /** When the whole request must be over, on the scale of `Ticks.now`. */
   readonly deadline: number
   readonly headers: Readonly<Record<string, string>>
   readonly now: () => number
@@ -49,8 +50,7 @@ const LINGER_MS = 1000
 
 /**
  * One attempt on one instance: hears the provider, writes to the buyer, and ends exactly once. Subclasses say what a
- * good answer is. Timers here are raw, one for each attempt: they guard sockets, and a fiber for each would cost more
- * than the relay.
+ * good answer is.
  */
 export abstract class Exchange implements ProviderSink {
   protected readonly options: ExchangeOptions
@@ -59,7 +59,7 @@ export abstract class Exchange implements ProviderSink {
   protected over = false
   #dispatch: Dispatch | undefined
   #closed = false
-  #timer: NodeJS.Timeout | undefined
+  #timer: Ticks.Timer | undefined
   #startedAt = 0
   #heardAt = 0
   #token = false
@@ -72,7 +72,7 @@ export abstract class Exchange implements ProviderSink {
 
   start(transport: ProviderTransport["Service"], request: ProviderRequest): void {
     const { buyer, gate } = this.options
-    this.#startedAt = performance.now()
+    this.#startedAt = Ticks.now()
     this.#heardAt = this.#startedAt
     this.#dispatch = transport.dispatch(request, this)
     buyer.onGone = () => this.#end({ _tag: "Aborted" })
@@ -90,7 +90,7 @@ export abstract class Exchange implements ProviderSink {
 
   onStart(status: number, headers: Readonly<Record<string, string>>): void {
     if (this.over) return
-    this.#heardAt = performance.now()
+    this.#heardAt = Ticks.now()
     if (status < 200 || status > 299 || !this.accepts(headers["content-type"] ?? "")) {
       this.#refused = { status, chunks: [], bytes: 0 }
     }
@@ -98,7 +98,7 @@ export abstract class Exchange implements ProviderSink {
 
   onData(chunk: Uint8Array): boolean {
     if (this.over) return true
-    this.#heardAt = performance.now()
+    this.#heardAt = Ticks.now()
     const refused = this.#refused
     if (refused === undefined) {
       // A transport hands over what came from a socket; a view on the same memory makes it searchable.
@@ -173,7 +173,7 @@ export abstract class Exchange implements ProviderSink {
     this.#finish({ _tag: "Completed" })
     if (this.#closed) return
     // The connection may serve the next request, if the provider lets go of it soon.
-    this.#timer = setTimeout(() => this.#dispatch?.cancel("the answer was complete"), LINGER_MS)
+    this.#timer = Ticks.after(LINGER_MS, () => this.#dispatch?.cancel("the answer was complete"))
   }
 
   protected fail(reason: ReasonCode, options: { readonly retry: boolean; readonly detail?: string | undefined }): void {
@@ -204,7 +204,7 @@ export abstract class Exchange implements ProviderSink {
     if (!this.#paused || this.over) return
     this.#paused = false
     // The time that the buyer took is not the provider's.
-    this.#heardAt = performance.now()
+    this.#heardAt = Ticks.now()
     this.#dispatch?.resume()
   }
 
@@ -225,7 +225,7 @@ export abstract class Exchange implements ProviderSink {
   }
 
   #disarm(): void {
-    clearTimeout(this.#timer)
+    Ticks.stop(this.#timer)
     this.#timer = undefined
   }
 
@@ -239,17 +239,17 @@ export abstract class Exchange implements ProviderSink {
 
   /** One timer for each attempt, which looks at the clock when it rings; hearing something only moves a number. */
   #arm(): void {
-    const waitMs = Math.max(1, Math.ceil(this.#dueAt() - performance.now()))
-    this.#timer = setTimeout(() => {
+    const waitMs = Math.max(1, Math.ceil(this.#dueAt() - Ticks.now()))
+    this.#timer = Ticks.after(waitMs, () => {
       if (this.over) return
-      if (performance.now() < this.#dueAt()) return this.#arm()
+      if (Ticks.now() < this.#dueAt()) return this.#arm()
       this.fail("provider_timeout", { retry: true, detail: this.#phase() })
-    }, waitMs)
+    })
   }
 
   #phase(): string {
     const { deadline, timeouts } = this.options
-    if (performance.now() >= deadline) return `The answer took longer than ${timeouts.totalMs} ms altogether.`
+    if (Ticks.now() >= deadline) return `The answer took longer than ${timeouts.totalMs} ms altogether.`
     return this.#token
       ? `The provider sent nothing for ${timeouts.betweenTokensMs} ms.`
       : `The provider sent no token within ${timeouts.firstTokenMs} ms.`

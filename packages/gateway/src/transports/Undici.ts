@@ -14,6 +14,7 @@ import {
   ProviderTransport,
   type TransportError,
 } from "@guildhall/protocol/ProviderTransport"
+import * as Ticks from "../internal/Ticks.ts"
 
 /**
  * `connectionsPerOrigin` bounds the sockets to one provider; more requests wait, at most for their connect timeout.
@@ -60,7 +61,7 @@ class Exchange implements Dispatch, Dispatcher.DispatchHandler {
   readonly #sink: ProviderSink
   readonly #request: ProviderRequest
   #controller: Dispatcher.DispatchController | undefined
-  #timer: NodeJS.Timeout | undefined
+  #timer: Ticks.Timer | undefined
   #over = false
   #cancelled: string | undefined
   #sent = false
@@ -126,7 +127,7 @@ class Exchange implements Dispatch, Dispatcher.DispatchHandler {
     // Interim answers (1xx) come before the one that counts.
     if (this.#over || this.#started || status < 200) return
     this.#started = true
-    clearTimeout(this.#timer)
+    Ticks.stop(this.#timer)
     const flat: Record<string, string> = {}
     for (const name in headers) flat[name] = single(headers[name])
     this.#sink.onStart(status, flat)
@@ -139,7 +140,7 @@ class Exchange implements Dispatch, Dispatcher.DispatchHandler {
   onResponseEnd(): void {
     if (this.#over) return
     this.#over = true
-    clearTimeout(this.#timer)
+    Ticks.stop(this.#timer)
     this.#sink.onEnd()
   }
 
@@ -154,9 +155,8 @@ class Exchange implements Dispatch, Dispatcher.DispatchHandler {
   }
 
   #limit(ms: number, detail: string): void {
-    clearTimeout(this.#timer)
-    // A raw timer: it guards a socket, on a path where no Effect runs.
-    this.#timer = setTimeout(() => this.#abort({ reason: "Timeout", detail }), ms)
+    Ticks.stop(this.#timer)
+    this.#timer = Ticks.after(ms, () => this.#abort({ reason: "Timeout", detail }))
   }
 
   /** Tells the sink first, then closes the connection: what undici says about that is not news. */
@@ -168,7 +168,7 @@ class Exchange implements Dispatch, Dispatcher.DispatchHandler {
   #fail(error: TransportError): void {
     if (this.#over) return
     this.#over = true
-    clearTimeout(this.#timer)
+    Ticks.stop(this.#timer)
     if (this.#returned) this.#sink.onError(error)
     else queueMicrotask(() => this.#sink.onError(error))
   }

@@ -5,12 +5,13 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Layer from "effect/Layer"
-import type { Instance } from "@guildhall/core/Instance"
-import { type Dispatch, ProviderTransport, type TransportError } from "../ProviderTransport.ts"
+import type { ProviderTransport } from "../ProviderTransport.ts"
 import { ScriptedProvider } from "./ScriptedProvider.ts"
+import * as TransportProbe from "./TransportProbe.ts"
 
 /** What a transport under test comes with. @category models @since 0.1.0 */
 export type UnderTest = ProviderTransport | ScriptedProvider
@@ -27,118 +28,6 @@ export interface Guarantee {
   readonly proof: Effect.Effect<void, unknown, UnderTest>
 }
 
-/** What a sink heard, in order. */
-type Event =
-  | { readonly _tag: "sent" }
-  | { readonly _tag: "start"; readonly status: number; readonly headers: Readonly<Record<string, string>> }
-  | { readonly _tag: "data"; readonly chunk: Uint8Array }
-  | { readonly _tag: "end" }
-  | { readonly _tag: "error"; readonly error: TransportError }
-
-interface Hearing {
-  readonly events: Array<Event>
-  readonly dispatch: Dispatch
-  /** Something was heard while `dispatch` was still running. */
-  readonly early: boolean
-  bytes: number
-  /** What `onData` answers. */
-  goOn: boolean
-}
-
-/** Long enough for anything local to happen, short enough for a suite. */
-const SOON_MS = 2_000
-const PAUSE_MS = 50
-
-const pause = (ms = PAUSE_MS) => Effect.promise(() => new Promise<void>((resolve) => setTimeout(resolve, ms)))
-
-const until = Effect.fnUntraced(function* (what: string, condition: () => boolean, limitMs = SOON_MS) {
-  const endAt = performance.now() + limitMs
-  while (!condition()) {
-    if (performance.now() > endAt) return assert.fail(`waited ${limitMs} ms in vain: ${what}`)
-    yield* pause(2)
-  }
-})
-
-const send = Effect.fnUntraced(function* (
-  instance: Instance,
-  options: { readonly body?: Uint8Array; readonly headersMs?: number; readonly goOn?: boolean } = {},
-) {
-  const transport = yield* ProviderTransport
-  const events: Array<Event> = []
-  let returned = false
-  let early = false
-  const hear = (event: Event) => {
-    if (!returned) early = true
-    events.push(event)
-  }
-  const state = { bytes: 0, goOn: options.goOn ?? true }
-  const dispatch = transport.dispatch(
-    {
-      instance,
-      method: "POST",
-      path: "/v1/chat/completions",
-      headers: { "content-type": "application/json", "x-suite": "yes" },
-      body: options.body ?? new TextEncoder().encode('{"model":"m"}'),
-      connectMs: 1_000,
-      headersMs: options.headersMs ?? 2_000,
-    },
-    {
-      onSent: () => hear({ _tag: "sent" }),
-      onStart: (status, headers) => hear({ _tag: "start", status, headers }),
-      onData: (chunk) => {
-        // The memory may be used again by the transport once this returns.
-        hear({ _tag: "data", chunk: Uint8Array.from(chunk) })
-        state.bytes += chunk.byteLength
-        return state.goOn
-      },
-      onEnd: () => hear({ _tag: "end" }),
-      onError: (error) => hear({ _tag: "error", error }),
-    },
-  )
-  returned = true
-  const hearing: Hearing = Object.assign(state, {
-    events,
-    dispatch,
-    get early() {
-      return early
-    },
-  })
-  return hearing
-})
-
-const isOver = (hearing: Hearing) => hearing.events.some(({ _tag }) => _tag === "end" || _tag === "error")
-const over = (hearing: Hearing) => until("the end of the exchange", () => isOver(hearing))
-
-const assertOrder = (hearing: Hearing): void => {
-  const tags = hearing.events.map(({ _tag }) => _tag)
-  assert.isFalse(hearing.early, "something was told before dispatch had returned")
-  assert.isAtMost(tags.filter((tag) => tag === "start").length, 1, "it started twice")
-  assert.lengthOf(
-    tags.filter((tag) => tag === "end" || tag === "error"),
-    1,
-    `it ended not once: ${tags.join(" ")}`,
-  )
-  assert.oneOf(tags.at(-1), ["end", "error"], "something came after the end")
-  const data = tags.indexOf("data")
-  if (data !== -1) assert.isBelow(tags.indexOf("start"), data, "data came before the start")
-}
-
-const errorOf = (hearing: Hearing): TransportError["reason"] | undefined => {
-  const last = hearing.events.at(-1)
-  return last?._tag === "error" ? last.error.reason : undefined
-}
-
-const bytesOf = (hearing: Hearing): Uint8Array => {
-  const all = new Uint8Array(hearing.bytes)
-  let at = 0
-  for (const event of hearing.events) {
-    if (event._tag !== "data") continue
-    all.set(event.chunk, at)
-    at += event.chunk.byteLength
-  }
-  return all
-}
-
 const ordered = Effect.gen(function* () {
   const provider = yield* ScriptedProvider
   const good = yield* provider.serve((exchange) => {
@@ -147,12 +36,12 @@ const ordered = Effect.gen(function* () {
     exchange.data(new TextEncoder().encode("two"))
     exchange.end()
   })
-  const hearing = yield* send(good)
-  yield* over(hearing)
+  const hearing = yield* TransportProbe.send(good)
+  yield* TransportProbe.over(hearing)
   hearing.dispatch.cancel("too late")
   hearing.dispatch.resume()
-  yield* pause()
-  assertOrder(hearing)
+  yield* TransportProbe.pause()
+  TransportProbe.assertOrder(hearing)
   assert.strictEqual(hearing.events.at(-1)?._tag, "end")
   const start = hearing.events.find((event) => event._tag === "start")
   assert.strictEqual(start?.status, 200)
@@ -162,14 +51,14 @@ const ordered = Effect.gen(function* () {
     exchange.start(503, {})
     exchange.end()
   })
-  const refused = yield* send(empty)
-  yield* over(refused)
-  assertOrder(refused)
+  const refused = yield* TransportProbe.send(empty)
+  yield* TransportProbe.over(refused)
+  TransportProbe.assertOrder(refused)
 
-  const broken = yield* send(yield* provider.unreachable)
-  yield* over(broken)
-  yield* pause()
-  assertOrder(broken)
+  const broken = yield* TransportProbe.send(yield* provider.unreachable)
+  yield* TransportProbe.over(broken)
+  yield* TransportProbe.pause()
+  TransportProbe.assertOrder(broken)
 }).pipe(Effect.scoped)
 
 const unchanged = Effect.gen(function* () {
@@ -198,11 +87,11 @@ const unchanged = Effect.gen(function* () {
     exchange.onDrain(pump)
     pump()
   })
-  const hearing = yield* send(instance, { body })
-  yield* over(hearing)
+  const hearing = yield* TransportProbe.send(instance, { body })
+  yield* TransportProbe.over(hearing)
   assert.strictEqual(hearing.events.at(-1)?._tag, "end")
   assert.isTrue(received !== undefined && same(received, body), "the request arrived changed")
-  assert.isTrue(same(bytesOf(hearing), answer), "the answer arrived changed")
+  assert.isTrue(same(TransportProbe.bytesOf(hearing), answer), "the answer arrived changed")
 }).pipe(Effect.scoped)
 
 const same = (a: Uint8Array, b: Uint8Array): boolean => a.length === b.length && a.every((byte, at) => byte === b[at])
@@ -228,70 +117,74 @@ const pauses = Effect.gen(function* () {
     exchange.onDrain(pump)
     pump()
   })
-  const hearing = yield* send(instance, { goOn: false })
-  yield* until("the first bytes", () => hearing.bytes > 0)
-  yield* pause(200)
+  const hearing = yield* TransportProbe.send(instance, { goOn: false })
+  yield* TransportProbe.until("the first bytes", () => hearing.bytes > 0)
+  yield* TransportProbe.pause(200)
   const heard = hearing.bytes
   assert.isAtMost(heard, BUFFERED_BYTES, "more arrived than was buffered")
-  yield* pause(100)
+  yield* TransportProbe.pause(100)
   assert.strictEqual(hearing.bytes, heard, "bytes arrived during the pause")
   assert.isBelow(written, FLOOD_BYTES, "the provider was not held back")
   hearing.goOn = true
   hearing.dispatch.resume()
-  yield* until("the rest", () => isOver(hearing), 10_000)
+  yield* TransportProbe.until("the rest", () => TransportProbe.isOver(hearing), 10_000)
   assert.strictEqual(hearing.bytes, FLOOD_BYTES)
-  assertOrder(hearing)
+  TransportProbe.assertOrder(hearing)
 }).pipe(Effect.scoped)
 
 const cancels = Effect.gen(function* () {
   const provider = yield* ScriptedProvider
+  const clock = yield* Clock.Clock
   for (const phase of ["before the headers", "in the middle", "while it is paused"]) {
     let closedAt = 0
     let arrived = false
     const instance = yield* provider.serve((exchange) => {
       arrived = true
-      exchange.onClosed(() => (closedAt = performance.now()))
+      exchange.onClosed(() => (closedAt = clock.currentTimeMillisUnsafe()))
       if (phase === "before the headers") return
       exchange.start(200, {})
       exchange.data(new Uint8Array(10))
     })
-    const hearing = yield* send(instance, { goOn: phase !== "while it is paused" })
-    yield* until("the request", () => (phase === "before the headers" ? arrived : hearing.bytes > 0))
-    const cancelledAt = performance.now()
+    const hearing = yield* TransportProbe.send(instance, { goOn: phase !== "while it is paused" })
+    yield* TransportProbe.until("the request", () => (phase === "before the headers" ? arrived : hearing.bytes > 0))
+    const cancelledAt = yield* Clock.currentTimeMillis
     hearing.dispatch.cancel("the suite is done")
-    yield* until(`the provider's close, ${phase}`, () => closedAt > 0, 500)
+    yield* TransportProbe.until(`the provider's close, ${phase}`, () => closedAt > 0, 500)
     assert.isBelow(closedAt - cancelledAt, 100, phase)
-    yield* over(hearing)
-    yield* pause()
-    assertOrder(hearing)
-    assert.strictEqual(errorOf(hearing), "Cancelled", phase)
+    yield* TransportProbe.over(hearing)
+    yield* TransportProbe.pause()
+    TransportProbe.assertOrder(hearing)
+    assert.strictEqual(TransportProbe.errorOf(hearing), "Cancelled", phase)
   }
 }).pipe(Effect.scoped)
 
 const reasons = Effect.gen(function* () {
   const provider = yield* ScriptedProvider
-  const unreachable = yield* send(yield* provider.unreachable)
-  yield* over(unreachable)
-  assert.strictEqual(errorOf(unreachable), "Unreachable")
+  const unreachable = yield* TransportProbe.send(yield* provider.unreachable)
+  yield* TransportProbe.over(unreachable)
+  assert.strictEqual(TransportProbe.errorOf(unreachable), "Unreachable")
 
-  const slammed = yield* send(yield* provider.serve((exchange) => exchange.close()))
-  yield* over(slammed)
-  assert.strictEqual(errorOf(slammed), "ClosedEarly", "closed before the headers")
+  const slammed = yield* TransportProbe.send(yield* provider.serve((exchange) => exchange.close()))
+  yield* TransportProbe.over(slammed)
+  assert.strictEqual(TransportProbe.errorOf(slammed), "ClosedEarly", "closed before the headers")
 
+  let slam: () => void = () => assert.fail("the request did not arrive")
   const half = yield* provider.serve((exchange) => {
+    slam = exchange.close
     exchange.start(200, {})
     exchange.data(new Uint8Array(10))
-    setTimeout(() => exchange.close(), 20)
   })
-  const cut = yield* send(half)
-  yield* over(cut)
-  assert.strictEqual(errorOf(cut), "ClosedEarly", "closed in the middle")
+  const cut = yield* TransportProbe.send(half)
+  yield* TransportProbe.until("the first bytes", () => cut.bytes > 0)
+  slam()
+  yield* TransportProbe.over(cut)
+  assert.strictEqual(TransportProbe.errorOf(cut), "ClosedEarly", "closed in the middle")
 
-  const silent = yield* send(yield* provider.serve(() => undefined), { headersMs: 100 })
-  const startedAt = performance.now()
-  yield* over(silent)
-  assert.strictEqual(errorOf(silent), "Timeout")
-  assert.isBelow(performance.now() - startedAt, 1_000)
+  const silent = yield* TransportProbe.send(yield* provider.serve(() => undefined), { headersMs: 100 })
+  const startedAt = yield* Clock.currentTimeMillis
+  yield* TransportProbe.over(silent)
+  assert.strictEqual(TransportProbe.errorOf(silent), "Timeout")
+  assert.isBelow((yield* Clock.currentTimeMillis) - startedAt, 1_000)
 }).pipe(Effect.scoped)
 
 const sent = Effect.gen(function* () {
@@ -300,8 +193,8 @@ const sent = Effect.gen(function* () {
     exchange.start(200, {})
     exchange.end()
   })
-  const hearing = yield* send(good)
-  yield* over(hearing)
+  const hearing = yield* TransportProbe.send(good)
+  yield* TransportProbe.over(hearing)
   const tags = hearing.events.map(({ _tag }) => _tag)
   assert.strictEqual(tags[0], "sent", tags.join(" "))
   assert.lengthOf(
@@ -309,8 +202,8 @@ const sent = Effect.gen(function* () {
     1,
   )
 
-  const unreachable = yield* send(yield* provider.unreachable)
-  yield* over(unreachable)
+  const unreachable = yield* TransportProbe.send(yield* provider.unreachable)
+  yield* TransportProbe.over(unreachable)
   assert.notInclude(
     unreachable.events.map(({ _tag }) => _tag),
     "sent",

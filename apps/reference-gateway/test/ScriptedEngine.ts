@@ -1,7 +1,9 @@
 /**
  * An OpenAI-shaped model server whose answers the last user message scripts, for tests that need a provider to be slow,
- * to lie or to break off at a known place. Words: `tokens=<n>` `gap=<ms>` `lie=<n>` (reported completion tokens) `cut` (closes after
- * half of the tokens) `half` (closes inside a frame) `hang` (never answers) `silent` (headers, then nothing).
+ * to lie or to break off at a known place. Words: `tokens=<n>` `gap=<ms>` `lie=<n>` (reported completion tokens) `read=<n>` (reported
+ * prompt tokens) `cut` (closes after half of the tokens, or of the answer) `half` (closes inside a frame) `garbage` (half of the
+ * tokens, then a frame that is not JSON) `hang` (never answers) `silent` (headers, then nothing) `echo=<text>` (every token is this
+ * text) `refuse` and `fail` (400 and 500 with an error that repeats the script).
  */
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http"
 import { once } from "node:events"
@@ -29,27 +31,39 @@ interface Chat {
   readonly messages?: ReadonlyArray<{ readonly content?: unknown }>
 }
 
-const answer = async (chat: Chat, response: ServerResponse, isGone: () => boolean): Promise<void> => {
-  const script = String(chat.messages?.at(-1)?.content ?? "")
+const failure = (script: string, response: ServerResponse): void => {
+  response.writeHead(/\brefuse\b/.test(script) ? 400 : 500, { "content-type": "application/json" })
+  response.end(JSON.stringify({ error: { message: `I was told: ${script}`, type: "server_error", code: null } }))
+}
+
+const whole = async (script: string, answer: object, response: ServerResponse): Promise<void> => {
+  const body = Buffer.from(JSON.stringify(answer))
+  response.writeHead(200, { "content-type": "application/json", "content-length": body.length })
+  if (!/\bcut\b/.test(script)) {
+    response.end(body)
+    return
+  }
+  response.write(body.subarray(0, body.length / 2))
+  await pause(5)
+  response.destroy()
+}
+
+const answer = async (chat: Chat, response: ServerResponse, isGone: () => boolean, always: string): Promise<void> => {
+  const script = `${always} ${String(chat.messages?.at(-1)?.content ?? "")}`
   const tokens = word(script, "tokens", 5)
   const gapMs = word(script, "gap", 0)
-  const usage = { prompt_tokens: 7, completion_tokens: word(script, "lie", tokens), total_tokens: 7 + tokens }
+  const echo = /echo=(\S+)/.exec(script)?.[1]
+  const token = (index: number): string => `${echo ?? `word${index}`} `
+  const read = word(script, "read", 7)
+  const usage = { prompt_tokens: read, completion_tokens: word(script, "lie", tokens), total_tokens: read + tokens }
   if (/\bhang\b/.test(script)) return
+  if (/\b(refuse|fail)\b/.test(script)) return failure(script, response)
   const base = { id: "chatcmpl-scripted", object: "chat.completion.chunk", created: 1_700_000_000, model: chat.model }
   if (chat.stream !== true) {
     if (gapMs > 0) await pause(gapMs)
-    const content = Array.from({ length: tokens }, (_, index) => `word${index} `).join("")
-    const message = { role: "assistant", content }
-    response.writeHead(200, { "content-type": "application/json" })
-    response.end(
-      JSON.stringify({
-        ...base,
-        object: "chat.completion",
-        choices: [{ index: 0, message, finish_reason: "stop" }],
-        usage,
-      }),
-    )
-    return
+    const message = { role: "assistant", content: Array.from({ length: tokens }, (_, index) => token(index)).join("") }
+    const choices = [{ index: 0, message, finish_reason: "stop" }]
+    return whole(script, { ...base, object: "chat.completion", choices, usage }, response)
   }
   response.writeHead(200, { "content-type": "text/event-stream" })
   const send = (body: object): void => void response.write(`data: ${JSON.stringify({ ...base, ...body })}\n\n`)
@@ -58,13 +72,14 @@ const answer = async (chat: Chat, response: ServerResponse, isGone: () => boolea
   send({ choices: [{ index: 0, delta: { role: "assistant", content: "" }, finish_reason: null }] })
   for (let index = 0; index < tokens; index++) {
     if (isGone()) return
-    if (/\b(cut|half)\b/.test(script) && index >= tokens / 2) {
+    if (/\b(cut|half|garbage)\b/.test(script) && index >= tokens / 2) {
       if (/\bhalf\b/.test(script)) response.write(`data: {"choices":[{"index":0,"delta":{"con`)
+      if (/\bgarbage\b/.test(script)) response.write("data: {choices: nonsense}\n\n")
       await pause(5)
       response.destroy()
       return
     }
-    send({ choices: [{ index: 0, delta: { content: `word${index} ` }, finish_reason: null }] })
+    send({ choices: [{ index: 0, delta: { content: token(index) }, finish_reason: null }] })
     if (gapMs > 0) await pause(gapMs)
   }
   send({ choices: [{ index: 0, delta: {}, finish_reason: "stop" }] })
@@ -78,8 +93,8 @@ const read = async (request: IncomingMessage): Promise<string> => {
   return Buffer.concat(chunks).toString()
 }
 
-/** Starts one on a free port of the loopback interface. */
-export const start = async (model = "scripted/engine"): Promise<ScriptedEngine> => {
+/** Starts one on a free port of the loopback interface. `always` is added to every script. */
+export const start = async (model = "scripted/engine", always = ""): Promise<ScriptedEngine> => {
   const counts = { active: 0, seen: 0, aborted: 0 }
   const bodies: Array<string> = []
   const server = createServer((request, response) => {
@@ -101,7 +116,7 @@ export const start = async (model = "scripted/engine"): Promise<ScriptedEngine> 
       })
       const body = await read(request)
       bodies.push(body)
-      await answer(JSON.parse(body), response, () => isGone)
+      await answer(JSON.parse(body), response, () => isGone, always)
     }
     serve().catch((error: unknown) => response.destroy(error instanceof Error ? error : undefined))
   })

@@ -8,7 +8,7 @@
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import path from "node:path"
-import { entryPoints, install, runProgram, typeProgram } from "./pack/Consumer.ts"
+import { install, runCommands, runProgram, typeProgram } from "./pack/Consumer.ts"
 import { runNode } from "./pack/Process.ts"
 import type { Tarball } from "./pack/Tarball.ts"
 import { examine, pack } from "./pack/Tarball.ts"
@@ -44,9 +44,10 @@ const step = async <A>(name: string, body: () => Promise<A>): Promise<A | undefi
 const checkConsumer = async (folder: string, tarballs: ReadonlyArray<Tarball>): Promise<void> => {
   const installed = await step("an empty project installs the tarballs", () => install(folder, tarballs))
   if (installed === undefined) return
-  const points = entryPoints(folder, tarballs)
+  const points = tarballs.flatMap((one) => one.entryPoints)
   await step(`it type-checks all ${points.length} entry points (bundler, Node)`, () => typeProgram(folder, points))
   await step(`it imports all ${points.length} entry points in Node`, () => runProgram(folder, points))
+  await step("it starts every command", () => runCommands(folder, tarballs))
 }
 
 const main = async (): Promise<void> => {

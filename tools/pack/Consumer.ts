@@ -12,10 +12,6 @@ import type { Tarball } from "./Tarball.ts"
 const versionHere = (name: string): string =>
   readJson<Manifest>(path.join(root, "node_modules", name, "package.json")).version ?? "latest"
 
-/** Every entry point of the tarballs. */
-export const entryPoints = (_folder: string, tarballs: ReadonlyArray<Tarball>): ReadonlyArray<string> =>
-  tarballs.flatMap((one) => one.entryPoints)
-
 /**
  * Installs the tarballs with the peers that this repository is pinned to. Optional dependencies stay out: the packages
  * must load and type-check without them.
@@ -101,11 +97,15 @@ const ours = (output: string): string => {
   return kept.some((line) => line.includes("error TS")) || !output.includes("error TS") ? kept.join("\n") : ""
 }
 
+/** Programs run when they are imported; they are started by their commands instead. */
+const isProgram = (point: string): boolean => point.endsWith("/main")
+
 /** Imports every entry point in Node, one after the other, so that each failure has its name. */
 export const runProgram = async (folder: string, points: ReadonlyArray<string>): Promise<void> => {
+  const modules = points.filter((point) => !isProgram(point))
   const program = [
     `const failed = []`,
-    `for (const name of ${JSON.stringify(points)}) {`,
+    `for (const name of ${JSON.stringify(modules)}) {`,
     `  await import(name).catch((error) => failed.push(name + ": " + (error.stack ?? error)))`,
     `}`,
     `if (failed.length > 0) { console.error(failed.join("\\n")); process.exit(1) }`,
@@ -113,4 +113,13 @@ export const runProgram = async (folder: string, points: ReadonlyArray<string>):
   ].join("\n")
   writeFileSync(path.join(folder, "run.mjs"), program)
   await runNode(folder, ["run.mjs"])
+}
+
+/** Asks every command of the tarballs for its help. */
+export const runCommands = async (folder: string, tarballs: ReadonlyArray<Tarball>): Promise<void> => {
+  for (const { manifest, name } of tarballs) {
+    for (const file of Object.values(manifest.bin ?? {})) {
+      await runNode(folder, [path.join("node_modules", name, file), "--help"])
+    }
+  }
 }

@@ -14,11 +14,13 @@ import {
   ProviderTransport,
   type TransportError,
 } from "@guildhall/protocol/ProviderTransport"
+import * as PublicLookup from "../internal/PublicLookup.ts"
 import * as Ticks from "../internal/Ticks.ts"
 
 /**
  * `connectionsPerOrigin` bounds the sockets to one provider; more requests wait, at most for their connect timeout.
- * `keepAliveMs` is how long an idle socket is kept.
+ * `keepAliveMs` is how long an idle socket is kept. `allowPrivate` is the definition's `endpoints.allowPrivate`: where it is
+ * false, no private address is connected to, whatever a name has come to mean since its provider registered.
  *
  * @category models
  * @since 0.1.0
@@ -26,6 +28,7 @@ import * as Ticks from "../internal/Ticks.ts"
 export interface Options {
   readonly connectionsPerOrigin?: number | undefined
   readonly keepAliveMs?: number | undefined
+  readonly allowPrivate?: boolean | undefined
 }
 
 const CONNECTIONS = 256
@@ -36,6 +39,7 @@ const CONNECT_MAX_MS = 30_000
 interface Target {
   readonly origin: string
   readonly prefix: string
+  readonly isPrivate: boolean
 }
 
 const targets = new WeakMap<Instance["reach"], Target | null>()
@@ -45,7 +49,14 @@ const targetOf = (reach: Instance["reach"]): Target | null => {
   const known = targets.get(reach)
   if (known !== undefined) return known
   const url = reach._tag === "Endpoint" ? URL.parse(reach.url) : null
-  const target = url === null ? null : { origin: url.origin, prefix: url.pathname.replace(/\/+$/, "") }
+  const target =
+    url === null
+      ? null
+      : {
+          origin: url.origin,
+          prefix: url.pathname.replace(/\/+$/, ""),
+          isPrivate: PublicLookup.isPrivateLiteral(url.hostname),
+        }
   targets.set(reach, target)
   return target
 }
@@ -74,10 +85,12 @@ class Exchange implements Dispatch, Dispatcher.DispatchHandler {
     this.#sink = sink
   }
 
-  begin(agent: Agent): Dispatch {
+  begin(agent: Agent, allowPrivate: boolean): Dispatch {
     const target = targetOf(this.#request.instance.reach)
     if (target === null) {
       this.#fail({ reason: "Unreachable", detail: "The instance has no URL that could be called." })
+    } else if (target.isPrivate && !allowPrivate) {
+      this.#fail({ reason: "Unreachable", detail: new PublicLookup.PrivateHost(target.origin).message })
     } else {
       this.#limit(this.#request.connectMs, `No connection within ${this.#request.connectMs} ms.`)
       const { method, path, headers, body } = this.#request
@@ -180,8 +193,9 @@ class Exchange implements Dispatch, Dispatcher.DispatchHandler {
  * @category constructors
  * @since 0.1.0
  */
-export const make = (options: Options = {}) =>
-  Effect.map(
+export const make = (options: Options = {}) => {
+  const allowPrivate = options.allowPrivate ?? true
+  return Effect.map(
     Effect.acquireRelease(
       Effect.sync(
         () =>
@@ -189,7 +203,7 @@ export const make = (options: Options = {}) =>
             connections: options.connectionsPerOrigin ?? CONNECTIONS,
             pipelining: 1,
             keepAliveTimeout: options.keepAliveMs ?? KEEP_ALIVE_MS,
-            connect: { timeout: CONNECT_MAX_MS },
+            connect: { timeout: CONNECT_MAX_MS, ...(allowPrivate ? {} : { lookup: PublicLookup.lookup }) },
             allowH2: false,
           }),
       ),
@@ -198,9 +212,10 @@ export const make = (options: Options = {}) =>
     (agent) =>
       ProviderTransport.of({
         capabilities: { reaches: ["Endpoint"] },
-        dispatch: (request, sink) => new Exchange(request, sink).begin(agent),
+        dispatch: (request, sink) => new Exchange(request, sink).begin(agent, allowPrivate),
       }),
   )
+}
 
 /**
  * The transport with its defaults.

@@ -1,6 +1,7 @@
 import { afterEach, assert, describe, it } from "@effect/vitest"
-import { Schema } from "effect"
+import { Effect, Schema } from "effect"
 import { JournalEntry } from "@guildhall/journal"
+import { LedgerError, Unavailable } from "@guildhall/ledger/LedgerError"
 import * as Upstream from "./ScriptedUpstream.ts"
 import * as TestLane from "./TestLane.ts"
 
@@ -156,5 +157,62 @@ describe("a whole answer", () => {
     const { lane } = await TestLane.withUpstreams([script, Upstream.whole("good", usage)])
     for (let i = 0; i < 4; i++) assert.strictEqual((await lane.chat({})).status, 200)
     assert.strictEqual((await lane.books()).spent, cost * 4n)
+  })
+})
+
+describe("a ledger that fails", () => {
+  it("to take a hold costs nothing, and a hold that may exist is given back", async () => {
+    const { lane, upstreams } = await TestLane.withUpstreams([good], {
+      wrapLedger: (ledger) => ({
+        ...ledger,
+        // It takes the hold, and the answer is lost on the way.
+        hold: (request) =>
+          Effect.andThen(
+            ledger.hold(request),
+            Effect.fail(new LedgerError({ reason: new Unavailable({ cause: "lost" }) })),
+          ),
+      }),
+    })
+    const answer = await lane.chat({ stream: true })
+    assert.strictEqual(answer.status, 503)
+    assert.strictEqual(JSON.parse(answer.text).error.code, "service_unavailable")
+    assert.strictEqual(upstreams.flatMap(({ seen }) => seen).length, 0)
+    await new Promise((resolve) => setTimeout(resolve, 50))
+    assert.deepStrictEqual(await lane.books(), free)
+  })
+
+  it("to answer at all does not keep a request for ever", async () => {
+    const { lane } = await TestLane.withUpstreams([good], {
+      definition: { timeouts: { ...TestLane.definition.timeouts, totalMs: 300 } },
+      wrapLedger: (ledger) => ({ ...ledger, lastAvailable: () => 10n ** 30n, hold: () => Effect.never }),
+    })
+    const answer = await lane.chat({ stream: true })
+    assert.strictEqual(answer.status, 503)
+    assert.deepStrictEqual(await lane.books(), free)
+  })
+
+  it("inside the gateway is told as an error of the market, and nothing stays held", async () => {
+    const { lane } = await TestLane.withUpstreams([good], {
+      wrapLedger: (ledger) => ({ ...ledger, settle: () => Effect.die(new Error("a bug")) }),
+    })
+    assert.strictEqual((await lane.chat({ stream: true })).status, 200)
+    await lane.idle()
+    await new Promise((resolve) => setTimeout(resolve, 50))
+    assert.deepStrictEqual(await lane.books(), free)
+  })
+})
+
+describe("events in one chunk", () => {
+  it("before a broken one are shown, since they are paid for", async () => {
+    const { lane } = await TestLane.withUpstreams([
+      (response) => {
+        Upstream.streamHead(response).write(Upstream.role + Upstream.delta("one "))
+        setTimeout(() => response.end(`${Upstream.delta("two ")}data: nope\n\n`), 20)
+      },
+    ])
+    const answer = await lane.chat({ stream: true })
+    assert.include(answer.text, Upstream.delta("two "))
+    assert.include(answer.text, '"provider_invalid_response"')
+    await lane.books()
   })
 })

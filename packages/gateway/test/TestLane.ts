@@ -25,7 +25,7 @@ export const MODEL = Model.ModelId.make("test/model")
 export const KEY = "gh-test"
 export const BUYER = Member.MemberId.make("mem_buyer")
 export const PROVIDER = Member.MemberId.make("mem_provider")
-const BUYER_ACCOUNT = Account.ids.buyer(BUYER)
+export const BUYER_ACCOUNT = Account.ids.buyer(BUYER)
 
 export const definition: MarketDefinition.MarketDefinition = {
   name: "test",

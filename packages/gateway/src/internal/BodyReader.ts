@@ -23,6 +23,8 @@ export const read = (
       resume(Effect.fail(tooLarge()))
       return
     }
+    // Effect's server leaves this to whoever reads the body; without it some clients wait for a second.
+    if (request.headers.expect?.toLowerCase() === "100-continue") buyer.response.writeContinue()
     const chunks: Array<Buffer> = []
     let bytes = 0
     const finish = (result: Effect.Effect<Buffer, Refusal>) => {

@@ -130,6 +130,8 @@ export abstract class Exchange implements ProviderSink {
   protected abstract accepts(contentType: string): boolean
   /** Takes in a piece of a good answer; false asks for a pause. */
   protected abstract read(chunk: Buffer): boolean
+  /** The provider has said all that was asked of it: what is still waited for is the hold. */
+  protected abstract get isComplete(): boolean
   /** The provider ended its answer. */
   protected abstract ended(): void
   /** The hold became durable: what was kept back may go. */
@@ -232,7 +234,7 @@ export abstract class Exchange implements ProviderSink {
   /** When the present phase is over: first token, pause between tokens, everything. */
   #dueAt(): number {
     const { deadline, timeouts } = this.options
-    if (this.#paused) return deadline
+    if (this.#paused || this.isComplete) return deadline
     const phase = this.#token ? this.#heardAt + timeouts.betweenTokensMs : this.#startedAt + timeouts.firstTokenMs
     return Math.min(phase, deadline)
   }
@@ -243,8 +245,18 @@ export abstract class Exchange implements ProviderSink {
     this.#timer = Ticks.after(waitMs, () => {
       if (this.over) return
       if (Ticks.now() < this.#dueAt()) return this.#arm()
-      this.fail("provider_timeout", { retry: true, detail: this.#phase() })
+      this.#late()
     })
+  }
+
+  /** Time is up. Whose fault it is depends on who was waited for: the buyer, the ledger or the provider. */
+  #late(): void {
+    if (this.#paused && this.committed) {
+      this.options.buyer.response.destroy()
+      return this.#end({ _tag: "Aborted" })
+    }
+    if (this.isComplete) return this.fail("service_unavailable", { retry: false })
+    this.fail("provider_timeout", { retry: true, detail: this.#phase() })
   }
 
   #phase(): string {

@@ -18,8 +18,8 @@ const EVENT_STREAM = {
   "x-accel-buffering": "no",
 }
 
-/** What an event turned out to be. */
-type Verdict = "kept" | "done" | "over"
+/** What an event turned out to be: it is dealt with, it is the last one, or the answer fails with it. */
+type Verdict = "kept" | "done" | { readonly reason: ReasonCode; readonly detail: string | undefined }
 
 /**
  * A streamed answer. Events go on as the bytes they came in. What precedes the first token (the status, the role, empty
@@ -54,13 +54,21 @@ export class StreamExchange extends Exchange {
     }
     for (const event of events) {
       const verdict = this.#take(event)
-      if (verdict === "over") return true
       if (verdict === "done") break
+      if (verdict === "kept") continue
+      // What came before it in the same chunk was counted, so a buyer who has seen a part must see that too.
+      if (this.committed) this.#flush()
+      this.fail(verdict.reason, { retry: true, detail: verdict.detail })
+      return true
     }
     // The usual case costs no copy: the chunk is whole events, all of them go on, and nothing waits before it.
     if (whole && this.#untouched && this.#splitter.rest() === 0 && this.#out.length > 1 && !this.#done)
       this.#out = [chunk]
     return this.#flush()
+  }
+
+  protected get isComplete(): boolean {
+    return this.#done
   }
 
   protected ended(): void {
@@ -96,13 +104,11 @@ export class StreamExchange extends Exchange {
     }
     const json = Json.parse(text)
     if (typeof json !== "object" || json === null || Array.isArray(json)) {
-      this.fail("provider_invalid_response", { retry: true, detail: "The provider sent an event that is not JSON." })
-      return "over"
+      return { reason: "provider_invalid_response", detail: "The provider sent an event that is not JSON." }
     }
     const error = Json.get(json, "error")
     if (error !== undefined && error !== null) {
-      this.fail("provider_error", { retry: true, detail: ProviderFault.message(error) })
-      return "over"
+      return { reason: "provider_error", detail: ProviderFault.message(error) }
     }
     this.#count(json, event, text)
     return "kept"

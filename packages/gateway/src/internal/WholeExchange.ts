@@ -23,6 +23,10 @@ export class WholeExchange extends Exchange {
     return true
   }
 
+  protected get isComplete(): boolean {
+    return this.#answer !== undefined
+  }
+
   protected ended(): void {
     const { tally } = this.options
     const [only] = this.#chunks

@@ -1,0 +1,118 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Layer } from "effect"
+import { TestClock } from "effect/testing"
+import { HoldId } from "@guildhall/ledger/Hold"
+import { Ledger } from "@guildhall/ledger/Ledger"
+import { LedgerError, Unavailable } from "@guildhall/ledger/LedgerError"
+import { HoldGate } from "../src/HoldGate.ts"
+import * as HoldRenewal from "../src/HoldRenewal.ts"
+import { Market } from "../src/Market.ts"
+import * as TestLane from "./TestLane.ts"
+
+const { lifeMs, renewMs } = TestLane.definition.hold
+const gate = () => {
+  const gate = new HoldGate(HoldId.make("req_1"), 1n)
+  gate.open()
+  return gate
+}
+
+/** A ledger that renews as it is told to. */
+const program = <A, E>(
+  renew: (owner: string, lifeMs: number) => Effect.Effect<number, LedgerError>,
+  effect: Effect.Effect<A, E, HoldRenewal.HoldRenewal>,
+  state: "pending" | "expired" = "pending",
+) => {
+  const ledger = Layer.mock(Ledger, {
+    lastAvailable: () => undefined,
+    renew,
+    findHold: (id) =>
+      Effect.succeed({
+        id,
+        account: TestLane.BUYER_ACCOUNT,
+        amount: 1n,
+        owner: "me",
+        lifeMs,
+        definitionDigest: "",
+        context: null,
+        state,
+        claimed: false,
+        expiresAtMs: 0,
+      }),
+  })
+  const market = Layer.succeed(Market, { definition: TestLane.definition, digest: "", owner: "me", payments: [] })
+  return Effect.provide(effect, HoldRenewal.layer.pipe(Layer.provide([ledger, market])))
+}
+
+const away = Effect.fail(new LedgerError({ reason: new Unavailable({ cause: "away" }) }))
+
+describe("HoldRenewal", () => {
+  it.effect("renews as this owner, as often as the market says", () => {
+    const calls: Array<readonly [string, number]> = []
+    return program(
+      (owner, lifeMs) => Effect.sync(() => calls.push([owner, lifeMs])),
+      Effect.gen(function* () {
+        yield* TestClock.adjust(renewMs * 5)
+        assert.isAtLeast(calls.length, 5)
+        assert.deepStrictEqual(calls[0], ["me", lifeMs])
+      }),
+    )
+  })
+
+  it.effect("leaves a hold open for as long as it is renewed", () =>
+    program(
+      () => Effect.succeed(1),
+      Effect.gen(function* () {
+        const one = gate()
+        const renewal = yield* HoldRenewal.HoldRenewal
+        renewal.track(one)
+        yield* TestClock.adjust(lifeMs * 10)
+        assert.strictEqual(one.state, "open")
+      }),
+    ),
+  )
+
+  it.effect("expires a hold that could not be renewed in its life", () =>
+    program(
+      () => away,
+      Effect.gen(function* () {
+        const [one, done] = [gate(), gate()]
+        const renewal = yield* HoldRenewal.HoldRenewal
+        renewal.track(one)
+        renewal.track(done)
+        renewal.untrack(done)
+        yield* TestClock.adjust(lifeMs - renewMs)
+        assert.strictEqual(one.state, "open")
+        yield* TestClock.adjust(renewMs * 3)
+        assert.strictEqual(one.state, "expired")
+        assert.strictEqual(done.state, "open")
+      }),
+    ),
+  )
+
+  it.effect("expires a hold that the store no longer has", () =>
+    program(
+      () => Effect.succeed(0),
+      Effect.gen(function* () {
+        const one = gate()
+        const renewal = yield* HoldRenewal.HoldRenewal
+        renewal.track(one)
+        yield* TestClock.adjust(renewMs * 2)
+        assert.strictEqual(one.state, "expired")
+      }),
+      "expired",
+    ),
+  )
+
+  it.effect("does not take a hold for lost that was settled meanwhile", () =>
+    program(
+      () => Effect.succeed(0),
+      Effect.gen(function* () {
+        const one = gate()
+        const renewal = yield* HoldRenewal.HoldRenewal
+        renewal.track(one)
+        yield* TestClock.adjust(renewMs * 2)
+        assert.strictEqual(one.state, "open")
+      }),
+    ),
+  )
+})

@@ -16,7 +16,7 @@ import type { Outcome, Receipt, UsageSource } from "@guildhall/core/Receipt"
 import type { RequestId } from "@guildhall/core/Request"
 import type { Party } from "@guildhall/core/rules/Split"
 import type { Usage } from "@guildhall/core/Usage"
-import type { JournalEntry, RoutingDecision } from "@guildhall/journal/JournalEntry"
+import { decisionJson, type JournalEntry, type RoutingDecision } from "@guildhall/journal/JournalEntry"
 import type { Admitted } from "./Admit.ts"
 import type { Conclusion } from "./Conclusion.ts"
 import { randomHex } from "./internal/Ids.ts"
@@ -186,8 +186,7 @@ export const entryJson = (entry: Extract<JournalEntry, { readonly _tag: "Request
       paidFromLoss: receipt.paidFromLoss.toString(),
     },
     salts: { ...entry.salts },
-    decision:
-      decision === null ? null : { ...decision, attempts: decision.attempts.map((attempt) => ({ ...attempt })) },
+    decision: decision === null ? null : decisionJson(decision),
   }
 }
 

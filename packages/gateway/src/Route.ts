@@ -59,25 +59,32 @@ export const make = Effect.gen(function* () {
   const router = yield* Router
   const ticket = yield* Tickets.make
 
+  /** Counts the instance as busy from the moment it was chosen, so that requests at the same time choose others. */
   const attemptOn = (
     job: RelayJob,
-    attempt: Attempt,
+    chosen: Omit<Attempt, "ticket">,
     relay: (job: RelayJob, attempt: Attempt) => Effect.Effect<Relayed>,
-  ): Effect.Effect<Relayed> =>
-    Effect.suspend(() => {
-      router.apply({ _tag: "DispatchStarted", instanceId: attempt.instance.id })
-      return Effect.ensuring(
-        relay(job, attempt),
-        Effect.sync(() => router.apply({ _tag: "DispatchEnded", instanceId: attempt.instance.id })),
-      )
+  ): Effect.Effect<Relayed | undefined> => {
+    const { instance, number } = chosen
+    router.apply({ _tag: "DispatchStarted", instanceId: instance.id })
+    const carried = Effect.gen(function* () {
+      const nowMs = yield* Clock.currentTimeMillis
+      const request = { requestId: job.admitted.id, attempt: number, instance, hold: job.gate.amount, nowMs }
+      const signed = yield* Effect.orElseSucceed(ticket(request), () => undefined)
+      return signed === undefined ? undefined : yield* relay(job, { ...chosen, ticket: signed })
     })
+    return Effect.ensuring(
+      carried,
+      Effect.sync(() => router.apply({ _tag: "DispatchEnded", instanceId: instance.id })),
+    )
+  }
 
   return Effect.fnUntraced(function* (
     job: RelayJob,
     priced: Priced,
     relay: (job: RelayJob, attempt: Attempt) => Effect.Effect<Relayed>,
   ) {
-    const { admitted, gate, flight, buyer } = job
+    const { admitted, flight, buyer } = job
     const seed = Ids.seed()
     const body = RequestRewrite.make(admitted, {
       outputTokens: definition.limits.outputTokens,
@@ -97,26 +104,18 @@ export const make = Effect.gen(function* () {
         break
       }
       const { instance } = choice
-      const number = attempts.length + 1
-      const nowMs = yield* Clock.currentTimeMillis
-      const signed = yield* Effect.orElseSucceed(
-        ticket({ requestId: admitted.id, attempt: number, instance, hold: gate.amount, nowMs }),
-        () => undefined,
-      )
-      if (signed === undefined) {
+      const chosen = { number: attempts.length + 1, instance, body: body(instance.contextLength) }
+      const relayed = yield* attemptOn(job, chosen, relay)
+      if (relayed === undefined) {
         ending = failed("service_unavailable")
         break
       }
-      const relayed = yield* attemptOn(
-        job,
-        { number, instance, body: body(instance.contextLength), ticket: signed },
-        relay,
-      )
       ending = relayed.ending
       last = { relayed, instance }
       tried.push(instance.id)
       const reason = reasonOf(ending)
-      attempts.push(reason === undefined ? { instance: instance.id } : { instance: instance.id, reason })
+      const attempt = { instance: instance.id, version: choice.version }
+      attempts.push(reason === undefined ? attempt : { ...attempt, reason })
       if (ending._tag !== "Failed" || !ending.retry) break
       if (flight.stopped !== undefined) {
         ending = failed(flight.stopped)

@@ -204,7 +204,7 @@ describe("explain", () => {
       seed: 7,
       model: free.model,
       contextTokens: 10,
-      attempts: [{ instance: free.id }],
+      attempts: [{ instance: free.id, version: choice.version }],
     }
     const id = SampleEntry.requestIds(1)[0] as Request.RequestId
     await market.run(market.journal.append([{ ...entry, id, receipt: { ...entry.receipt, id }, decision }]))

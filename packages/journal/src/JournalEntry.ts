@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import * as Schema from "effect/Schema"
+import * as SchemaTransformation from "effect/SchemaTransformation"
 import { InstanceId } from "@guildhall/core/Instance"
 import { KeyId, MemberId } from "@guildhall/core/Member"
 import { ReasonCode } from "@guildhall/core/Reason"
@@ -11,27 +12,21 @@ import { Receipt } from "@guildhall/core/Receipt"
 import { RequestId } from "@guildhall/core/Request"
 
 /**
- * One try on one instance: which, and why it did not serve where it did not.
+ * One try on one instance: which, at which version of the directory it was chosen, and why it did not serve where it
+ * did not.
  *
  * @category models
  * @since 0.1.0
  */
 export const Attempt = Schema.Struct({
   instance: InstanceId,
+  version: Schema.Int,
   reason: Schema.optionalKey(ReasonCode),
 })
 /** @since 0.1.0 */
 export type Attempt = typeof Attempt.Type
 
-/**
- * A routing decision, by reference: with the directory's change log it can be computed again, candidate by
- * candidate. Its JSON stays within 300 bytes. `replica` and `version` name a state of one gateway's directory before
- * the first attempt; `seed` is the random seed of the ranking.
- *
- * @category models
- * @since 0.1.0
- */
-export const RoutingDecision = Schema.Struct({
+const Decision = Schema.Struct({
   replica: Schema.String,
   version: Schema.Int,
   policy: Schema.String,
@@ -40,8 +35,75 @@ export const RoutingDecision = Schema.Struct({
   contextTokens: Schema.Int,
   attempts: Schema.Array(Attempt),
 })
+
+const DecisionList = Schema.TupleWithRest(
+  Schema.Tuple([Schema.String, Schema.Int, Schema.String, Schema.Int, Schema.String, Schema.Int]),
+  [Schema.String],
+)
+
+/** `<id without ins_>+<versions since the attempt before> <reason>`; no change and no reason are left out. */
+const attemptText = ({ instance, version, reason }: typeof Attempt.Encoded, before: number): string =>
+  `${instance.slice(4)}${version === before ? "" : `+${version - before}`}${reason === undefined ? "" : ` ${reason}`}`
+
+const isReason = Schema.is(ReasonCode)
+
+const readAttempts = (texts: ReadonlyArray<string>, first: number) => {
+  let version = first
+  return texts.map((text) => {
+    const [, id = "", later = "0", reason] = /^([^ +]*)(?:\+(\d+))?(?: (\w+))?$/.exec(text) ?? []
+    version += Number(later)
+    // A code of a later release, read by an earlier one, is left out.
+    return { instance: `ins_${id}`, version, ...(isReason(reason) ? { reason } : {}) }
+  })
+}
+
+/**
+ * The JSON of a decision: a list without names, since one is kept for every request.
+ *
+ * @category encoding
+ * @since 0.1.0
+ */
+export const decisionJson = (decision: typeof Decision.Encoded) =>
+  [
+    decision.replica,
+    decision.version,
+    decision.policy,
+    decision.seed,
+    decision.model,
+    decision.contextTokens,
+    ...decision.attempts.map((attempt, at) =>
+      attemptText(attempt, decision.attempts[at - 1]?.version ?? decision.version),
+    ),
+  ] as const
+
+/**
+ * A routing decision, by reference: with the directory's change log it can be computed again, candidate by
+ * candidate. Its JSON is a list of at most 300 bytes for three attempts on a model with a name of up to 32 characters.
+ * `replica` and `version` name a state of one gateway's directory before the first attempt; `seed` is the random seed
+ * of the ranking.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export const RoutingDecision = DecisionList.pipe(
+  Schema.decodeTo(
+    Decision,
+    SchemaTransformation.transform<typeof Decision.Encoded, typeof DecisionList.Type>({
+      decode: ([replica, version, policy, seed, model, contextTokens, ...attempts]) => ({
+        replica,
+        version,
+        policy,
+        seed,
+        model,
+        contextTokens,
+        attempts: readAttempts(attempts, version),
+      }),
+      encode: decisionJson,
+    }),
+  ),
+)
 /** @since 0.1.0 */
-export type RoutingDecision = typeof RoutingDecision.Type
+export type RoutingDecision = typeof Decision.Type
 
 /**
  * An entry. Every entry has an id, and writing an id again changes nothing.

@@ -19,9 +19,8 @@ import { closest, ofAll } from "./Filter.ts"
 import type { Ranking, RoutingPolicy } from "./RoutingPolicy.ts"
 
 /**
- * The explanation of a decision: what each attempt's ranking was, computed again from the directory's log. The rankings
- * are those at `version`, before the first attempt; where the directory changed between attempts, a later one may
- * have had another first choice. An attempt without an instance is one for which none was left.
+ * The explanation of a decision: what each attempt's ranking was, computed again from the directory's log as it stood
+ * when the attempt was made. An attempt without an instance is one for which none was left.
  *
  * @category models
  * @since 0.1.0
@@ -102,29 +101,34 @@ export const rebuild = Effect.fnUntraced(function* (segments: ReadonlyArray<Dire
 })
 
 /**
- * Computes a decision's rankings on a directory that stands at the decision's version.
+ * Computes a decision's rankings. `directories` are the directory as it stood at each attempt, in their order; for a
+ * decision without attempts, as it stood at the decision's version.
  *
  * @category rules
  * @since 0.1.0
  */
-export const recompute = (policy: RoutingPolicy, directory: Directory, decision: RoutingDecision): Explanation => {
+export const recompute = (
+  policy: RoutingPolicy,
+  directories: readonly [Directory, ...Array<Directory>],
+  decision: RoutingDecision,
+): Explanation => {
   // A buyer may name a model that cannot exist; no instance serves it.
   const model = Schema.is(ModelId)(decision.model) ? decision.model : undefined
-  const candidates = model === undefined ? [] : directory.candidates(model)
-  const rank = (tried: ReadonlyArray<InstanceId>): Ranking =>
+  const rank = (directory: Directory, tried: ReadonlyArray<InstanceId>): Ranking =>
     model === undefined
       ? { ranked: [], excluded: [] }
-      : policy.rank({ model, contextTokens: decision.contextTokens, tried }, candidates, decision.seed)
+      : policy.rank({ model, contextTokens: decision.contextTokens, tried }, directory.candidates(model), decision.seed)
 
+  const [first] = directories
   const tried = decision.attempts.map((attempt) => attempt.instance)
   const attempts: Array<Explanation["attempts"][number]> = decision.attempts.map(({ instance, reason }, at) => ({
     chosen: instance,
     reason: reason ?? null,
-    ranking: rank(tried.slice(0, at)),
+    ranking: rank(directories[at] ?? first, tried.slice(0, at)),
   }))
   if (attempts.length === 0) {
-    const ranking = rank([])
-    const known = model !== undefined && directory.offered.has(model)
+    const ranking = rank(first, [])
+    const known = model !== undefined && first.offered.has(model)
     const reason = known ? ofAll(closest(ranking.excluded.map(({ code }) => code))) : "model_not_found"
     attempts.push({ chosen: null, reason, ranking })
   }

@@ -160,10 +160,16 @@ export const make = Effect.fnUntraced(function* (options: Options) {
         const detail = `it was made under the policy ${decision.policy}, which is not here.`
         return yield* new Explain.ExplainError({ reason: "UnknownPolicy", detail })
       }
-      if (decision.replica === replica && decision.version > log.acknowledged) yield* flush()
-      const segments = yield* journal.directory.upTo(decision.replica, decision.version)
-      const past = yield* Explain.rebuild(segments, decision.version).pipe(Effect.provideService(Digest.Digest, digest))
-      return Explain.recompute(policy, past, decision)
+      const versions = decision.attempts.map((attempt) => attempt.version)
+      const last = Math.max(decision.version, ...versions)
+      if (decision.replica === replica && last > log.acknowledged) yield* flush()
+      const standing = Effect.fnUntraced(function* (version: number) {
+        const segments = yield* journal.directory.upTo(decision.replica, version)
+        return yield* Explain.rebuild(segments, version).pipe(Effect.provideService(Digest.Digest, digest))
+      })
+      const first = yield* standing(versions[0] ?? decision.version)
+      const later = yield* Effect.forEach(versions.slice(1), standing)
+      return Explain.recompute(policy, [first, ...later], decision)
     }),
     flush: flush(),
   })

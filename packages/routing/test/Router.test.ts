@@ -26,15 +26,20 @@ const decide = (router: Router.Router["Service"], dice: SampleMarket.Dice): Rout
   const model = SampleMarket.models[dice.below(SampleMarket.models.length)] ?? small
   const contextTokens = 512 << dice.below(5)
   const seed = SampleMarket.seed(dice)
-  const tried: Array<InstanceId> = []
-  let version = 0
+  const attempts: Array<RoutingDecision["attempts"][number]> = []
+  let version: number | undefined
   for (let attempt = 0; attempt < 3; attempt++) {
+    const tried = attempts.map(({ instance }) => instance)
     const choice = router.choose({ model, contextTokens, tried }, seed)
-    version = choice.version
-    if (choice._tag === "Chosen") tried.push(choice.instance.id)
+    version ??= choice.version
+    if (choice._tag === "NoneLeft") break
+    const { id } = choice.instance
+    // What each attempt does to the directory is part of what the next one sees.
+    router.apply({ _tag: "DispatchStarted", instanceId: id })
+    attempts.push({ instance: id, version: choice.version, reason: "provider_timeout" })
+    router.apply({ _tag: "DispatchEnded", instanceId: id })
   }
-  const attempts = tried.map((instance) => ({ instance, reason: "provider_timeout" as const }))
-  return { replica: router.replica, version, policy: router.policy, seed, model, contextTokens, attempts }
+  return { replica: router.replica, version: version ?? 0, policy: router.policy, seed, model, contextTokens, attempts }
 }
 
 const chosenAgain = (explanation: Router.Explanation) =>
@@ -246,14 +251,19 @@ describe("Router.flush", () => {
       yield* Effect.gen(function* () {
         const router = yield* Router.make({ ...options, bufferChars: 50_000 })
         const id = list(router, { name: "a" })
-        const decide = (): RoutingDecision => ({
-          ...router.choose(request, 5),
-          replica: router.replica,
-          policy: router.policy,
-          model: small,
-          contextTokens: 100,
-          attempts: [{ instance: id }],
-        })
+        const decide = (): RoutingDecision => {
+          const { seed, version } = router.choose(request, 5)
+          const attempts = [{ instance: id, version }]
+          return {
+            seed,
+            version,
+            replica: router.replica,
+            policy: router.policy,
+            model: small,
+            contextTokens: 100,
+            attempts,
+          }
+        }
         const before = decide()
         yield* router.flush
         state.isAway = true

@@ -67,7 +67,7 @@ export const decision: RoutingDecision = {
   seed: 42,
   model: "guildhall/demo",
   contextTokens: 10,
-  attempts: [{ instance: InstanceId.make("ins_1") }],
+  attempts: [{ instance: InstanceId.make("ins_1"), version: 7 }],
 }
 
 /** The entry of a request that ended with this receipt. @since 0.1.0 */

@@ -6,13 +6,22 @@
  */
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Metric from "effect/Metric"
 import * as Ref from "effect/Ref"
+import { InstanceState } from "@guildhall/core/Instance"
 import { Devices } from "@guildhall/registry/Devices"
 import { Router } from "@guildhall/routing/Router"
 import * as Loop from "./Loop.ts"
 
+const listed = Metric.gauge("guildhall_instances", {
+  description: "Instances in this gateway's directory, by state.",
+})
+
+/** How long the end of the log may take to be written when the gateway stops. */
+const LAST_FLUSH_MS = 2_000
+
 /**
- * How often the feed looks for changes and how often it writes the log, in milliseconds.
+ * How often the feed looks for changes (250 unless told) and how often it writes the log (500), in milliseconds.
  *
  * @category models
  * @since 0.1.0
@@ -22,8 +31,17 @@ export interface Options {
   readonly flushMs?: number | undefined
 }
 
+const count = Effect.gen(function* () {
+  const instances = (yield* Router).instances()
+  for (const state of InstanceState.literals) {
+    const inState = instances.filter((instance) => instance.state === state).length
+    yield* Metric.update(Metric.withAttributes(listed, { state }), inState)
+  }
+})
+
 /**
- * Takes in everything that changed since the last time, once.
+ * Makes the effect that takes in everything that changed since the last time, and answers how many changes that were.
+ * What could not be read is read the next time; nothing is taken in twice.
  *
  * @category constructors
  * @since 0.1.0
@@ -36,13 +54,15 @@ export const makeFollow = Effect.gen(function* () {
     const { events, version } = yield* devices.changes(yield* Ref.get(seen))
     for (const event of events) router.apply(event)
     yield* Ref.set(seen, version)
+    if (events.length > 0) yield* Effect.provideService(count, Router, router)
     return events.length
   }).pipe(Effect.withSpan("DirectoryFeed.follow"))
 })
 
 /**
- * Runs the feed for as long as the layer lives. The directory is filled before the layer is ready, so a gateway that
- * starts knows the whole market at once.
+ * Runs the feed for as long as the layer lives, and writes the end of the log when it closes. The directory is filled
+ * before the layer is ready, so a gateway that starts knows the whole market at once; where the registry is away, the
+ * layer fails.
  *
  * @category layers
  * @since 0.1.0
@@ -53,6 +73,12 @@ export const layer = (options: Options = {}) =>
       const router = yield* Router
       const follow = yield* makeFollow
       yield* follow
+      yield* Effect.addFinalizer(() =>
+        router.flush.pipe(
+          Effect.timeout(LAST_FLUSH_MS),
+          Effect.catchCause((cause) => Effect.logWarning("The end of the routing log could not be written.", cause)),
+        ),
+      )
       yield* Loop.run("DirectoryFeed.follow", options.pollMs ?? 250, follow)
       yield* Loop.run("DirectoryFeed.flush", options.flushMs ?? 500, router.flush)
     }),

@@ -10,32 +10,40 @@ import * as Metric from "effect/Metric"
 import { Ledger } from "@guildhall/ledger/Ledger"
 import * as Loop from "./Loop.ts"
 
-/** Holds that were released because nobody renewed them. More than none means that a gateway died. */
 const expired = Metric.counter("guildhall_holds_expired", {
   description: "Holds that expired because no gateway renewed them. Each stands for a request that a crash cut off.",
 })
 
-/** How many holds one round releases. */
-const ROUND_MAX = 500
+/** How many holds one command releases. */
+const STEP_MAX = 500
+/** How many of them are named in the log. */
+const NAMED_MAX = 20
+
+/** Releases one step; answers how many holds that were. */
+const step = Effect.gen(function* () {
+  const ledger = yield* Ledger
+  const holds = yield* ledger.expire(STEP_MAX)
+  if (holds.length === 0) return 0
+  yield* Metric.update(expired, holds.length)
+  const named = holds.slice(0, NAMED_MAX).join(", ")
+  const more = holds.length > NAMED_MAX ? ` and ${holds.length - NAMED_MAX} more` : ""
+  yield* Effect.logWarning(`Expired: ${named}${more}. Their gateway is gone; the buyers have their money back.`)
+  return holds.length
+})
 
 /**
- * One round: expires what is due, and answers how many holds that were.
+ * One round: expires everything that is due.
  *
  * @category constructors
  * @since 0.1.0
  */
-export const round = Effect.gen(function* () {
-  const ledger = yield* Ledger
-  const holds = yield* ledger.expire(ROUND_MAX)
-  if (holds.length > 0) {
-    yield* Metric.update(expired, holds.length)
-    yield* Effect.logWarning(`${holds.length} hold(s) expired: their gateway is gone. The buyers got the money back.`)
-  }
-  return holds.length
-}).pipe(Effect.withSpan("HoldExpiry.round"))
+export const round = Effect.repeat(step, { until: (count) => count < STEP_MAX }).pipe(
+  Effect.asVoid,
+  Effect.withSpan("HoldExpiry.round"),
+)
 
 /**
- * Runs a round every `everyMs` for as long as the layer lives; a good pause is a definition's `hold.renewMs`.
+ * Runs a round every `everyMs` for as long as the layer lives; a good pause is half of a definition's `hold.renewMs`.
  *
  * @category layers
  * @since 0.1.0

@@ -12,24 +12,30 @@ import type { InstanceId, InstanceState } from "@guildhall/core/Instance"
 import type { MarketDefinition } from "@guildhall/core/MarketDefinition"
 import { ProviderTransport } from "@guildhall/protocol/ProviderTransport"
 import { Devices, type ListedInstance } from "@guildhall/registry/Devices"
+import * as HealthChecks from "./HealthChecks.ts"
 import * as Loop from "./Loop.ts"
 
 /**
- * What the rule knows of an instance. Times are milliseconds since 1970; `check` is the last health check, if any.
+ * What the rule knows of an instance. Times are milliseconds since 1970; `check` is the last health check, if any;
+ * `isDraining` says that the device has said so since and not taken it back.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Signs {
-  readonly state: InstanceState
+  readonly isDraining: boolean
   readonly lastBeatAtMs: number
-  readonly check: { readonly succeeded: boolean } | undefined
+  readonly check: HealthChecks.Check | undefined
   readonly nowMs: number
 }
 
+/** Whether more than `missesMax` beats are missing. */
+const isSilent = (lastBeatAtMs: number, nowMs: number, heartbeat: MarketDefinition["heartbeat"]): boolean =>
+  nowMs - lastBeatAtMs > heartbeat.intervalMs * heartbeat.missesMax
+
 /**
- * The state that an instance should have. It is offline when more than `missesMax` beats are missing or when its last
- * check failed; else it is what its device says.
+ * The state that an instance should have. It is offline when it was silent for more than `missesMax` intervals, or when
+ * its last check failed; else it is what its device says.
  *
  * **Example** (A silent instance)
  *
@@ -37,111 +43,116 @@ export interface Signs {
  * import { Liveness } from "@guildhall/steward"
  *
  * const heartbeat = { intervalMs: 60_000, missesMax: 2, checkMs: 60_000 }
- * const signs = { state: "online", lastBeatAtMs: 0, check: undefined, nowMs: 120_001 } as const
+ * const signs = { isDraining: false, lastBeatAtMs: 0, check: undefined, nowMs: 120_001 }
  * Liveness.judge(signs, heartbeat) // => "offline"
+ * Liveness.judge({ ...signs, nowMs: 60_000 }, heartbeat) // => "online"
  * ```
  *
  * @category rules
  * @since 0.1.0
  */
 export const judge = (signs: Signs, heartbeat: MarketDefinition["heartbeat"]): InstanceState => {
-  const isSilent = signs.nowMs - signs.lastBeatAtMs > heartbeat.intervalMs * heartbeat.missesMax
-  if (isSilent || signs.check?.succeeded === false) return "offline"
-  return signs.state === "draining" ? "draining" : "online"
+  const { check, isDraining, lastBeatAtMs, nowMs } = signs
+  if (isSilent(lastBeatAtMs, nowMs, heartbeat) || check?.succeeded === false) return "offline"
+  return isDraining ? "draining" : "online"
+}
+
+/**
+ * Whether an instance should be checked now. A silent one is not: it is offline already, and is asked again once it
+ * beats. One whose last check failed is asked in every round, so that it is back soon.
+ *
+ * @category rules
+ * @since 0.1.0
+ */
+export const isDue = (signs: Omit<Signs, "isDraining">, heartbeat: MarketDefinition["heartbeat"]): boolean => {
+  const { check, lastBeatAtMs, nowMs } = signs
+  if (isSilent(lastBeatAtMs, nowMs, heartbeat)) return false
+  return check === undefined || !check.succeeded || nowMs - check.atMs >= heartbeat.checkMs
 }
 
 const changes = Metric.counter("guildhall_instance_state_changes", {
   description: "Changes of instances' states by the steward, by the new state.",
 })
 
-/** Health checks that run at a time. */
-const CONCURRENT_CHECKS = 16
-/** How long one health check may take. */
-const CHECK_LIMIT_MS = 5_000
-const NO_BODY = new Uint8Array()
+/** What a gateway remembers of instances between two rounds. */
+class Memory {
+  readonly checks = new Map<InstanceId, HealthChecks.Check>()
+  /** The beat with which a device said that it drains: a check that fails must not make us forget it. */
+  readonly #drainingSinceMs = new Map<InstanceId, number>()
 
-/** Asks an instance's agent whether it is there. Never fails: a check that cannot be made is one that failed. */
-const probe = (transport: ProviderTransport["Service"], { instance }: ListedInstance) =>
-  Effect.callback<boolean>((resume) => {
-    let succeeded = false
-    const dispatch = transport.dispatch(
-      {
-        instance,
-        method: "GET",
-        path: "/healthz",
-        headers: {},
-        body: NO_BODY,
-        connectMs: CHECK_LIMIT_MS,
-        headersMs: CHECK_LIMIT_MS,
-      },
-      {
-        onStart: (status) => {
-          succeeded = status === 200
-        },
-        onData: () => true,
-        onEnd: () => resume(Effect.succeed(succeeded)),
-        onError: () => resume(Effect.succeed(false)),
-      },
-    )
-    return Effect.sync(() => dispatch.cancel("The health check took too long."))
-  }).pipe(Effect.timeoutOrElse({ duration: CHECK_LIMIT_MS, orElse: () => Effect.succeed(false) }))
+  isDraining({ instance, lastBeatAtMs }: ListedInstance): boolean {
+    if (instance.state === "draining") this.#drainingSinceMs.set(instance.id, lastBeatAtMs)
+    return instance.state !== "online" && this.#drainingSinceMs.get(instance.id) === lastBeatAtMs
+  }
 
-interface Check {
-  readonly succeeded: boolean
-  readonly atMs: number
+  /** Forgets the instances that have left the market. */
+  keep(listed: ReadonlyArray<ListedInstance>): void {
+    const ids = new Set(listed.map(({ instance }) => instance.id))
+    for (const known of [this.checks, this.#drainingSinceMs]) {
+      for (const id of known.keys()) if (!ids.has(id)) known.delete(id)
+    }
+  }
 }
 
 /**
- * Makes one round: checks the instances whose last check is older than `checkMs`, then sets every state that is not
- * what {@link judge} says. An instance that is offline is checked in every round, so that it is back soon.
+ * Makes the two rounds. `judgeAll` sets every state that is not what {@link judge} says. `checkDue` asks the instances
+ * that {@link isDue} names, those that the transport can reach; what it finds counts from the next judgement on. Run them
+ * side by side: a market with many dead instances takes long to check, and silence must not wait for that.
  *
  * @category constructors
  * @since 0.1.0
  */
-export const makeRound = Effect.fnUntraced(function* (heartbeat: MarketDefinition["heartbeat"]) {
+export const make = Effect.fnUntraced(function* (heartbeat: MarketDefinition["heartbeat"]) {
   const devices = yield* Devices
   const transport = yield* ProviderTransport
-  const checks = new Map<InstanceId, Check>()
+  const memory = new Memory()
 
-  const isDue = ({ instance, lastBeatAtMs }: ListedInstance, nowMs: number): boolean => {
-    if (!transport.capabilities.reaches.includes(instance.reach._tag)) return false
-    // A silent device is offline already; its agent is asked again once it beats.
-    if (nowMs - lastBeatAtMs > heartbeat.intervalMs * heartbeat.missesMax) return false
-    const last = checks.get(instance.id)
-    return last === undefined || !last.succeeded || nowMs - last.atMs >= heartbeat.checkMs
-  }
-
-  return Effect.gen(function* () {
-    const listed = yield* devices.instances
-    const ids = new Set(listed.map(({ instance }) => instance.id))
-    for (const id of checks.keys()) if (!ids.has(id)) checks.delete(id)
-    const startedAtMs = yield* Clock.currentTimeMillis
-    const due = listed.filter((entry) => isDue(entry, startedAtMs))
-    yield* Effect.forEach(
-      due,
-      (entry) =>
-        Effect.gen(function* () {
-          const succeeded = yield* probe(transport, entry)
-          checks.set(entry.instance.id, { succeeded, atMs: yield* Clock.currentTimeMillis })
-        }),
-      { concurrency: CONCURRENT_CHECKS, discard: true },
-    )
-    // Checks take time: what the devices said meanwhile counts.
-    const current = due.length === 0 ? listed : yield* devices.instances
+  const settle = Effect.fnUntraced(function* (listed: ListedInstance) {
+    const { instance, lastBeatAtMs } = listed
     const nowMs = yield* Clock.currentTimeMillis
-    for (const { instance, lastBeatAtMs } of current) {
-      const state = judge({ state: instance.state, lastBeatAtMs, check: checks.get(instance.id), nowMs }, heartbeat)
-      if (state === instance.state) continue
-      yield* devices.setState(instance.id, state)
-      yield* Metric.update(Metric.withAttributes(changes, { state }), 1)
-      yield* Effect.logInfo(`${instance.id} (${instance.model}) is ${state}.`)
-    }
-  }).pipe(Effect.withSpan("Liveness.round"))
+    const check = memory.checks.get(instance.id)
+    const state = judge({ isDraining: memory.isDraining(listed), lastBeatAtMs, check, nowMs }, heartbeat)
+    if (state === instance.state) return
+    yield* devices.setState(instance.id, state)
+    yield* Metric.update(Metric.withAttributes(changes, { state }), 1)
+    yield* Effect.logInfo(`${instance.id} (${instance.model}) is ${state}.`)
+  })
+
+  const judgeAll = Effect.gen(function* () {
+    const listed = yield* devices.instances
+    memory.keep(listed)
+    yield* Effect.forEach(
+      listed,
+      (one) =>
+        Effect.catchIf(
+          settle(one),
+          // It left the market between the list and now.
+          (error) => error.code === "not_found",
+          () => Effect.void,
+        ),
+      { discard: true },
+    )
+  }).pipe(Effect.withSpan("Liveness.judgeAll"))
+
+  const checkDue = Effect.gen(function* () {
+    const nowMs = yield* Clock.currentTimeMillis
+    const due = (yield* devices.instances).filter(
+      ({ instance, lastBeatAtMs }) =>
+        transport.capabilities.reaches.includes(instance.reach._tag) &&
+        isDue({ lastBeatAtMs, check: memory.checks.get(instance.id), nowMs }, heartbeat),
+    )
+    yield* HealthChecks.checkAll(
+      due.map(({ instance }) => instance),
+      (id, check) => memory.checks.set(id, check),
+    ).pipe(Effect.provideService(ProviderTransport, transport))
+  }).pipe(Effect.withSpan("Liveness.checkDue"))
+
+  return { judgeAll, checkDue }
 })
 
 /**
- * Runs rounds for as long as the layer lives: four in each interval, so that a silent instance is out of routing within
- * two.
+ * Runs both rounds for as long as the layer lives, four times in each interval, so that an instance which misses a beat
+ * or fails a check is out of routing within two.
  *
  * @category layers
  * @since 0.1.0
@@ -150,8 +161,9 @@ export const layer = (options: { readonly heartbeat: MarketDefinition["heartbeat
   Layer.effectDiscard(
     Effect.gen(function* () {
       const { heartbeat } = options
-      const round = yield* makeRound(heartbeat)
-      const everyMs = Math.max(50, Math.min(heartbeat.intervalMs, heartbeat.checkMs, 60_000) / 4)
-      yield* Loop.run("Liveness", everyMs, round)
+      const { checkDue, judgeAll } = yield* make(heartbeat)
+      const everyMs = Math.max(50, Math.min(heartbeat.intervalMs, heartbeat.checkMs) / 4)
+      yield* Loop.run("Liveness.checkDue", everyMs, Effect.andThen(checkDue, judgeAll))
+      yield* Loop.run("Liveness.judgeAll", everyMs, judgeAll)
     }),
   )

@@ -1,14 +1,12 @@
 /**
  * How every loop of the steward runs: again and again in the layer's scope, with a pause between two rounds that grows
- * while rounds fail, and a warning for the first failure of a row only.
+ * while rounds fail. Of failures in a row the first is logged, and so is the success that ends them.
  *
  * @since 0.1.0
  */
 import * as Cause from "effect/Cause"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Metric from "effect/Metric"
-import * as Schedule from "effect/Schedule"
 
 const rounds = Metric.counter("guildhall_steward_rounds", {
   description: "Rounds of the steward's loops, by loop and how they ended.",
@@ -18,30 +16,53 @@ const rounds = Metric.counter("guildhall_steward_rounds", {
 const PAUSE_MAX_MS = 10_000
 
 /**
- * Runs a round every `everyMs` milliseconds until the scope closes. A round that fails or dies is logged and tried
- * again later; the loop itself never ends.
+ * The pause before the next round, in milliseconds. It doubles with each failure in a row, up to ten seconds, and is
+ * never shorter than `everyMs`.
+ *
+ * **Example** (A store that is away)
+ *
+ * ```ts
+ * import { Loop } from "@guildhall/steward"
+ *
+ * Loop.pauseMs(250, 0) // => 250
+ * Loop.pauseMs(250, 3) // => 2000
+ * Loop.pauseMs(250, 30) // => 10000
+ * ```
+ *
+ * @category rules
+ * @since 0.1.0
+ */
+export const pauseMs = (everyMs: number, failures: number): number =>
+  failures === 0 ? everyMs : Math.max(everyMs, Math.min(everyMs * 2 ** failures, PAUSE_MAX_MS))
+
+/**
+ * Runs a round, then pauses, until the scope closes. A round that fails, dies or is interrupted from inside is tried
+ * again later; the loop itself ends with its scope only.
  *
  * @category combinators
  * @since 0.1.0
  */
 export const run = <A, E, R>(name: string, everyMs: number, round: Effect.Effect<A, E, R>) => {
-  let failures = 0
-  const once = Effect.matchCauseEffect(round, {
-    onSuccess: () => {
-      failures = 0
-      return Metric.update(Metric.withAttributes(rounds, { loop: name, outcome: "ok" }), 1)
-    },
-    onFailure: (cause) => {
-      if (Cause.hasInterruptsOnly(cause)) return Effect.failCause(cause as Cause.Cause<never>)
-      failures += 1
-      const count = Metric.update(Metric.withAttributes(rounds, { loop: name, outcome: "failed" }), 1)
-      return failures === 1
-        ? Effect.andThen(count, Effect.logWarning(`${name} failed and will be tried again.`, Cause.squash(cause)))
-        : count
-    },
+  const succeeded = Metric.withAttributes(rounds, { loop: name, outcome: "ok" })
+  const failed = Metric.withAttributes(rounds, { loop: name, outcome: "failed" })
+
+  const once = Effect.fnUntraced(function* (failures: number) {
+    const exit = yield* Effect.exit(round)
+    if (exit._tag === "Success") {
+      yield* Metric.update(succeeded, 1)
+      if (failures > 0) yield* Effect.logInfo(`${name} works again, after ${failures} failure(s).`)
+      return 0
+    }
+    yield* Metric.update(failed, 1)
+    if (failures === 0) yield* Effect.logWarning(`${name} failed and will be tried again.`, Cause.squash(exit.cause))
+    return failures + 1
   })
-  const pause = Effect.suspend(() =>
-    Effect.sleep(Duration.millis(failures === 0 ? everyMs : Math.min(everyMs * 2 ** failures, PAUSE_MAX_MS))),
-  )
-  return Effect.andThen(once, pause).pipe(Effect.repeat(Schedule.forever), Effect.forkScoped, Effect.asVoid)
+
+  return Effect.gen(function* () {
+    let failures = 0
+    while (true) {
+      failures = yield* once(failures)
+      yield* Effect.sleep(pauseMs(everyMs, failures))
+    }
+  }).pipe(Effect.forkScoped, Effect.asVoid)
 }

@@ -4,20 +4,18 @@
  *
  * @since 0.1.0
  */
-import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Metric from "effect/Metric"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
-import * as SecureRandom from "effect/crypto/SecureRandom"
 import type { MarketDefinition } from "@guildhall/core/MarketDefinition"
 import { Journal } from "@guildhall/journal/Journal"
 import { type JournalEntry, JournalEntryJson } from "@guildhall/journal/JournalEntry"
-import * as ReceiptSeal from "@guildhall/journal/ReceiptSeal"
 import { Ledger } from "@guildhall/ledger/Ledger"
 import type { Attached } from "@guildhall/ledger/LedgerStore"
 import * as Loop from "./Loop.ts"
+import * as Sealing from "./Sealing.ts"
 
 const copied = Metric.counter("guildhall_outbox_copied", {
   description: "Attachments copied from the ledger to the journal, by kind.",
@@ -29,14 +27,19 @@ const recovered = Metric.counter("guildhall_platform_loss_claims", {
   description: "Claims paid from platform:loss, because a gateway died in the middle of a request.",
 })
 
+/** The kinds of attachments that carry an entry of the journal. The others are an embedder's own. */
+const KINDS: ReadonlySet<string> = new Set(["request.ended", "request.claimed", "hold.expired", "operator.acted"])
+
+/** How long copying and sealing may take when the gateway stops. */
+const LAST_ROUND_MS = 2_000
 /** How many attachments one step copies. */
 const STEP_MAX = 500
 
 const decode = Schema.decodeUnknownResult(JournalEntryJson)
 
 /**
- * The journal entry that an attachment carries, or `undefined` where it carries none. The entry of an expired hold was
- * written when the hold was taken, so its end is the time of the expiry.
+ * The journal entry that an attachment carries, or why it cannot be read. The entry of an expired hold was written when
+ * the hold was taken, so its end is the time of the expiry.
  *
  * @category rules
  * @since 0.1.0
@@ -47,6 +50,22 @@ export const entryOf = ({ attachment, attachedAtMs }: Attached): Result.Result<J
       ? { ...entry, receipt: { ...entry.receipt, endedAtMs: attachedAtMs } }
       : entry,
   )
+
+/** Raises the alarms and counts, once the attachments are in the journal. */
+const report = Effect.fnUntraced(function* (carried: ReadonlyArray<Attached>, unreadable: ReadonlyArray<Attached>) {
+  for (const { attachment } of carried) {
+    yield* Metric.update(Metric.withAttributes(copied, { kind: attachment.kind }), 1)
+    if (attachment.kind !== "request.claimed") continue
+    yield* Metric.update(recovered, 1)
+    yield* Effect.logWarning("A claim was paid from platform:loss: a gateway had died in the middle of its request.")
+  }
+  for (const { attachment, sequence } of unreadable) {
+    yield* Metric.update(poisoned, 1)
+    yield* Effect.logError(
+      `Attachment ${sequence} (${attachment.kind}) of the ledger cannot be read and was passed over. It stays there.`,
+    )
+  }
+})
 
 /**
  * Copies one step from the ledger; answers how many attachments it took. The journal keeps the position with the
@@ -61,49 +80,24 @@ export const copy = Effect.gen(function* () {
   const attached = yield* ledger.attachments(yield* journal.position, STEP_MAX)
   const last = attached.at(-1)
   if (last === undefined) return 0
+  const carried: Array<Attached> = []
+  const unreadable: Array<Attached> = []
   const entries: Array<JournalEntry> = []
   for (const one of attached) {
+    if (!KINDS.has(one.attachment.kind)) continue
     const entry = entryOf(one)
-    if (Result.isFailure(entry)) {
-      yield* Metric.update(poisoned, 1)
-      yield* Effect.logError(
-        `Attachment ${one.sequence} (${one.attachment.kind}) of the ledger cannot be read and was passed over.`,
-      )
-      continue
-    }
-    entries.push(entry.success)
-    yield* Metric.update(Metric.withAttributes(copied, { kind: one.attachment.kind }), 1)
-    if (one.attachment.kind === "request.claimed") {
-      yield* Metric.update(recovered, 1)
-      yield* Effect.logWarning("A claim was paid from platform:loss: a gateway had died in the middle of its request.")
-    }
+    if (Result.isSuccess(entry)) {
+      carried.push(one)
+      entries.push(entry.success)
+    } else unreadable.push(one)
   }
   yield* journal.append(entries, last.sequence)
+  yield* report(carried, unreadable)
   return attached.length
 }).pipe(Effect.withSpan("Outbox.copy"))
 
 /** Copies until nothing is left. */
 const drain = Effect.repeat(copy, { until: (count) => count < STEP_MAX })
-
-/**
- * Seals the receipts that wait, one batch; answers how many there were.
- *
- * @category constructors
- * @since 0.1.0
- */
-export const makeSeal = Effect.fnUntraced(function* (options: { readonly market: string; readonly batchSize: number }) {
-  const journal = yield* Journal
-  const random = yield* SecureRandom.SecureRandom
-  return Effect.gen(function* () {
-    const receipts = yield* journal.receipts.unsealed(options.batchSize)
-    if (receipts.length === 0) return 0
-    const nowMs = yield* Clock.currentTimeMillis
-    const batchId = `bat_${(yield* random.ulid).toLowerCase()}`
-    const sealed = yield* ReceiptSeal.seal(receipts, { market: options.market, batchId, nowMs })
-    yield* journal.receipts.seal(sealed.batch, sealed.receipts)
-    return receipts.length
-  }).pipe(Effect.withSpan("Outbox.seal"))
-})
 
 /**
  * Copies and seals every `receipts.batchMs` for as long as the layer lives, and once more when it ends, so that a
@@ -112,15 +106,15 @@ export const makeSeal = Effect.fnUntraced(function* (options: { readonly market:
  * @category layers
  * @since 0.1.0
  */
-export const layer = (options: { readonly definition: MarketDefinition }) =>
+export const layer = (options: { readonly definition: Pick<MarketDefinition, "name" | "receipts"> }) =>
   Layer.effectDiscard(
     Effect.gen(function* () {
       const { name, receipts } = options.definition
-      const seal = yield* makeSeal({ market: name, batchSize: receipts.batchSize })
-      const round = Effect.andThen(drain, Effect.repeat(seal, { until: (count) => count < receipts.batchSize }))
-      yield* Effect.acquireRelease(Effect.void, () =>
+      const seal = yield* Sealing.make({ market: name, batchSize: receipts.batchSize })
+      const round = Effect.andThen(drain, Effect.repeat(seal, { until: (count) => count === 0 }))
+      yield* Effect.addFinalizer(() =>
         round.pipe(
-          Effect.timeout("2 seconds"),
+          Effect.timeout(LAST_ROUND_MS),
           Effect.catchCause((cause) =>
             Effect.logWarning("The last receipts are not sealed; the next start does it.", cause),
           ),

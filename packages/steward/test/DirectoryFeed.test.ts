@@ -1,0 +1,94 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Layer, Logger } from "effect"
+import { Digest } from "effect/crypto"
+import { TestClock } from "effect/testing"
+import { Journal } from "@guildhall/journal"
+import { Devices } from "@guildhall/registry"
+import { RegistryError } from "@guildhall/registry/RegistryError"
+import * as SampleDevice from "@guildhall/registry/testing/SampleDevice"
+import { Router } from "@guildhall/routing"
+import { leastLoaded } from "@guildhall/routing/policies/LeastLoaded"
+import * as DirectoryFeed from "../src/DirectoryFeed.ts"
+
+const router = Layer.effect(Router.Router, Router.make({ replica: "test", policy: leastLoaded }))
+const surroundings = router.pipe(
+  Layer.provide(Digest.layerWebCrypto),
+  Layer.provideMerge(Journal.layerMemory),
+  Layer.provideMerge(Devices.layerMemory({ allowPrivate: false })),
+)
+
+describe("the feed", () => {
+  it.effect("fills the directory before it is ready, and follows every change from then on", () =>
+    Effect.gen(function* () {
+      const devices = yield* Devices.Devices
+      const { instances } = yield* Router.Router
+      const member = SampleDevice.member()
+      const first = yield* devices.register(SampleDevice.make(member).registration())
+      yield* Effect.gen(function* () {
+        assert.deepStrictEqual(instances(), [first.instance])
+        const second = yield* devices.register(SampleDevice.make().registration())
+        yield* devices.setState(first.instance.id, "offline")
+        yield* TestClock.adjust(250)
+        const states = new Map(instances().map((one) => [one.id, one.state]))
+        assert.deepStrictEqual(
+          states,
+          new Map([
+            [first.instance.id, "offline"],
+            [second.instance.id, "online"],
+          ]),
+        )
+        yield* devices.deregister(first.instance.id, member)
+        yield* TestClock.adjust(250)
+        assert.deepStrictEqual(
+          instances().map(({ id }) => id),
+          [second.instance.id],
+        )
+      }).pipe(Effect.provide(DirectoryFeed.layer()))
+    }).pipe(Effect.provide(surroundings)),
+  )
+
+  it.effect("writes the directory's log as it goes, and its end when it closes", () =>
+    Effect.gen(function* () {
+      const devices = yield* Devices.Devices
+      const journal = yield* Journal.Journal
+      const { replica } = yield* Router.Router
+      const reached = Effect.map(journal.directory.upTo(replica, 100), (segments) => segments.at(-1)?.toVersion ?? 0)
+      yield* Effect.gen(function* () {
+        yield* devices.register(SampleDevice.make().registration())
+        yield* TestClock.adjust(1_000)
+        assert.strictEqual(yield* reached, 1)
+        yield* devices.register(SampleDevice.make().registration())
+        yield* TestClock.adjust(250)
+        assert.strictEqual(yield* reached, 1)
+      }).pipe(Effect.provide(DirectoryFeed.layer()))
+      assert.strictEqual(yield* reached, 2)
+    }).pipe(Effect.provide(surroundings)),
+  )
+
+  it.effect("survives an outage of the registry, and takes in every change once", () =>
+    Effect.gen(function* () {
+      const devices = yield* Devices.Devices
+      const { instances } = yield* Router.Router
+      let away = false
+      const outage = Layer.succeed(
+        Devices.Devices,
+        Devices.Devices.of({
+          ...devices,
+          changes: (after) =>
+            away
+              ? Effect.fail(new RegistryError({ code: "service_unavailable", detail: "away" }))
+              : devices.changes(after),
+        }),
+      )
+      yield* Effect.gen(function* () {
+        away = true
+        yield* devices.register(SampleDevice.make().registration())
+        yield* TestClock.adjust("1 minute")
+        assert.strictEqual(instances().length, 0)
+        away = false
+        yield* TestClock.adjust("11 seconds")
+        assert.strictEqual(instances().length, 1)
+      }).pipe(Effect.provide(DirectoryFeed.layer().pipe(Layer.provide(outage))), Effect.provide(Logger.layer([])))
+    }).pipe(Effect.provide(surroundings)),
+  )
+})

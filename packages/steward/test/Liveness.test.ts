@@ -1,0 +1,226 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Layer, Logger } from "effect"
+import { TestClock } from "effect/testing"
+import type { InstanceId, InstanceState } from "@guildhall/core/Instance"
+import { ModelId } from "@guildhall/core/Model"
+import { Devices } from "@guildhall/registry"
+import { RegistryError } from "@guildhall/registry/RegistryError"
+import * as SampleDevice from "@guildhall/registry/testing/SampleDevice"
+import * as Liveness from "../src/Liveness.ts"
+import * as ScriptedTransport from "./ScriptedTransport.ts"
+
+const heartbeat = { intervalMs: 60_000, missesMax: 2, checkMs: 60_000 }
+
+describe("the rule", () => {
+  const signs = { isDraining: false, lastBeatAtMs: 0, check: undefined, nowMs: 0 }
+  const ok = { succeeded: true, atMs: 0 }
+  const failed = { succeeded: false, atMs: 0 }
+
+  it("an instance is offline when it is silent or its check failed, whatever else is said of it", () => {
+    for (const isDraining of [true, false]) {
+      for (const check of [undefined, ok, failed]) {
+        for (const nowMs of [0, 119_999, 120_000, 120_001, 10 ** 12]) {
+          const state = Liveness.judge({ ...signs, isDraining, check, nowMs }, heartbeat)
+          const isGone = nowMs > 120_000 || check === failed
+          assert.strictEqual(state, isGone ? "offline" : isDraining ? "draining" : "online")
+        }
+      }
+    }
+  })
+
+  it("an instance is checked at first, every `checkMs`, in every round after a failure, and not while it is silent", () => {
+    const due = (check: typeof ok | undefined, nowMs: number) =>
+      Liveness.isDue({ lastBeatAtMs: nowMs - 1, check, nowMs }, heartbeat)
+    assert.isTrue(due(undefined, 1))
+    assert.isFalse(due(ok, 59_999))
+    assert.isTrue(due(ok, 60_000))
+    assert.isTrue(due(failed, 1))
+    assert.isFalse(Liveness.isDue({ lastBeatAtMs: 0, check: undefined, nowMs: 120_001 }, heartbeat))
+  })
+})
+
+/** A market with one instance; the loop runs as in a gateway. */
+const withMarket = <A, E>(
+  test: (market: {
+    readonly transport: ReturnType<typeof ScriptedTransport.make>
+    readonly id: InstanceId
+    readonly beat: (state?: "serving" | "draining") => Effect.Effect<void, RegistryError, Devices.Devices>
+    readonly state: Effect.Effect<InstanceState | undefined, RegistryError, Devices.Devices>
+  }) => Effect.Effect<A, E, Devices.Devices>,
+  options: { readonly reaches?: ReadonlyArray<"Endpoint" | "Memory"> } = {},
+) => {
+  const transport = ScriptedTransport.make(options.reaches)
+  return Effect.gen(function* () {
+    const devices = yield* Devices.Devices
+    const { device, instance } = yield* devices.register(SampleDevice.make().registration())
+    return yield* test({
+      transport,
+      id: instance.id,
+      beat: (state = "serving") => devices.beat(device.id, [{ id: instance.id, state }]),
+      state: Effect.map(devices.instances, ([listed]) => listed?.instance.state),
+    })
+  }).pipe(
+    Effect.provide(
+      Liveness.layer({ heartbeat }).pipe(
+        Layer.provide(transport.layer),
+        Layer.provideMerge(Devices.layerMemory({ allowPrivate: false })),
+      ),
+    ),
+    Effect.provide(Logger.layer([])),
+  )
+}
+
+describe("an instance", () => {
+  it.effect("stays online while it beats and answers", () =>
+    withMarket(({ beat, state, transport }) =>
+      Effect.gen(function* () {
+        for (let minute = 0; minute < 10; minute++) {
+          yield* TestClock.adjust("1 minute")
+          assert.strictEqual(yield* state, "online")
+          yield* beat()
+        }
+        // One check a minute, give or take a round.
+        assert.isAtMost(transport.asked.length, 12)
+        assert.isAtLeast(transport.asked.length, 8)
+      }),
+    ),
+  )
+
+  it.effect(
+    "that beats no more is offline within two intervals of the first beat it missed, and back with the next",
+    () =>
+      withMarket(({ beat, state }) =>
+        Effect.gen(function* () {
+          yield* TestClock.adjust(120_000)
+          assert.strictEqual(yield* state, "online")
+          yield* TestClock.adjust(60_000)
+          assert.strictEqual(yield* state, "offline")
+          yield* beat()
+          assert.strictEqual(yield* state, "online")
+          yield* TestClock.adjust("1 minute")
+          assert.strictEqual(yield* state, "online")
+        }),
+      ),
+  )
+
+  for (const behaviour of ["unreachable", "hangs", 503, 301] as const) {
+    it.effect(
+      `whose check ends in ${behaviour} is offline within two intervals although it beats, and comes back by itself`,
+      () =>
+        withMarket(({ beat, id, state, transport }) =>
+          Effect.gen(function* () {
+            yield* TestClock.adjust(30_000)
+            transport.behaviours.set(id, behaviour)
+            for (let beats = 0; beats < 2; beats++) {
+              yield* TestClock.adjust(59_000)
+              yield* beat()
+            }
+            yield* TestClock.adjust(30_000)
+            assert.strictEqual(yield* state, "offline")
+            transport.behaviours.set(id, 200)
+            yield* TestClock.adjust(40_000)
+            assert.strictEqual(yield* state, "online")
+            assert.strictEqual(transport.counts.active, 0)
+          }),
+        ),
+    )
+  }
+
+  it.effect("that drains is left draining, also after a check that failed in between", () =>
+    withMarket(({ beat, id, state, transport }) =>
+      Effect.gen(function* () {
+        yield* beat("draining")
+        yield* TestClock.adjust(30_000)
+        assert.strictEqual(yield* state, "draining")
+        transport.behaviours.set(id, "unreachable")
+        yield* TestClock.adjust(60_000)
+        assert.strictEqual(yield* state, "offline")
+        transport.behaviours.set(id, 200)
+        yield* TestClock.adjust(29_000)
+        assert.strictEqual(yield* state, "draining")
+        yield* beat("serving")
+        yield* TestClock.adjust(30_000)
+        assert.strictEqual(yield* state, "online")
+      }),
+    ),
+  )
+
+  it.effect("that the transport cannot reach is judged by its beats alone", () =>
+    withMarket(
+      ({ beat, state, transport }) =>
+        Effect.gen(function* () {
+          yield* TestClock.adjust(60_000)
+          yield* beat()
+          yield* TestClock.adjust(60_000)
+          assert.strictEqual(yield* state, "online")
+          assert.deepStrictEqual(transport.asked, [])
+        }),
+      { reaches: ["Memory"] },
+    ),
+  )
+})
+
+describe("the loop", () => {
+  it.effect(
+    "takes silent instances out although many dead ones are being checked, and checks a bounded number at a time",
+    () =>
+      withMarket(({ state, transport }) =>
+        Effect.gen(function* () {
+          const devices = yield* Devices.Devices
+          for (let device = 0; device < 30; device++) {
+            const sample = SampleDevice.make()
+            for (let model = 0; model < 10; model++) {
+              const registration = sample.registration({ model: ModelId.make(`org/model-${model}`) })
+              const { instance } = yield* devices.register(registration)
+              transport.behaviours.set(instance.id, "hangs")
+            }
+          }
+          yield* TestClock.adjust(136_000)
+          assert.strictEqual(yield* state, "offline")
+          assert.isAtMost(transport.counts.most, 32)
+          const listed = yield* devices.instances
+          assert.isTrue(listed.every(({ instance }) => instance.state === "offline"))
+        }),
+      ),
+  )
+
+  it.effect("survives an outage of the registry, and an instance that leaves between the list and the judgement", () =>
+    Effect.gen(function* () {
+      const transport = ScriptedTransport.make()
+      let away = true
+      const registry = Layer.effect(
+        Devices.Devices,
+        Effect.gen(function* () {
+          const devices = yield* Devices.Devices
+          const gone = new RegistryError({ code: "service_unavailable", detail: "away" })
+          return Devices.Devices.of({
+            ...devices,
+            instances: Effect.suspend(() => (away ? Effect.fail(gone) : devices.instances)),
+            setState: (id, state) =>
+              id === leaving
+                ? Effect.fail(new RegistryError({ code: "not_found", detail: "left" }))
+                : devices.setState(id, state),
+          })
+        }),
+      ).pipe(Layer.provide(Devices.layerMemory({ allowPrivate: false })))
+      let leaving: InstanceId | undefined
+      yield* Effect.gen(function* () {
+        const devices = yield* Devices.Devices
+        const first = yield* devices.register(SampleDevice.make().registration())
+        const second = yield* devices.register(SampleDevice.make().registration())
+        leaving = first.instance.id
+        yield* TestClock.adjust("10 minutes")
+        away = false
+        yield* TestClock.adjust("1 minute")
+        const listed = yield* devices.instances
+        const found = listed.find(({ instance }) => instance.id === second.instance.id)
+        assert.strictEqual(found?.instance.state, "offline")
+      }).pipe(
+        Effect.provide(
+          Liveness.layer({ heartbeat }).pipe(Layer.provide(transport.layer), Layer.provideMerge(registry)),
+        ),
+        Effect.provide(Logger.layer([])),
+      )
+    }),
+  )
+})

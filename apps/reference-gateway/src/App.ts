@@ -9,6 +9,7 @@ import * as NodeServices from "@effect/platform-node/NodeServices"
 import { PgClient } from "@effect/sql-pg"
 import { createServer } from "node:http"
 import path from "node:path"
+import * as ConfigProvider from "effect/ConfigProvider"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
@@ -106,10 +107,24 @@ const loops = (definition: MarketDefinition.MarketDefinition) =>
     Outbox.layer({ definition }),
   )
 
+/** Effect exports nothing unless told to; OpenTelemetry's own default, once there is an endpoint, is everything. */
+const exporters = ConfigProvider.layerAdd(
+  ConfigProvider.fromUnknown({
+    OTEL_TRACES_EXPORTER: "otlp",
+    OTEL_METRICS_EXPORTER: "otlp",
+    OTEL_LOGS_EXPORTER: "otlp",
+    OTEL_SERVICE_NAME: "guildhall",
+  }),
+)
+
 const telemetry = (settings: Settings) =>
   settings.otlpEndpoint === undefined
     ? Layer.empty
-    : Otlp.layerFromConfig().pipe(Layer.provide(OtlpSerialization.layerJson), Layer.provide(NodeHttpClient.layerUndici))
+    : Otlp.layerFromConfig().pipe(
+        Layer.provide(exporters),
+        Layer.provide(OtlpSerialization.layerJson),
+        Layer.provide(NodeHttpClient.layerUndici),
+      )
 
 /** The agent of this machine, started by the launch. */
 const agent = (settings: Settings, port: number, key: Redacted.Redacted): AgentCommand | undefined =>

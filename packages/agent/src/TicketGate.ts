@@ -10,7 +10,7 @@ import * as Schema from "effect/Schema"
 import * as Canonical from "@guildhall/core/Canonical"
 import type { InstanceId } from "@guildhall/core/Instance"
 import type { PublishedKey } from "@guildhall/core/KeyRing"
-import type { PriceSheet } from "@guildhall/core/PriceSheet"
+import * as PriceSheet from "@guildhall/core/PriceSheet"
 import * as Ticket from "@guildhall/protocol/provider/Ticket"
 import * as TicketSignature from "./TicketSignature.ts"
 import type { OpenAIError } from "./OpenAIError.ts"
@@ -41,10 +41,10 @@ export interface TicketGate {
  * @category encoding
  * @since 0.1.0
  */
-export const priceDigest = (sheet: PriceSheet): string => {
-  const lines = sheet.map(({ unit, amount, per }) => ({ unit, amount: amount.toString(), per: per.toString() }))
-  return Crypto.createHash("sha256").update(Canonical.bytes(lines)).digest("hex")
-}
+export const priceDigest = (sheet: PriceSheet.PriceSheet): string =>
+  Crypto.createHash("sha256")
+    .update(Canonical.bytes(PriceSheet.json(sheet)))
+    .digest("hex")
 
 /** A ticket is about 700 characters. */
 const MAX_HEADER = 8_192
@@ -62,7 +62,7 @@ const identity = (ticket: Ticket.Ticket) => `${ticket.requestId}:${ticket.attemp
  * @since 0.1.0
  */
 export const make = (options: {
-  readonly price: PriceSheet
+  readonly price: PriceSheet.PriceSheet
   readonly maxRemembered?: number
   readonly served?: ReadonlyArray<Ticket.Ticket>
 }): TicketGate => {

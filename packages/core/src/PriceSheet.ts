@@ -94,3 +94,23 @@ export const perMillionCents = (prices: { readonly input: bigint; readonly outpu
   { unit: "inputToken", amount: prices.input * CENT, per: 1_000_000n },
   { unit: "outputToken", amount: prices.output * CENT, per: 1_000_000n },
 ]
+
+/**
+ * A sheet as JSON, the way it is hashed and signed: amounts as decimal strings. A ticket names a sheet by SHA-256, in
+ * hexadecimal, of the canonical bytes of this.
+ *
+ * **Example** (A sheet on a wire)
+ *
+ * ```ts
+ * import { PriceSheet } from "@guildhall/core"
+ *
+ * PriceSheet.json([{ unit: "request", amount: 5n, per: 1n }]) // => [{ unit: "request", amount: "5", per: "1" }]
+ * ```
+ *
+ * @category encoding
+ * @since 0.1.0
+ */
+export const json = (
+  sheet: PriceSheet,
+): ReadonlyArray<{ readonly unit: UsageUnit; readonly amount: string; readonly per: string }> =>
+  sheet.map(({ unit, amount, per }) => ({ unit, amount: amount.toString(), per: per.toString() }))

@@ -10,7 +10,7 @@ import * as Effect from "effect/Effect"
 import type * as Schema from "effect/Schema"
 import type { Instance } from "@guildhall/core/Instance"
 import type { MarketDefinition } from "@guildhall/core/MarketDefinition"
-import type { PriceSheet } from "@guildhall/core/PriceSheet"
+import * as PriceSheet from "@guildhall/core/PriceSheet"
 import type { ReasonCode } from "@guildhall/core/Reason"
 import type { Outcome, Receipt, UsageSource } from "@guildhall/core/Receipt"
 import type { RequestId } from "@guildhall/core/Request"
@@ -155,12 +155,12 @@ export const entry = (
   decision,
 })
 
-const sheets = new WeakMap<PriceSheet, Schema.Json>()
+const sheets = new WeakMap<PriceSheet.PriceSheet, Schema.Json>()
 
-const sheetJson = (sheet: PriceSheet): Schema.Json => {
+const sheetJson = (sheet: PriceSheet.PriceSheet): Schema.Json => {
   const known = sheets.get(sheet)
   if (known !== undefined) return known
-  const json = sheet.map(({ unit, amount, per }) => ({ unit, amount: amount.toString(), per: per.toString() }))
+  const json = PriceSheet.json(sheet)
   sheets.set(sheet, json)
   return json
 }

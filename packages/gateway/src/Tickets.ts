@@ -8,13 +8,13 @@ import * as Effect from "effect/Effect"
 import * as Canonical from "@guildhall/core/Canonical"
 import type { Instance } from "@guildhall/core/Instance"
 import { KeyRing, type KeyRingError } from "@guildhall/core/KeyRing"
-import type { PriceSheet } from "@guildhall/core/PriceSheet"
+import * as PriceSheet from "@guildhall/core/PriceSheet"
 import type { RequestId } from "@guildhall/core/Request"
 import * as Split from "@guildhall/core/rules/Split"
 import type * as Ticket from "@guildhall/protocol/provider/Ticket"
 import { Market } from "./Market.ts"
 
-const digests = new WeakMap<PriceSheet, string>()
+const digests = new WeakMap<PriceSheet.PriceSheet, string>()
 
 /**
  * The digest of a price sheet: SHA-256, in hexadecimal, of its canonical JSON with amounts as decimal strings.
@@ -32,11 +32,12 @@ const digests = new WeakMap<PriceSheet, string>()
  * @category encoding
  * @since 0.1.0
  */
-export const priceDigest = (sheet: PriceSheet): string => {
+export const priceDigest = (sheet: PriceSheet.PriceSheet): string => {
   const known = digests.get(sheet)
   if (known !== undefined) return known
-  const lines = sheet.map(({ unit, amount, per }) => ({ unit, amount: amount.toString(), per: per.toString() }))
-  const digest = createHash("sha256").update(Canonical.bytes(lines)).digest("hex")
+  const digest = createHash("sha256")
+    .update(Canonical.bytes(PriceSheet.json(sheet)))
+    .digest("hex")
   digests.set(sheet, digest)
   return digest
 }

@@ -7,7 +7,7 @@
 import * as Schema from "effect/Schema"
 import * as Canonical from "@guildhall/core/Canonical"
 import { DevicePublicKey } from "@guildhall/core/Device"
-import { PriceSheet } from "@guildhall/core/PriceSheet"
+import * as PriceSheet from "@guildhall/core/PriceSheet"
 import { Usage } from "@guildhall/core/Usage"
 import { SignedTicket } from "./Ticket.ts"
 
@@ -23,7 +23,7 @@ export const UsageLine = Schema.Struct({
   number: Schema.Int,
   previous: Schema.String,
   ticket: SignedTicket,
-  price: PriceSheet,
+  price: PriceSheet.PriceSheet,
   usage: Usage,
   outcome: Schema.Literals(["completed", "aborted", "failed"]),
   endedAtMs: Schema.Int,
@@ -45,7 +45,7 @@ export const lineBytes = (line: Omit<UsageLine, "hash">): Uint8Array =>
     requestId: line.ticket.ticket.requestId,
     attempt: line.ticket.ticket.attempt,
     ticket: line.ticket.signature.value,
-    price: line.price.map((row) => ({ unit: row.unit, amount: row.amount.toString(), per: row.per.toString() })),
+    price: PriceSheet.json(line.price),
     usage: line.usage,
     outcome: line.outcome,
     endedAtMs: line.endedAtMs,

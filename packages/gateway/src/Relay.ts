@@ -107,6 +107,8 @@ export const make = Effect.gen(function* () {
         ? new StreamExchange(options, { showUsage: includeUsage })
         : new WholeExchange(options)
       flight.exchange = exchange
+      // The gateway began to stop while the hold or the ticket was waited for: nothing new is begun.
+      if (flight.stopped !== undefined) return exchange.stop(flight.stopped)
       exchange.start(transport, {
         instance: attempt.instance,
         method: "POST",

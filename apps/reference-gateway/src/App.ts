@@ -29,6 +29,7 @@ import * as Claims from "@guildhall/gateway/Claims"
 import * as HoldRenewal from "@guildhall/gateway/HoldRenewal"
 import * as ControlRoutes from "@guildhall/gateway/http/ControlRoutes"
 import * as InferenceRoutes from "@guildhall/gateway/http/InferenceRoutes"
+import * as NotFoundRoute from "@guildhall/gateway/http/NotFoundRoute"
 import * as InferenceLane from "@guildhall/gateway/InferenceLane"
 import { Market } from "@guildhall/gateway/Market"
 import * as Readiness from "@guildhall/gateway/Readiness"
@@ -170,7 +171,7 @@ export const make = (facts: Facts): Effect.Effect<Running, LaunchError, Scope.Sc
       Layer.provideMerge(stores(facts, definition)),
       Layer.provideMerge(Layer.mergeAll(NodeCrypto.layer, NodeServices.layer)),
     )
-    const routes = Layer.mergeAll(InferenceRoutes.layer, ControlRoutes.layer)
+    const routes = Layer.mergeAll(InferenceRoutes.layer, ControlRoutes.layer, NotFoundRoute.layer)
     const server = HttpRouter.serve(routes, { disableLogger: true, disableListenLog: true }).pipe(
       Layer.provideMerge(
         NodeHttpServer.layer(createServer, {

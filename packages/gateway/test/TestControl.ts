@@ -15,7 +15,7 @@ import * as LedgerStore from "@guildhall/ledger/LedgerStore"
 import * as LedgerStoreMemory from "@guildhall/ledger/LedgerStoreMemory"
 import { HEADERS } from "@guildhall/protocol/provider/SignedRequest"
 import { Devices, Members } from "@guildhall/registry"
-import * as SampleDevice from "@guildhall/registry/testing/SampleDevice"
+import type * as SampleDevice from "@guildhall/registry/testing/SampleDevice"
 import { Router } from "@guildhall/routing"
 import { leastLoaded } from "@guildhall/routing/policies/LeastLoaded"
 import * as Claims from "../src/Claims.ts"
@@ -30,7 +30,7 @@ export interface Reply {
   readonly headers: Headers
   readonly text: string
   /** The JSON of the answer. What a test reads of it, it compares. */
-  // eslint-disable-next-line @typescript-eslint/no-explicit-any
+  // oxlint-disable-next-line typescript/no-explicit-any -- it is only ever compared
   readonly json: any
 }
 

@@ -6,7 +6,7 @@
  */
 import * as Schema from "effect/Schema"
 import * as Canonical from "@guildhall/core/Canonical"
-import { DevicePublicKey } from "@guildhall/core/Device"
+import type { DevicePublicKey } from "@guildhall/core/Device"
 import * as PriceSheet from "@guildhall/core/PriceSheet"
 import { Usage } from "@guildhall/core/Usage"
 import { SignedTicket } from "./Ticket.ts"

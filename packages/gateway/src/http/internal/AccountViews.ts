@@ -1,5 +1,5 @@
 /** How the ledger's accounts are shown. */
-import * as Asset from "@guildhall/core/Asset"
+import type * as Asset from "@guildhall/core/Asset"
 import type { MarketDefinition } from "@guildhall/core/MarketDefinition"
 import type { Account } from "@guildhall/ledger/Account"
 import type { AccountView } from "@guildhall/protocol/api/BalanceApi"

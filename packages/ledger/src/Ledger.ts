@@ -70,7 +70,7 @@ export class Ledger extends Context.Service<
 /** A batch is at most so many commands, so that one caller's wait stays short. */
 const BATCH_MAX = 512
 /** So many commands wait at most while the store is slow; the next ones hear at once that it is not available. */
-const WAITING_MAX = 65_536
+const WAITING_MAX = 20_000
 /** So many accounts' last known balances are kept. */
 const KNOWN_MAX = 10_000
 

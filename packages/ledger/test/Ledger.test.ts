@@ -83,6 +83,31 @@ describe("Ledger", () => {
     }),
   )
 
+  it.effect("lets at most 20,000 commands wait, and says at once that it takes no more", () =>
+    Effect.gen(function* () {
+      const { around, sizes, open } = yield* gate
+      const { ledger, store } = yield* desk(around)
+      const first = yield* fork(spend(ledger, 1n))
+      yield* Effect.yieldNow
+      const renew = Effect.result(ledger.renew("gateway", 1))
+      const waiting = yield* Effect.forEach(Array.from({ length: 20_000 }), () => fork(renew))
+      const refused = yield* spend(ledger, 1n)
+      assert.strictEqual(Result.isFailure(refused) && refused.failure.reason._tag, "Unavailable")
+      yield* open
+      const answers = yield* Effect.forEach(
+        [first, ...waiting],
+        (fiber: Fiber.Fiber<Result.Result<unknown, LedgerError>>) => Fiber.join(fiber),
+      )
+      assert.isTrue(answers.every((answer) => Result.isSuccess(answer)))
+      assert.strictEqual(
+        sizes.reduce((sum, size) => sum + size, 0),
+        20_001,
+      )
+      assert.isTrue(Result.isSuccess(yield* spend(ledger, 1n)))
+      assert.lengthOf(yield* store.postings(1n, 10), 2)
+    }),
+  )
+
   it.effect("leaves the command of a caller that is interrupted in its batch", () =>
     Effect.gen(function* () {
       const { around, open } = yield* gate

@@ -3,6 +3,7 @@ import { Effect, Schema } from "effect"
 import { request as httpRequest } from "node:http"
 import { connect } from "node:net"
 import { JournalEntry } from "@guildhall/journal"
+import { HoldId } from "@guildhall/ledger/Hold"
 import { LedgerError, Unavailable } from "@guildhall/ledger/LedgerError"
 import * as Upstream from "./ScriptedUpstream.ts"
 import * as TestLane from "./TestLane.ts"
@@ -234,6 +235,33 @@ describe("a hold", () => {
     assert.strictEqual(upstream.seen.length, 1)
     await until("the close", () => upstream.seen[0]?.closedAt)
     assert.deepStrictEqual(await lane.books(), free)
+  })
+
+  it("is taken for each of many at once, and exactly as many as the balance covers are served", async () => {
+    const waiting: Array<() => void> = []
+    const script: Upstream.Script = (response, seen) =>
+      void waiting.push(() => Upstream.whole("x", { prompt: 1, completion: 1 })(response, seen))
+    const rich = await TestLane.withUpstream(Upstream.whole("x", { prompt: 1, completion: 1 }))
+    const probe = await rich.lane.chat({})
+    const id = HoldId.make(String(probe.headers["x-request-id"]))
+    const hold = await rich.lane.run(rich.lane.ledger.findHold(id))
+    const amount = hold?.amount ?? 0n
+    const { lane } = await TestLane.withUpstream(script, { balance: amount * 3n + amount / 2n })
+    const answers = Array.from({ length: 10 }, () => lane.chat({}))
+    await until("three at the provider", () => waiting.length === 3)
+    await new Promise((resolve) => setTimeout(resolve, 50))
+    assert.lengthOf(waiting, 3)
+    for (const go of waiting) go()
+    const statuses = (await Promise.all(answers)).map(({ status }) => status)
+    assert.lengthOf(
+      statuses.filter((status) => status === 200),
+      3,
+    )
+    assert.lengthOf(
+      statuses.filter((status) => status === 402),
+      7,
+    )
+    assert.strictEqual((await lane.books()).spent, 3n * (TestLane.INPUT_UNIT + TestLane.OUTPUT_UNIT))
   })
 
   it("that is lost in mid-stream ends it in-band", async () => {

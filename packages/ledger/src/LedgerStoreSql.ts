@@ -4,6 +4,7 @@
  *
  * @since 0.1.0
  */
+import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
@@ -32,6 +33,19 @@ export interface Options {
 }
 
 const unavailable = (cause: unknown) => new LedgerError({ reason: new Unavailable({ cause }) })
+
+/**
+ * Whatever became of the database is the same to a caller: no answer. A connection that was lost fails twice: its
+ * statement with an error, and then the rollback, which `withTransaction` takes for a defect.
+ */
+const orUnavailable = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, LedgerError, R> =>
+  Effect.catchCause(effect, (cause) => {
+    const error = Cause.findError(cause)
+    if (Result.isSuccess(error)) return Effect.fail(unavailable(error.success))
+    const defect = Cause.findDefect(cause)
+    const isLost = Result.isSuccess(defect) && SqlError.isSqlError(defect.success)
+    return isLost ? Effect.fail(unavailable(defect.success)) : Effect.failCause(error.failure)
+  })
 
 /** A batch that takes longer than this waits for something that does not come, such as a lock of a process that hangs. */
 const PATIENCE = "15 seconds"
@@ -103,7 +117,7 @@ const makeCommit = (sql: SqlClient.SqlClient, options: Options) => {
       Effect.provideService(SqlClient.BeginTransaction, "BEGIN ISOLATION LEVEL READ COMMITTED"),
       Effect.retry(again),
       Effect.timeout(PATIENCE),
-      Effect.mapError(unavailable),
+      orUnavailable,
     )
     let next = 0
     return refusals.flatMap((refused) => (refused === undefined ? (outcomes[next++] ?? []) : Result.fail(refused)))

@@ -3,7 +3,7 @@ import { Effect, Layer, Redacted, Schema } from "effect"
 import { HttpClient, type HttpClientRequest, HttpClientResponse } from "effect/http"
 import { HttpApiClient, OpenApi } from "effect/http-api"
 import { Asset, Reason } from "@guildhall/core"
-import { Access, BalanceApi, ControlApi, DisplayMoney, OperatorApi, Problem, RequestsApi } from "../src/api/index.ts"
+import { Access, BalanceApi, ControlApi, DisplayMoney, MembersApi, Problem, RequestsApi } from "../src/api/index.ts"
 
 const document = OpenApi.fromApi(ControlApi.ControlApi)
 const operations = Object.entries(document.paths).flatMap(([path, item]) =>
@@ -39,7 +39,8 @@ describe("the API", () => {
   })
 
   it("keeps the operators' endpoints to operators, and registering to providers", () => {
-    for (const endpoint of Object.values(OperatorApi.OperatorApi.endpoints)) {
+    const { members, operator } = ControlApi.ControlApi.groups
+    for (const endpoint of [...Object.values(members.endpoints), ...Object.values(operator.endpoints)]) {
       assert.deepStrictEqual(endpoint.annotations.mapUnsafe.get(Access.Roles.key), ["operator"])
     }
     const { register } = ControlApi.ControlApi.groups.providers.endpoints
@@ -136,7 +137,7 @@ describe("pages and money", () => {
   })
 
   it("a key keeps bodies to itself unless told", () => {
-    const key = Schema.decodeUnknownSync(OperatorApi.NewKey)({ member: "mem_1", name: "k", role: "buyer" })
+    const key = Schema.decodeUnknownSync(MembersApi.NewKey)({ member: "mem_1", name: "k", role: "buyer" })
     assert.strictEqual(key.dataCollection, "deny")
   })
 })

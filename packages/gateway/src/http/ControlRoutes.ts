@@ -13,6 +13,7 @@ import * as BodyGuard from "./BodyGuard.ts"
 import * as HealthRoutes from "./HealthRoutes.ts"
 import * as KeyAccess from "./KeyAccess.ts"
 import * as MarketRoutes from "./MarketRoutes.ts"
+import * as MembersRoutes from "./MembersRoutes.ts"
 import * as OperatorRoutes from "./OperatorRoutes.ts"
 import * as ProvidersRoutes from "./ProvidersRoutes.ts"
 import * as ReceiptsRoutes from "./ReceiptsRoutes.ts"
@@ -29,6 +30,7 @@ export const layerHandlers = Layer.mergeAll(
   RequestsRoutes.layer,
   ReceiptsRoutes.layer,
   BalanceRoutes.layer,
+  MembersRoutes.layer,
   OperatorRoutes.layer,
   MarketRoutes.layer,
   HealthRoutes.layer,

@@ -18,7 +18,7 @@ import { Heartbeat } from "@guildhall/protocol/provider/Heartbeat"
 import { Registration } from "@guildhall/protocol/provider/Registration"
 import { HEADERS } from "@guildhall/protocol/provider/SignedRequest"
 import { Devices } from "@guildhall/registry/Devices"
-import { Claims } from "../Claims.ts"
+import { Claims, type Verdict } from "../Claims.ts"
 import * as Json from "../internal/Json.ts"
 import { Market } from "../Market.ts"
 import * as Acts from "./internal/Acts.ts"
@@ -43,6 +43,77 @@ const decode = <S extends Schema.ConstraintDecoder<unknown>>(schema: S) => {
 const decodeRegistration = decode(Registration)
 const decodeHeartbeat = decode(Heartbeat)
 
+/** A request as a device signed it; the headers' shape is checked already. */
+interface Signed {
+  readonly headers: SignatureHeaders
+  readonly request: HttpServerRequest.HttpServerRequest
+}
+
+/** Answers the device and the exact bytes that it signed. */
+const makeAuthenticate = Effect.map(Devices, (devices) =>
+  Effect.fnUntraced(function* (path: string, { headers, request }: Signed) {
+    const body = yield* bytesOf(request)
+    const publicKey = headers[HEADERS.device]
+    const id = yield* devices.authenticate({
+      method: "POST",
+      path,
+      publicKey,
+      signature: headers[HEADERS.signature],
+      issuedAtMs: headers[HEADERS.issuedAt],
+      sequence: headers[HEADERS.sequence],
+      body,
+    })
+    return { id, publicKey, body }
+  }),
+)
+
+const makeRegister = Effect.gen(function* () {
+  const { definition } = yield* Market
+  const devices = yield* Devices
+  const authenticate = yield* makeAuthenticate
+  const { maxCentsPerMillion } = definition.prices
+
+  return Effect.fn("ProvidersRoutes.register")(function* (signed: Signed) {
+    const { memberId } = yield* Caller
+    const { body, publicKey } = yield* authenticate(SIGNED_PATHS.register, signed)
+    const terms = yield* decodeRegistration(body)
+    const { input_price_per_million: input, output_price_per_million: output } = terms
+    if (Math.max(input, output) > maxCentsPerMillion) {
+      return yield* Problem.of(
+        "invalid_price",
+        `The market takes at most ${maxCentsPerMillion} cents for a million tokens. Ask for less.`,
+      )
+    }
+    return yield* devices.register({
+      memberId,
+      publicKey,
+      model: terms.model,
+      endpointUrl: terms.endpoint_url,
+      price: PriceSheet.perMillionCents({ input: BigInt(input), output: BigInt(output) }),
+      contextLength: terms.context_length_offered,
+      concurrency: terms.concurrency,
+    })
+  })
+})
+
+const NO_LINES: Verdict = { acknowledged: 0, refused: [] }
+
+const makeBeat = Effect.gen(function* () {
+  const devices = yield* Devices
+  const claims = yield* Claims
+  const authenticate = yield* makeAuthenticate
+
+  return Effect.fn("ProvidersRoutes.heartbeat")(function* (signed: Signed) {
+    const { id, body, publicKey } = yield* authenticate(SIGNED_PATHS.heartbeat, signed)
+    const { instances, usage } = yield* decodeHeartbeat(body)
+    yield* devices.beat(
+      id,
+      instances.map(({ instance_id, state }) => ({ id: instance_id, state })),
+    )
+    return usage === undefined ? NO_LINES : yield* claims.process({ id, publicKey }, usage)
+  })
+})
+
 /**
  * The handlers. The price range is the definition's; which endpoints are allowed, the registry's to judge. A public name
  * is judged as it is written: what it resolves to is not looked at yet.
@@ -56,81 +127,30 @@ export const layer = HttpApiBuilder.group(
   Effect.fnUntraced(function* (handlers) {
     const { definition } = yield* Market
     const devices = yield* Devices
-    const claims = yield* Claims
     const ring = yield* KeyRing
     const note = yield* Acts.make
-    const { maxCentsPerMillion } = definition.prices
-    const intervalMs = definition.heartbeat.intervalMs
-
-    const authenticate = (path: string, headers: SignatureHeaders, body: Uint8Array) =>
-      devices.authenticate({
-        method: "POST",
-        path,
-        publicKey: headers[HEADERS.device],
-        signature: headers[HEADERS.signature],
-        issuedAtMs: headers[HEADERS.issuedAt],
-        sequence: headers[HEADERS.sequence],
-        body,
-      })
-
-    const ticketKeys = Effect.map(ring.list, (keys) => keys.filter(({ purpose }) => purpose === "ticket"))
-
-    const checkPrice = ({ input_price_per_million, output_price_per_million }: Registration) =>
-      Math.max(input_price_per_million, output_price_per_million) <= maxCentsPerMillion
-        ? Effect.void
-        : Effect.fail(
-            Problem.of("invalid_price", `The market takes at most ${maxCentsPerMillion} cents for a million tokens.`),
-          )
+    const register = yield* makeRegister
+    const beat = yield* makeBeat
+    /** What every answer tells an agent: when to beat, and by which keys it knows a ticket. */
+    const advice = Effect.map(ring.list, (keys) => ({
+      heartbeat_interval_ms: definition.heartbeat.intervalMs,
+      keys: keys.filter(({ purpose }) => purpose === "ticket"),
+    }))
 
     return handlers
       .handleRaw(
         "register",
-        Effect.fn("ProvidersRoutes.register")(function* ({ headers, request }) {
-          const { memberId } = yield* Caller
-          const body = yield* bytesOf(request)
-          yield* authenticate(SIGNED_PATHS.register, headers, body)
-          const terms = yield* decodeRegistration(body)
-          yield* checkPrice(terms)
-          const { device, instance } = yield* devices.register({
-            memberId,
-            publicKey: headers[HEADERS.device],
-            model: terms.model,
-            endpointUrl: terms.endpoint_url,
-            price: PriceSheet.perMillionCents({
-              input: BigInt(terms.input_price_per_million),
-              output: BigInt(terms.output_price_per_million),
-            }),
-            contextLength: terms.context_length_offered,
-            concurrency: terms.concurrency,
-          })
-          return {
-            device_id: device.id,
-            instance_id: instance.id,
-            heartbeat_interval_ms: intervalMs,
-            keys: yield* ticketKeys,
-          }
+        Effect.fnUntraced(function* (signed) {
+          const { device, instance } = yield* register(signed)
+          return { device_id: device.id, instance_id: instance.id, ...(yield* advice) }
         }, Problems.answer),
       )
       .handleRaw(
         "heartbeat",
-        Effect.fn("ProvidersRoutes.heartbeat")(function* ({ headers, request }) {
-          const body = yield* bytesOf(request)
-          const id = yield* authenticate(SIGNED_PATHS.heartbeat, headers, body)
-          const { instances, usage } = yield* decodeHeartbeat(body)
-          yield* devices.beat(
-            id,
-            instances.map(({ instance_id, state }) => ({ id: instance_id, state })),
-          )
-          const verdict =
-            usage === undefined
-              ? { acknowledged: 0, refused: [] }
-              : yield* claims.process({ id, publicKey: headers[HEADERS.device] }, usage)
-          return {
-            acknowledged: verdict.acknowledged,
-            refused: verdict.refused.map(({ code, requestId }) => ({ request_id: requestId, code })),
-            heartbeat_interval_ms: intervalMs,
-            keys: yield* ticketKeys,
-          }
+        Effect.fnUntraced(function* (signed) {
+          const { acknowledged, refused } = yield* beat(signed)
+          const told = refused.map(({ code, requestId }) => ({ request_id: requestId, code }))
+          return { acknowledged, refused: told, ...(yield* advice) }
         }, Problems.answer),
       )
       .handle(

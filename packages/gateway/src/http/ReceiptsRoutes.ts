@@ -21,7 +21,7 @@ import * as RequestViews from "./internal/RequestViews.ts"
 /** How long an answer waits for the receipt's batch. */
 const WAIT_MS = 2_000
 /** How often it looks meanwhile. */
-const LOOK_MS = 50
+const LOOK_MS = 100
 
 const missing = (id: RequestId) => Problem.of("not_found", `There is no receipt ${id} of yours.`)
 const pending = (id: RequestId) =>

@@ -10,6 +10,7 @@ import { BalanceApi } from "./BalanceApi.ts"
 import { Guard } from "./Guard.ts"
 import { HealthApi } from "./HealthApi.ts"
 import { MarketApi } from "./MarketApi.ts"
+import { MembersApi } from "./MembersApi.ts"
 import { OperatorApi } from "./OperatorApi.ts"
 import { ProvidersApi } from "./ProvidersApi.ts"
 import { ReceiptsApi } from "./ReceiptsApi.ts"
@@ -23,7 +24,7 @@ import { RequestsApi } from "./RequestsApi.ts"
  * @since 0.1.0
  */
 export class ControlApi extends HttpApi.make("guildhall")
-  .add(ProvidersApi, RequestsApi, ReceiptsApi, BalanceApi, OperatorApi, MarketApi, HealthApi)
+  .add(ProvidersApi, RequestsApi, ReceiptsApi, BalanceApi, MembersApi, OperatorApi, MarketApi, HealthApi)
   .middleware(Guard)
   .annotate(OpenApi.Title, "Guildhall")
   .annotate(OpenApi.Version, "0.1.0")

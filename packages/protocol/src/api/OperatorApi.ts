@@ -1,5 +1,5 @@
 /**
- * What operators do: members, keys, top-ups, and a look at everything.
+ * What operators do and see: top-ups, and a look at everything.
  *
  * @since 0.1.0
  */
@@ -7,67 +7,14 @@ import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as HttpApiEndpoint from "effect/http-api/HttpApiEndpoint"
 import * as HttpApiGroup from "effect/http-api/HttpApiGroup"
-import * as HttpApiSchema from "effect/http-api/HttpApiSchema"
 import * as OpenApi from "effect/http-api/OpenApi"
-import { Device, DeviceId } from "@guildhall/core/Device"
 import { Instance } from "@guildhall/core/Instance"
-import { DataCollection, KeyId, Member, MemberId, Role } from "@guildhall/core/Member"
+import { MemberId } from "@guildhall/core/Member"
 import { Access, Roles } from "./Access.ts"
 import { AccountView } from "./BalanceApi.ts"
 import { DisplayMoney } from "./DisplayMoney.ts"
 import { errors } from "./Problem.ts"
 import { PageQuery, RequestPage } from "./RequestsApi.ts"
-
-const Name = Schema.String.pipe(Schema.check(Schema.isMinLength(1), Schema.isMaxLength(200)))
-
-/**
- * An API key without its secret. `revokedAtMs` is null while it lives.
- *
- * @category models
- * @since 0.1.0
- */
-export const KeyView = Schema.Struct({
-  id: KeyId,
-  member: MemberId,
-  name: Schema.String,
-  role: Role,
-  dataCollection: DataCollection,
-  createdAtMs: Schema.Int,
-  revokedAtMs: Schema.NullOr(Schema.Int),
-})
-/** @since 0.1.0 */
-export type KeyView = typeof KeyView.Type
-
-/**
- * What a new member is called. With an `id` that exists, the answer is the member that has it.
- *
- * @category models
- * @since 0.1.0
- */
-export const NewMember = Schema.Struct({ id: Schema.optionalKey(MemberId), name: Name })
-
-/**
- * What a new key may do. `dataCollection` is `deny` unless told.
- *
- * @category models
- * @since 0.1.0
- */
-export const NewKey = Schema.Struct({
-  member: MemberId,
-  name: Name,
-  role: Role,
-  dataCollection: DataCollection.pipe(Schema.withDecodingDefaultKey(Effect.succeed("deny" as const))),
-})
-
-/**
- * A new key with its secret, which is shown here and never again.
- *
- * @category models
- * @since 0.1.0
- */
-export const IssuedKey = Schema.Struct({ ...KeyView.fields, secret: Schema.String })
-/** @since 0.1.0 */
-export type IssuedKey = typeof IssuedKey.Type
 
 /**
  * A top-up: `amount` is a decimal in whole ones of the market's charge asset, such as `"12.50"`; `rail` is one that the
@@ -114,41 +61,13 @@ export const InstanceView = Schema.Struct({
 /** @since 0.1.0 */
 export type InstanceView = typeof InstanceView.Type
 
-const acts = HttpApiGroup.make("operator").add(
-  HttpApiEndpoint.post("createMember", "/v1/operator/members", {
-    payload: NewMember,
-    success: Member.pipe(HttpApiSchema.status(201)),
-    error: errors(400, 503),
-  }).annotate(OpenApi.Summary, "Create a member, with a buyer's account."),
-  HttpApiEndpoint.post("issueKey", "/v1/operator/keys", {
-    payload: NewKey,
-    success: IssuedKey.pipe(HttpApiSchema.status(201)),
-    error: errors(400, 404, 503),
-  }).annotate(OpenApi.Summary, "Issue an API key. The secret is in this answer and nowhere else."),
-  HttpApiEndpoint.get("listKeys", "/v1/operator/keys", {
-    query: { member: MemberId },
-    success: Schema.Struct({ data: Schema.Array(KeyView) }),
-    error: errors(503),
-  }).annotate(OpenApi.Summary, "A member's keys, newest first."),
-  HttpApiEndpoint.delete("revokeKey", "/v1/operator/keys/:id", {
-    params: { id: KeyId },
-    success: KeyView,
-    error: errors(404, 503),
-  }).annotate(OpenApi.Summary, "Revoke a key: this gateway refuses it at once, the others within a second."),
-  HttpApiEndpoint.delete("revokeDevice", "/v1/operator/devices/:id", {
-    params: { id: DeviceId },
-    success: Device,
-    error: errors(404, 503),
-  }).annotate(OpenApi.Summary, "End a device for ever: its instances leave the market."),
-)
-
 /**
- * The group, for keys of the role `operator`. Whatever is changed here is written to the journal.
+ * The group, for keys of the role `operator`.
  *
  * @category groups
  * @since 0.1.0
  */
-export class OperatorApi extends acts
+export class OperatorApi extends HttpApiGroup.make("operator")
   .add(
     HttpApiEndpoint.post("topUp", "/v1/operator/top-ups", {
       payload: TopUp,

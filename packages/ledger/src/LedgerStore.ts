@@ -123,7 +123,7 @@ export interface View {
 /**
  * The port. `commit` answers each command in order: the ones that were refused with their reason, the others with
  * their outcome; it fails as a whole only with `Unavailable`. `snapshot` reads one moment of the books, however many
- * commands run meanwhile: for whoever adds things up.
+ * commands run meanwhile: for whoever adds things up. Inside it only the view is read, and nothing is committed.
  *
  * @category services
  * @since 0.1.0

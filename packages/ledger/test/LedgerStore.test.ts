@@ -228,3 +228,7 @@ breaks("turns attachments around", 10, (store) => ({
       ),
     ),
 }))
+breaks("reads what it has at the time", 11, (store) => ({ snapshot: (read) => read(store) }))
+breaks("shows balances of now among holds of then", 11, (store) => ({
+  snapshot: (read) => store.snapshot((view) => read({ ...view, accounts: store.accounts })),
+}))

@@ -165,13 +165,12 @@ describe("Verify", () => {
       })
       const traffic = yield* Effect.forkChild(Effect.forever(spend))
       let most = 0
-      for (let round = 0; round < 20; round++) {
+      for (let round = 0; round < 20 || most < 40; round++) {
         const { postings } = yield* Verify.verify()
         assert.isAtLeast(postings, most)
         most = postings
       }
       yield* Fiber.interrupt(traffic)
-      assert.isAbove(most, 3)
     }).pipe(Effect.provide(Sql)),
   )
 })

@@ -82,6 +82,11 @@ export const guarantees: ReadonlyArray<Guarantee> = [
     test: "Attachments are stored with their command or not at all, in the same order.",
     proof: () => ReadBack.attached,
   },
+  {
+    number: 11,
+    test: "A snapshot shows one moment: what is committed while it is read does not appear in it.",
+    proof: () => ReadBack.oneMoment,
+  },
 ]
 
 /**

@@ -4,10 +4,13 @@
  * @since 0.1.0
  */
 import { assert } from "@effect/vitest"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Result from "effect/Result"
 import type { AccountId } from "../../Account.ts"
-import { LedgerStore } from "../../LedgerStore.ts"
+import type { HoldId } from "../../Hold.ts"
+import { LedgerStore, type View } from "../../LedgerStore.ts"
 import * as Sample from "../SampleCommand.ts"
 import * as History from "./History.ts"
 import * as Trial from "./Trial.ts"
@@ -131,4 +134,67 @@ export const attached = Effect.gen(function* () {
     kept.map(({ sequence }) => sequence),
     kept.map((_, at) => BigInt(before + at + 1)),
   )
+})
+
+/** What a view shows of some accounts and holds, and of what came after a moment. */
+const look = Effect.fnUntraced(function* (
+  view: View,
+  accounts: ReadonlyArray<AccountId>,
+  holds: ReadonlyArray<HoldId>,
+  after: { readonly posting: bigint; readonly attachment: bigint },
+) {
+  const pending = (yield* view.holds({ pending: true })).map(({ id }) => id)
+  return {
+    accounts: (yield* view.accounts(accounts)).map(({ id, balance, held }) => `${id} ${balance} ${held}`).sort(),
+    isListed: (yield* view.accounts()).filter(({ id }) => accounts.includes(id)).length,
+    states: (yield* view.holds({ ids: holds })).map(({ id, state }) => `${id} ${state}`).sort(),
+    isPending: holds.map((id) => pending.includes(id)),
+    postings: (yield* view.postings(after.posting, 10)).length,
+    attachments: (yield* view.attachments(after.attachment, 10)).length,
+  }
+})
+
+/** Guarantee 11. @since 0.1.0 */
+export const oneMoment = Effect.gen(function* () {
+  const store = yield* LedgerStore
+  const { outside, buyer, provider } = yield* Trial.people(100n)
+  const [kept, later] = [Sample.holdRequest(buyer, 10n), Sample.holdRequest(buyer, 20n)]
+  const newcomer = Sample.accountId()
+  yield* Trial.outcome({ _tag: "Hold", hold: kept })
+  const after = {
+    posting: (yield* History.postings).at(-1)?.sequence ?? 0n,
+    attachment: (yield* History.attachments).at(-1)?.sequence ?? 0n,
+  }
+  const see = (view: View) => look(view, [outside, buyer, provider, newcomer], [kept.id, later.id], after)
+
+  // Someone else, who was there before the snapshot, commits while it is read.
+  const go = yield* Deferred.make<void>()
+  const attachments = [{ kind: Sample.text(), body: 1 }]
+  const writer = yield* Effect.forkChild(
+    Effect.andThen(
+      Deferred.await(go),
+      store.commit([
+        { _tag: "Settle", hold: kept.id, posting: Sample.posting(buyer, provider, 7n, { attachments }) },
+        { _tag: "Hold", hold: later },
+        Sample.open(newcomer),
+      ]),
+    ),
+  )
+  const failure = yield* Effect.flip(
+    store.snapshot(
+      Effect.fnUntraced(function* (view) {
+        const before = yield* see(view)
+        assert.deepInclude(before, { isListed: 3, isPending: [true, false], postings: 0, attachments: 0 })
+        assert.include(before.accounts, `${buyer} 100 10`)
+        yield* Deferred.succeed(go, undefined)
+        assert.isTrue((yield* Fiber.join(writer)).every(Result.isSuccess))
+        assert.deepStrictEqual(yield* see(view), before)
+        return yield* Effect.fail("what is read may fail" as const)
+      }),
+    ),
+  )
+  assert.strictEqual(failure, "what is read may fail")
+  const now = yield* store.snapshot(see)
+  assert.deepInclude(now, { isListed: 4, isPending: [false, true], postings: 1, attachments: 1 })
+  assert.include(now.accounts, `${buyer} 93 20`)
 })

@@ -24,6 +24,12 @@ export const quick = {
   limits: { ...local.limits, requestsPerMinute: 1_000_000 },
 } as const
 
+/** For tests in which nothing dies: no instance goes offline and no hold expires only because the machine is busy. */
+export const calm = {
+  heartbeat: { intervalMs: 1_000, missesMax: 20, checkMs: 20_000 },
+  hold: { lifeMs: 20_000, renewMs: 5_000 },
+} as const
+
 export interface RunningMarket {
   readonly url: string
   readonly home: string

@@ -38,8 +38,9 @@ const serve = async (model: string, always?: string): Promise<ScriptedEngine.Scr
 beforeAll(async () => {
   const home = RunningMarket.makeHome()
   const definition = RunningMarket.writeDefinition(home, {
+    ...RunningMarket.calm,
     limits: { ...RunningMarket.quick.limits, requestBodyMs: BODY_MS },
-    timeouts: { ...local.timeouts, headersMs: 700, firstTokenMs: 700, betweenTokensMs: 700, totalMs: 2_000 },
+    timeouts: { ...local.timeouts, headersMs: 1_500, firstTokenMs: 1_500, betweenTokensMs: 1_000, totalMs: 4_000 },
   })
   market = await RunningMarket.start({ home, environment: { GUILDHALL_MARKET: definition, GUILDHALL_AGENT: "off" } })
   providerKey = (await RunningMarket.issueKey(market, { name: "provider", role: "provider" })).secret
@@ -569,7 +570,7 @@ describe("a provider", () => {
   })
 
   it("that stops between two tokens is given up, and what came is paid for", async () => {
-    const answer = await ask("tokens=4 gap=1500", { stream: true })
+    const answer = await ask("tokens=4 gap=2500", { stream: true })
     const { content, error, isDone } = events(answer.text)
     assert.strictEqual(error, "provider_timeout")
     assert.isFalse(isDone)

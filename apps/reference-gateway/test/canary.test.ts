@@ -67,7 +67,7 @@ beforeAll(async () => {
   market = await RunningMarket.start({
     home,
     environment: {
-      GUILDHALL_MARKET: RunningMarket.writeDefinition(home),
+      GUILDHALL_MARKET: RunningMarket.writeDefinition(home, RunningMarket.calm),
       GUILDHALL_AGENT: "off",
       GUILDHALL_LOG_LEVEL: "Trace",
       OTEL_EXPORTER_OTLP_ENDPOINT: collector.url,

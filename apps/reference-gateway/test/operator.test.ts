@@ -12,7 +12,10 @@ const cleanups: Array<() => Promise<unknown>> = []
 
 beforeAll(async () => {
   const home = RunningMarket.makeHome()
-  const environment = { GUILDHALL_MARKET: RunningMarket.writeDefinition(home), GUILDHALL_AGENT: "off" }
+  const environment = {
+    GUILDHALL_MARKET: RunningMarket.writeDefinition(home, RunningMarket.calm),
+    GUILDHALL_AGENT: "off",
+  }
   market = await RunningMarket.start({ home, environment })
   const engine = await ScriptedEngine.start(MODEL)
   cleanups.push(engine.close)

@@ -15,7 +15,7 @@ const cleanups: Array<() => Promise<unknown>> = []
 
 beforeAll(async () => {
   const home = RunningMarket.makeHome()
-  environment = { GUILDHALL_MARKET: RunningMarket.writeDefinition(home), GUILDHALL_AGENT: "off" }
+  environment = { GUILDHALL_MARKET: RunningMarket.writeDefinition(home, RunningMarket.calm), GUILDHALL_AGENT: "off" }
   market = await RunningMarket.start({ home, environment })
   const provider = await RunningMarket.issueKey(market, { name: "provider", role: "provider" })
   const serve = async () => {

@@ -166,7 +166,7 @@ export const start = async (options: {
   }
 }
 
-/** Starts an agent in a process of its own, in front of a scripted engine. */
+/** Starts an agent in a process of its own, in front of a scripted engine. Its home goes with the market's. */
 export const startAgent = async (
   market: RunningMarket,
   options: {
@@ -182,7 +182,7 @@ export const startAgent = async (
   readonly output: () => string
   readonly kill: (signal: NodeJS.Signals) => Promise<number | null>
 }> => {
-  const home = options.home ?? makeHome()
+  const home = options.home ?? mkdtempSync(path.join(market.home, "agent-"))
   const [bin, ...flags] = node
   const args = ["--market", market.url, "--home", home, "--backend", options.backend, "--port", "0"]
   if (options.model !== undefined) args.push("--model", options.model)

@@ -60,27 +60,12 @@ const again = {
   times: 5,
 }
 
-/**
- * Locks the book: what is read after this is what every batch before has left behind. The planner is told to use
- * indexes: it makes its plan while the tables are empty, when reading them whole seems best, and keeps it.
- */
-const lock = (sql: SqlClient.SqlClient) => sql<{
-  readonly sequence: bigint
-  readonly attachment: bigint
-  readonly now_ms: bigint
-  readonly committed_at_ms: bigint
-  readonly resumed_at_ms: bigint
-}>`
-  SELECT last_sequence AS sequence, last_attachment AS attachment, committed_at_ms, resumed_at_ms,
-    (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now_ms, set_config('enable_seqscan', 'off', true)
-  FROM ledger_book WHERE id = 1 FOR UPDATE`
-
 const makeCommit = (sql: SqlClient.SqlClient, options: Options) => {
   const awayMs = 1.5 * options.renewMs
 
   /** Where the book stands, and whether holds may expire yet. */
   const openBook = Effect.gen(function* () {
-    const [row] = yield* lock(sql)
+    const [row] = yield* Statements.lock(sql)
     if (row === undefined) return yield* Effect.die("the ledger's book has no row")
     const nowMs = Number(row.now_ms)
     const committedAtMs = Number(row.committed_at_ms)

@@ -171,14 +171,31 @@ describe("LedgerStoreSql", () => {
         { _tag: "Expire", limit: 100 },
         { _tag: "Renew", owner: "a", lifeMs: 1 },
       ])
-      const [text, parameters] = Statements.read(sql, names, 1).compile()
-      const plan = yield* sql.withTransaction(
-        Effect.andThen(sql`SET LOCAL enable_seqscan = off`, sql.unsafe(`EXPLAIN ${text}`, parameters).values),
+      const nothing: Statements.Dirty = {
+        newAccounts: new Map(),
+        accounts: new Map(),
+        newHolds: new Map(),
+        holds: new Map(),
+        leases: new Map(),
+        postings: [],
+        attachments: [],
+      }
+      const book = { sequence: 0n, attachment: 0n, nowMs: 1, resumedAtMs: 1 }
+      const plans = yield* sql.withTransaction(
+        Effect.andThen(
+          Statements.lock(sql),
+          Effect.forEach([Statements.read(sql, names, 1), Statements.write(sql, nothing, book)], (statement) => {
+            const [text, parameters] = statement.compile()
+            return sql.unsafe(`EXPLAIN ${text}`, parameters).values
+          }),
+        ),
       )
-      const lines = plan.flat().map(String)
-      assert.isTrue(lines.some((line) => line.includes("ledger_holds_pkey")))
+      const lines = plans.flat(2).map(String)
+      const keyed = lines.filter((line) => /Index Scan (using|on) ledger_(holds|accounts)_pkey/.test(line))
+      assert.lengthOf(keyed, 4)
+      for (const line of keyed) assert.include(lines[lines.indexOf(line) + 1], "Index Cond")
       assert.deepStrictEqual(
-        lines.filter((line) => line.includes("Seq Scan")),
+        lines.filter((line) => /Seq Scan|Hash Join|Merge Join/.test(line)),
         [],
       )
     }).pipe(Effect.provide(Live)),

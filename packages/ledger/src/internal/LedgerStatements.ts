@@ -61,6 +61,23 @@ export const namesOf = (commands: ReadonlyArray<Command>): Names => {
 }
 
 /**
+ * Locks the book: what is read after this is what every batch before has left behind. The planner is told to go by keys
+ * in this transaction: it makes its plans while the tables are small, when reading them whole seems best, and keeps them.
+ */
+export const lock = (sql: SqlClient.SqlClient) => sql<{
+  readonly sequence: bigint
+  readonly attachment: bigint
+  readonly now_ms: bigint
+  readonly committed_at_ms: bigint
+  readonly resumed_at_ms: bigint
+}>`
+  SELECT last_sequence AS sequence, last_attachment AS attachment, committed_at_ms, resumed_at_ms,
+    (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now_ms,
+    set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'off', true),
+    set_config('enable_mergejoin', 'off', true)
+  FROM ledger_book WHERE id = 1 FOR UPDATE`
+
+/**
  * Reads what a batch names, in one statement, and locks the accounts in the order of their ids. Each part is found by
  * its key: whatever the planner knows of a table that is still empty, no part of this may read a table from end to end.
  */

@@ -13,7 +13,6 @@
  * @since 0.1.0
  */
 import * as Effect from "effect/Effect"
-import * as Schema from "effect/Schema"
 import type { AssetCode } from "@guildhall/core/Asset"
 import type { MemberId } from "@guildhall/core/Member"
 import * as Parts from "@guildhall/core/Parts"
@@ -114,6 +113,6 @@ export const makeMemory = (options: {
  */
 export const developmentPart: Parts.Part = Parts.part(PaymentRail, {
   name: "Development",
-  settings: Schema.Struct({}),
+  settings: Parts.NoSettings,
   make: () => makeMemory({ name: "Development", fundingSource: "development", decide: () => ({ _tag: "Succeeded" }) }),
 })

@@ -1,7 +1,6 @@
-import { PgClient } from "@effect/sql-pg"
 import { assert, describe, it } from "@effect/vitest"
 import * as TestDatabase from "@guildhall/tools/TestDatabase"
-import { Effect, Layer, Redacted, Result } from "effect"
+import { Effect, Layer, Result } from "effect"
 import { SqlClient } from "effect/sql"
 import type { AccountId } from "../src/Account.ts"
 import type { HoldId } from "../src/Hold.ts"
@@ -221,10 +220,7 @@ describe("LedgerStoreSql", () => {
 describe("LedgerStoreSql: with several processes on one database", () => {
   it.effect("all create the tables at once, each request is charged once although all try, and the books agree", () =>
     Effect.gen(function* () {
-      const url = Redacted.make(yield* TestDatabase.make)
-      const process = Layer.fresh(
-        Ledger.layer.pipe(Layer.provideMerge(Store), Layer.provide(PgClient.layer({ url, maxConnections: 3 }))),
-      )
+      const process = Layer.fresh(Ledger.layer.pipe(Layer.provideMerge(Store)))
       const [one, two, three] = yield* Effect.all([Layer.build(process), Layer.build(process), Layer.build(process)], {
         concurrency: "unbounded",
       })
@@ -252,6 +248,6 @@ describe("LedgerStoreSql: with several processes on one database", () => {
         (yield* store.attachments(0n, 1_000)).map(({ attachment }) => String(attachment.body)).sort(),
         requests.map(({ hold }) => String(hold.id)).sort(),
       )
-    }),
+    }).pipe(Effect.provide(TestDatabase.layer)),
   )
 })

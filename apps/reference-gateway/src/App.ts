@@ -167,7 +167,9 @@ export const make = (facts: Facts): Effect.Effect<Running, LaunchError, Scope.Sc
     const definition = yield* Definition.load(settings.market)
     const services = Layer.mergeAll(InferenceLane.layer, Claims.layer, Readiness.layer, topUps(definition)).pipe(
       Layer.provideMerge(HoldRenewal.layer),
-      Layer.provideMerge(Layer.merge(market(definition), Undici.layer)),
+      Layer.provideMerge(
+        Layer.merge(market(definition), Undici.layerWith({ allowPrivate: definition.endpoints.allowPrivate })),
+      ),
       Layer.provideMerge(stores(facts, definition)),
       Layer.provideMerge(Layer.mergeAll(NodeCrypto.layer, NodeServices.layer)),
     )

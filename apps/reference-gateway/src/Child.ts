@@ -182,6 +182,18 @@ export interface SuperviseOptions<E, R> {
   readonly start: Effect.Effect<Child, E, Scope.Scope | R>
   /** Longest pause between a death and the next start. A life of a minute or more resets it to the shortest. */
   readonly maxPauseMs: number
+  /** An exit code by which the child says that starting it again cannot help. */
+  readonly finalCode?: number | undefined
+}
+
+/**
+ * A child that is kept alive. `gaveUp` succeeds if it ends with its final code, and never otherwise.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Supervised {
+  readonly gaveUp: Effect.Effect<void>
 }
 
 const shortestPauseMs = 100
@@ -199,9 +211,10 @@ const describeExit = (exit: ChildExit): string =>
  */
 export const supervise = <E extends { readonly message: string }, R>(
   options: SuperviseOptions<E, R>,
-): Effect.Effect<void, E, Exclude<R, Scope.Scope> | Scope.Scope> =>
+): Effect.Effect<Supervised, E, Exclude<R, Scope.Scope> | Scope.Scope> =>
   Effect.gen(function* () {
     const first = yield* Deferred.make<void, E>()
+    const gaveUp = yield* Deferred.make<void>()
     const life = Effect.scoped(
       Effect.gen(function* () {
         const child = yield* options.start
@@ -214,6 +227,10 @@ export const supervise = <E extends { readonly message: string }, R>(
       while (true) {
         const [lived, exit] = yield* Effect.timed(Effect.exit(life))
         if (exit._tag === "Success") {
+          if (exit.value.code !== null && exit.value.code === options.finalCode) {
+            yield* Deferred.succeed(gaveUp, undefined)
+            return
+          }
           yield* Effect.logWarning(`${options.name} ${describeExit(exit.value)}; starting it again.`)
         } else {
           // Before the first success the failure is the caller's.
@@ -229,4 +246,5 @@ export const supervise = <E extends { readonly message: string }, R>(
     })
     yield* Effect.forkScoped(loop)
     yield* Deferred.await(first)
+    return { gaveUp: Deferred.await(gaveUp) }
   })

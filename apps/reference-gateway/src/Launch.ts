@@ -10,6 +10,7 @@ import * as Redacted from "effect/Redacted"
 import * as Scope from "effect/Scope"
 import { createServer } from "node:net"
 import path from "node:path"
+import { EXIT_CANNOT_SERVE } from "@guildhall/agent/AgentCommand"
 import type { Settings } from "./AppConfig.ts"
 import * as Child from "./Child.ts"
 import * as Database from "./Database.ts"
@@ -152,15 +153,23 @@ const startAgent = (agent: AgentCommand) =>
       force: "SIGKILL",
     }),
     maxPauseMs: 10_000,
+    finalCode: EXIT_CANNOT_SERVE,
   })
 
-const awaitReady = (running: Running) =>
+const cannotServe = new LaunchError({
+  what: "The provider cannot serve what it was told to.",
+  why: "It says why in the line above.",
+  todo: "Correct --model (GUILDHALL_MODEL), or leave it out to serve what a model server on this machine offers, else the demo model. GUILDHALL_AGENT=off starts the market without a provider.",
+})
+
+const awaitReady = (running: Running, gaveUp: Effect.Effect<void>) =>
   Effect.gen(function* () {
     const patience = Effect.logInfo("Waiting for the provider to serve its model …").pipe(
       Effect.delay(slowReady),
       Effect.andThen(Effect.never),
     )
-    const served = yield* Effect.timeoutOption(Effect.raceFirst(running.ready, patience), readyLimit)
+    const settled = Effect.raceAllFirst([running.ready, patience, Effect.andThen(gaveUp, Effect.fail(cannotServe))])
+    const served = yield* Effect.timeoutOption(settled, readyLimit)
     if (Option.isNone(served)) {
       yield* Effect.logWarning("No provider serves yet; requests are refused until one does. Its own lines say why.")
     }
@@ -211,7 +220,8 @@ export const launch = (options: LaunchOptions): Effect.Effect<void, LaunchError,
     const running = yield* options.app({ settings, databaseUrl, lastKeys })
     yield* Effect.addFinalizer(() => lock.announceStop)
     yield* DevFile.write(settings.home, urlOf(settings, running.port), running.keys)
-    if (running.agent !== undefined) yield* Scope.provide(startAgent(running.agent), agentScope)
-    yield* awaitReady(running)
+    const provider =
+      running.agent === undefined ? undefined : yield* Scope.provide(startAgent(running.agent), agentScope)
+    yield* awaitReady(running, provider?.gaveUp ?? Effect.never)
     yield* announce(options, settings, running)
   })

@@ -87,6 +87,19 @@ describe("Child", () => {
     }),
   )
 
+  it.live("a child that ends with its final code is not started again, and says so", () =>
+    Effect.gen(function* () {
+      let lives = 0
+      const start = Effect.suspend(() => {
+        lives += 1
+        return Child.start(shell(`exit ${lives === 1 ? 1 : 2}`))
+      })
+      const { gaveUp } = yield* Child.supervise({ name: "It", start, maxPauseMs: 10, finalCode: 2 })
+      yield* gaveUp
+      assert.strictEqual(lives, 2)
+    }),
+  )
+
   it.live("when the first start fails, so does the supervision", () =>
     Effect.gen(function* () {
       const start = Child.start(shell("", { command: "/does/not/exist" }))

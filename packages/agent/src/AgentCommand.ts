@@ -14,6 +14,8 @@ import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import * as Agent from "./Agent.ts"
+import { AgentError } from "./AgentError.ts"
+import { BackendError } from "./Backend.ts"
 import * as AgentLogger from "./AgentLogger.ts"
 import * as ParentPipe from "./ParentPipe.ts"
 
@@ -118,6 +120,29 @@ const toSettings = (input: Input): Agent.Settings => ({
   port: input.port,
   publicUrl: Option.getOrUndefined(input.publicUrl),
 })
+
+/**
+ * The exit code that says: starting this agent again with the same settings cannot help. Any other failure may pass.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const EXIT_CANNOT_SERVE = 2
+
+const final = new Set(["BadSetting", "NoModel", "CannotLoad"])
+
+/**
+ * The exit code of an agent that ended with this failure.
+ *
+ * @category getters
+ * @since 0.1.0
+ */
+export const exitCode = (cause: Cause.Cause<unknown>): number => {
+  if (Cause.hasInterruptsOnly(cause)) return 0
+  const error = Cause.squash(cause)
+  const isFinal = (error instanceof AgentError || error instanceof BackendError) && final.has(error.reason)
+  return isFinal ? EXIT_CANNOT_SERVE : 1
+}
 
 /**
  * The command `agent`: serves a model on a market until it is stopped. It writes the letter of its failure before it fails.

@@ -3,7 +3,6 @@
  *
  * @since 0.1.0
  */
-import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Command from "effect/cli/Command"
@@ -17,6 +16,6 @@ AgentCommand.command.pipe(
   NodeRuntime.runMain({
     disableErrorReporting: true,
     // A stop that was asked for is not a failure.
-    teardown: (exit, onExit) => onExit(Exit.isSuccess(exit) || Cause.hasInterruptsOnly(exit.cause) ? 0 : 1),
+    teardown: (exit, onExit) => onExit(Exit.isSuccess(exit) ? 0 : AgentCommand.exitCode(exit.cause)),
   }),
 )

@@ -64,5 +64,6 @@ export const run = <A, E, R>(name: string, everyMs: number, round: Effect.Effect
       failures = yield* once(failures)
       yield* Effect.sleep(pauseMs(everyMs, failures))
     }
-  }).pipe(Effect.forkScoped, Effect.asVoid)
+    // A round runs many times a second and mostly finds nothing: its spans would bury those of requests.
+  }).pipe(Effect.withTracerEnabled(false), Effect.forkScoped, Effect.asVoid)
 }

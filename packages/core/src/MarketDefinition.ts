@@ -113,8 +113,8 @@ export const MarketDefinition = Schema.Struct({
         const issue = "the prices that providers ask by default are above it."
         problems.push({ path: ["prices", "maxCentsPerMillion"], issue })
       }
-      if (hold.renewMs * 2 > hold.lifeMs) {
-        problems.push({ path: ["hold", "renewMs"], issue: "a hold must live for at least two renewals." })
+      if (hold.renewMs * 4 > hold.lifeMs) {
+        problems.push({ path: ["hold", "renewMs"], issue: "a hold must live for at least four renewals, so that a short outage expires none." })
       }
       return problems
     }),

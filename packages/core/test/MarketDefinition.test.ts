@@ -21,7 +21,7 @@ const definition: MarketDefinition.MarketDefinition = {
   timeouts: { connectMs: 1, headersMs: 1, firstTokenMs: 1, betweenTokensMs: 1, totalMs: 1 },
   attempts: 1,
   heartbeat: { intervalMs: 1, missesMax: 1, checkMs: 1 },
-  hold: { lifeMs: 2, renewMs: 1 },
+  hold: { lifeMs: 4, renewMs: 1 },
   receipts: { batchMs: 1, batchSize: 1 },
   endpoints: { allowPrivate: false },
 }
@@ -71,7 +71,7 @@ describe("MarketDefinition", () => {
       path: "limits.requestBytes",
       reason: "between 1",
     },
-    { changes: { hold: { lifeMs: 10, renewMs: 6 } }, path: "hold.renewMs", reason: "at least two renewals." },
+    { changes: { hold: { lifeMs: 10, renewMs: 6 } }, path: "hold.renewMs", reason: "at least four renewals" },
     { changes: { payoutAssets: ["EUR"] }, path: "assets", reason: "the asset EUR is used but not listed." },
     { changes: { stakeAsset: "EUR" }, path: "assets", reason: "the asset EUR is used but not listed." },
     { changes: { assets: [USD, USD] }, path: "assets", reason: "an asset is listed twice." },

@@ -32,6 +32,7 @@ import * as InferenceRoutes from "@guildhall/gateway/http/InferenceRoutes"
 import * as NotFoundRoute from "@guildhall/gateway/http/NotFoundRoute"
 import * as InferenceLane from "@guildhall/gateway/InferenceLane"
 import { Market } from "@guildhall/gateway/Market"
+import * as NodeSignature from "@guildhall/gateway/NodeSignature"
 import * as Readiness from "@guildhall/gateway/Readiness"
 import * as TopUps from "@guildhall/gateway/TopUps"
 import * as Undici from "@guildhall/gateway/transports/Undici"
@@ -71,7 +72,9 @@ const stores = (facts: Facts, definition: MarketDefinition.MarketDefinition) => 
     DevicesSql.layer({ allowPrivate: definition.endpoints.allowPrivate }),
   ).pipe(
     Layer.provideMerge(database),
-    Layer.provideMerge(KeyRingFile.layer({ directory: path.join(facts.settings.home, "keys") })),
+    Layer.provideMerge(
+      KeyRingFile.layer({ directory: path.join(facts.settings.home, "keys") }).pipe(Layer.provide(NodeSignature.layer)),
+    ),
   )
 }
 

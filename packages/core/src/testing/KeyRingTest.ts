@@ -3,29 +3,16 @@
  *
  * @since 0.1.0
  */
-import { assert, describe, it } from "@effect/vitest"
+import { assert } from "@effect/vitest"
 import * as SecureRandom from "effect/crypto/SecureRandom"
 import * as Signature from "effect/crypto/Signature"
-import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Base64Url from "effect/encoding/Base64Url"
-import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as KeyRing from "../KeyRing.ts"
-
-/**
- * A guarantee with the program that proves it.
- *
- * @category models
- * @since 0.1.0
- */
-export interface Guarantee {
-  readonly number: number
-  readonly test: string
-  readonly proof: Effect.Effect<void, unknown, KeyRing.KeyRing>
-}
+import * as Conformance from "./Conformance.ts"
 
 const Crypto = Signature.layerWebCrypto.pipe(Layer.provide(SecureRandom.layerWebCrypto))
 const purposes = KeyRing.KeyPurpose.literals
@@ -160,7 +147,7 @@ const offline = Effect.gen(function* () {
  * @category constants
  * @since 0.1.0
  */
-export const guarantees: ReadonlyArray<Guarantee> = [
+export const guarantees: ReadonlyArray<Conformance.Guarantee<Conformance.Proof<KeyRing.KeyRing>>> = [
   {
     number: 1,
     test: "What was signed for a purpose verifies for that purpose, by the key that the signature names.",
@@ -185,44 +172,20 @@ export const guarantees: ReadonlyArray<Guarantee> = [
   { number: 6, test: "A signature verifies offline, with nothing but the published list.", proof: offline },
 ]
 
+const port: Conformance.Port<KeyRing.KeyRing> = { name: "KeyRing", guarantees, clock: "virtual" }
+
 /**
  * Proves a key ring. A guarantee that a layer cannot keep is skipped with its reason, which is printed.
  *
  * @category suites
  * @since 0.1.0
  */
-export const suite = <E>(
-  name: string,
-  layer: Layer.Layer<KeyRing.KeyRing, E>,
-  options: { readonly skip?: ReadonlyArray<{ readonly test: number; readonly reason: string }> } = {},
-): void => {
-  describe(`KeyRing: ${name}`, () => {
-    for (const { number, test, proof } of guarantees) {
-      const skipped = options.skip?.find((skip) => skip.test === number)
-      if (skipped === undefined) it.effect(`${number}. ${test}`, () => Effect.provide(proof, layer))
-      else it.skip(`${number}. ${test} (skipped: ${skipped.reason})`, () => {})
-    }
-  })
-}
+export const suite: Conformance.Suite<KeyRing.KeyRing> = Conformance.suite(port)
 
 /**
- * Proves that the suite bites: on this layer the guarantee with this number must fail, by one of its assertions.
+ * Proves that the suite bites: on this layer the guarantee with this number must fail.
  *
  * @category suites
  * @since 0.1.0
  */
-export const breaks = <E>(name: string, layer: Layer.Layer<KeyRing.KeyRing, E>, number: number): void => {
-  describe(`KeyRing, broken: ${name}`, () => {
-    it.effect(`${number}. fails`, () =>
-      Effect.gen(function* () {
-        const guarantee = guarantees.find((one) => one.number === number)
-        if (guarantee === undefined) return assert.fail(`There is no guarantee ${number}.`)
-        const exit = yield* Effect.exit(Effect.provide(guarantee.proof, layer))
-        if (Exit.isSuccess(exit)) return assert.fail(`guarantee ${number} holds on a layer that breaks it`)
-        assert.strictEqual(nameOf(Cause.squash(exit.cause)), "AssertionError", "it failed, but not by an assertion")
-      }),
-    )
-  })
-}
-
-const nameOf = (error: unknown): string => (error instanceof Error ? error.name : typeof error)
+export const breaks: Conformance.Breaks<KeyRing.KeyRing> = Conformance.breaks(port)

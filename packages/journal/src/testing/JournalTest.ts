@@ -3,14 +3,14 @@
  *
  * @since 0.1.0
  */
-import { assert, describe, it, layer as sharing } from "@effect/vitest"
+import { assert } from "@effect/vitest"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import * as SecureRandom from "effect/crypto/SecureRandom"
 import * as Signature from "effect/crypto/Signature"
+import * as Conformance from "@guildhall/core/testing/Conformance"
 import * as KeyRing from "@guildhall/core/KeyRing"
 import { SignedReceipt } from "@guildhall/core/Receipt"
 import type { RequestId } from "@guildhall/core/Request"
@@ -18,18 +18,6 @@ import { type DirectorySegment, Journal, PAGE_MAX, type UnsealedReceipt } from "
 import * as ReceiptSeal from "../ReceiptSeal.ts"
 import * as ReceiptVerify from "../ReceiptVerify.ts"
 import * as SampleEntry from "./SampleEntry.ts"
-
-/**
- * A guarantee with the program that proves it.
- *
- * @category models
- * @since 0.1.0
- */
-export interface Guarantee {
-  readonly number: number
-  readonly test: string
-  readonly proof: Effect.Effect<void, unknown, Journal>
-}
 
 const Crypto = Signature.layerWebCrypto.pipe(Layer.provide(SecureRandom.layerWebCrypto))
 const SignedJson = Schema.fromJsonString(Schema.toCodecJson(SignedReceipt))
@@ -201,7 +189,7 @@ const noBodies = Effect.gen(function* () {
  * @category constants
  * @since 0.1.0
  */
-export const guarantees: ReadonlyArray<Guarantee> = [
+export const guarantees: ReadonlyArray<Conformance.Guarantee<Conformance.Proof<Journal>>> = [
   {
     number: 1,
     test: "An entry that `append` acknowledged is durable; appending the same id again changes nothing.",
@@ -230,25 +218,15 @@ export const guarantees: ReadonlyArray<Guarantee> = [
   { number: 6, test: "No entry holds a body of a request or of an answer.", proof: noBodies },
 ]
 
+const port: Conformance.Port<Journal> = { name: "Journal", guarantees, clock: "virtual" }
+
 /**
  * Proves a journal. A guarantee that a layer cannot keep is skipped with its reason, which is printed.
  *
  * @category suites
  * @since 0.1.0
  */
-export const suite = <E>(
-  name: string,
-  layer: Layer.Layer<Journal, E>,
-  options: { readonly skip?: ReadonlyArray<{ readonly test: number; readonly reason: string }> } = {},
-): void => {
-  sharing(layer, { timeout: "60 seconds" })(`Journal: ${name}`, (it) => {
-    for (const { number, test, proof } of guarantees) {
-      const skipped = options.skip?.find((skip) => skip.test === number)
-      if (skipped === undefined) it.effect(`${number}. ${test}`, () => proof)
-      else it.skip(`${number}. ${test} (skipped: ${skipped.reason})`, () => {})
-    }
-  })
-}
+export const suite: Conformance.Suite<Journal> = Conformance.suite(port)
 
 /**
  * Proves that the suite bites: on this layer the guarantee with this number must fail.
@@ -256,15 +234,4 @@ export const suite = <E>(
  * @category suites
  * @since 0.1.0
  */
-export const breaks = <E>(name: string, layer: Layer.Layer<Journal, E>, number: number): void => {
-  describe(`Journal, broken: ${name}`, () => {
-    it.effect(`${number}. fails`, () =>
-      Effect.gen(function* () {
-        const guarantee = guarantees.find((one) => one.number === number)
-        if (guarantee === undefined) return assert.fail(`There is no guarantee ${number}.`)
-        const exit = yield* Effect.exit(Effect.provide(guarantee.proof, layer))
-        assert.isTrue(Exit.isFailure(exit), `guarantee ${number} holds on a layer that breaks it`)
-      }),
-    )
-  })
-}
+export const breaks: Conformance.Breaks<Journal> = Conformance.breaks(port)

@@ -4,26 +4,11 @@
  *
  * @since 0.1.0
  */
-import { assert, describe, it, layer as sharing } from "@effect/vitest"
-import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
-import type * as Layer from "effect/Layer"
+import * as Conformance from "@guildhall/core/testing/Conformance"
 import type { Devices } from "../Devices.ts"
 import * as ChangeProofs from "./internal/ChangeProofs.ts"
 import * as MarketProofs from "./internal/MarketProofs.ts"
 import * as MessageProofs from "./internal/MessageProofs.ts"
-
-/**
- * A guarantee with the program that proves it.
- *
- * @category models
- * @since 0.1.0
- */
-export interface Guarantee {
-  readonly number: number
-  readonly test: string
-  readonly proof: Effect.Effect<void, unknown, Devices>
-}
 
 /**
  * What devices guarantee, in the order of the documentation.
@@ -31,7 +16,7 @@ export interface Guarantee {
  * @category constants
  * @since 0.1.0
  */
-export const guarantees: ReadonlyArray<Guarantee> = [
+export const guarantees: ReadonlyArray<Conformance.Guarantee<Conformance.Proof<Devices>>> = [
   {
     number: 1,
     test: "A message is accepted where the device signed exactly it, and answers the device's id.",
@@ -91,25 +76,15 @@ export const guarantees: ReadonlyArray<Guarantee> = [
   },
 ]
 
+const port: Conformance.Port<Devices> = { name: "Devices", guarantees, clock: "virtual" }
+
 /**
  * Proves devices on a layer. A guarantee that a layer cannot keep is skipped with its reason, which is printed.
  *
  * @category suites
  * @since 0.1.0
  */
-export const suite = <E>(
-  name: string,
-  layer: Layer.Layer<Devices, E>,
-  options: { readonly skip?: ReadonlyArray<{ readonly test: number; readonly reason: string }> } = {},
-): void => {
-  sharing(layer, { timeout: "60 seconds" })(`Devices: ${name}`, (it) => {
-    for (const { number, test, proof } of guarantees) {
-      const skipped = options.skip?.find((skip) => skip.test === number)
-      if (skipped === undefined) it.effect(`${number}. ${test}`, () => proof)
-      else it.skip(`${number}. ${test} (skipped: ${skipped.reason})`, () => {})
-    }
-  })
-}
+export const suite: Conformance.Suite<Devices> = Conformance.suite(port)
 
 /**
  * Proves that the suite bites: on this layer the guarantee with this number must fail.
@@ -117,15 +92,4 @@ export const suite = <E>(
  * @category suites
  * @since 0.1.0
  */
-export const breaks = <E>(name: string, layer: Layer.Layer<Devices, E>, number: number): void => {
-  describe(`Devices, broken: ${name}`, () => {
-    it.effect(`${number}. fails`, () =>
-      Effect.gen(function* () {
-        const guarantee = guarantees.find((one) => one.number === number)
-        if (guarantee === undefined) return assert.fail(`There is no guarantee ${number}.`)
-        const exit = yield* Effect.exit(Effect.provide(guarantee.proof, layer))
-        assert.isTrue(Exit.isFailure(exit), `guarantee ${number} holds on a layer that breaks it`)
-      }),
-    )
-  })
-}
+export const breaks: Conformance.Breaks<Devices> = Conformance.breaks(port)

@@ -3,27 +3,14 @@
  *
  * @since 0.1.0
  */
-import { assert, describe, it, layer as sharing } from "@effect/vitest"
+import { assert } from "@effect/vitest"
 import { randomBytes } from "node:crypto"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
-import type * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as TestClock from "effect/testing/TestClock"
+import * as Conformance from "@guildhall/core/testing/Conformance"
 import { KeyId, MemberId } from "@guildhall/core/Member"
 import { CACHE_MS, Members } from "../Members.ts"
-
-/**
- * A guarantee with the program that proves it.
- *
- * @category models
- * @since 0.1.0
- */
-export interface Guarantee {
-  readonly number: number
-  readonly test: string
-  readonly proof: Effect.Effect<void, unknown, Members>
-}
 
 const newId = () => MemberId.make(`mem_${randomBytes(8).toString("hex")}`)
 const newSecret = () => Redacted.make(`sk-${randomBytes(32).toString("base64url")}`)
@@ -136,7 +123,7 @@ const listing = Effect.gen(function* () {
  * @category constants
  * @since 0.1.0
  */
-export const guarantees: ReadonlyArray<Guarantee> = [
+export const guarantees: ReadonlyArray<Conformance.Guarantee<Conformance.Proof<Members>>> = [
   {
     number: 1,
     test: "A member is found by its id; creating an id again answers the member that has it.",
@@ -165,25 +152,15 @@ export const guarantees: ReadonlyArray<Guarantee> = [
   },
 ]
 
+const port: Conformance.Port<Members> = { name: "Members", guarantees, clock: "virtual" }
+
 /**
  * Proves members on a layer. A guarantee that a layer cannot keep is skipped with its reason, which is printed.
  *
  * @category suites
  * @since 0.1.0
  */
-export const suite = <E>(
-  name: string,
-  layer: Layer.Layer<Members, E>,
-  options: { readonly skip?: ReadonlyArray<{ readonly test: number; readonly reason: string }> } = {},
-): void => {
-  sharing(layer, { timeout: "60 seconds" })(`Members: ${name}`, (it) => {
-    for (const { number, test, proof } of guarantees) {
-      const skipped = options.skip?.find((skip) => skip.test === number)
-      if (skipped === undefined) it.effect(`${number}. ${test}`, () => proof)
-      else it.skip(`${number}. ${test} (skipped: ${skipped.reason})`, () => {})
-    }
-  })
-}
+export const suite: Conformance.Suite<Members> = Conformance.suite(port)
 
 /**
  * Proves that the suite bites: on this layer the guarantee with this number must fail.
@@ -191,15 +168,4 @@ export const suite = <E>(
  * @category suites
  * @since 0.1.0
  */
-export const breaks = <E>(name: string, layer: Layer.Layer<Members, E>, number: number): void => {
-  describe(`Members, broken: ${name}`, () => {
-    it.effect(`${number}. fails`, () =>
-      Effect.gen(function* () {
-        const guarantee = guarantees.find((one) => one.number === number)
-        if (guarantee === undefined) return assert.fail(`There is no guarantee ${number}.`)
-        const exit = yield* Effect.exit(Effect.provide(guarantee.proof, layer))
-        assert.isTrue(Exit.isFailure(exit), `guarantee ${number} holds on a layer that breaks it`)
-      }),
-    )
-  })
-}
+export const breaks: Conformance.Breaks<Members> = Conformance.breaks(port)

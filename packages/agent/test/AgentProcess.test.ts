@@ -103,23 +103,23 @@ describe("an agent as a process", () => {
     }).pipe(Effect.scoped),
   )
 
-  it.live("refuses settings that cannot be with one letter and exit code 1", () =>
+  it.live("refuses settings that cannot be with one letter, and exit code 2 where another start cannot help", () =>
     Effect.gen(function* () {
       const market = yield* ScriptedMarket.make()
       const cases = [
-        [["--input-price", "-1"], "whole cents"],
-        [["--output-price", "0.5"], "whole cents"],
-        [["--model", "meta-llama/Llama-3.1-8B-Instruct"], "--name meta-llama/Llama-3.1-8B-Instruct"],
-        [["--model", DEMO, "--public-url", "nowhere"], "--public-url"],
-        [["--backend", "http://127.0.0.1:1"], "does not answer"],
-        [["--model", DEMO, "--key", "sk-wrong"], "GUILDHALL_PROVIDER_KEY"],
+        [["--input-price", "-1"], "whole cents", 1],
+        [["--output-price", "0.5"], "whole cents", 1],
+        [["--model", "meta-llama/Llama-3.1-8B-Instruct"], "--name meta-llama/Llama-3.1-8B-Instruct", 2],
+        [["--model", DEMO, "--public-url", "nowhere"], "--public-url", 2],
+        [["--backend", "http://127.0.0.1:1"], "does not answer", 1],
+        [["--model", DEMO, "--key", "sk-wrong"], "GUILDHALL_PROVIDER_KEY", 1],
       ] as const
       yield* Effect.forEach(
         cases,
-        Effect.fnUntraced(function* ([args, says]) {
+        Effect.fnUntraced(function* ([args, says, code]) {
           const agent = yield* AgentProcess.start(market, args)
           yield* agent.exited
-          assert.strictEqual(agent.exitCode(), 1, agent.output())
+          assert.strictEqual(agent.exitCode(), code, agent.output())
           assert.include(agent.output(), says)
           assert.notInclude(agent.output(), "at file://")
         }),

@@ -3,24 +3,13 @@
  *
  * @since 0.1.0
  */
-import { assert, describe, it, layer as sharing } from "@effect/vitest"
+import { assert } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Layer from "effect/Layer"
+import * as Conformance from "@guildhall/core/testing/Conformance"
 import { Backend, type BackendError } from "../Backend.ts"
 import * as BackendProbe from "./BackendProbe.ts"
-
-/**
- * A guarantee with the program that proves it.
- *
- * @category models
- * @since 0.1.0
- */
-export interface Guarantee {
-  readonly number: number
-  readonly test: string
-  readonly proof: (options: Options) => Effect.Effect<void, unknown, Backend>
-}
 
 /**
  * What a backend may lack. `down` is the same backend where it is not up; a backend that cannot be down has none.
@@ -28,8 +17,7 @@ export interface Guarantee {
  * @category models
  * @since 0.1.0
  */
-export interface Options {
-  readonly skip?: ReadonlyArray<{ readonly test: number; readonly reason: string }>
+export interface Options extends Conformance.Options {
   readonly down?: Layer.Layer<Backend, BackendError>
 }
 
@@ -137,7 +125,7 @@ const refuses = Effect.fnUntraced(function* () {
  * @category constants
  * @since 0.1.0
  */
-export const guarantees: ReadonlyArray<Guarantee> = [
+export const guarantees: ReadonlyArray<Conformance.Guarantee<(options: Options) => Conformance.Proof<Backend>>> = [
   {
     number: 1,
     test: "`describe` names the models that it serves, each with its context length, and fails where the backend is not up.",
@@ -166,21 +154,20 @@ export const guarantees: ReadonlyArray<Guarantee> = [
   },
 ]
 
+const port = (options: Options): Conformance.Port<Backend> => ({
+  name: "Backend",
+  guarantees: guarantees.map((guarantee) => ({ ...guarantee, proof: guarantee.proof(options) })),
+  clock: "real",
+})
+
 /**
  * Declares the tests for a layer. A skip needs a reason, and is printed.
  *
  * @category suites
  * @since 0.1.0
  */
-export const suite = <E>(name: string, layer: Layer.Layer<Backend, E>, options: Options = {}): void => {
-  sharing(layer, { timeout: "60 seconds", excludeTestServices: true })(`Backend: ${name}`, (it) => {
-    for (const { number, test, proof } of guarantees) {
-      const skipped = options.skip?.find((skip) => skip.test === number)
-      if (skipped === undefined) it.effect(`${number}. ${test}`, () => proof(options))
-      else it.skip(`${number}. ${test} (skipped: ${skipped.reason})`, () => {})
-    }
-  })
-}
+export const suite = <E>(name: string, layer: Layer.Layer<Backend, E>, options: Options = {}): void =>
+  Conformance.suite(port(options))(name, layer, options)
 
 /**
  * Proves that the suite bites: on this layer the guarantee with this number must fail.
@@ -188,20 +175,5 @@ export const suite = <E>(name: string, layer: Layer.Layer<Backend, E>, options: 
  * @category suites
  * @since 0.1.0
  */
-export const breaks = <E>(
-  name: string,
-  layer: Layer.Layer<Backend, E>,
-  number: number,
-  options: Options = {},
-): void => {
-  describe(`Backend, broken: ${name}`, () => {
-    it.live(`${number}. fails`, () =>
-      Effect.gen(function* () {
-        const guarantee = guarantees.find((one) => one.number === number)
-        if (guarantee === undefined) return assert.fail(`There is no guarantee ${number}.`)
-        const exit = yield* Effect.exit(Effect.provide(guarantee.proof(options), layer))
-        assert.isTrue(Exit.isFailure(exit), `guarantee ${number} holds on a layer that breaks it`)
-      }),
-    )
-  })
-}
+export const breaks = <E>(name: string, layer: Layer.Layer<Backend, E>, number: number, options: Options = {}): void =>
+  Conformance.breaks(port(options))(name, layer, number)

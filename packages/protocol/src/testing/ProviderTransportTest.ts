@@ -3,30 +3,16 @@
  *
  * @since 0.1.0
  */
-import { assert, describe, it } from "@effect/vitest"
-import * as Cause from "effect/Cause"
+import { assert } from "@effect/vitest"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
-import type * as Layer from "effect/Layer"
+import * as Conformance from "@guildhall/core/testing/Conformance"
 import type { ProviderTransport } from "../ProviderTransport.ts"
 import { ScriptedProvider } from "./ScriptedProvider.ts"
 import * as TransportProbe from "./TransportProbe.ts"
 
 /** What a transport under test comes with. @category models @since 0.1.0 */
 export type UnderTest = ProviderTransport | ScriptedProvider
-
-/**
- * A guarantee with the program that proves it. Programs run in real time: they look at sockets.
- *
- * @category models
- * @since 0.1.0
- */
-export interface Guarantee {
-  readonly number: number
-  readonly test: string
-  readonly proof: Effect.Effect<void, unknown, UnderTest>
-}
 
 const ordered = Effect.gen(function* () {
   const provider = yield* ScriptedProvider
@@ -216,7 +202,7 @@ const sent = Effect.gen(function* () {
  * @category constants
  * @since 0.1.0
  */
-export const guarantees: ReadonlyArray<Guarantee> = [
+export const guarantees: ReadonlyArray<Conformance.Guarantee<Conformance.Proof<UnderTest>>> = [
   {
     number: 1,
     test: "`onStart` comes at most once and before any data; `onEnd` or `onError` comes exactly once, and nothing after it.",
@@ -245,44 +231,20 @@ export const guarantees: ReadonlyArray<Guarantee> = [
   },
 ]
 
+const port: Conformance.Port<UnderTest> = { name: "ProviderTransport", guarantees, clock: "real" }
+
 /**
  * Proves a transport. A guarantee that a layer cannot keep is skipped with its reason, which is printed.
  *
  * @category suites
  * @since 0.1.0
  */
-export const suite = <E>(
-  name: string,
-  layer: Layer.Layer<UnderTest, E>,
-  options: { readonly skip?: ReadonlyArray<{ readonly test: number; readonly reason: string }> } = {},
-): void => {
-  describe(`ProviderTransport: ${name}`, () => {
-    for (const { number, test, proof } of guarantees) {
-      const skipped = options.skip?.find((skip) => skip.test === number)
-      if (skipped === undefined) it.live(`${number}. ${test}`, () => Effect.provide(proof, layer))
-      else it.skip(`${number}. ${test} (skipped: ${skipped.reason})`, () => {})
-    }
-  })
-}
+export const suite: Conformance.Suite<UnderTest> = Conformance.suite(port)
 
 /**
- * Proves that the suite bites: on this layer the guarantee with this number must fail, by one of its assertions.
+ * Proves that the suite bites: on this layer the guarantee with this number must fail.
  *
  * @category suites
  * @since 0.1.0
  */
-export const breaks = <E>(name: string, layer: Layer.Layer<UnderTest, E>, number: number): void => {
-  describe(`ProviderTransport, broken: ${name}`, () => {
-    it.live(`${number}. fails`, () =>
-      Effect.gen(function* () {
-        const guarantee = guarantees.find((one) => one.number === number)
-        if (guarantee === undefined) return assert.fail(`There is no guarantee ${number}.`)
-        const exit = yield* Effect.exit(Effect.provide(guarantee.proof, layer))
-        if (Exit.isSuccess(exit)) return assert.fail(`guarantee ${number} holds on a layer that breaks it`)
-        assert.strictEqual(nameOf(Cause.squash(exit.cause)), "AssertionError", "it failed, but not by an assertion")
-      }),
-    )
-  })
-}
-
-const nameOf = (error: unknown): string => (error instanceof Error ? error.name : typeof error)
+export const breaks: Conformance.Breaks<UnderTest> = Conformance.breaks(port)

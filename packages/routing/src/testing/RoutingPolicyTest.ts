@@ -4,23 +4,14 @@
  *
  * @since 0.1.0
  */
-import { assert, describe, it } from "@effect/vitest"
+import { assert } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Conformance from "@guildhall/core/testing/Conformance"
 import { Directory } from "../Directory.ts"
 import { standard } from "../Filter.ts"
 import type { Candidate, Ranking, RoutingPolicy, RoutingRequest } from "../RoutingPolicy.ts"
 import * as SampleMarket from "./SampleMarket.ts"
-
-/**
- * A guarantee with the program that proves it.
- *
- * @category models
- * @since 0.1.0
- */
-export interface Guarantee {
-  readonly number: number
-  readonly test: string
-  readonly proof: (policy: RoutingPolicy) => void
-}
 
 /**
  * The names from which the suite makes its markets.
@@ -138,7 +129,7 @@ const choosesTheSame = (policy: RoutingPolicy): void => {
  * @category constants
  * @since 0.1.0
  */
-export const guarantees: ReadonlyArray<Guarantee> = [
+export const guarantees: ReadonlyArray<Conformance.Guarantee<(policy: RoutingPolicy) => void>> = [
   {
     number: 1,
     test: "The same request, candidates and seed give the same ranking, and no argument is changed.",
@@ -166,6 +157,13 @@ export const guarantees: ReadonlyArray<Guarantee> = [
   },
 ]
 
+/** A policy is a value, so there is no layer to build. */
+const port = (policy: RoutingPolicy): Conformance.Port<never> => ({
+  name: "RoutingPolicy",
+  guarantees: guarantees.map(({ proof, ...guarantee }) => ({ ...guarantee, proof: Effect.sync(() => proof(policy)) })),
+  clock: "virtual",
+})
+
 /**
  * Proves a policy. A guarantee that a policy cannot keep is skipped with its reason, which is printed.
  *
@@ -181,19 +179,8 @@ export const guarantees: ReadonlyArray<Guarantee> = [
  * @category suites
  * @since 0.1.0
  */
-export const suite = (
-  name: string,
-  policy: RoutingPolicy,
-  options: { readonly skip?: ReadonlyArray<{ readonly test: number; readonly reason: string }> } = {},
-): void => {
-  describe(`RoutingPolicy: ${name}`, () => {
-    for (const { number, test, proof } of guarantees) {
-      const skipped = options.skip?.find((skip) => skip.test === number)
-      if (skipped === undefined) it(`${number}. ${test}`, () => proof(policy))
-      else it.skip(`${number}. ${test} (skipped: ${skipped.reason})`, () => {})
-    }
-  })
-}
+export const suite = (name: string, policy: RoutingPolicy, options: Conformance.Options = {}): void =>
+  Conformance.suite(port(policy))(name, Layer.empty, options)
 
 /**
  * Proves that the suite bites: on this policy the guarantee with this number must fail.
@@ -201,13 +188,5 @@ export const suite = (
  * @category suites
  * @since 0.1.0
  */
-export const breaks = (name: string, policy: RoutingPolicy, number: number): void => {
-  describe(`RoutingPolicy, broken: ${name}`, () => {
-    it(`${number}. fails`, () => {
-      const guarantee = guarantees.find((one) => one.number === number)
-      if (guarantee === undefined) return assert.fail(`There is no guarantee ${number}.`)
-      // An assertion that fails, or a write to a frozen argument.
-      assert.throws(() => guarantee.proof(policy), /step \d+|read only|not extensible|object is not/)
-    })
-  })
-}
+export const breaks = (name: string, policy: RoutingPolicy, number: number): void =>
+  Conformance.breaks(port(policy))(name, Layer.empty, number)

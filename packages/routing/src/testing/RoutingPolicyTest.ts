@@ -56,17 +56,20 @@ const walk = (start: (directory: Directory) => (step: Step) => void): void => {
 
 const visitAll = (visit: (step: Step) => void): void => walk(() => visit)
 
-const frozen = ({ model, contextTokens, tried }: RoutingRequest): RoutingRequest =>
-  Object.freeze({ model, contextTokens, tried: Object.freeze([...tried]) })
+/** Copies that can be changed: whether they were is what the proof looks at. */
+const loose = ({ request, candidates }: Step) => ({
+  request: { ...request, tried: [...request.tried] },
+  candidates: candidates.map(({ instance, inFlight }): Candidate => ({ instance: { ...instance }, inFlight })),
+})
 
 const repeats = (policy: RoutingPolicy): void =>
-  visitAll(({ request, seed, candidates, where }) => {
-    const given = frozen(request)
-    const before = JSON.stringify([given, candidates], amounts)
-    const first = policy.rank(given, Object.freeze([...candidates]), seed)
-    const second = policy.rank(frozen(request), candidates.map(copied), seed)
-    assert.deepStrictEqual(second, first, where)
-    assert.strictEqual(JSON.stringify([given, candidates], amounts), before, where)
+  visitAll((step) => {
+    const given = loose(step)
+    const before = JSON.stringify(given, amounts)
+    const first = policy.rank(given.request, given.candidates, step.seed)
+    assert.strictEqual(JSON.stringify(given, amounts), before, step.where)
+    const again = loose(step)
+    assert.deepStrictEqual(policy.rank(again.request, again.candidates, step.seed), first, step.where)
   })
 
 const amounts = (_: string, value: unknown): unknown => (typeof value === "bigint" ? `${value}` : value)

@@ -7,6 +7,7 @@
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
+import type { ProviderExchange } from "@guildhall/protocol/ProviderExchange"
 import {
   type Dispatch,
   type ProviderRequest,
@@ -16,34 +17,14 @@ import {
 } from "@guildhall/protocol/ProviderTransport"
 
 /**
- * One request as a provider in memory sees it, and what it can do with it. `data` answers false once the gateway asked
- * for a pause: what is given nevertheless is kept, and `onDrain` tells when it is gone.
- *
- * @category models
- * @since 0.1.0
- */
-export interface MemoryExchange {
-  readonly method: ProviderRequest["method"]
-  readonly path: string
-  readonly headers: Readonly<Record<string, string>>
-  readonly body: Uint8Array
-  readonly start: (status: number, headers: Readonly<Record<string, string>>) => void
-  readonly data: (chunk: Uint8Array) => boolean
-  readonly end: () => void
-  readonly close: () => void
-  readonly onDrain: (listener: () => void) => void
-  readonly onClosed: (listener: () => void) => void
-}
-
-/**
  * A provider: it is called with each request.
  *
  * @category models
  * @since 0.1.0
  */
-export type MemoryProvider = (exchange: MemoryExchange) => void
+export type MemoryProvider = (exchange: ProviderExchange) => void
 
-class Exchange implements Dispatch, MemoryExchange {
+class Exchange implements Dispatch, ProviderExchange {
   readonly method: ProviderRequest["method"]
   readonly path: string
   readonly headers: Readonly<Record<string, string>>

@@ -8,27 +8,7 @@ import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type { Instance } from "@guildhall/core/Instance"
-
-/**
- * One request as it reached the provider, and what the provider can do with it. `data` answers false when the
- * provider's side is full; `onDrain` tells when there is room again, `onClosed` that the gateway closed the exchange.
- * `close` breaks the connection off.
- *
- * @category models
- * @since 0.1.0
- */
-export interface Exchange {
-  readonly method: string
-  readonly path: string
-  readonly headers: Readonly<Record<string, string>>
-  readonly body: Uint8Array
-  readonly start: (status: number, headers: Readonly<Record<string, string>>) => void
-  readonly data: (chunk: Uint8Array) => boolean
-  readonly end: () => void
-  readonly close: () => void
-  readonly onDrain: (listener: () => void) => void
-  readonly onClosed: (listener: () => void) => void
-}
+import type { ProviderExchange } from "../ProviderExchange.ts"
 
 /**
  * What a provider does with each request.
@@ -36,7 +16,7 @@ export interface Exchange {
  * @category models
  * @since 0.1.0
  */
-export type Script = (exchange: Exchange) => void
+export type Script = (exchange: ProviderExchange) => void
 
 /**
  * The service. `serve` starts a provider and answers an instance that reaches it; `unreachable` is one that nothing can

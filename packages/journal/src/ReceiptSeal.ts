@@ -6,6 +6,7 @@
 import { createHash } from "node:crypto"
 import * as Effect from "effect/Effect"
 import { KeyRing, KeyRingError, type PublishedKey } from "@guildhall/core/KeyRing"
+import * as Merkle from "@guildhall/core/Merkle"
 import * as Receipt from "@guildhall/core/Receipt"
 import type { UnsealedReceipt } from "./Journal.ts"
 
@@ -20,32 +21,8 @@ export interface Sealed {
   readonly receipts: ReadonlyArray<{ readonly entryId: string; readonly signed: Receipt.SignedReceipt }>
 }
 
-interface Tree {
-  readonly root: Buffer
-  /** For each leaf, its path from the sibling upwards, in hexadecimal. */
-  readonly paths: ReadonlyArray<ReadonlyArray<string>>
-}
-
-const sha256 = (prefix: number, ...parts: ReadonlyArray<Uint8Array>): Buffer =>
-  parts.reduce((hash, part) => hash.update(part), createHash("sha256").update(Uint8Array.of(prefix))).digest()
-
-/**
- * The tree of `Merkle` with all of its paths in one go: two hashes for a leaf, where asking for one path after the
- * other would hash the whole batch again for each.
- */
-const tree = (leaves: ReadonlyArray<Uint8Array>): Tree => {
-  const [only] = leaves
-  if (only === undefined) return { root: createHash("sha256").digest(), paths: [] }
-  if (leaves.length === 1) return { root: sha256(0, only), paths: [[]] }
-  const point = 2 ** Math.floor(Math.log2(leaves.length - 1))
-  const left = tree(leaves.slice(0, point))
-  const right = tree(leaves.slice(point))
-  const [below, beside] = [left.root.toString("hex"), right.root.toString("hex")]
-  return {
-    root: sha256(1, left.root, right.root),
-    paths: [...left.paths.map((path) => [...path, beside]), ...right.paths.map((path) => [...path, below])],
-  }
-}
+const sha256 = (bytes: Uint8Array): Uint8Array => createHash("sha256").update(bytes).digest()
+const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex")
 
 const signingKey = (keys: ReadonlyArray<PublishedKey>) =>
   keys.findLast((key) => key.purpose === "receipt" && key.validUntilMs === undefined)
@@ -63,11 +40,14 @@ export const seal = Effect.fn("ReceiptSeal.seal")(function* (
   options: { readonly market: string; readonly batchId: string; readonly nowMs: number },
 ): Effect.fn.Return<Sealed, KeyRingError, KeyRing> {
   const ring = yield* KeyRing
-  const { root, paths } = tree(receipts.map(({ receipt }) => Receipt.bytes(receipt)))
+  const { root, paths } = Merkle.tree(
+    sha256,
+    receipts.map(({ receipt }) => Receipt.bytes(receipt)),
+  )
   const content = {
     batchId: options.batchId,
     market: options.market,
-    root: root.toString("hex"),
+    root: hex(root),
     size: receipts.length,
   }
 
@@ -87,7 +67,7 @@ export const seal = Effect.fn("ReceiptSeal.seal")(function* (
     batch,
     receipts: receipts.map(({ entryId, receipt, salts }, index) => ({
       entryId,
-      signed: { receipt, salts, index, path: paths[index] ?? [], batch },
+      signed: { receipt, salts, index, path: (paths[index] ?? []).map(hex), batch },
     })),
   }
 })

@@ -18,8 +18,8 @@ const node = [process.execPath, "--conditions=@guildhall/source"] as const
 
 /** What a test may change of the market `local`: quick times, so that nothing waits for a minute. */
 export const quick = {
-  heartbeat: { intervalMs: 500, missesMax: 2, checkMs: 500 },
-  hold: { lifeMs: 2_000, renewMs: 500 },
+  heartbeat: { intervalMs: 500, missesMax: 6, checkMs: 500 },
+  hold: { lifeMs: 4_000, renewMs: 1_000 },
   receipts: { batchMs: 100, batchSize: 512 },
   limits: { ...local.limits, requestsPerMinute: 1_000_000 },
 } as const

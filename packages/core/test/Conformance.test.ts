@@ -30,10 +30,16 @@ const rising = Layer.sync(Counter, () => {
   return Counter.of({ next: Effect.sync(() => ++count) })
 })
 
+/** It falls below what it was. */
+const falling = Layer.sync(Counter, () => {
+  let count = 0
+  return Counter.of({ next: Effect.sync(() => --count) })
+})
+
 Conformance.suite(port)("in memory", rising, { skip: [{ test: 4, reason: "it is a counter" }] })
 Conformance.suite({ ...port, clock: "real", guarantees: port.guarantees.slice(0, 1) })("in real time", rising)
 Conformance.breaks(port)("it stands still", counter(Effect.succeed(7)), 1)
-Conformance.breaks({ ...port, clock: "real" })("it refuses", counter(Effect.fail(new Refused())), 1)
+Conformance.breaks({ ...port, clock: "real" })("it falls", falling, 1)
 
 describe("Conformance", () => {
   it("refuses a skip of nothing, a skip without a reason, and to break what is no guarantee", () => {
@@ -44,18 +50,33 @@ describe("Conformance", () => {
     assert.throws(() => Conformance.breaks(port)("never registered", rising, 3), "There is no guarantee 3.")
   })
 
-  it.effect("takes an assertion and an error of the port for a failure, and nothing else", () =>
+  it.effect("takes an assertion for a failure, and nothing else", () =>
     Effect.gen(function* () {
       const verdict = (layer: Layer.Layer<Counter, string>, proof: Conformance.Proof<Counter> = rises) =>
         Effect.map(Effect.exit(Conformance.fails(proof, layer)), (exit) =>
           Exit.isSuccess(exit) ? "fails" : String(exit.cause),
         )
       assert.strictEqual(yield* verdict(counter(Effect.succeed(7))), "fails")
-      assert.strictEqual(yield* verdict(counter(Effect.fail(new Refused()))), "fails")
       assert.include(yield* verdict(rising), "The guarantee holds")
       assert.include(yield* verdict(Layer.effect(Counter, Effect.fail("no database"))), "The layer cannot be built.")
-      assert.include(yield* verdict(counter(Effect.die(new TypeError("not a function")))), "It broke down")
-      assert.include(yield* verdict(counter(Effect.interrupt)), "It broke down")
+      assert.include(
+        yield* verdict(counter(Effect.die(new TypeError("not a function")))),
+        "It failed, but not by an assertion.",
+      )
+      assert.include(yield* verdict(counter(Effect.fail(new Refused()))), "It failed, but not by an assertion.")
+      assert.include(yield* verdict(counter(Effect.interrupt)), "It failed, but not by an assertion.")
+    }),
+  )
+
+  it.effect("looks at refusals and answers by assertions", () =>
+    Effect.gen(function* () {
+      const refusal = Effect.fail(new Refused())
+      assert.instanceOf(yield* Conformance.refused(refusal), Refused)
+      assert.strictEqual(yield* Conformance.answered(Effect.succeed(7)), 7)
+      const answers = Conformance.fails(Effect.asVoid(Conformance.refused(Effect.succeed(7), "at noon")), Layer.empty)
+      assert.isTrue(Exit.isSuccess(yield* Effect.exit(answers)))
+      const refuses = Conformance.fails(Effect.asVoid(Conformance.answered(refusal)), Layer.empty)
+      assert.isTrue(Exit.isSuccess(yield* Effect.exit(refuses)))
     }),
   )
 })

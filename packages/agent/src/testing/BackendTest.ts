@@ -63,7 +63,7 @@ const answers = Effect.fnUntraced(function* () {
   const streamed = yield* BackendProbe.send(
     yield* chat({ max_tokens: 8, stream: true, stream_options: { include_usage: true } }),
   )
-  const chunks = yield* BackendProbe.chunks(streamed)
+  const chunks = yield* Conformance.answered(BackendProbe.chunks(streamed))
   assert.strictEqual(chunks.at(-1)?.usage?.prompt_tokens, answer.usage.prompt_tokens)
 })
 
@@ -74,7 +74,7 @@ const streams = Effect.fnUntraced(function* () {
     )
     assert.strictEqual(answer.status, 200)
     assert.isTrue(answer.headers["content-type"]?.startsWith("text/event-stream"))
-    const chunks = yield* BackendProbe.chunks(answer)
+    const chunks = yield* Conformance.answered(BackendProbe.chunks(answer))
     assert.strictEqual(chunks[0]?.choices[0]?.delta.role, "assistant")
     const reasons = chunks.flatMap((chunk, at) => (typeof chunk.choices[0]?.finish_reason === "string" ? [at] : []))
     assert.lengthOf(reasons, 1, "there is not exactly one finish_reason")

@@ -42,7 +42,9 @@ import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 
 /**
- * A program that ends well on what keeps a guarantee, and fails by an assertion or with an error on what does not.
+ * A program that ends well on what keeps a guarantee, and fails by one of its assertions on what does not. Any other error
+ * is an accident, so a proof looks at refusals with {@link refused} and at what may be refused wrongly with
+ * {@link answered}.
  *
  * @category models
  * @since 0.1.0
@@ -159,8 +161,8 @@ export const breaks =
   }
 
 /**
- * Asserts that a proof fails on a layer, by an assertion or with an error of the port. A layer that cannot be built, a
- * service that is missing, or a program that breaks down has proved nothing.
+ * Asserts that a proof fails on a layer, and by an assertion. A layer that cannot be built, a service that is missing, a
+ * set-up that is refused, or a program that breaks down has proved nothing.
  *
  * @category assertions
  * @since 0.1.0
@@ -173,10 +175,31 @@ export const fails = <R, E>(proof: Proof<R>, layer: Layer.Layer<R, E>): Effect.E
       const exit = yield* Effect.exit(Effect.provide(proof, built.value))
       if (Exit.isSuccess(exit)) return assert.fail("The guarantee holds on a layer that breaks it.")
       if (exit.cause.reasons.some(isVerdict)) return
-      assert.fail(`It broke down, which is no assertion and no error of the port.\n${Cause.pretty(exit.cause)}`)
+      assert.fail(`It failed, but not by an assertion.\n${Cause.pretty(exit.cause)}`)
     }),
   )
 
 const isVerdict = (reason: Cause.Reason<unknown>): boolean =>
-  Cause.isFailReason(reason) ||
-  (Cause.isDieReason(reason) && reason.defect instanceof Error && reason.defect.name === "AssertionError")
+  Cause.isDieReason(reason) && reason.defect instanceof Error && reason.defect.name === "AssertionError"
+
+/**
+ * Asserts that an operation is refused, and answers its error. Use it in a proof where `Effect.flip` would fail with
+ * whatever the operation answered.
+ *
+ * @category assertions
+ * @since 0.1.0
+ */
+export const refused = <A, E, R>(effect: Effect.Effect<A, E, R>, where = ""): Effect.Effect<E, never, R> =>
+  Effect.flip(effect).pipe(Effect.catch(() => Effect.sync(() => assert.fail(`it was not refused ${where}`.trimEnd()))))
+
+/**
+ * Asserts that an operation is not refused, and answers what it answers. Use it in a proof where answering is what the
+ * port guarantees.
+ *
+ * @category assertions
+ * @since 0.1.0
+ */
+export const answered = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, never, R> =>
+  Effect.catch(effect, (error) =>
+    Effect.sync((): A => assert.fail(`it was refused: ${error instanceof Error ? error.message : String(error)}`)),
+  )

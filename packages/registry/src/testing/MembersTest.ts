@@ -25,7 +25,7 @@ const creating = Effect.gen(function* () {
   assert.deepStrictEqual({ ...named, createdAtMs: 0 }, { id, name: "Grace", createdAtMs: 0 })
   assert.deepStrictEqual(yield* members.create({ id, name: "Mallory" }), named)
   assert.isUndefined(yield* members.find(newId()))
-  const nameless = yield* Effect.flip(members.create({ name: "" }))
+  const nameless = yield* Conformance.refused(members.create({ name: "" }))
   assert.strictEqual(nameless.code, "invalid_request")
 })
 
@@ -33,13 +33,14 @@ const issuing = Effect.gen(function* () {
   const members = yield* Members
   const member = yield* members.create({ name: "Ada" })
   const first = yield* members.issueKey({ memberId: member.id, ...terms })
-  const second = yield* members.issueKey({ memberId: member.id, ...terms, role: "operator", dataCollection: "allow" })
+  const operator = { ...terms, role: "operator", dataCollection: "allow" } as const
+  const second = yield* Conformance.answered(members.issueKey({ memberId: member.id, ...operator }))
   assert.match(Redacted.value(first.secret), /^sk-[A-Za-z0-9_-]{43}$/)
   assert.notStrictEqual(Redacted.value(first.secret), Redacted.value(second.secret))
   assert.deepStrictEqual(yield* members.authenticate(first.secret), first.key)
   assert.deepStrictEqual(yield* members.authenticate(second.secret), second.key)
   assert.deepStrictEqual(yield* members.authenticate(second.secret), second.key)
-  const unknown = yield* Effect.flip(members.issueKey({ memberId: newId(), ...terms }))
+  const unknown = yield* Conformance.refused(members.issueKey({ memberId: newId(), ...terms }))
   assert.strictEqual(unknown.code, "not_found")
 })
 
@@ -76,14 +77,16 @@ const given = Effect.gen(function* () {
   const again = yield* members.issueKey({ memberId: member.id, ...terms, secret })
   assert.deepStrictEqual(again.key, first.key)
   assert.lengthOf(yield* members.keys(member.id), 1)
-  const theirs = yield* Effect.flip(members.issueKey({ memberId: other.id, ...terms, secret }))
+  const theirs = yield* Conformance.refused(members.issueKey({ memberId: other.id, ...terms, secret }))
   assert.strictEqual(theirs.code, "idempotency_conflict")
-  const more = yield* Effect.flip(members.issueKey({ memberId: member.id, ...terms, role: "operator", secret }))
+  const more = yield* Conformance.refused(members.issueKey({ memberId: member.id, ...terms, role: "operator", secret }))
   assert.strictEqual(more.code, "idempotency_conflict")
-  const weak = yield* Effect.flip(members.issueKey({ memberId: member.id, ...terms, secret: Redacted.make("sk-1") }))
+  const weak = yield* Conformance.refused(
+    members.issueKey({ memberId: member.id, ...terms, secret: Redacted.make("sk-1") }),
+  )
   assert.strictEqual(weak.code, "invalid_request")
   yield* members.revokeKey(first.key.id)
-  const revived = yield* Effect.flip(members.issueKey({ memberId: member.id, ...terms, secret }))
+  const revived = yield* Conformance.refused(members.issueKey({ memberId: member.id, ...terms, secret }))
   assert.strictEqual(revived.code, "idempotency_conflict")
 })
 
@@ -99,7 +102,7 @@ const revoking = Effect.gen(function* () {
   yield* TestClock.adjust(CACHE_MS)
   assert.isUndefined(yield* members.authenticate(secret))
   assert.deepStrictEqual(yield* members.revokeKey(key.id), revoked)
-  const unknown = yield* Effect.flip(members.revokeKey(KeyId.make(`key_${randomBytes(8).toString("hex")}`)))
+  const unknown = yield* Conformance.refused(members.revokeKey(KeyId.make(`key_${randomBytes(8).toString("hex")}`)))
   assert.strictEqual(unknown.code, "not_found")
 })
 

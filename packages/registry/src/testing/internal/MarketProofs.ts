@@ -3,6 +3,7 @@ import { assert } from "@effect/vitest"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as TestClock from "effect/testing/TestClock"
+import * as Conformance from "@guildhall/core/testing/Conformance"
 import type { InstanceId } from "@guildhall/core/Instance"
 import { ModelId } from "@guildhall/core/Model"
 import { perMillionCents } from "@guildhall/core/PriceSheet"
@@ -37,11 +38,11 @@ export const registering = Effect.gen(function* () {
   const before = yield* version
   yield* devices.register(device.registration({ price, endpointUrl: "https://other.example.com/v1/" }))
   assert.strictEqual(yield* version, before)
-  const none = yield* Effect.flip(devices.register(device.registration({ concurrency: 0 })))
+  const none = yield* Conformance.refused(devices.register(device.registration({ concurrency: 0 })))
   assert.strictEqual(none.code, "invalid_request")
   const [line] = price
   if (line === undefined) return assert.fail("the sheet is empty")
-  const twice = yield* Effect.flip(devices.register(device.registration({ price: [line, line] })))
+  const twice = yield* Conformance.refused(devices.register(device.registration({ price: [line, line] })))
   assert.strictEqual(twice.code, "invalid_price")
 })
 
@@ -50,10 +51,10 @@ export const owning = Effect.gen(function* () {
   const device = SampleDevice.make()
   const { instance } = yield* devices.register(device.registration())
   const memberId = SampleDevice.member()
-  const theirs = yield* Effect.flip(devices.register(device.registration({ memberId })))
+  const theirs = yield* Conformance.refused(devices.register(device.registration({ memberId })))
   assert.strictEqual(theirs.code, "insufficient_role")
   yield* devices.deregister(instance.id, instance.memberId)
-  const still = yield* Effect.flip(devices.register(device.registration({ memberId })))
+  const still = yield* Conformance.refused(devices.register(device.registration({ memberId })))
   assert.strictEqual(still.code, "insufficient_role")
 })
 
@@ -70,7 +71,7 @@ export const endpoints = Effect.gen(function* () {
     "http://127.1",
     "http://[::ffff:169.254.169.254]/latest/meta-data",
   ]) {
-    const error = yield* Effect.flip(devices.register(device.registration({ endpointUrl })))
+    const error = yield* Conformance.refused(devices.register(device.registration({ endpointUrl })))
     assert.strictEqual(error.code, "invalid_endpoint", endpointUrl)
   }
 })
@@ -105,20 +106,20 @@ export const ownBeats = Effect.gen(function* () {
     { id: theirs.instance.id, state: "draining" },
     { id: mine.instance.id, state: "draining" },
   ] as const
-  assert.strictEqual((yield* Effect.flip(devices.beat(mine.device.id, both))).code, "not_found")
+  assert.strictEqual((yield* Conformance.refused(devices.beat(mine.device.id, both))).code, "not_found")
   assert.strictEqual(yield* stateOf(theirs.instance.id), "online")
   assert.strictEqual(yield* stateOf(mine.instance.id), "draining")
   yield* devices.deregister(mine.instance.id, mine.instance.memberId)
-  const gone = yield* Effect.flip(devices.beat(mine.device.id, [{ id: mine.instance.id, state: "serving" }]))
+  const gone = yield* Conformance.refused(devices.beat(mine.device.id, [{ id: mine.instance.id, state: "serving" }]))
   assert.strictEqual(gone.code, "not_found")
   assert.isUndefined(yield* stateOf(mine.instance.id))
-  assert.strictEqual((yield* Effect.flip(devices.setState(mine.instance.id, "online"))).code, "not_found")
+  assert.strictEqual((yield* Conformance.refused(devices.setState(mine.instance.id, "online"))).code, "not_found")
 })
 
 export const leaving = Effect.gen(function* () {
   const devices = yield* Devices
   const { instance } = yield* devices.register(SampleDevice.make().registration())
-  const theirs = yield* Effect.flip(devices.deregister(instance.id, SampleDevice.member()))
+  const theirs = yield* Conformance.refused(devices.deregister(instance.id, SampleDevice.member()))
   assert.strictEqual(theirs.code, "insufficient_role")
   assert.strictEqual(yield* stateOf(instance.id), "online")
   yield* devices.deregister(instance.id, instance.memberId)
@@ -139,8 +140,8 @@ export const revoking = Effect.gen(function* () {
   ])
   const issuedAtMs = yield* Clock.currentTimeMillis
   assert.strictEqual(yield* refusal(device.sign({ issuedAtMs, sequence: 10 })), "device_revoked")
-  const back = yield* Effect.flip(devices.register(device.registration()))
+  const back = yield* Conformance.refused(devices.register(device.registration()))
   assert.strictEqual(back.code, "device_revoked")
   const beat = devices.beat(registered.device.id, [{ id: registered.instance.id, state: "serving" }])
-  assert.strictEqual((yield* Effect.flip(beat)).code, "device_revoked")
+  assert.strictEqual((yield* Conformance.refused(beat)).code, "device_revoked")
 })

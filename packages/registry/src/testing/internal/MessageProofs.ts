@@ -4,12 +4,13 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as TestClock from "effect/testing/TestClock"
+import * as Conformance from "@guildhall/core/testing/Conformance"
 import { Devices, type SignedMessage } from "../../Devices.ts"
 import * as SampleDevice from "../SampleDevice.ts"
 
 /** The code with which a message is refused. */
 export const refusal = (message: SignedMessage) =>
-  Devices.use((devices) => Effect.map(Effect.flip(devices.authenticate(message)), (error) => error.code))
+  Devices.use((devices) => Effect.map(Conformance.refused(devices.authenticate(message)), (error) => error.code))
 
 export const exact = Effect.gen(function* () {
   const devices = yield* Devices

@@ -6,7 +6,7 @@
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Metric from "effect/Metric"
-import type { Instance, InstanceId } from "@guildhall/core/Instance"
+import type { Instance } from "@guildhall/core/Instance"
 import { ProviderTransport } from "@guildhall/protocol/ProviderTransport"
 
 const checks = Metric.counter("guildhall_health_checks", {
@@ -78,8 +78,8 @@ export const check = Effect.fnUntraced(function* (instance: Instance) {
  * @since 0.1.0
  */
 export const checkAll = Effect.fn("HealthChecks.checkAll")(
-  (instances: ReadonlyArray<Instance>, tell: (id: InstanceId, check: Check) => void) =>
-    Effect.forEach(instances, (instance) => Effect.map(check(instance), (found) => tell(instance.id, found)), {
+  (instances: ReadonlyArray<Instance>, tell: (instance: Instance, check: Check) => void) =>
+    Effect.forEach(instances, (instance) => Effect.map(check(instance), (found) => tell(instance, found)), {
       concurrency: CONCURRENT,
       discard: true,
     }),

@@ -8,7 +8,7 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Metric from "effect/Metric"
-import type { InstanceId, InstanceState } from "@guildhall/core/Instance"
+import type { Instance, InstanceId, InstanceState } from "@guildhall/core/Instance"
 import type { MarketDefinition } from "@guildhall/core/MarketDefinition"
 import { ProviderTransport } from "@guildhall/protocol/ProviderTransport"
 import { Devices, type ListedInstance } from "@guildhall/registry/Devices"
@@ -74,11 +74,23 @@ const changes = Metric.counter("guildhall_instance_state_changes", {
   description: "Changes of instances' states by the steward, by the new state.",
 })
 
+const addressOf = (reach: Instance["reach"]): string => (reach._tag === "Endpoint" ? reach.url : reach._tag)
+
 /** What a gateway remembers of instances between two rounds. */
 class Memory {
-  readonly checks = new Map<InstanceId, HealthChecks.Check>()
+  readonly #checks = new Map<InstanceId, { readonly at: string; readonly check: HealthChecks.Check }>()
   /** The beat with which a device said that it drains: a check that fails must not make us forget it. */
   readonly #drainingSinceMs = new Map<InstanceId, number>()
+
+  /** The last check of where the instance is now: one of an address that it has left, as after a restart, says nothing. */
+  check({ id, reach }: Instance): HealthChecks.Check | undefined {
+    const last = this.#checks.get(id)
+    return last?.at === addressOf(reach) ? last.check : undefined
+  }
+
+  checked({ id, reach }: Instance, check: HealthChecks.Check): void {
+    this.#checks.set(id, { at: addressOf(reach), check })
+  }
 
   isDraining({ instance, lastBeatAtMs }: ListedInstance): boolean {
     if (instance.state === "draining") this.#drainingSinceMs.set(instance.id, lastBeatAtMs)
@@ -88,7 +100,7 @@ class Memory {
   /** Forgets the instances that have left the market. */
   keep(listed: ReadonlyArray<ListedInstance>): void {
     const ids = new Set(listed.map(({ instance }) => instance.id))
-    for (const known of [this.checks, this.#drainingSinceMs]) {
+    for (const known of [this.#checks, this.#drainingSinceMs]) {
       for (const id of known.keys()) if (!ids.has(id)) known.delete(id)
     }
   }
@@ -110,7 +122,7 @@ export const make = Effect.fnUntraced(function* (heartbeat: MarketDefinition["he
   const settle = Effect.fnUntraced(function* (listed: ListedInstance) {
     const { instance, lastBeatAtMs } = listed
     const nowMs = yield* Clock.currentTimeMillis
-    const check = memory.checks.get(instance.id)
+    const check = memory.check(instance)
     const state = judge({ isDraining: memory.isDraining(listed), lastBeatAtMs, check, nowMs }, heartbeat)
     if (state === instance.state) return
     yield* devices.setState(instance.id, state)
@@ -139,11 +151,11 @@ export const make = Effect.fnUntraced(function* (heartbeat: MarketDefinition["he
     const due = (yield* devices.instances).filter(
       ({ instance, lastBeatAtMs }) =>
         transport.capabilities.reaches.includes(instance.reach._tag) &&
-        isDue({ lastBeatAtMs, check: memory.checks.get(instance.id), nowMs }, heartbeat),
+        isDue({ lastBeatAtMs, check: memory.check(instance), nowMs }, heartbeat),
     )
     yield* HealthChecks.checkAll(
       due.map(({ instance }) => instance),
-      (id, check) => memory.checks.set(id, check),
+      (instance, check) => memory.checked(instance, check),
     ).pipe(Effect.provideService(ProviderTransport, transport))
   }).pipe(Effect.withSpan("Liveness.checkDue"))
 

@@ -160,6 +160,33 @@ describe("an instance", () => {
   )
 })
 
+describe("an instance that was away", () => {
+  it.effect("is online from its registration at another address on, whatever was found at the old one", () =>
+    withMarket(({ transport }) =>
+      Effect.gen(function* () {
+        const devices = yield* Devices.Devices
+        const sample = SampleDevice.make()
+        const { instance } = yield* devices.register(sample.registration())
+        const state = Effect.map(
+          devices.instances,
+          (listed) => listed.find((one) => one.instance.id === instance.id)?.instance.state,
+        )
+        transport.behaviours.set(instance.id, "unreachable")
+        yield* TestClock.adjust("30 seconds")
+        assert.strictEqual(yield* state, "offline")
+        // While the next check waits for an answer, only the old address's failure is known.
+        transport.behaviours.set(instance.id, "hangs")
+        yield* devices.register(sample.registration({ endpointUrl: "https://gpu.example.com:9443" }))
+        yield* TestClock.adjust("16 seconds")
+        assert.strictEqual(yield* state, "online")
+        // The check of the new address counts.
+        yield* TestClock.adjust("30 seconds")
+        assert.strictEqual(yield* state, "offline")
+      }),
+    ),
+  )
+})
+
 describe("the loop", () => {
   it.effect(
     "takes silent instances out although many dead ones are being checked, and checks a bounded number at a time",

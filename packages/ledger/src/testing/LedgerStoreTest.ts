@@ -3,35 +3,21 @@
  *
  * @since 0.1.0
  */
-import { assert, describe, it, layer as sharing } from "@effect/vitest"
-import * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
+import * as Conformance from "@guildhall/core/testing/Conformance"
 import type { LedgerStore } from "../LedgerStore.ts"
 import * as Holds from "./internal/Holds.ts"
 import * as Postings from "./internal/Postings.ts"
-import * as Proof from "./internal/Proof.ts"
 import * as ReadBack from "./internal/ReadBack.ts"
 import type { Pass } from "./internal/Trial.ts"
 
 /**
- * A guarantee with the program that proves it. `pass` lets the store's own time pass.
- *
- * @category models
- * @since 0.1.0
- */
-export interface Guarantee {
-  readonly number: number
-  readonly test: string
-  readonly proof: (pass: Pass) => Effect.Effect<void, unknown, LedgerStore>
-}
-
-/**
- * What a ledger's store guarantees, in the order of the port's documentation.
+ * What a ledger's store guarantees, each with its proof, which is told how to let the store's time pass; in the order of the port's documentation.
  *
  * @category constants
  * @since 0.1.0
  */
-export const guarantees: ReadonlyArray<Guarantee> = [
+export const guarantees: ReadonlyArray<Conformance.Guarantee<(pass: Pass) => Conformance.Proof<LedgerStore>>> = [
   {
     number: 1,
     test: "A command with a key that was used before gives the first outcome again if it is the same command, and a `Conflict` if not.",
@@ -96,10 +82,15 @@ export const guarantees: ReadonlyArray<Guarantee> = [
  * @category models
  * @since 0.1.0
  */
-export interface Options {
+export interface Options extends Conformance.Options {
   readonly pass: Pass
-  readonly skip?: ReadonlyArray<{ readonly test: number; readonly reason: string }>
 }
+
+const port = ({ pass }: Pick<Options, "pass">): Conformance.Port<LedgerStore> => ({
+  name: "LedgerStore",
+  guarantees: guarantees.map((guarantee) => ({ ...guarantee, proof: guarantee.proof(pass) })),
+  clock: "virtual",
+})
 
 /**
  * Proves a store. A guarantee that a layer cannot keep is skipped with its reason, which is printed.
@@ -107,15 +98,8 @@ export interface Options {
  * @category suites
  * @since 0.1.0
  */
-export const suite = <E>(name: string, layer: Layer.Layer<LedgerStore, E>, options: Options): void => {
-  sharing(layer, { timeout: "60 seconds" })(`LedgerStore: ${name}`, (it) => {
-    for (const { number, test, proof } of guarantees) {
-      const skipped = options.skip?.find((skip) => skip.test === number)
-      if (skipped === undefined) it.effect(`${number}. ${test}`, () => proof(options.pass))
-      else it.skip(`${number}. ${test} (skipped: ${skipped.reason})`, () => {})
-    }
-  })
-}
+export const suite = <E>(name: string, layer: Layer.Layer<LedgerStore, E>, options: Options): void =>
+  Conformance.suite(port(options))(name, layer, options)
 
 /**
  * Proves that the suite bites: on this layer the guarantee with this number must fail, by one of its assertions.
@@ -128,14 +112,4 @@ export const breaks = <E>(
   layer: Layer.Layer<LedgerStore, E>,
   number: number,
   options: Pick<Options, "pass">,
-): void => {
-  describe(`LedgerStore, broken: ${name}`, () => {
-    it.effect(`${number}. fails`, () =>
-      Effect.gen(function* () {
-        const guarantee = guarantees.find((one) => one.number === number)
-        if (guarantee === undefined) return assert.fail(`There is no guarantee ${number}.`)
-        yield* Proof.mustFail(Effect.provide(guarantee.proof(options.pass), layer))
-      }),
-    )
-  })
-}
+): void => Conformance.breaks(port(options))(name, layer, number)

@@ -2,8 +2,9 @@ import { assert } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { AssetCode } from "@guildhall/core/Asset"
 import { MemberId } from "@guildhall/core/Member"
+import * as Conformance from "@guildhall/core/testing/Conformance"
 import type { Movement, MovementState, RailError } from "../../Movement.ts"
-import * as Proof from "./Proof.ts"
+import * as Sample from "../SampleCommand.ts"
 
 /** What both kinds of rail have in common: money is moved by `move`, whichever way. */
 export interface Rail {
@@ -32,8 +33,8 @@ export interface Trial {
 }
 
 const request = ({ asset, amount }: Trial, values: Partial<Request> = {}): Request => ({
-  idempotencyKey: `test:${Proof.text()}`,
-  member: MemberId.make(`mem_${Proof.text()}`),
+  idempotencyKey: `test:${Sample.text()}`,
+  member: MemberId.make(`mem_${Sample.text()}`),
   asset,
   amount,
   ...values,
@@ -56,10 +57,7 @@ const all = Effect.fnUntraced(function* (rail: Rail, limit: number) {
 })
 
 const fails = <A>(effect: Effect.Effect<A, RailError>, reason: RailError["reason"]) =>
-  Effect.map(Effect.exit(Effect.flip(effect)), (exit) => {
-    if (exit._tag === "Failure") return assert.fail(`it succeeded, and should be refused as ${reason}`)
-    assert.strictEqual(exit.value.reason, reason)
-  })
+  Effect.map(Conformance.refused(effect, `as ${reason}`), (error) => assert.strictEqual(error.reason, reason))
 
 export const once = Effect.fnUntraced(function* (trial: Trial) {
   const { rail, asset, amount, moved = Effect.succeed(0n) } = trial
@@ -71,7 +69,7 @@ export const once = Effect.fnUntraced(function* (trial: Trial) {
   assert.strictEqual(second.cursor, first.cursor)
   assert.strictEqual(yield* moved, before)
   yield* fails(rail.move({ ...asked, amount: amount + 1n }), "Conflict")
-  yield* fails(rail.move({ ...asked, member: MemberId.make(`mem_${Proof.text()}`) }), "Conflict")
+  yield* fails(rail.move({ ...asked, member: MemberId.make(`mem_${Sample.text()}`) }), "Conflict")
   const other = AssetCode.make(asset === "EUR" ? "USD" : "EUR")
   yield* fails(rail.move({ ...asked, asset: other }), "Conflict")
   const listed = yield* all(rail, 50)
@@ -86,7 +84,7 @@ export const once = Effect.fnUntraced(function* (trial: Trial) {
 export const found = Effect.fnUntraced(function* (trial: Trial) {
   const asked = request(trial)
   const moved = yield* trial.rail.move(asked)
-  const movement = yield* Proof.answers(trial.rail.find(asked.idempotencyKey))
+  const movement = yield* Conformance.answered(trial.rail.find(asked.idempotencyKey))
   for (const { idempotencyKey, asset, amount } of [moved, movement]) {
     assert.deepStrictEqual(
       { idempotencyKey, asset, amount },
@@ -94,7 +92,7 @@ export const found = Effect.fnUntraced(function* (trial: Trial) {
     )
   }
   assert.strictEqual(movement.externalId, moved.externalId)
-  yield* fails(trial.rail.find(`test:${Proof.text()}`), "NotFound")
+  yield* fails(trial.rail.find(`test:${Sample.text()}`), "NotFound")
 })
 
 /** A final state stays; with `failedMovesNothing`, a proven failure has moved no money. */

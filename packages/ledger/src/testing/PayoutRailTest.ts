@@ -3,8 +3,6 @@
  *
  * @since 0.1.0
  */
-import type * as Effect from "effect/Effect"
-import type { AssetCode } from "@guildhall/core/Asset"
 import type { PayoutRail } from "../PayoutRail.ts"
 import * as Proof from "./internal/Proof.ts"
 import * as Rail from "./internal/Rail.ts"
@@ -16,19 +14,9 @@ import * as Rail from "./internal/Rail.ts"
  * @category models
  * @since 0.1.0
  */
-export interface Trial {
-  readonly rail: PayoutRail
-  readonly asset: AssetCode
-  readonly amount: bigint
-  readonly moved?: Effect.Effect<bigint>
-  readonly advance?: Effect.Effect<void>
-}
+export type Trial = Rail.Trial<PayoutRail>
 
-/** Both kinds of rail move money by the same rules. */
-const of =
-  (proof: (trial: Rail.Trial) => Effect.Effect<void, unknown>) =>
-  ({ rail, ...trial }: Trial): Effect.Effect<void, unknown> =>
-    proof({ ...trial, rail: { move: rail.send, find: rail.find, movements: rail.movements } })
+const of = Rail.of(({ send }: PayoutRail) => send)
 
 /**
  * What a rail guarantees, in the order of the port's documentation.

@@ -21,16 +21,24 @@ export interface Request {
   readonly amount: bigint
 }
 
-/** A rail with what a test of it needs to know. */
-export interface Trial {
-  readonly rail: Rail
+/**
+ * A rail to try, with an asset and an amount that it takes. `moved` is all the money that it has moved, by its own count;
+ * `advance` lets it go on with what is pending. Both may be left out where there is no such thing.
+ */
+export interface Trial<R = Rail> {
+  readonly rail: R
   readonly asset: AssetCode
   readonly amount: bigint
-  /** Everything that has left or come in so far, by the rail's own count; left out where nobody counts. */
   readonly moved?: Effect.Effect<bigint>
-  /** Lets the rail go on with what is pending. */
   readonly advance?: Effect.Effect<void>
 }
+
+/** Both kinds of rail move money by the same rules: proves one that calls its moving otherwise. */
+export const of =
+  <R extends Omit<Rail, "move">>(moveOf: (rail: R) => Rail["move"]) =>
+  (proof: (trial: Trial) => Effect.Effect<void, unknown>) =>
+  ({ rail, ...trial }: Trial<R>): Effect.Effect<void, unknown> =>
+    proof({ ...trial, rail: { move: moveOf(rail), find: rail.find, movements: rail.movements } })
 
 const request = ({ asset, amount }: Trial, values: Partial<Request> = {}): Request => ({
   idempotencyKey: `test:${Sample.text()}`,

@@ -10,9 +10,11 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
+import * as Asset from "@guildhall/core/Asset"
 import type { DeviceId, DevicePublicKey } from "@guildhall/core/Device"
 import type { Instance, InstanceId } from "@guildhall/core/Instance"
 import { KeyRing, type KeyRingError } from "@guildhall/core/KeyRing"
+import * as Money from "@guildhall/core/Money"
 import * as PriceSheet from "@guildhall/core/PriceSheet"
 import type { ReasonCode } from "@guildhall/core/Reason"
 import type { RequestId } from "@guildhall/core/Request"
@@ -177,7 +179,8 @@ const makePay = Effect.gen(function* () {
         { kind: ATTACHMENT_KIND, body: Receipt.entryJson(claimed(first, instance, line, { paid, nowMs })) },
       ],
     })
-    yield* Effect.logWarning(`${instance.memberId} was paid ${paid} ${asset} from platform:loss for ${hold.id}.`)
+    const text = Money.format(paid, definition.assets.find(({ code }) => code === asset) ?? Asset.USD)
+    yield* Effect.logWarning(`${instance.memberId} was paid ${text} ${asset} from platform:loss for ${hold.id}.`)
     return "done" as const
   })
 })

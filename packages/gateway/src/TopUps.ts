@@ -138,7 +138,7 @@ const makeService = Effect.fnUntraced(function* (rails: ReadonlyArray<PaymentRai
         id: idempotencyKey,
         actor: topUp.actor,
         act: "member.toppedUp",
-        subject: `${topUp.member} by ${amount} ${asset.code} through ${rail.name}`,
+        subject: `${topUp.member} by ${Money.format(amount, asset)} ${asset.code} through ${rail.name}`,
         atMs: yield* Clock.currentTimeMillis,
       }).pipe(Effect.orDie)
       const { replayed } = yield* ledger.post({

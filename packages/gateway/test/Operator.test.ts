@@ -78,6 +78,7 @@ describe("members and keys", () => {
     const attached = await noting.run(noting.ledger.attachments(0n, 10))
     for (const { attachment } of attached) acts.push(attachment.kind)
     assert.deepStrictEqual(acts, ["operator.acted"])
+    assert.deepInclude(attached[0]?.attachment.body, { subject: "mem_buyer by 1 USD through Development" })
     await noting.close()
   })
 })

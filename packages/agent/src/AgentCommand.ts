@@ -130,6 +130,8 @@ const toSettings = (input: Input): Agent.Settings => ({
 export const EXIT_CANNOT_SERVE = 2
 
 const final = new Set(["BadSetting", "NoModel", "CannotLoad"])
+/** What a market refuses for as long as the agent asks the same. */
+const finalRefusals = new Set(["invalid_endpoint", "invalid_price", "device_revoked"])
 
 /**
  * The exit code of an agent that ended with this failure.
@@ -140,7 +142,9 @@ const final = new Set(["BadSetting", "NoModel", "CannotLoad"])
 export const exitCode = (cause: Cause.Cause<unknown>): number => {
   if (Cause.hasInterruptsOnly(cause)) return 0
   const error = Cause.squash(cause)
-  const isFinal = (error instanceof AgentError || error instanceof BackendError) && final.has(error.reason)
+  const isFinal =
+    ((error instanceof AgentError || error instanceof BackendError) && final.has(error.reason)) ||
+    (error instanceof AgentError && finalRefusals.has(error.code ?? ""))
   return isFinal ? EXIT_CANNOT_SERVE : 1
 }
 

@@ -156,6 +156,12 @@ export const make = Effect.gen(function* () {
           detail: "The body must be JSON. Send the header `content-type: application/json`.",
         })
       }
+      if (!/^(?:identity)?$/i.test(buyer.request.headers["content-encoding"]?.trim() ?? "")) {
+        return yield* new Refusal({
+          code: "unsupported_media_type",
+          detail: "The body is compressed, which is not read here. Send it without `content-encoding`.",
+        })
+      }
       const body = yield* read(buyer, limits)
       const { text, members, touched } = yield* parse(body)
       visit.model = touched.model.slice(0, 200)

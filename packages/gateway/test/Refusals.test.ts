@@ -83,6 +83,15 @@ describe("a request that is refused", () => {
     assert.deepStrictEqual(await lane.books(), free)
   })
 
+  it("with a compressed body is told to send it plain", async () => {
+    const { lane } = await TestLane.withUpstream(good)
+    const answer = await lane.chat({}, { "content-encoding": "gzip" })
+    assert.strictEqual(answer.status, 415)
+    assert.strictEqual(error(answer).code, "unsupported_media_type")
+    assert.include(error(answer).message, "content-encoding")
+    assert.strictEqual((await lane.chat({}, { "content-encoding": "identity" })).status, 200)
+  })
+
   it("with bytes that are not UTF-8", async () => {
     const { lane } = await TestLane.withUpstream(good)
     const text = await new Promise<string>((resolve) => {

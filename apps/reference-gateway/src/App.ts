@@ -9,6 +9,7 @@ import * as NodeServices from "@effect/platform-node/NodeServices"
 import { PgClient } from "@effect/sql-pg"
 import { createServer } from "node:http"
 import path from "node:path"
+import * as Clock from "effect/Clock"
 import * as ConfigProvider from "effect/ConfigProvider"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -24,6 +25,7 @@ import * as Otlp from "effect/observability/Otlp"
 import * as OtlpSerialization from "effect/observability/OtlpSerialization"
 import { KeyRing } from "@guildhall/core/KeyRing"
 import * as KeyRingFile from "@guildhall/core/KeyRingFile"
+import type { Instance } from "@guildhall/core/Instance"
 import * as MarketDefinition from "@guildhall/core/MarketDefinition"
 import * as Claims from "@guildhall/gateway/Claims"
 import * as HoldRenewal from "@guildhall/gateway/HoldRenewal"
@@ -42,6 +44,7 @@ import * as Ledger from "@guildhall/ledger/Ledger"
 import * as LedgerStoreSql from "@guildhall/ledger/LedgerStoreSql"
 import { PaymentRail } from "@guildhall/ledger/PaymentRail"
 import { PaymentScheme } from "@guildhall/ledger/PaymentScheme"
+import { Devices } from "@guildhall/registry/Devices"
 import * as DevicesSql from "@guildhall/registry/DevicesSql"
 import { Members } from "@guildhall/registry/Members"
 import * as MembersSql from "@guildhall/registry/MembersSql"
@@ -205,7 +208,18 @@ export const make = (facts: Facts): Effect.Effect<Running, LaunchError, Scope.Sc
     const { address } = Context.get(context, HttpServer.HttpServer)
     const port = address._tag === "UnixPathAddress" ? settings.port : address.port
     const router = Context.get(context, Router.Router)
+    const devices = Context.get(context, Devices)
+    const startedAtMs = yield* Clock.currentTimeMillis
     const online = Effect.sync(() => router.instances().filter((instance) => instance.state === "online"))
+    // The registry still lists what served before this start; it counts once its provider has spoken again.
+    const heard = Effect.map(
+      Effect.orElseSucceed(Effect.zip(online, devices.instances), () => [[], []] as const),
+      ([routed, listed]) => {
+        const spoke = listed.filter(({ lastBeatAtMs }) => lastBeatAtMs >= startedAtMs)
+        const addresses = new Map(spoke.map(({ instance }) => [instance.id, urlOf(instance)]))
+        return routed.filter((instance) => addresses.get(instance.id) === urlOf(instance))
+      },
+    )
     const provider = agent(settings, port, keys.providerKey)
     return {
       port,
@@ -215,11 +229,13 @@ export const make = (facts: Facts): Effect.Effect<Running, LaunchError, Scope.Sc
         provider === undefined
           ? Effect.void
           : Effect.asVoid(
-              Effect.repeat(online, { until: (found) => found.length > 0, schedule: Schedule.spaced("50 millis") }),
+              Effect.repeat(heard, { until: (found) => found.length > 0, schedule: Schedule.spaced("50 millis") }),
             ),
-      model: Effect.map(online, ([instance]) => instance?.model ?? "no-model-yet"),
+      model: Effect.map(provider === undefined ? online : heard, ([instance]) => instance?.model ?? "no-model-yet"),
     }
   })
+
+const urlOf = ({ reach }: Instance): string => (reach._tag === "Endpoint" ? reach.url : reach._tag)
 
 const toLaunchError =
   (settings: Settings) =>

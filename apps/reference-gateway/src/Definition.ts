@@ -14,10 +14,19 @@ const wrong = (market: string, why: string) =>
     todo: "Correct the file; packages/markets/src/local.ts is one to start from.",
   })
 
+const missing = (file: string) =>
+  new LaunchError({
+    what: `There is no market definition ${file}.`,
+    todo: "Set GUILDHALL_MARKET to the path of a .json file, or to the name of a market.",
+  })
+
 const read = (file: string) =>
   Effect.try({
     try: (): unknown => JSON.parse(readFileSync(file, "utf8")),
-    catch: (cause) => wrong(file, reasonOf(cause)),
+    catch: (cause) =>
+      cause instanceof Error && "code" in cause && cause.code === "ENOENT"
+        ? missing(file)
+        : wrong(file, reasonOf(cause)),
   })
 
 /**

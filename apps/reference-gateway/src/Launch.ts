@@ -159,7 +159,7 @@ const startAgent = (agent: AgentCommand) =>
 const cannotServe = new LaunchError({
   what: "The provider cannot serve what it was told to.",
   why: "It says why in the line above.",
-  todo: "Correct --model (GUILDHALL_MODEL), or leave it out to serve what a model server on this machine offers, else the demo model. GUILDHALL_AGENT=off starts the market without a provider.",
+  todo: "If it is about the model: correct --model (GUILDHALL_MODEL), or leave it out to serve what a model server on this machine offers, else the demo model. If the market refused it: correct the market definition. GUILDHALL_AGENT=off starts the market without a provider.",
 })
 
 const awaitReady = (running: Running, gaveUp: Effect.Effect<void>) =>

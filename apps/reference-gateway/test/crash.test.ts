@@ -140,4 +140,23 @@ describe("after kill -9", () => {
     await again.kill("SIGINT")
     await verified(again.home)
   }, 90_000)
+
+  it("of everything, a market that says it is ready serves at once", async () => {
+    const home = RunningMarket.makeHome()
+    const environment = { GUILDHALL_MARKET: RunningMarket.writeDefinition(home, RunningMarket.calm) }
+    let market = await RunningMarket.start({ home, environment })
+    cleanups.push(() => market.close())
+    for (let round = 0; round < 3; round++) {
+      process.kill(RunningMarket.databasePid(market), "SIGKILL")
+      await market.kill("SIGKILL")
+      market = await RunningMarket.start({ home, environment })
+      // The registry still lists the provider of the killed market: being listed is not being there.
+      const answer = await market.client().chat.completions.create({
+        model: "guildhall/demo-bigram",
+        max_tokens: 5,
+        messages: [{ role: "user", content: "Hello" }],
+      })
+      assert.strictEqual(answer.choices.length, 1)
+    }
+  }, 90_000)
 })

@@ -114,7 +114,10 @@ export const MarketDefinition = Schema.Struct({
         problems.push({ path: ["prices", "maxCentsPerMillion"], issue })
       }
       if (hold.renewMs * 4 > hold.lifeMs) {
-        problems.push({ path: ["hold", "renewMs"], issue: "a hold must live for at least four renewals, so that a short outage expires none." })
+        problems.push({
+          path: ["hold", "renewMs"],
+          issue: "a hold must live for at least four renewals, so that a short outage expires none.",
+        })
       }
       return problems
     }),

@@ -72,7 +72,11 @@ export const reasons = {
   // The market itself
   receipt_pending: reason(404, true, "The receipt's batch is not signed yet."),
   service_unavailable: reason(503, true, "A part of the market is down."),
-  shutting_down: reason(503, true, "The gateway is stopping and takes no new requests."),
+  shutting_down: reason(
+    503,
+    true,
+    "The gateway is stopping: it takes no new requests, and answers under way are cut off and charged as delivered.",
+  ),
   client_closed_request: reason(499, false, "The client went away before the answer was complete."),
   internal_error: reason(500, true, "Something failed inside the market. The request was not charged."),
 } as const satisfies Record<string, Reason>

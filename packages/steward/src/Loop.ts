@@ -35,6 +35,8 @@ const PAUSE_MAX_MS = 10_000
 export const pauseMs = (everyMs: number, failures: number): number =>
   failures === 0 ? everyMs : Math.max(everyMs, Math.min(everyMs * 2 ** failures, PAUSE_MAX_MS))
 
+const reasonOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
+
 /**
  * Runs a round, then pauses, until the scope closes. A round that fails, dies or is interrupted from inside is tried
  * again later; the loop itself ends with its scope only.
@@ -54,7 +56,11 @@ export const run = <A, E, R>(name: string, everyMs: number, round: Effect.Effect
       return 0
     }
     yield* Metric.update(failed, 1)
-    if (failures === 0) yield* Effect.logWarning(`${name} failed and will be tried again.`, Cause.squash(exit.cause))
+    if (failures === 0) {
+      // One line: the same outage is told by every loop, and its stack helps nobody.
+      yield* Effect.logWarning(`${name} failed and will be tried again. ${reasonOf(Cause.squash(exit.cause))}`)
+      yield* Effect.logDebug(exit.cause)
+    }
     return failures + 1
   })
 

@@ -48,7 +48,7 @@ describe("a loop", () => {
       yield* Loop.run("Outbox", 100, round).pipe(Effect.provide(Logger.layer([logger])))
       yield* TestClock.adjust("10 seconds")
       assert.deepStrictEqual(lines, [
-        "Outbox failed and will be tried again.",
+        "Outbox failed and will be tried again. away",
         "Outbox works again, after 3 failure(s).",
       ])
     }).pipe(Effect.scoped),

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Logger } from "effect"
 import { Digest } from "effect/crypto"
@@ -10,9 +11,16 @@ import { Router } from "@guildhall/routing"
 import { leastLoaded } from "@guildhall/routing/policies/LeastLoaded"
 import * as DirectoryFeed from "../src/DirectoryFeed.ts"
 
+/** WebCrypto answers in real time, which a test's clock does not wait for. */
+const sha256 = (data: Uint8Array) => createHash("sha256").update(data)
+const digest = Layer.succeed(Digest.Digest, {
+  digest: (_, data) => Effect.sync(() => new Uint8Array(sha256(data).digest())),
+  digestHex: (_, data) => Effect.sync(() => sha256(data).digest("hex")),
+})
+
 const router = Layer.effect(Router.Router, Router.make({ replica: "test", policy: leastLoaded }))
 const surroundings = router.pipe(
-  Layer.provide(Digest.layerWebCrypto),
+  Layer.provide(digest),
   Layer.provideMerge(Journal.layerMemory),
   Layer.provideMerge(Devices.layerMemory({ allowPrivate: false })),
 )

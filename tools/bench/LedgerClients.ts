@@ -13,9 +13,10 @@ export interface Drive<E, R> {
   readonly step: (caller: number) => Effect.Effect<unknown, E, R>
 }
 
-/** What came of it. CPU time is this process's own, in microseconds. */
+/** What came of it, within the time that counts; `total` includes what came before and after. CPU time is this process's own. */
 export interface Outcome {
   readonly count: number
+  readonly total: number
   readonly perSecond: number
   readonly latenciesMs: ReadonlyArray<number>
   readonly cpuUs: number
@@ -28,6 +29,7 @@ export const drive = <E, R>({ callers, durationMs, step, warmMs }: Drive<E, R>):
     const beginAt = performance.now() + warmMs
     const endAt = beginAt + durationMs
     let cpuUs = 0
+    let total = 0
     const watch = Effect.promise(async () => {
       await pause(warmMs)
       const before = process.cpuUsage()
@@ -42,11 +44,12 @@ export const drive = <E, R>({ callers, durationMs, step, warmMs }: Drive<E, R>):
           if (askedAt >= endAt) return
           yield* step(index)
           const answeredAt = performance.now()
+          total += 1
           if (answeredAt >= beginAt && answeredAt < endAt) latenciesMs.push(answeredAt - askedAt)
         }
       })
     const all = [watch, ...Array.from({ length: callers }, (_, index) => caller(index))]
     yield* Effect.all(all, { concurrency: "unbounded", discard: true })
     const count = latenciesMs.length
-    return { count, perSecond: count / (durationMs / 1_000), latenciesMs, cpuUs }
+    return { count, total, perSecond: count / (durationMs / 1_000), latenciesMs, cpuUs }
   })

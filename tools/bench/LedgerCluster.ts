@@ -2,7 +2,7 @@
  * A PostgreSQL for a benchmark: the embedded programs on data of their own, with the settings that PostgreSQL comes
  * with, so that a commit waits for the disk. Thrown away at the end.
  */
-import { PgClient, PgConnection } from "@effect/sql-pg"
+import { PgConnection } from "@effect/sql-pg"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import * as References from "effect/References"
@@ -26,19 +26,12 @@ export interface Server {
 
 const maxConnections = 200
 
-/** One statement, or several without parameters, on a connection of its own. */
+/** Executes a statement on a connection of its own. */
 export const execute = (url: string, statement: string): Promise<PgConnection.Result> =>
   Effect.gen(function* () {
     const connection = yield* PgConnection.make({ url: Redacted.make(url) })
     return yield* connection.query(statement, [], false)
   }).pipe(Effect.scoped, Effect.runPromise)
-
-/** A script of many statements: only the simple protocol takes one, which the client uses where nothing is prepared. */
-export const script = (url: string, statements: ReadonlyArray<string>): Promise<void> =>
-  Effect.gen(function* () {
-    const sql = yield* PgClient.PgClient
-    for (const statement of statements) yield* sql.unsafe(statement)
-  }).pipe(Effect.provide(PgClient.layer({ url: Redacted.make(url), maxConnections: 1 })), Effect.runPromise)
 
 const awaitReady = async (url: string, hasEnded: () => boolean): Promise<void> => {
   for (let tries = 0; tries < 100; tries++) {

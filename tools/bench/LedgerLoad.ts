@@ -22,14 +22,16 @@ import { type Outcome, drive } from "./LedgerClients.ts"
 /** A ledger on a database, open for as long as the benchmark needs it. */
 export type Books = ManagedRuntime.ManagedRuntime<Ledger.Ledger | LedgerStore | PgClient.PgClient, unknown>
 
-/** Opens the ledger as a gateway does. */
-export const open = (url: string): Books =>
-  ManagedRuntime.make(
+/** Opens a book of the ledger as a gateway does. */
+export const open = (url: string, book: number): Books => {
+  const options = { renewMs: 10_000, book }
+  return ManagedRuntime.make(
     Ledger.layer.pipe(
-      Layer.provideMerge(LedgerStoreSql.layer({ renewMs: 10_000 })),
+      Layer.provideMerge(LedgerStoreSql.layer(options)),
       Layer.provideMerge(PgClient.layer({ url: Redacted.make(url), maxConnections: 10 })),
     ),
   )
+}
 
 /** Whose money moves: where there are fewer of one kind than of another, they are shared, and the fewest are hot. */
 export interface Parties {

@@ -42,12 +42,11 @@ export const make = async (url: string): Promise<Yardstick> => {
   return { run }
 }
 
-/** Which number of connections is the best, tried one after the other. */
-export const best = async (yardstick: Yardstick, durationMs: number): Promise<number> => {
-  let found = { connections: 0, perSecond: 0 }
+/** Raw inserts per second by the number of connections: each of these numbers tried, one after the other. */
+export const survey = async (yardstick: Yardstick, durationMs: number): Promise<ReadonlyMap<number, number>> => {
+  const found = new Map<number, number>()
   for (const connections of [1, 8, 16, 32]) {
-    const { perSecond } = await yardstick.run(connections, durationMs)
-    if (perSecond > found.perSecond) found = { connections, perSecond }
+    found.set(connections, (await yardstick.run(connections, durationMs)).perSecond)
   }
-  return found.connections
+  return found
 }

@@ -58,11 +58,12 @@ const barHeight = 20
 const style = `
   text { font: 13px system-ui, -apple-system, "Segoe UI", sans-serif; fill: #1f2328 }
   .title { font-size: 16px; font-weight: 600 } .small { font-size: 11px; fill: #59636e }
+  .value { font-weight: 600 } .value, .small { paint-order: stroke; stroke: #ffffff; stroke-width: 4px }
   .back { fill: #ffffff } .own { fill: #2f6f4f } .other { fill: #9aa4ae }
   .grid { stroke: #d1d9e0 } .raw { stroke: #b35900; stroke-width: 2 } .rawText { fill: #b35900 }
   .target { stroke: #1f2328; stroke-width: 2 } .inside { font-size: 11px; fill: #ffffff }
   @media (prefers-color-scheme: dark) {
-    text { fill: #f0f6fc } .small { fill: #9198a1 } .back { fill: #0d1117 } .grid { stroke: #3d444d }
+    text { fill: #f0f6fc } .small { fill: #9198a1 } .value, .small { stroke: #0d1117 } .back { fill: #0d1117 } .grid { stroke: #3d444d }
     .own { fill: #3b8a63 } .other { fill: #656c76 } .raw { stroke: #f0883e } .rawText { fill: #f0883e }
     .target { stroke: #f0f6fc }
   }`
@@ -73,23 +74,30 @@ const text = (x: number, y: number, words: string, attributes = ""): string =>
 const line = (kind: string, x: number, from: number, to: number, attributes = ""): string =>
   `<line class="${kind}" x1="${x.toFixed(1)}" x2="${x.toFixed(1)}" y1="${from}" y2="${to}" ${attributes}/>`
 
-const drawBar = (
-  { isOther, label, note, ratio, target }: Bar,
-  at: number,
-  scale: (ratio: number) => number,
-): string => {
+type Scale = (ratio: number) => number
+
+const drawBar = ({ isOther, ratio, target }: Bar, at: number, scale: Scale): string => {
   const y = top + at * step
-  const middle = y + barHeight / 2 + 4
+  const length = (scale(ratio) - left).toFixed(1)
+  return [
+    `<rect class="${isOther === true ? "other" : "own"}" x="${left}" y="${y}" width="${length}" height="${barHeight}" rx="2"/>`,
+    target === undefined ? "" : line("target", scale(target), y - 4, y + barHeight + 4),
+  ].join("")
+}
+
+/** The words of a bar: its name, its value beside its end, and its note inside where there is room. */
+const labelBar = ({ label, note, ratio, target }: Bar, at: number, scale: Scale): string => {
+  const middle = top + at * step + barHeight / 2 + 4
   const end = scale(ratio)
   const isRoomy = end - left > note.length * 6 + 16
-  const marked = target === undefined ? end : Math.max(end, scale(target))
+  const mark = target === undefined ? left : scale(target)
+  const hidesValue = mark >= end && mark < end + 48
+  const valueAt = (hidesValue ? mark : end) + 8
   return [
     text(left - 10, middle, label, `text-anchor="end"`),
-    `<rect class="${isOther === true ? "other" : "own"}" x="${left}" y="${y}" width="${(end - left).toFixed(1)}" height="${barHeight}" rx="2"/>`,
     note === "" || !isRoomy ? "" : text(left + 8, middle - 0.5, note, `class="inside"`),
-    target === undefined ? "" : line("target", scale(target), y - 4, y + barHeight + 4),
-    text(marked + 8, middle, ratio.toFixed(2), `font-weight="600"`),
-    note === "" || isRoomy ? "" : text(marked + 44, middle - 0.5, note, `class="small"`),
+    text(valueAt, middle, ratio.toFixed(2), `class="value"`),
+    note === "" || isRoomy ? "" : text(valueAt + 36, middle - 0.5, note, `class="small"`),
   ].join("")
 }
 
@@ -116,6 +124,7 @@ export const draw = (metrics: Metrics): string => {
     ...ticks.map((tick) => text(scale(tick), bottom + 16, String(tick), `class="small" text-anchor="middle"`)),
     ...bars.map((bar, at) => drawBar(bar, at, scale)),
     line("raw", scale(1), top - 10, bottom, `stroke-dasharray="5 4"`),
+    ...bars.map((bar, at) => labelBar(bar, at, scale)),
     text(
       scale(1),
       top - 16,

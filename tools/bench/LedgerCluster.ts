@@ -19,6 +19,8 @@ import * as Postmaster from "../../apps/reference-gateway/src/embedded/Postmaste
 
 /** The running server. */
 export interface Server {
+  /** PostgreSQL's own, such as `18.4`. */
+  readonly version: string
   /** Makes an empty database and answers its URL. */
   readonly database: (name: string) => Promise<string>
   readonly stop: () => Promise<void>
@@ -82,6 +84,7 @@ export const start = async (): Promise<Server> => {
     throw error
   })
   return {
+    version: place.binaries.version,
     database: async (name) => {
       await execute(urlOf("postgres"), `CREATE DATABASE ${name}`)
       return urlOf(name)

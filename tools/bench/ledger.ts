@@ -1,7 +1,7 @@
 /**
  * What durable postings cost, as a multiple of raw inserts on the same PostgreSQL; what several processes on one book
  * gain; what other ledgers on PostgreSQL do; and how fast all of it is verified. docs/ledger-performance.md says what
- * each figure means. A whole run also draws the chart there.
+ * each figure means. A whole run also draws the chart and fills in the figures there.
  *
  * `[BENCH_PEERS=<folder>] npm run bench -- ledger [--json <file>] [--quick]`
  */
@@ -14,6 +14,7 @@ import * as Chart from "./LedgerChart.ts"
 import type { Outcome } from "./LedgerClients.ts"
 import * as Cluster from "./LedgerCluster.ts"
 import * as Load from "./LedgerLoad.ts"
+import * as Page from "./LedgerPage.ts"
 import * as Peers from "./LedgerPeers.ts"
 import * as Writers from "./LedgerWriters.ts"
 import { quantile } from "./Load.ts"
@@ -271,7 +272,8 @@ export const run = async (options: Options): Promise<Metrics> => {
   const server = await Cluster.start()
   try {
     const metrics = await runAll(server, options)
-    if (!options.isQuick) options.progress(`the chart is in ${Chart.write(metrics)}`)
+    if (!options.isQuick)
+      options.progress(`written to ${Chart.write(metrics)} and ${Page.write(metrics, server.version)}`)
     return metrics
   } finally {
     await server.stop()

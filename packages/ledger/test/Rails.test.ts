@@ -5,6 +5,7 @@ import * as PaymentRail from "../src/PaymentRail.ts"
 import * as PayoutRail from "../src/PayoutRail.ts"
 import * as PaymentRailTest from "../src/testing/PaymentRailTest.ts"
 import * as PayoutRailTest from "../src/testing/PayoutRailTest.ts"
+import * as ScriptedPayoutRail from "../src/testing/ScriptedPayoutRail.ts"
 
 const asset = AssetCode.make("USD")
 const amount = 5_000_000_000_000n
@@ -25,6 +26,18 @@ const payouts = () => PayoutRail.makeMemory({ name: "Test", scale: 2, decide: in
 
 PaymentRailTest.suite("memory", () => ({ rail: topUps(), asset, amount }))
 PayoutRailTest.suite("memory", () => ({ rail: payouts(), asset, amount }))
+PayoutRailTest.suite("scripted", () => {
+  const state = inTurn()
+  const deliver = () => ({ ...ScriptedPayoutRail.arrives, end: state() })
+  const { rail, moved } = ScriptedPayoutRail.make({
+    name: "Test",
+    scale: 2,
+    keyLifeMs: 60_000,
+    absenceMs: 60_000,
+    deliver,
+  })
+  return { rail, asset, amount, moved }
+})
 
 const brokenTopUps = (name: string, number: number, change: (rail: PaymentRail.PaymentRail) => object) =>
   PaymentRailTest.breaks(
@@ -127,4 +140,14 @@ brokenPayouts("lists in another order each time", 4, (rail) => {
 brokenPayouts("sends less than nothing", 5, (rail) => ({
   send: (payout: PayoutRail.Payout) =>
     rail.send({ ...payout, amount: payout.amount < 0n ? -payout.amount : payout.amount }),
+}))
+brokenPayouts("sends what comes too late", 6, (rail) => ({
+  send: ({ idempotencyKey, member, asset, amount }: PayoutRail.Payout) =>
+    rail.send({ idempotencyKey, member, asset, amount }),
+}))
+brokenPayouts("refuses to tell, after its time, of what it sent", 6, (rail) => ({
+  send: (payout: PayoutRail.Payout) =>
+    payout.notAfterMs !== undefined && payout.notAfterMs < 0
+      ? Effect.fail(PayoutRail.tooLate(payout.notAfterMs))
+      : rail.send(payout),
 }))

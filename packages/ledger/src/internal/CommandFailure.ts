@@ -1,0 +1,37 @@
+import * as Console from "effect/Console"
+import * as Effect from "effect/Effect"
+import * as Runtime from "effect/Runtime"
+import * as Schema from "effect/Schema"
+
+/** Why a command ended with an exit code other than 0. It has told the reason already. */
+export class CommandFailure extends Schema.TaggedError<CommandFailure>()("LedgerCommandError", {
+  detail: Schema.String,
+}) {
+  readonly isRetryable = false
+  override get message(): string {
+    return this.detail
+  }
+  override get [Runtime.errorReported](): boolean {
+    return false
+  }
+}
+
+/** A name that a program can tell failures by: the reason of a ledger's error, or the error's own. */
+const nameOf = (error: { readonly _tag: string; readonly reason?: unknown }): string => {
+  const { reason } = error
+  const isNamed = typeof reason === "object" && reason !== null && "_tag" in reason && typeof reason._tag === "string"
+  return isNamed ? String(reason._tag) : error._tag
+}
+
+/**
+ * Tells what went wrong: as one JSON object on standard output for a program that asked for it, and else as a letter. Where a
+ * part of the output is written already, only the letter is.
+ */
+export const tell = Effect.fnUntraced(function* (
+  error: { readonly _tag: string; readonly message: string; readonly reason?: unknown },
+  asJson: boolean,
+) {
+  if (asJson) yield* Console.log(JSON.stringify({ ok: false, reason: nameOf(error), detail: error.message }))
+  else yield* Console.error(`FAILED\n  ${error.message}`)
+  return yield* new CommandFailure({ detail: error.message })
+})

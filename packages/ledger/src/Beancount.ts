@@ -70,7 +70,7 @@ type Period = Pick<Statements.Query, "fromMs" | "toMs">
 const firstOf = ({ fromMs }: Period): number => fromMs ?? 0
 
 /** The last moment that a period has for sure; without an end it is the one of its last entry. */
-const lastOf = (period: Period): number => (period.toMs === null ? firstOf(period) : period.toMs - 1)
+const lastOf = (period: Period): number => Math.max(firstOf(period), (period.toMs ?? 0) - 1)
 
 /** The first day on which a moment is over. A balance is asserted for the beginning of a day. */
 const dayAfter = (ms: number): number => (Math.floor(ms / DAY_MS) + 1) * DAY_MS
@@ -250,9 +250,7 @@ export const make = Effect.fnUntraced(function* (view: View, period: Period): Ef
     }
   return Stream.suspend(() => {
     const running: Running = { balances: new Map(opening), closed: new Set(), lastMs: lastOf(period) }
-    const openings = accounts.map(({ id }) =>
-      openingText({ ...named(id), amount: -(opening.get(id) ?? 0n) }, period),
-    )
+    const openings = accounts.map(({ id }) => openingText({ ...named(id), amount: -(opening.get(id) ?? 0n) }, period))
     const texts = Stream.map(Statements.entries(view, period), (entry) => entryText(entry, period, running, named))
     return Stream.fromIterable([...head(period, accounts, accountName, [OPENING]), ...openings]).pipe(
       Stream.concat(texts),

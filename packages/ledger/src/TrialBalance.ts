@@ -29,7 +29,8 @@ const leafHash = (text: string): Uint8Array => hash("sha256", `\u0000${text}`, "
 const inOrder = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0)
 
 /**
- * Adds up balances into a trial balance. Two hundred thousand accounts take about half a second. The root is in base64url.
+ * Adds up balances into a trial balance. The root is in base64url. Two hundred thousand accounts take a second, in
+ * which this thread does nothing else: close periods in a process that serves nobody.
  *
  * **Example** (A market with one buyer)
  *
@@ -56,7 +57,9 @@ export const make = (
 ): TrialBalance => {
   const hashes: Array<Uint8Array> = []
   const sums = new Map<AssetCode, { debits: bigint; credits: bigint }>()
-  for (const [account, balance] of [...balances].sort(([a], [b]) => inOrder(a, b))) {
+  // The plain order of JavaScript is the one of the bytes, since ids are ASCII.
+  for (const account of [...balances.keys()].sort()) {
+    const balance = balances.get(account) ?? 0n
     hashes.push(leafHash(leafText(account, balance)))
     const asset = assetOf(account)
     const sum = sums.get(asset) ?? { debits: 0n, credits: 0n }

@@ -29,9 +29,11 @@ export type Movements = (after: string | null, limit: number) => Effect.Effect<R
 
 /**
  * A rail to compare with. `account` is the ledger's side of it, such as `external:card`. `incoming` are the movements of money
- * that comes in by it, `outgoing` of money that goes out; postings of a direction that is not given are left alone. `keys` says
- * under which keys a movement's posting may stand, besides the movement's own key and where it links no movement. `graceMs` is
- * how long a movement may be without a posting: one that succeeded just now is posted in a moment.
+ * that comes in by it, `outgoing` of money that goes out; postings of a direction that is not given are left alone.
+ *
+ * A posting says by its link `movement` which movement it is, or else by its key: the movement's own, `top-up:<name>:<key>`,
+ * a payout's without the number of its attempt, or one of `keys`. `graceMs` is how long a movement may be without a posting: one
+ * that succeeded just now is posted in a moment.
  *
  * @category models
  * @since 0.1.0
@@ -113,6 +115,13 @@ export const bookedOf = ({ id, asset }: Pick<Account, "id" | "asset">, entry: En
   }
 }
 
+/** Under which keys a movement may be posted. All attempts of a payout are one posting: two that succeeded are one too many. */
+const keysOf = ({ keys, name }: Rail, movement: Movement): ReadonlyArray<string> => {
+  const { idempotencyKey } = movement
+  const payout = /^(payout:.+)#\d+$/.exec(idempotencyKey)?.[1]
+  return [`top-up:${name}:${idempotencyKey}`, ...(payout === undefined ? [] : [payout]), ...(keys?.(movement) ?? [])]
+}
+
 type Failure = LedgerError | RailError
 
 /** Reads one side page by page: each call reads one, hands over what is in it, and says whether there may be more. */
@@ -127,7 +136,7 @@ const movementPages = (rail: Rail, direction: Drift.Direction, take: (listed: Dr
   return {
     next: Effect.suspend(() =>
       Effect.map(movements(cursor, PAGE), (page) => {
-        for (const movement of page) take({ direction, movement, keys: rail.keys?.(movement) ?? [] })
+        for (const movement of page) take({ direction, movement, keys: keysOf(rail, movement) })
         const last = page.at(-1)?.cursor
         // A rail that stands still would be read for ever.
         const isMore = last !== undefined && last !== cursor

@@ -1,10 +1,12 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Schema, Stream } from "effect"
+import * as TestDatabase from "@guildhall/tools/TestDatabase"
+import { Effect, Layer, Schema, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { AccountId } from "../src/Account.ts"
 import * as Beancount from "../src/Beancount.ts"
 import { LedgerStore } from "../src/LedgerStore.ts"
 import * as LedgerStoreMemory from "../src/LedgerStoreMemory.ts"
+import * as LedgerStoreSql from "../src/LedgerStoreSql.ts"
 import * as Statement from "../src/Statement.ts"
 import * as BeanCheck from "./BeanCheck.ts"
 import * as Books from "./SampleBooks.ts"
@@ -71,6 +73,19 @@ describe("Beancount", () => {
         )
       }
     }).pipe(Effect.provide(LedgerStoreMemory.layer)),
+  )
+
+  it.live("exports from PostgreSQL what it exports from the memory", () =>
+    Effect.gen(function* () {
+      const fill = Effect.flatMap(LedgerStore, (store) => Books.fill(store, 24, 150))
+      const texts = Effect.andThen(fill, Effect.all([text(everything), text({ fromMs: day(31), toMs: day(59) })]))
+      const Sql = LedgerStoreSql.layer({ renewMs: 10_000 }).pipe(Layer.provide(TestDatabase.layer))
+      const stored = yield* Effect.provide(texts, Sql)
+      const kept = yield* Effect.provide(texts, LedgerStoreMemory.layer)
+      const timeless = (source: string) => source.replaceAll(/posted-at: .*/g, "")
+      assert.deepStrictEqual(stored.map(timeless), kept.map(timeless))
+      for (const source of stored) assert.deepStrictEqual(BeanCheck.check(source).problems, [])
+    }),
   )
 
   it.effect("exports a statement that checks, with nobody else's account in it", () =>

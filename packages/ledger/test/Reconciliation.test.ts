@@ -1,14 +1,19 @@
 import { assert, describe, it } from "@effect/vitest"
 import { AssetCode } from "@guildhall/core/Asset"
-import { Effect, Fiber, Logger, Metric } from "effect"
+import * as TestDatabase from "@guildhall/tools/TestDatabase"
+import { Effect, Fiber, Layer, Logger, Metric } from "effect"
 import { TestClock } from "effect/testing"
 import { AccountId } from "../src/Account.ts"
 import * as Drift from "../src/Drift.ts"
 import { LedgerStore } from "../src/LedgerStore.ts"
 import * as LedgerStoreMemory from "../src/LedgerStoreMemory.ts"
+import * as LedgerStoreSql from "../src/LedgerStoreSql.ts"
 import { type Movement, type MovementState, RailError } from "../src/Movement.ts"
 import type { Links } from "../src/Posting.ts"
+import * as Ledger from "../src/Ledger.ts"
 import * as Reconciliation from "../src/Reconciliation.ts"
+import * as Scripted from "../src/testing/ScriptedPayoutRail.ts"
+import * as Trial from "./PayoutTrial.ts"
 import * as Books from "./SampleBooks.ts"
 
 const card = AccountId.make("external:card")
@@ -274,6 +279,23 @@ describe("Reconciliation", () => {
     }),
   )
 
+  it.live("reads PostgreSQL as it reads the memory", () =>
+    Effect.gen(function* () {
+      const world = agreeing(4)
+      yield* realise(world)
+      const { drift, postings } = yield* Reconciliation.reconcile(railOf(world))
+      assert.deepStrictEqual(drift, [])
+      assert.strictEqual(postings, world.booked.length)
+      const gone = world.listed.find(({ movement }) => movement.state._tag === "Succeeded")
+      const rest = { ...world, listed: world.listed.filter((each) => each !== gone) }
+      const missing = yield* Reconciliation.reconcile(railOf(rest))
+      assert.deepStrictEqual(
+        missing.drift.map(({ problem }) => problem),
+        ["missingOutside"],
+      )
+    }).pipe(Effect.provide(LedgerStoreSql.layer({ renewMs: 10_000 }).pipe(Layer.provide(TestDatabase.layer)))),
+  )
+
   // An asset cannot be another in a real store: a leg has the asset of its account.
   for (const [name, damage] of Object.entries(faults).filter(([name]) => !name.includes("asset"))) {
     it.effect(`lists exactly the one, as the whole comparison does, and alarms: ${name}`, () =>
@@ -359,6 +381,40 @@ describe("Reconciliation", () => {
         )
       }).pipe(Effect.provide(LedgerStoreMemory.layer)),
   )
+
+  it.effect("knows the payouts that were run, of several attempts, and a second one that was paid", () => {
+    const scripted = Scripted.make({
+      name: Trial.bank,
+      scale: 2,
+      deliver: (_, times) =>
+        times === 1 ? { ...Scripted.arrives, end: { _tag: "Failed", detail: "closed" } } : Scripted.arrives,
+    })
+    return Effect.gen(function* () {
+      const member = Trial.newMember()
+      yield* Trial.earn(member, 5n * Trial.cent)
+      assert.isTrue(yield* Trial.ends(yield* Trial.begun(member)))
+      const rail = { name: Trial.bank, account: Trial.outside, outgoing: scripted.rail.movements }
+      const { drift, matched, movements } = yield* Reconciliation.reconcile(rail)
+      assert.deepStrictEqual(drift, [])
+      assert.deepStrictEqual([matched, movements], [1, 2])
+
+      const bothPaid: Reconciliation.Movements = (after, limit) =>
+        Effect.map(scripted.rail.movements(after, limit), (page) =>
+          page.map((each) => ({ ...each, state: { _tag: "Succeeded" } as const })),
+        )
+      const twice = yield* Reconciliation.reconcile({ ...rail, outgoing: bothPaid })
+      assert.deepStrictEqual(
+        twice.drift.map(({ problem }) => problem),
+        ["duplicate"],
+      )
+    }).pipe(
+      Effect.provide(
+        Trial.runs(scripted.rail).pipe(
+          Layer.provideMerge(Ledger.layer.pipe(Layer.provideMerge(LedgerStoreMemory.layer))),
+        ),
+      ),
+    )
+  })
 
   it.effect("refuses two sides that have nothing to do with each other", () =>
     Effect.gen(function* () {

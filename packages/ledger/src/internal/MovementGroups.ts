@@ -1,4 +1,5 @@
 import type { Booked, Direction, Listed } from "../Drift.ts"
+import { plain } from "./PayoutEvidence.ts"
 
 /** Everything that is known of one movement. */
 export interface Group {
@@ -13,9 +14,9 @@ const keyName = (direction: Direction, key: string): string => `${direction} key
 export const bookedName = ({ direction, idempotencyKey, movement }: Booked): string =>
   movement === null ? keyName(direction, idempotencyKey) : idName(direction, movement)
 
-/** All names under which an entry may say that it is this movement. */
+/** All names under which an entry may say that it is this movement. A payout links the rail's id as a plain text. */
 export const listedNames = ({ direction, keys, movement }: Listed): ReadonlyArray<string> => [
-  idName(direction, movement.externalId),
+  ...new Set([movement.externalId, plain(movement.externalId)].map((id) => idName(direction, id))),
   ...new Set([movement.idempotencyKey, ...keys].map((key) => keyName(direction, key))),
 ]
 

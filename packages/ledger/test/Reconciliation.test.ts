@@ -383,12 +383,10 @@ describe("Reconciliation", () => {
   )
 
   it.effect("knows the payouts that were run, of several attempts, and a second one that was paid", () => {
-    const scripted = Scripted.make({
-      name: Trial.bank,
-      scale: 2,
-      deliver: (_, times) =>
-        times === 1 ? { ...Scripted.arrives, end: { _tag: "Failed", detail: "closed" } } : Scripted.arrives,
-    })
+    const failed = { ...Scripted.arrives, end: { _tag: "Failed", detail: "closed" } } as const
+    let sends = 0
+    const deliver = () => (sends++ === 0 ? failed : Scripted.arrives)
+    const scripted = Scripted.make({ name: Trial.bank, scale: 2, deliver })
     return Effect.gen(function* () {
       const member = Trial.newMember()
       yield* Trial.earn(member, 5n * Trial.cent)

@@ -228,13 +228,15 @@ const tail = (
 /**
  * The books of a period: commodities, accounts, opening balances, every entry that counts in it, the assertion of every
  * closing balance, and what was sealed. Read it inside the snapshot that the view is of. It fails with `StatementMismatch`
- * where an account's entries do not lead to its closing balance. Memory grows with the accounts, not with the entries.
+ * where an account's entries do not lead to its closing balance, and with `InvalidCommand` where the period ends before it
+ * begins. Memory grows with the accounts, not with the entries.
  *
  * @category writing
  * @since 0.1.0
  */
 export const make = Effect.fnUntraced(function* (view: View, period: Period): Effect.fn.Return<Text, LedgerError> {
   const { fromMs, toMs } = period
+  yield* Statements.checkPeriod(period)
   const accounts = [...(yield* view.accounts())].sort((a, b) => (a.id < b.id ? -1 : 1))
   const opening = fromMs === null ? new Map<AccountId, bigint>() : yield* view.balances({ beforeMs: fromMs })
   const closing =

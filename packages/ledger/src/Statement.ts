@@ -16,10 +16,11 @@ import { Amount } from "@guildhall/core/Money"
 import { type Account, AccountId } from "./Account.ts"
 import type { Entry, Posted } from "./Entry.ts"
 import type { HoldId } from "./Hold.ts"
-import { LedgerError, UnknownAccount } from "./LedgerError.ts"
+import { InvalidCommand, LedgerError, UnknownAccount } from "./LedgerError.ts"
 import { LedgerStore, type View } from "./LedgerStore.ts"
 import type { Links, Posting, PostingKind } from "./Posting.ts"
 import * as Seek from "./internal/Seek.ts"
+import { iso } from "./internal/TimeText.ts"
 
 /**
  * Of which account, and of which period: from a time on and before another, in Unix milliseconds. `null` means from the
@@ -217,13 +218,27 @@ const linesOf = (view: View, query: Query, opening: bigint, closing: bigint): St
   })
 
 /**
- * The statement of an account, as a view shows it. Fails with `UnknownAccount`.
+ * Fails with `InvalidCommand` where a period ends before it begins.
+ *
+ * @category rules
+ * @since 0.1.0
+ */
+export const checkPeriod = ({ fromMs, toMs }: Pick<Query, "fromMs" | "toMs">): Effect.Effect<void, LedgerError> => {
+  if (fromMs === null || toMs === null || fromMs <= toMs) return Effect.void
+  const detail = `the period would end at ${iso(toMs)}, before it begins at ${iso(fromMs)}.`
+  return Effect.fail(new LedgerError({ reason: new InvalidCommand({ detail }) }))
+}
+
+/**
+ * The statement of an account, as a view shows it. Fails with `UnknownAccount`, and with `InvalidCommand` where the period ends
+ * before it begins.
  *
  * @category reading
  * @since 0.1.0
  */
 export const make = Effect.fnUntraced(function* (view: View, query: Query): Effect.fn.Return<Statement, LedgerError> {
   const { account, fromMs, toMs } = query
+  yield* checkPeriod(query)
   const [of] = yield* view.accounts([account])
   if (of === undefined) return yield* new LedgerError({ reason: new UnknownAccount({ account }) })
   const before = (ms: number) =>

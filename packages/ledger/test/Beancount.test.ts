@@ -172,13 +172,9 @@ describe("Beancount", () => {
     Effect.gen(function* () {
       yield* filled(23)
       const store = yield* LedgerStore
-      const damaged: LedgerStore["Service"] = {
-        ...store,
-        snapshot: (read) =>
-          store.snapshot((view) =>
-            read({ ...view, history: (kind, range) => view.history(kind, { ...range, after: range.after + 12n }) }),
-          ),
-      }
+      const damaged = Books.seen(store, (view) => ({
+        history: (kind, range) => view.history(kind, { ...range, after: range.after + 12n }),
+      }))
       const error = yield* Effect.flip(Effect.provideService(text(everything), LedgerStore, damaged))
       assert.strictEqual(error._tag, "StatementMismatch")
     }).pipe(Effect.provide(LedgerStoreMemory.layer)),

@@ -87,6 +87,30 @@ for (const [name, Store] of Object.entries(stores)) {
       }).pipe(Effect.provide(Live)),
     )
 
+    it.live("what is posted while it closes is in the trial balance, or is refused", () =>
+      Effect.gen(function* () {
+        const store = yield* LedgerStore
+        const ledger = yield* Ledger.Ledger
+        yield* Books.open(store)
+        const posts = Effect.forEach(
+          Array.from({ length: 300 }, (_, at) => posting(`meanwhile-${at}`, at % 3 === 0 ? end : end - 1)),
+          (each) => Effect.result(ledger.post(each)),
+          { concurrency: 8 },
+        )
+        const closing = Effect.andThen(Effect.sleep("10 millis"), Period.close(end))
+        const [answers, { trialBalance }] = yield* Effect.all([posts, closing], { concurrency: 2 })
+        for (const answer of answers) {
+          if (answer._tag === "Failure") assert.strictEqual(answer.failure.reason._tag, "PeriodClosed")
+        }
+        const entries = yield* store.history("entries", { after: 0n, limit: 1_000 })
+        const moves = entries.flatMap((entry) =>
+          entry._tag === "Posted" ? [{ ...entry, countsAtMs: entry.effectiveAtMs }] : [],
+        )
+        assert.lengthOf(moves, answers.filter(({ _tag }) => _tag === "Success").length)
+        assert.deepStrictEqual(trialBalance, expected(moves))
+      }).pipe(Effect.provide(Live)),
+    )
+
     it.live("closings at once seal once", () =>
       Effect.gen(function* () {
         yield* Books.fill(yield* LedgerStore, 9, 40)
@@ -116,16 +140,9 @@ describe("Period", () => {
       yield* TestClock.setTime(Date.UTC(2026, 0, 1))
       const store = yield* LedgerStore
       yield* Books.fill(store, 5, 120)
-      const damaged: LedgerStore["Service"] = {
-        ...store,
-        snapshot: (read) =>
-          store.snapshot((view) =>
-            read({
-              ...view,
-              balances: (at, ids) => Effect.map(view.balances(at, ids), (found) => new Map(found).set(buyer, 1n)),
-            }),
-          ),
-      }
+      const damaged = Books.seen(store, (view) => ({
+        balances: (at, ids) => Effect.map(view.balances(at, ids), (found) => new Map(found).set(buyer, 1n)),
+      }))
       const error = yield* Effect.flip(
         Effect.provide(Period.close(end), Ledger.layer).pipe(Effect.provideService(LedgerStore, damaged)),
       )

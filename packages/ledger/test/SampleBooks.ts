@@ -3,7 +3,7 @@ import { AssetCode } from "@guildhall/core/Asset"
 import { Effect } from "effect"
 import type { AccountId, AccountKind } from "../src/Account.ts"
 import { AccountId as AccountIdSchema } from "../src/Account.ts"
-import type { LedgerStore } from "../src/LedgerStore.ts"
+import type { LedgerStore, View } from "../src/LedgerStore.ts"
 import type { Links, Posting } from "../src/Posting.ts"
 
 export const USD = { code: AssetCode.make("USD"), scale: 12 }
@@ -87,6 +87,18 @@ export const fill = Effect.fnUntraced(function* (store: LedgerStore["Service"], 
 const raise = (): never => {
   throw new Error("there is none")
 }
+
+/** The same books, seen wrongly in every snapshot. */
+export const seen = (store: LedgerStore["Service"], change: (view: View) => Partial<View>): LedgerStore["Service"] => ({
+  ...store,
+  snapshot: (read) => store.snapshot((view) => read({ ...view, ...change(view) })),
+})
+
+/** A unit too much on every balance. */
+export const oneTooMuch = (view: View): Partial<View> => ({
+  accounts: (ids) =>
+    Effect.map(view.accounts(ids), (all) => all.map((each) => ({ ...each, balance: each.balance + 1n }))),
+})
 
 /** What a statement should say, by looking at every posting. */
 export const expected = (moves: ReadonlyArray<Move>, id: AccountId, fromMs: number | null, toMs: number | null) => {

@@ -103,10 +103,12 @@ for (const [name, layer] of Object.entries(stores)) {
       }).pipe(Effect.provide(layer)),
     )
 
-    it.live("refuses an account that is not there", () =>
+    it.live("refuses an account that is not there, and a period that ends before it begins", () =>
       Effect.gen(function* () {
         const error = yield* Effect.flip(collect(whole))
         assert.strictEqual(error._tag === "LedgerError" ? error.reason._tag : error._tag, "UnknownAccount")
+        const backwards = yield* Effect.flip(collect({ ...whole, fromMs: day(2), toMs: day(1) }))
+        assert.include(backwards.message, "before it begins at 2025-01-03")
       }).pipe(Effect.provide(layer)),
     )
   })
@@ -192,17 +194,7 @@ describe("StatementText", () => {
     Effect.gen(function* () {
       yield* books
       const store = yield* LedgerStore
-      const damaged: LedgerStore["Service"] = {
-        ...store,
-        snapshot: (read) =>
-          store.snapshot((view) =>
-            read({
-              ...view,
-              accounts: (ids) =>
-                Effect.map(view.accounts(ids), (all) => all.map((each) => ({ ...each, balance: each.balance + 1n }))),
-            }),
-          ),
-      }
+      const damaged = Books.seen(store, Books.oneTooMuch)
       const error = yield* Effect.flip(Effect.provideService(textOf(whole, StatementText.json), LedgerStore, damaged))
       assert.strictEqual(error._tag, "StatementMismatch")
       assert.include(error.message, "does not add up")

@@ -3,18 +3,25 @@ import { Effect, Layer, Result } from "effect"
 import { TestClock } from "effect/testing"
 import type { AccountId } from "../src/Account.ts"
 import type { LedgerError } from "../src/LedgerError.ts"
-import { type Command, LedgerStore, type Outcome } from "../src/LedgerStore.ts"
+import type { Entry } from "../src/Entry.ts"
+import { type Command, type History, LedgerStore, type Linkable, type Outcome, type Range } from "../src/LedgerStore.ts"
 import * as LedgerStoreMemory from "../src/LedgerStoreMemory.ts"
 import * as LedgerStoreSql from "../src/LedgerStoreSql.ts"
 import * as LedgerStoreTest from "../src/testing/LedgerStoreTest.ts"
-import { USD, accountId, posting, text } from "../src/testing/SampleCommand.ts"
+import { accountId, open, posting, text } from "../src/testing/SampleCommand.ts"
 
 const virtual = { pass: (durationMs: number) => TestClock.adjust(durationMs) }
 /** The database has a clock of its own. */
 const real = { pass: (durationMs: number) => TestClock.withLive(Effect.sleep(durationMs)) }
 
 LedgerStoreTest.suite("memory", LedgerStoreMemory.layer, virtual)
-LedgerStoreTest.suite("sql", LedgerStoreSql.layer({ renewMs: 100 }).pipe(Layer.provide(TestDatabase.layer)), real)
+const sql = (options: Partial<LedgerStoreSql.Options> = {}) => LedgerStoreSql.layer({ renewMs: 100, ...options })
+LedgerStoreTest.suite("sql", sql().pipe(Layer.provide(TestDatabase.layer)), real)
+LedgerStoreTest.suite(
+  "sql, another book in another schema",
+  sql({ book: 2, schema: "money" }).pipe(Layer.provide(TestDatabase.layer)),
+  real,
+)
 
 type Service = LedgerStore["Service"]
 type Answer = Result.Result<Outcome, LedgerError>
@@ -41,6 +48,37 @@ const answers = (name: string, number: number, change: (outcome: Outcome, comman
         results.map((result, at) => Result.map(result, (outcome) => change(outcome, commands[at]))),
       ),
   }))
+
+type Readers = {
+  readonly [Kind in keyof History]: (items: ReadonlyArray<History[Kind]>) => ReadonlyArray<History[Kind]>
+}
+const asTheyAre: Readers = {
+  entries: (items) => items,
+  attachments: (items) => items,
+  batches: (items) => items,
+  nodes: (items) => items,
+  payouts: (items) => items,
+}
+
+/** A store that shows another history than it has. */
+const rereads = (name: string, number: number, changes: Partial<Readers>) =>
+  breaks(name, number, (store) => {
+    const readers: Readers = { ...asTheyAre, ...changes }
+    return {
+      history: <Kind extends keyof History>(kind: Kind, range: Range) =>
+        Effect.map(store.history(kind, range), (items) => readers[kind](items)),
+    }
+  })
+
+/** The same, posting by posting. */
+const reposts = (
+  name: string,
+  number: number,
+  change: (posted: Extract<Entry, { readonly _tag: "Posted" }>) => Entry | undefined,
+) =>
+  rereads(name, number, {
+    entries: (entries) => entries.flatMap((entry) => (entry._tag === "Posted" ? (change(entry) ?? []) : [entry])),
+  })
 
 rewrites("forgets the keys of postings", 1, (command) =>
   command._tag === "Post" ? { ...command, posting: { ...command.posting, idempotencyKey: text() } } : command,
@@ -98,7 +136,7 @@ breaks("a refused posting leaves its attachments behind", 4, (store) => ({
     const [from, to] = [accountId("external"), accountId("external")]
     if (lost.length > 0) {
       yield* store.commit([
-        ...[from, to].map((id): Command => ({ _tag: "Open", id, kind: "external", asset: USD, floor: null })),
+        ...[from, to].map((id): Command => open(id, { kind: "external", floor: null })),
         { _tag: "Post", posting: posting(from, to, 1n, { attachments: lost }) },
       ])
     }
@@ -151,10 +189,13 @@ breaks("expires twice", 6, (store) => {
       ),
   }
 })
-breaks("says nothing of what expired", 6, (store) => ({
-  attachments: (after, limit) =>
-    Effect.map(store.attachments(after, limit), (all) => all.filter((one) => one.attachment.kind !== "hold.expired")),
-}))
+rereads("says nothing of what expired", 6, {
+  attachments: (items) => items.filter((one) => one.attachment.kind !== "hold.expired"),
+})
+reposts("its time goes back", 6, (posted) => ({ ...posted, postedAtMs: 1_000_000 - Number(posted.sequence) }))
+rewrites("lets everything expire", 6, (command) =>
+  command._tag === "Hold" ? { ...command, hold: { ...command.hold, lifeMs: command.hold.lifeMs ?? 1 } } : command,
+)
 rewrites("pays a claim for a hold that is pending or was settled", 7, (command) =>
   command._tag === "Claim" ? { _tag: "Post", posting: command.posting } : command,
 )
@@ -207,17 +248,9 @@ breaks("takes back what it has answered", 8, (store) => ({
     return results
   }),
 }))
-breaks("leaves a gap in the numbers", 9, (store) => ({
-  postings: (after, limit) =>
-    Effect.map(store.postings(after, limit), (all) => all.filter(({ sequence }) => sequence !== 3n)),
-}))
-breaks("records wrong balances", 9, (store) => ({
-  postings: (after, limit) =>
-    Effect.map(store.postings(after, limit), (all) =>
-      all.map((posted) => ({ ...posted, balances: posted.balances.map((balance) => -balance) })),
-    ),
-}))
-breaks("loses attachments", 10, () => ({ attachments: () => Effect.succeed([]) }))
+reposts("leaves a gap in the numbers", 9, (posted) => (posted.sequence % 7n === 0n ? undefined : posted))
+reposts("records wrong balances", 9, (posted) => ({ ...posted, balances: posted.balances.map((balance) => -balance) }))
+rereads("loses attachments", 10, { attachments: () => [] })
 breaks("turns attachments around", 10, (store) => ({
   commit: (commands) =>
     store.commit(
@@ -232,3 +265,215 @@ breaks("reads what it has at the time", 11, (store) => ({ snapshot: (read) => re
 breaks("shows balances of now among holds of then", 11, (store) => ({
   snapshot: (read) => store.snapshot((view) => read({ ...view, accounts: store.accounts })),
 }))
+
+const isLimitless = (command: Command): Command => (command._tag === "Open" ? { ...command, ceiling: null } : command)
+rewrites("lets an account rise above its ceiling", 3, isLimitless)
+rewrites("sets no floors and ceilings", 3, (command) =>
+  command._tag === "SetTerms"
+    ? { ...command, terms: { ...command.terms, floor: null, ceiling: null } }
+    : isLimitless(command),
+)
+rewrites("freezes nothing", 3, (command) =>
+  command._tag === "SetTerms" && command.terms.state === "frozen"
+    ? { ...command, terms: { ...command.terms, state: "open" } }
+    : command,
+)
+rewrites("forgets the keys of terms", 1, (command) =>
+  command._tag === "SetTerms" ? { ...command, idempotencyKey: text() } : command,
+)
+rewrites("does not look at links", 1, (command) => {
+  if (command._tag !== "Post") return command
+  const { links: _, ...posting } = command.posting
+  return { _tag: "Post", posting }
+})
+breaks("takes a posting back twice", 1, (store) => {
+  /** The posting that takes back another one, under a key of its own. */
+  const reversal = Effect.fnUntraced(function* (command: Command) {
+    if (command._tag !== "Reverse" || command.sequence < 1n || command.sequence > 10_000n) return command
+    const [entry] = yield* store.history("entries", { after: command.sequence - 1n, limit: 1 })
+    if (entry?._tag !== "Posted") return command
+    const legs = entry.posting.legs.map(({ account, amount }) => ({ account, amount: -amount }))
+    const again: Command = { _tag: "Post", posting: { ...entry.posting, idempotencyKey: text(), legs } }
+    return again
+  })
+  return {
+    commit: (commands) => Effect.flatMap(Effect.forEach(commands, reversal), store.commit),
+  }
+})
+breaks("mixes assets of different scales", 2, (store) => ({
+  // The asset of each account is another one.
+  commit: (commands) =>
+    store.commit(
+      commands.map((command) =>
+        command._tag === "Open" && command.asset.scale === 3
+          ? { ...command, asset: { ...command.asset, scale: 2 } }
+          : command,
+      ),
+    ),
+}))
+rewrites("exchanges at any rate", 2, (command) => {
+  if (command._tag !== "Post" || command.posting.rate === undefined) return command
+  const { legs, rate } = command.posting
+  const [taken, given] = [legs[1]?.amount ?? 1n, -(legs[2]?.amount ?? -1n)]
+  if (taken <= 0n || given <= 0n) return command
+  return { ...command, posting: { ...command.posting, rate: { ...rate, numerator: given, denominator: taken } } }
+})
+const expand = (command: Command): ReadonlyArray<Command> => (command._tag === "Link" ? command.commands : [command])
+breaks("makes linked commands one by one", 4, (store) => ({
+  commit: Effect.fnUntraced(function* (commands) {
+    const results: Array<Answer> = []
+    for (const command of commands) {
+      if (command._tag !== "Link") {
+        results.push(...(yield* store.commit([command])))
+        continue
+      }
+      const whole = yield* store.commit([{ _tag: "Preview", command }])
+      const made = yield* store.commit(expand(command))
+      const outcomes = made.flatMap((answer) => (Result.isSuccess(answer) ? [answer.success] : []))
+      results.push(...whole.map((answer) => Result.map(answer, (): Outcome => ({ _tag: "Linked", outcomes }))))
+    }
+    return results
+  }),
+}))
+rewrites("makes what should only be previewed", 4, (command) =>
+  command._tag === "Preview" ? command.command : command,
+)
+answers("previews another balance than there will be", 4, (outcome) => {
+  if (outcome._tag !== "Previewed") return outcome
+  const accounts = outcome.preview.accounts.map(({ after, before }) => ({
+    before,
+    after: { ...after, held: after.held + 1n },
+  }))
+  return { ...outcome, preview: { ...outcome.preview, accounts } }
+})
+answers("answers linked commands the other way round", 4, (outcome) =>
+  outcome._tag === "Linked" ? { ...outcome, outcomes: outcome.outcomes.toReversed() } : outcome,
+)
+const unlinked = (commands: ReadonlyArray<Linkable>): ReadonlyArray<Linkable> => commands.slice(0, -1)
+rewrites("forgets the last of linked commands", 4, (command) =>
+  command._tag === "Link" && command.commands.length > 1
+    ? { ...command, commands: unlinked(command.commands) }
+    : command,
+)
+rewrites("ends a hold when it is drawn on", 5, (command) =>
+  command._tag === "Draw" ? { ...command, _tag: "Settle" } : command,
+)
+rewrites("draws past the hold", 5, (command) =>
+  command._tag === "Draw" ? { _tag: "Post", posting: command.posting } : command,
+)
+breaks("a voided hold gives back what was drawn of it, too", 5, (store) => {
+  const given = new Map<AccountId, bigint>()
+  return {
+    commit: Effect.fnUntraced(function* (commands) {
+      for (const command of commands) {
+        const [hold] = command._tag === "Void" ? yield* store.holds({ ids: [command.hold] }) : []
+        if (hold?.state === "pending") given.set(hold.account, (given.get(hold.account) ?? 0n) + hold.drawn)
+      }
+      return yield* store.commit(commands)
+    }),
+    accounts: (ids) =>
+      Effect.map(store.accounts(ids), (accounts) =>
+        accounts.map((account) => ({ ...account, held: account.held - (given.get(account.id) ?? 0n) })),
+      ),
+  }
+})
+breaks("pays claims of any amount", 7, (store) => {
+  const splits = (command: Command): ReadonlyArray<Command> => {
+    if (command._tag !== "Claim") return [command]
+    const legs = command.posting.legs.map((leg) => ({ ...leg, amount: leg.amount > 0n ? 1n : -1n }))
+    return [{ ...command, posting: { ...command.posting, legs } }]
+  }
+  return { commit: (commands) => store.commit(commands.flatMap(splits)) }
+})
+breaks("has balances of now only", 8, (store) => ({
+  balances: (_, ids) => store.balances({ sequence: 2n ** 62n }, ids),
+}))
+breaks("counts what is back-dated when it is posted", 8, (store) => ({
+  balances: (moment, ids) =>
+    Effect.gen(function* () {
+      if ("sequence" in moment) return yield* store.balances(moment, ids)
+      const entries = yield* store.history("entries", { after: 0n, limit: 100_000 })
+      const last = entries.findLast(({ postedAtMs }) => postedAtMs < moment.beforeMs)
+      return yield* store.balances({ sequence: last?.sequence ?? 0n }, ids)
+    }),
+}))
+breaks("shows all of history to who asks for a part", 8, (store) => ({
+  history: (kind, { after, limit }) => store.history(kind, { after, limit }),
+}))
+breaks("shows an account's entries once for each leg", 8, (store) => ({
+  history: <Kind extends keyof History>(kind: Kind, range: Range) =>
+    Effect.map(store.history(kind, range), (items) =>
+      range.account === undefined ? items : items.flatMap((item) => [item, item]).slice(0, range.limit),
+    ),
+}))
+reposts("loses links and rates", 2, (posted) => {
+  const { links: _, rate: __, ...posting } = posted.posting
+  return { ...posted, posting }
+})
+reposts("says that a posting took place later than it did", 12, (posted) => ({
+  ...posted,
+  effectiveAtMs: posted.effectiveAtMs + 1,
+}))
+rereads("records another root", 12, {
+  batches: (batches) => batches.map((batch) => ({ ...batch, root: batch.chain })),
+})
+rereads("chains nothing", 12, {
+  batches: (batches) => batches.map((batch) => ({ ...batch, chain: new Uint8Array(32) })),
+})
+rereads("loses a batch", 12, { batches: (batches) => batches.filter(({ number }) => number % 5n !== 0n) })
+rereads("keeps no nodes", 12, { nodes: () => [] })
+rewrites("lets things count in a closed period", 13, (command) => {
+  if (command._tag !== "Post") return command
+  const { effectiveAtMs: _, ...posting } = command.posting
+  return { ...command, posting }
+})
+breaks("changes the balances of a closed period", 13, (store) => ({
+  balances: (moment, ids) =>
+    store.balances("beforeMs" in moment ? { beforeMs: moment.beforeMs + 10 ** 9 } : moment, ids),
+}))
+breaks("closes nothing", 13, (store) => ({
+  commit: (commands) =>
+    Effect.map(
+      store.commit(
+        commands.map((command) =>
+          command._tag === "ClosePeriod" ? { _tag: "Renew", owner: "x", lifeMs: 1 } : command,
+        ),
+      ),
+      (results) =>
+        results.map((result, at): Answer => {
+          const command = commands[at]
+          return command?._tag === "ClosePeriod"
+            ? Result.succeed({ _tag: "PeriodClosed", endMs: command.endMs, replayed: false })
+            : result
+        }),
+    ),
+}))
+rewrites("seals whatever it is given last", 13, (command) =>
+  command._tag === "SealPeriod" ? { ...command, trialBalance: { root: "r", accounts: 0, totals: [] } } : command,
+)
+rereads("leaves a gap between payouts", 14, {
+  payouts: (payouts) => payouts.map((payout) => ({ ...payout, fromSequence: payout.fromSequence + 1n })),
+})
+rereads("carries nothing on", 14, {
+  payouts: (payouts) => payouts.map((payout) => ({ ...payout, carriedIn: 0n, carriedOut: 0n })),
+})
+rereads("forgets a payout that failed", 14, {
+  payouts: (payouts) => payouts.filter(({ state }) => state !== "voided"),
+})
+breaks("begins a payout anew while one is pending", 14, (store) => ({
+  commit: (commands) =>
+    Effect.map(store.commit(commands), (results) =>
+      results.map((result) =>
+        Result.map(result, (outcome): Outcome => {
+          if (outcome._tag !== "PayoutBegun" || outcome.payout === null) return outcome
+          const { payout } = outcome
+          return { ...outcome, payout: { ...payout, fromSequence: payout.toSequence } }
+        }),
+      ),
+    ),
+}))
+rewrites("pays by any posting", 14, (command) =>
+  command._tag === "Settle" && command.hold.startsWith("payout:")
+    ? { ...command, posting: { ...command.posting, kind: "payout" } }
+    : command,
+)

@@ -6,7 +6,12 @@
 import type * as Layer from "effect/Layer"
 import * as Conformance from "@guildhall/core/testing/Conformance"
 import type { LedgerStore } from "../LedgerStore.ts"
+import * as Batches from "./internal/Batches.ts"
+import * as Chained from "./internal/Chained.ts"
 import * as Holds from "./internal/Holds.ts"
+import * as Limits from "./internal/Limits.ts"
+import * as Payouts from "./internal/Payouts.ts"
+import * as Periods from "./internal/Periods.ts"
 import * as Postings from "./internal/Postings.ts"
 import * as ReadBack from "./internal/ReadBack.ts"
 import type { Pass } from "./internal/Trial.ts"
@@ -30,22 +35,22 @@ export const guarantees: ReadonlyArray<Conformance.Guarantee<(pass: Pass) => Con
   },
   {
     number: 3,
-    test: "An account's balance less its pending holds never falls below its floor, however many commands run at once.",
-    proof: () => Holds.floors,
+    test: "An account's balance less its pending holds never falls below its floor, nor its balance above its ceiling, however many commands run at once.",
+    proof: () => Limits.limited,
   },
   {
     number: 4,
-    test: "A refused command leaves nothing behind and does not disturb the others of its batch.",
-    proof: () => Postings.refused,
+    test: "A refused command, or one that is only previewed, leaves nothing behind and does not disturb the others of its batch; linked commands are made all or none.",
+    proof: () => Batches.refused,
   },
   {
     number: 5,
-    test: "A hold leaves `pending` once: it is posted up to its amount and the rest is free again, or voided, or expired.",
+    test: "A hold leaves `pending` once: it is posted, in one or several steps up to its amount, and the rest is free again, or voided, or expired.",
     proof: Holds.ends,
   },
   {
     number: 6,
-    test: "Expiry follows the store's own clock; renewal by the owner puts it off; an expired hold releases its amount once.",
+    test: "Expiry follows the store's own clock, which never goes back; renewal by the owner puts it off; an expired hold releases its amount once.",
     proof: Holds.expires,
   },
   {
@@ -55,12 +60,12 @@ export const guarantees: ReadonlyArray<Conformance.Guarantee<(pass: Pass) => Con
   },
   {
     number: 8,
-    test: "What `commit` answered is durable, and is read back by `accounts`, `holds`, `postings` and `attachments`.",
-    proof: () => ReadBack.durable,
+    test: "What `commit` answered is durable, and is read back by `accounts`, `holds`, `balances` and `history`.",
+    proof: ReadBack.durable,
   },
   {
     number: 9,
-    test: "Postings carry gapless sequence numbers in the order of their effect; recomputing every balance from them gives the balances.",
+    test: "Entries carry gapless sequence numbers in the order of their effect; recomputing every balance from them gives the balances.",
     proof: () => ReadBack.recomputed,
   },
   {
@@ -72,6 +77,21 @@ export const guarantees: ReadonlyArray<Conformance.Guarantee<(pass: Pass) => Con
     number: 11,
     test: "A snapshot shows one moment: what is committed while it is read does not appear in it.",
     proof: () => ReadBack.oneMoment,
+  },
+  {
+    number: 12,
+    test: "Each batch's record carries the chain's head and the Merkle root over all entries up to it, as `Chain` computes them.",
+    proof: () => Chained.chained,
+  },
+  {
+    number: 13,
+    test: "Nothing counts in a closed period, and the balances of any sequence or time stay as they were.",
+    proof: Periods.closed,
+  },
+  {
+    number: 14,
+    test: "Payout ranges of an account have no gaps and do not overlap.",
+    proof: () => Payouts.ranges,
   },
 ]
 

@@ -4,14 +4,14 @@
  * @since 0.1.0
  */
 import { randomBytes } from "node:crypto"
-import { AssetCode } from "@guildhall/core/Asset"
-import { AccountId, type AccountKind } from "../Account.ts"
+import { type Asset, USD as usd } from "@guildhall/core/Asset"
+import { AccountId, type AccountKind, type Terms } from "../Account.ts"
 import { HoldId, type HoldRequest } from "../Hold.ts"
 import type { Command } from "../LedgerStore.ts"
 import type { Posting } from "../Posting.ts"
 
 /** The asset of every sample, unless another is asked for. @since 0.1.0 */
-export const USD: AssetCode = AssetCode.make("USD")
+export const USD: Asset = usd
 
 /** A text that no test has used. @since 0.1.0 */
 export const text = (): string => randomBytes(8).toString("hex")
@@ -22,7 +22,7 @@ export const accountId = (kind: AccountKind = "buyer"): AccountId => AccountId.m
 /** A hold that no test has used. @since 0.1.0 */
 export const holdId = (): HoldId => HoldId.make(`req_${text()}`)
 
-/** Opens an account, with a floor of zero unless another is asked for. @since 0.1.0 */
+/** Opens an account, with a floor of zero and no ceiling unless another is asked for. @since 0.1.0 */
 export const open = (
   id: AccountId,
   values: Partial<Extract<Command, { readonly _tag: "Open" }>> = {},
@@ -32,6 +32,7 @@ export const open = (
   kind: "buyer",
   asset: USD,
   floor: 0n,
+  ceiling: null,
   ...values,
 })
 
@@ -48,9 +49,23 @@ export const posting = (from: AccountId, to: AccountId, amount: bigint, values: 
 })
 
 /** Makes a posting that moves `amount` from one account to another. @since 0.1.0 */
-export const post = (from: AccountId, to: AccountId, amount: bigint, values: Partial<Posting> = {}): Command => ({
-  _tag: "Post",
-  posting: posting(from, to, amount, values),
+export const post = (
+  from: AccountId,
+  to: AccountId,
+  amount: bigint,
+  values: Partial<Posting> = {},
+): Extract<Command, { readonly _tag: "Post" }> => ({ _tag: "Post", posting: posting(from, to, amount, values) })
+
+/** A posting of these legs. @since 0.1.0 */
+export const postingOf = (
+  legs: ReadonlyArray<readonly [account: AccountId, amount: bigint]>,
+  values: Partial<Posting> = {},
+): Posting => ({
+  idempotencyKey: text(),
+  kind: "charge",
+  legs: legs.map(([account, amount]) => ({ account, amount })),
+  attachments: [],
+  ...values,
 })
 
 /** A hold of `amount` that lives for ten minutes, unless another life is asked for. @since 0.1.0 */
@@ -63,4 +78,23 @@ export const holdRequest = (account: AccountId, amount: bigint, values: Partial<
   definitionDigest: "0".repeat(64),
   context: { sample: true },
   ...values,
+})
+
+/** Takes a hold of `amount`. @since 0.1.0 */
+export const hold = (
+  account: AccountId,
+  amount: bigint,
+  values: Partial<HoldRequest> = {},
+): Extract<Command, { readonly _tag: "Hold" }> => ({ _tag: "Hold", hold: holdRequest(account, amount, values) })
+
+/** Changes an account's terms: open, with a floor of zero and no ceiling unless others are asked for. @since 0.1.0 */
+export const setTerms = (
+  account: AccountId,
+  terms: Partial<Terms>,
+  idempotencyKey = text(),
+): Extract<Command, { readonly _tag: "SetTerms" }> => ({
+  _tag: "SetTerms",
+  idempotencyKey,
+  account,
+  terms: { floor: 0n, ceiling: null, state: "open", ...terms },
 })

@@ -9,14 +9,15 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Result from "effect/Result"
 import type { AccountId } from "../../Account.ts"
+import type { Entry, Posted } from "../../Entry.ts"
 import type { HoldId } from "../../Hold.ts"
-import { LedgerStore, type View } from "../../LedgerStore.ts"
+import { LedgerStore, type Moment, type View } from "../../LedgerStore.ts"
 import * as Sample from "../SampleCommand.ts"
 import * as History from "./History.ts"
 import * as Trial from "./Trial.ts"
 
-/** Guarantee 8. @since 0.1.0 */
-export const durable = Effect.gen(function* () {
+/** What was answered is there, in every word. */
+const kept = Effect.gen(function* () {
   const store = yield* LedgerStore
   const { buyer, provider } = yield* Trial.people(10n ** 40n)
   const [request, gone] = [Sample.holdRequest(buyer, 7n), Sample.holdRequest(buyer, 9n)]
@@ -52,14 +53,145 @@ export const durable = Effect.gen(function* () {
   const pending = (yield* store.holds({ pending: true })).map(({ id }) => id)
   assert.include(pending, request.id)
   assert.notInclude(pending, gone.id)
-  const posted = (yield* History.postings).find(({ sequence }) => sequence === settled.sequence)
-  assert.strictEqual(posted?.hold, gone.id)
-  assert.deepStrictEqual(posted?.balances, [10n ** 40n - 3n, 3n])
-  assert.deepStrictEqual({ ...posted?.posting, attachments: [] }, { ...posting, attachments: [] })
+  const posted = yield* Trial.posted({ _tag: "Settle", hold: gone.id, posting })
+  assert.strictEqual(posted.hold, gone.id)
+  assert.deepStrictEqual(posted.balances, [10n ** 40n - 3n, 3n])
+  assert.deepStrictEqual({ ...posted.posting, attachments: [] }, { ...posting, attachments: [] })
   const [found, ...more] = (yield* History.attachments).filter(({ attachment: { kind } }) => kind === attachment.kind)
   assert.lengthOf(more, 0)
   assert.deepStrictEqual(found?.attachment, attachment)
 })
+
+const sorted = (balances: ReadonlyMap<AccountId, bigint>) => [...balances].sort(([a], [b]) => (a < b ? -1 : 1))
+
+/** A part of history: by account, by keys, and in pages of any size. */
+const parts = Effect.gen(function* () {
+  const store = yield* LedgerStore
+  const { outside, buyer, provider } = yield* Trial.people(100n)
+  const quiet = Sample.accountId()
+  yield* Trial.outcome(Sample.open(quiet))
+  const made: Array<Posted> = []
+  for (const legs of [
+    [
+      [buyer, -1n],
+      [provider, 1n],
+    ],
+    [
+      [buyer, 5n],
+      [provider, -1n],
+      [buyer, -4n],
+    ],
+    [
+      [outside, -9n],
+      [provider, 9n],
+    ],
+    [
+      [provider, -3n],
+      [buyer, 2n],
+      [outside, 1n],
+    ],
+  ] as const) {
+    made.push(yield* Trial.posted({ _tag: "Post", posting: Sample.postingOf(legs) }))
+  }
+  const sequences = (entries: ReadonlyArray<Entry>) => entries.map(({ sequence }) => sequence)
+  const [first, second, third, fourth] = made.map(({ sequence }) => sequence)
+  for (const limit of [1, 2, 3, 500]) {
+    const ofProvider = yield* History.all(store, "entries", limit, { account: provider })
+    assert.deepStrictEqual<unknown>(sequences(ofProvider), [first, second, third, fourth])
+    assert.deepStrictEqual<unknown>(ofProvider[1], made[1])
+    // An account is touched once by a posting, however many of its legs are on it.
+    const ofBuyer = yield* History.all(store, "entries", limit, { account: buyer })
+    assert.deepStrictEqual<unknown>(sequences(ofBuyer).slice(1), [first, second, fourth])
+    assert.deepStrictEqual(yield* History.all(store, "entries", limit, { account: quiet }), [])
+    assert.deepStrictEqual(yield* History.all(store, "entries", limit, { account: Sample.accountId() }), [])
+    const keys = [2, 0].flatMap((at) => made[at]?.posting.idempotencyKey ?? [])
+    const byKeys = yield* History.all(store, "entries", limit, { keys: [...keys, ...keys, Sample.text()] })
+    assert.deepStrictEqual<unknown>(byKeys, [made[0], made[2]])
+    assert.deepStrictEqual(yield* History.all(store, "entries", limit, { keys: [] }), [])
+  }
+  const opened = yield* store.history("entries", { after: 0n, limit: 2, keys: [`ledger:open:${quiet}`] })
+  assert.deepStrictEqual<unknown>(
+    opened.map((entry) => (entry._tag === "Acted" ? entry.act : entry)),
+    [{ _tag: "Opened", account: quiet, kind: "buyer", asset: Sample.USD, floor: 0n, ceiling: null, state: "open" }],
+  )
+  const whole = yield* History.entries
+  assert.deepStrictEqual(yield* History.all(store, "entries", 7), whole)
+  assert.deepStrictEqual(yield* store.history("entries", { after: 3n, limit: 4 }), whole.slice(3, 7))
+  assert.deepStrictEqual(yield* store.history("entries", { after: BigInt(whole.length), limit: 4 }), [])
+  assert.deepStrictEqual(yield* History.all(store, "attachments", 3), yield* History.attachments)
+  assert.deepStrictEqual(yield* History.all(store, "batches", 5), yield* History.batches)
+})
+
+/** The balances of any moment, by sequence and by time; some of what counts then is posted later. */
+const moments = Effect.fnUntraced(function* (pass: Trial.Pass) {
+  const store = yield* LedgerStore
+  const { outside, buyer, provider } = yield* Trial.people(100n)
+  const ids = [outside, buyer, provider]
+  const at = Effect.fnUntraced(function* (moment: Moment) {
+    const some = yield* store.balances(moment, ids)
+    const all = yield* store.balances(moment)
+    for (const id of ids) assert.strictEqual(all.get(id), some.get(id))
+    return ids.map((id) => some.get(id))
+  })
+  const first = yield* Trial.posted(Sample.post(buyer, provider, 10n))
+  yield* pass(30)
+  // The account twice in one posting: its balance is the one after the last of its legs.
+  const twice = yield* Trial.posted({
+    _tag: "Post",
+    posting: Sample.postingOf([
+      [provider, 7n],
+      [buyer, -4n],
+      [provider, -3n],
+    ]),
+  })
+  assert.deepStrictEqual(twice.balances, [17n, 86n, 14n])
+  yield* pass(30)
+  const { postedAtMs: middleMs } = twice
+  const late = yield* Trial.posted(Sample.post(buyer, provider, 20n, { effectiveAtMs: first.postedAtMs + 1 }))
+  assert.strictEqual(late.effectiveAtMs, first.postedAtMs + 1)
+  assert.isAbove(late.postedAtMs, middleMs)
+  const lateToo = yield* Trial.posted({
+    _tag: "Post",
+    posting: Sample.postingOf(
+      [
+        [buyer, 9n],
+        [provider, -1n],
+        [buyer, -8n],
+      ],
+      { effectiveAtMs: middleMs },
+    ),
+  })
+  yield* pass(30)
+  const last = yield* Trial.posted(Sample.post(outside, buyer, 1n))
+  yield* Trial.refuses(
+    Sample.post(outside, buyer, 1n, { effectiveAtMs: last.postedAtMs + 3_600_000 }),
+    "InvalidCommand",
+  )
+  yield* Trial.refuses(Sample.post(outside, buyer, 1n, { effectiveAtMs: 0.5 }), "InvalidCommand")
+
+  assert.deepStrictEqual(yield* at({ sequence: first.sequence - 2n }), [undefined, undefined, undefined])
+  assert.deepStrictEqual(yield* at({ sequence: first.sequence - 1n }), [-100n, 100n, undefined])
+  assert.deepStrictEqual(yield* at({ sequence: first.sequence }), [-100n, 90n, 10n])
+  assert.deepStrictEqual(yield* at({ sequence: twice.sequence }), [-100n, 86n, 14n])
+  assert.deepStrictEqual(yield* at({ sequence: late.sequence }), [-100n, 66n, 34n])
+  assert.deepStrictEqual(yield* at({ sequence: lateToo.sequence }), [-100n, 67n, 33n])
+  assert.deepStrictEqual(yield* at({ sequence: last.sequence }), [-101n, 68n, 33n])
+  assert.deepStrictEqual(yield* at({ sequence: last.sequence + 1_000_000n }), [-101n, 68n, 33n])
+  assert.deepStrictEqual(yield* at({ sequence: 0n }), [undefined, undefined, undefined])
+
+  assert.deepStrictEqual(yield* at({ beforeMs: first.postedAtMs + 1 }), [-100n, 90n, 10n])
+  assert.deepStrictEqual(yield* at({ beforeMs: first.postedAtMs + 2 }), [-100n, 70n, 30n])
+  assert.deepStrictEqual(yield* at({ beforeMs: middleMs }), [-100n, 70n, 30n])
+  assert.deepStrictEqual(yield* at({ beforeMs: middleMs + 1 }), [-100n, 67n, 33n])
+  assert.deepStrictEqual(yield* at({ beforeMs: last.postedAtMs }), [-100n, 67n, 33n])
+  assert.deepStrictEqual(yield* at({ beforeMs: last.postedAtMs + 1 }), [-101n, 68n, 33n])
+  assert.deepStrictEqual(sorted(yield* store.balances({ beforeMs: 0 })), [])
+  assert.deepStrictEqual(sorted(yield* store.balances({ beforeMs: last.postedAtMs + 1 }, [])), [])
+  assert.deepStrictEqual(sorted(yield* store.balances({ beforeMs: last.postedAtMs + 1 }, [Sample.accountId()])), [])
+})
+
+/** Guarantee 8. @since 0.1.0 */
+export const durable = (pass: Trial.Pass) => Effect.all([kept, parts, moments(pass)], { discard: true })
 
 /** Guarantee 9. @since 0.1.0 */
 export const recomputed = Effect.gen(function* () {
@@ -79,9 +211,10 @@ export const recomputed = Effect.gen(function* () {
   )
   const postings = yield* History.postings
   assert.lengthOf(postings, before + 40)
+  const entries = yield* History.entries
   assert.deepStrictEqual(
-    postings.map(({ sequence }) => sequence),
-    postings.map((_, at) => BigInt(at + 1)),
+    entries.map(({ sequence }) => sequence),
+    entries.map((_, at) => BigInt(at + 1)),
   )
   for (const [batch, results] of answers.entries()) {
     const sequences = results.flatMap((result) =>
@@ -101,6 +234,8 @@ export const recomputed = Effect.gen(function* () {
     }
   }
   for (const { id, balance } of yield* store.accounts()) assert.strictEqual(balance, running.get(id) ?? 0n, id)
+  const last = entries.at(-1)?.sequence ?? 0n
+  assert.deepStrictEqual(sorted(yield* store.balances({ sequence: last })), sorted(running))
 })
 
 /** Guarantee 10. @since 0.1.0 */
@@ -141,7 +276,7 @@ const look = Effect.fnUntraced(function* (
   view: View,
   accounts: ReadonlyArray<AccountId>,
   holds: ReadonlyArray<HoldId>,
-  after: { readonly posting: bigint; readonly attachment: bigint },
+  after: { readonly entry: bigint; readonly batch: bigint; readonly attachment: bigint },
 ) {
   const pending = (yield* view.holds({ pending: true })).map(({ id }) => id)
   return {
@@ -149,8 +284,10 @@ const look = Effect.fnUntraced(function* (
     isListed: (yield* view.accounts()).filter(({ id }) => accounts.includes(id)).length,
     states: (yield* view.holds({ ids: holds })).map(({ id, state }) => `${id} ${state}`).sort(),
     isPending: holds.map((id) => pending.includes(id)),
-    postings: (yield* view.postings(after.posting, 10)).length,
-    attachments: (yield* view.attachments(after.attachment, 10)).length,
+    entries: (yield* view.history("entries", { after: after.entry, limit: 10 })).length,
+    batches: (yield* view.history("batches", { after: after.batch, limit: 10 })).length,
+    attachments: (yield* view.history("attachments", { after: after.attachment, limit: 10 })).length,
+    balances: sorted(yield* view.balances({ sequence: after.entry + 10n }, accounts)).map(([, balance]) => balance),
   }
 })
 
@@ -162,7 +299,8 @@ export const oneMoment = Effect.gen(function* () {
   const newcomer = Sample.accountId()
   yield* Trial.outcome({ _tag: "Hold", hold: kept })
   const after = {
-    posting: (yield* History.postings).at(-1)?.sequence ?? 0n,
+    entry: (yield* History.entries).at(-1)?.sequence ?? 0n,
+    batch: (yield* History.batches).at(-1)?.number ?? 0n,
     attachment: (yield* History.attachments).at(-1)?.sequence ?? 0n,
   }
   const see = (view: View) => look(view, [outside, buyer, provider, newcomer], [kept.id, later.id], after)
@@ -184,7 +322,7 @@ export const oneMoment = Effect.gen(function* () {
     store.snapshot(
       Effect.fnUntraced(function* (view) {
         const before = yield* see(view)
-        assert.deepInclude(before, { isListed: 3, isPending: [true, false], postings: 0, attachments: 0 })
+        assert.deepInclude(before, { isListed: 3, isPending: [true, false], entries: 0, batches: 0, attachments: 0 })
         assert.include(before.accounts, `${buyer} 100 10`)
         yield* Deferred.succeed(go, undefined)
         assert.isTrue((yield* Fiber.join(writer)).every(Result.isSuccess))
@@ -195,6 +333,6 @@ export const oneMoment = Effect.gen(function* () {
   )
   assert.strictEqual(failure, "what is read may fail")
   const now = yield* store.snapshot(see)
-  assert.deepInclude(now, { isListed: 4, isPending: [false, true], postings: 1, attachments: 1 })
+  assert.deepInclude(now, { isListed: 4, isPending: [false, true], entries: 2, batches: 1, attachments: 1 })
   assert.include(now.accounts, `${buyer} 93 20`)
 })

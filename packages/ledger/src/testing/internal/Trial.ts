@@ -7,6 +7,7 @@ import { assert } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import type { Account, AccountId } from "../../Account.ts"
+import type { Entry } from "../../Entry.ts"
 import type { Hold, HoldId } from "../../Hold.ts"
 import type { LedgerError, LedgerReason } from "../../LedgerError.ts"
 import { type Command, LedgerStore, type Outcome } from "../../LedgerStore.ts"
@@ -36,9 +37,50 @@ export const outcome = (command: Command) =>
 export const reasonOf = (answer: Result.Result<Outcome, LedgerError> | undefined): LedgerReason["_tag"] | string =>
   answer === undefined ? "no answer" : Result.isFailure(answer) ? answer.failure.reason._tag : answer.success._tag
 
+const isOutcome = <Tag extends Outcome["_tag"]>(
+  found: Outcome,
+  tag: Tag,
+): found is Extract<Outcome, { readonly _tag: Tag }> => found._tag === tag
+
+/** The outcome of a command that must succeed, and in this way. @since 0.1.0 */
+export const answer = <Tag extends Outcome["_tag"]>(command: Command, tag: Tag) =>
+  Effect.map(outcome(command), (found): Extract<Outcome, { readonly _tag: Tag }> => {
+    if (!isOutcome(found, tag)) return assert.fail(`${command._tag} led to ${found._tag}`)
+    return found
+  })
+
 /** Asserts that a command is refused for this reason. @since 0.1.0 */
 export const refuses = (command: Command, reason: LedgerReason["_tag"]) =>
   Effect.map(attempt(command), (answer) => assert.strictEqual(reasonOf(answer), reason))
+
+/** Asserts that linked commands are refused because of the one at this place, for this reason. @since 0.1.0 */
+export const refusesLink = (
+  commands: Extract<Command, { readonly _tag: "Link" }>["commands"],
+  index: number,
+  reason: LedgerReason["_tag"],
+) =>
+  Effect.map(attempt({ _tag: "Link", commands }), (answer) => {
+    if (Result.isSuccess(answer)) return assert.fail("the linked commands were not refused")
+    const refused = answer.failure.reason
+    if (refused._tag !== "LinkRefused") return assert.fail(`they were refused for ${refused._tag}`)
+    assert.deepStrictEqual({ index: refused.index, reason: refused.cause._tag }, { index, reason })
+  })
+
+/** One entry, as the store has it. @since 0.1.0 */
+export const entry = (sequence: bigint) =>
+  Effect.map(
+    LedgerStore.use((store) => store.history("entries", { after: sequence - 1n, limit: 1 })),
+    ([found]): Entry => {
+      if (found?.sequence !== sequence) return assert.fail(`the store has no entry ${sequence}`)
+      return found
+    },
+  )
+
+/** Makes a posting, and reads the entry that it made. @since 0.1.0 */
+export const posted = Effect.fnUntraced(function* (command: Command) {
+  const made = yield* entry((yield* answer(command, "Posted")).sequence)
+  return made._tag === "Posted" ? made : assert.fail(`${command._tag} made no posting`)
+})
 
 /** One account, as the store has it. @since 0.1.0 */
 export const account = (id: AccountId) =>

@@ -1,0 +1,77 @@
+/**
+ * What money must do, in as few words as it can be said, with nothing of `Book` in it: no proof, no batches, no database.
+ * Something is done first, and what is wrong with it is noted: `Acts`, which has all other commands, takes it back then.
+ */
+import type { Posting } from "../../src/Posting.ts"
+import type { Account, Books, Hold } from "./Shapes.ts"
+
+const BEYOND = 10n ** 78n
+const sum = (legs: Posting["legs"]) => legs.reduce((total, { amount }) => total + amount, 0n)
+const text = (value: unknown) => JSON.stringify(value, (_, item) => (typeof item === "bigint" ? `${item}n` : item))
+export const isBeyond = (amount: bigint) => amount >= BEYOND || amount <= -BEYOND
+export const free = ({ balance, floor, held }: Account) => (floor === null ? BEYOND - 1n : balance - held - floor)
+export const no = ({ why }: Books, is: boolean, reason = "InvalidCommand"): void => void (is && why.push(reason))
+
+/** Does what a key asks for, once, and numbers it. */
+export const once = (b: Books, done: string, key: string, asked: unknown, make: () => void, posting?: Posting) => {
+  const known = b.keys.get(key)
+  no(b, known !== undefined && known.asked !== text(asked), "Conflict")
+  if (known !== undefined) return `${done} again ${known.sequence}`
+  make()
+  b.keys.set(key, { asked: text(asked), sequence: b.keys.size + 1, posting })
+  return `${done} ${b.keys.size}`
+}
+
+/** Changes what an account has and what is held of it; whether it must be open, or a hold promised it. */
+export const change = (b: Books, id: string, balance: bigint, held: bigint, isPromised: boolean): void => {
+  const was = b.accounts.get(id)
+  if (was === undefined) return no(b, true, "UnknownAccount")
+  const is = { ...was, balance: was.balance + balance, held: was.held + held }
+  b.accounts.set(id, is)
+  no(b, is.state === "closed" || (is.state === "frozen" && !isPromised), "AccountNotOpen")
+  no(b, isBeyond(is.balance) || isBeyond(is.held))
+}
+
+/** Frees an amount of a hold, and says how it stands then. */
+export const leave = (b: Books, id: string, hold: Hold, freed: bigint, next: Partial<Hold>): void => {
+  const payout = b.payouts.get(hold.account)
+  change(b, hold.account, 0n, -freed, true)
+  b.holds.set(id, { ...hold, ...next })
+  if (payout?.hold === id) b.payouts.set(hold.account, { ...payout, isPending: false })
+  if (payout?.hold === id && next.state === "voided") once(b, "", `ledger:void:${id}`, "", () => undefined)
+}
+
+/** Takes money out of a hold; for a claim, out of what one had that expired. */
+const spend = (b: Books, tag: string, { kind, legs }: Posting, id: string, hold: Hold): void => {
+  const [own, left, isClaim] = [
+    legs.filter((leg) => leg.account === hold.account),
+    hold.amount - hold.drawn,
+    tag === "Claim",
+  ]
+  const [isPayout, taken, paid] = [
+    b.payouts.get(hold.account)?.hold === id,
+    -sum(own),
+    -sum(legs.filter((leg) => leg.amount < 0n)),
+  ]
+  no(b, isPayout !== (kind === "payout") || (isPayout && taken !== left) || (tag === "Draw" && taken <= 0n))
+  no(b, isClaim ? paid > left || own.some((leg) => leg.amount < 0n) : taken > left)
+  const drawn = isClaim || taken < 0n ? hold.drawn : hold.drawn + taken
+  const state = tag === "Settle" ? "posted" : hold.state
+  leave(b, id, hold, isClaim ? 0n : tag === "Draw" ? taken : left, { drawn, state, claimed: isClaim })
+}
+
+/** Posts: for nothing else, or a part of a hold, or the whole of it, or for one that expired. */
+export const post = (b: Books, tag: string, posting: Posting, id = ""): string => {
+  const { effectiveAtMs: at, idempotencyKey, kind, legs, links } = posting
+  no(b, legs.some(({ amount }) => amount === 0n || isBeyond(amount)) || (kind === "payout" && tag !== "Settle"))
+  const make = (): void => {
+    const [hold, wanted] = [b.holds.get(id), tag === "Claim" ? "expired" : "pending"]
+    if (tag !== "Post" && (hold?.state !== wanted || hold.claimed)) return no(b, true, "HoldNotAvailable")
+    for (const { account, amount } of legs) change(b, account, amount, 0n, hold?.state === "pending")
+    no(b, at !== undefined && at > b.nowMs)
+    no(b, (at ?? b.nowMs) < (b.times.get("closed") ?? 0), "PeriodClosed")
+    no(b, new Set(legs.map(({ account }) => b.accounts.get(account)?.asset.code)).size > 1 || sum(legs) !== 0n)
+    if (hold !== undefined) spend(b, tag, posting, id, hold)
+  }
+  return once(b, "Posted", idempotencyKey, [tag, id, kind, legs, links, at], make, posting)
+}

@@ -1,0 +1,49 @@
+/** What the oracle remembers, and what it is asked. Everything in it is replaced, never changed. */
+import type { Account as StoredAccount } from "../../src/Account.ts"
+import type { HoldState } from "../../src/Hold.ts"
+import type { Command } from "../../src/LedgerStore.ts"
+import type { Posting } from "../../src/Posting.ts"
+
+/** What is asked of both. Sealing a period is left to the tests of trial balances. */
+export type Asked = Exclude<Command, { readonly _tag: "SealPeriod" }>
+
+/** What was done, or every reason against it. */
+export type Answer = string | ReadonlyArray<string>
+
+export type Account = Omit<StoredAccount, "id">
+
+export interface Hold {
+  readonly asked: string
+  readonly account: string
+  readonly owner: string
+  readonly amount: bigint
+  /** When it ends if nobody renews it. */
+  readonly untilMs: number
+  readonly drawn: bigint
+  readonly state: HoldState
+  readonly claimed: boolean
+}
+
+export interface Payout {
+  readonly hold: string
+  readonly rail: string
+  readonly to: number
+  readonly isPending: boolean
+}
+
+/** The books, and what was found against the command that is being done in them. */
+export interface Books {
+  nowMs: number
+  readonly accounts: Map<string, Account>
+  readonly holds: Map<string, Hold>
+  /** The last one of each account. */
+  readonly payouts: Map<string, Payout>
+  /** Until when each owner renewed; under the name "closed", until when the books are. */
+  readonly times: Map<string, number>
+  /** What was asked under each key: as many as there are entries. */
+  readonly keys: Map<
+    string,
+    { readonly asked: string; readonly sequence: number; readonly posting: Posting | undefined }
+  >
+  readonly why: Array<string>
+}

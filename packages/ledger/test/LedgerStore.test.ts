@@ -268,11 +268,6 @@ breaks("shows balances of now among holds of then", 11, (store) => ({
 
 const isLimitless = (command: Command): Command => (command._tag === "Open" ? { ...command, ceiling: null } : command)
 rewrites("lets an account rise above its ceiling", 3, isLimitless)
-rewrites("sets no floors and ceilings", 3, (command) =>
-  command._tag === "SetTerms"
-    ? { ...command, terms: { ...command.terms, floor: null, ceiling: null } }
-    : isLimitless(command),
-)
 rewrites("freezes nothing", 3, (command) =>
   command._tag === "SetTerms" && command.terms.state === "frozen"
     ? { ...command, terms: { ...command.terms, state: "open" } }
@@ -285,20 +280,6 @@ rewrites("does not look at links", 1, (command) => {
   if (command._tag !== "Post") return command
   const { links: _, ...posting } = command.posting
   return { _tag: "Post", posting }
-})
-breaks("takes a posting back twice", 1, (store) => {
-  /** The posting that takes back another one, under a key of its own. */
-  const reversal = Effect.fnUntraced(function* (command: Command) {
-    if (command._tag !== "Reverse" || command.sequence < 1n || command.sequence > 10_000n) return command
-    const [entry] = yield* store.history("entries", { after: command.sequence - 1n, limit: 1 })
-    if (entry?._tag !== "Posted") return command
-    const legs = entry.posting.legs.map(({ account, amount }) => ({ account, amount: -amount }))
-    const again: Command = { _tag: "Post", posting: { ...entry.posting, idempotencyKey: text(), legs } }
-    return again
-  })
-  return {
-    commit: (commands) => Effect.flatMap(Effect.forEach(commands, reversal), store.commit),
-  }
 })
 breaks("mixes assets of different scales", 2, (store) => ({
   // The asset of each account is another one.
@@ -377,14 +358,6 @@ breaks("a voided hold gives back what was drawn of it, too", 5, (store) => {
       ),
   }
 })
-breaks("pays claims of any amount", 7, (store) => {
-  const splits = (command: Command): ReadonlyArray<Command> => {
-    if (command._tag !== "Claim") return [command]
-    const legs = command.posting.legs.map((leg) => ({ ...leg, amount: leg.amount > 0n ? 1n : -1n }))
-    return [{ ...command, posting: { ...command.posting, legs } }]
-  }
-  return { commit: (commands) => store.commit(commands.flatMap(splits)) }
-})
 breaks("has balances of now only", 8, (store) => ({
   balances: (_, ids) => store.balances({ sequence: 2n ** 62n }, ids),
 }))
@@ -422,7 +395,7 @@ rereads("chains nothing", 12, {
 })
 rereads("loses a batch", 12, { batches: (batches) => batches.filter(({ number }) => number % 5n !== 0n) })
 rereads("keeps no nodes", 12, { nodes: () => [] })
-rewrites("lets things count in a closed period", 13, (command) => {
+rewrites("lets nothing count earlier than now", 13, (command) => {
   if (command._tag !== "Post") return command
   const { effectiveAtMs: _, ...posting } = command.posting
   return { ...command, posting }
@@ -430,23 +403,6 @@ rewrites("lets things count in a closed period", 13, (command) => {
 breaks("changes the balances of a closed period", 13, (store) => ({
   balances: (moment, ids) =>
     store.balances("beforeMs" in moment ? { beforeMs: moment.beforeMs + 10 ** 9 } : moment, ids),
-}))
-breaks("closes nothing", 13, (store) => ({
-  commit: (commands) =>
-    Effect.map(
-      store.commit(
-        commands.map((command) =>
-          command._tag === "ClosePeriod" ? { _tag: "Renew", owner: "x", lifeMs: 1 } : command,
-        ),
-      ),
-      (results) =>
-        results.map((result, at): Answer => {
-          const command = commands[at]
-          return command?._tag === "ClosePeriod"
-            ? Result.succeed({ _tag: "PeriodClosed", endMs: command.endMs, replayed: false })
-            : result
-        }),
-    ),
 }))
 rewrites("seals whatever it is given last", 13, (command) =>
   command._tag === "SealPeriod" ? { ...command, trialBalance: { root: "r", accounts: 0, totals: [] } } : command,
@@ -476,4 +432,84 @@ rewrites("pays by any posting", 14, (command) =>
   command._tag === "Settle" && command.hold.startsWith("payout:")
     ? { ...command, posting: { ...command.posting, kind: "payout" } }
     : command,
+)
+
+rewrites("sets no floors and ceilings", 3, (command) =>
+  command._tag === "SetTerms" ? { ...command, terms: { ...command.terms, floor: null, ceiling: null } } : command,
+)
+
+/** A store that makes something else of what it should have refused, or done no more. */
+const persists = (
+  name: string,
+  number: number,
+  instead: (command: Command, answer: Answer, store: Service) => Effect.Effect<Command | undefined, LedgerError>,
+) =>
+  breaks(name, number, (store) => ({
+    commit: Effect.fnUntraced(function* (commands) {
+      const results: Array<Answer> = []
+      for (const command of commands) {
+        const [answer] = yield* store.commit([command])
+        if (answer === undefined) continue
+        const other = yield* instead(command, answer, store)
+        results.push(...(other === undefined ? [answer] : yield* store.commit([other])))
+      }
+      return results
+    }),
+  }))
+
+const isRefused = (answer: Answer, reason: LedgerError["reason"]["_tag"]): boolean =>
+  Result.isFailure(answer) && answer.failure.reason._tag === reason
+
+persists(
+  "takes a posting back twice",
+  1,
+  Effect.fnUntraced(function* (command, answer, store) {
+    const isReplayed = Result.isSuccess(answer) && answer.success._tag === "Posted" && answer.success.replayed
+    if (command._tag !== "Reverse" || !isReplayed) return undefined
+    const [entry] = yield* store.history("entries", { after: command.sequence - 1n, limit: 1 })
+    if (entry?._tag !== "Posted") return undefined
+    const legs = entry.posting.legs.map((leg) => ({ ...leg, amount: -leg.amount }))
+    return { _tag: "Post", posting: { ...entry.posting, idempotencyKey: text(), legs } }
+  }),
+)
+persists(
+  "pays claims of any amount",
+  7,
+  Effect.fnUntraced(function* (command, answer, store) {
+    const [hold] = command._tag === "Claim" ? yield* store.holds({ ids: [command.hold] }) : []
+    const isLate = hold?.state === "expired" && !hold.claimed && isRefused(answer, "InvalidCommand")
+    return command._tag === "Claim" && isLate ? { _tag: "Post", posting: command.posting } : undefined
+  }),
+)
+persists("takes what comes too late for a closed period as of now", 13, (command, answer) => {
+  if (command._tag !== "Post" || !isRefused(answer, "PeriodClosed")) return Effect.succeed(undefined)
+  const { effectiveAtMs: _, ...posting } = command.posting
+  return Effect.succeed({ _tag: "Post", posting })
+})
+persists(
+  "takes a reversal of a reversal",
+  1,
+  Effect.fnUntraced(function* (command, answer, store) {
+    if (command._tag !== "Reverse" || !isRefused(answer, "InvalidCommand") || command.sequence < 1n) return undefined
+    const [entry] = yield* store.history("entries", { after: command.sequence - 1n, limit: 1 })
+    if (entry?._tag !== "Posted") return undefined
+    const legs = entry.posting.legs.map((leg) => ({ ...leg, amount: -leg.amount }))
+    return { _tag: "Post", posting: { ...entry.posting, kind: "adjustment", idempotencyKey: text(), legs } }
+  }),
+)
+persists("lets a closed account be opened again", 3, (command, answer) =>
+  Effect.succeed(
+    command._tag === "SetTerms" && isRefused(answer, "InvalidCommand") && command.terms.state !== "closed"
+      ? open(accountId())
+      : undefined,
+  ),
+)
+persists("takes keys that are the ledger's own", 1, (command, answer) =>
+  Effect.succeed(
+    command._tag === "Post" &&
+      isRefused(answer, "InvalidCommand") &&
+      command.posting.idempotencyKey.startsWith("ledger:")
+      ? { ...command, posting: { ...command.posting, idempotencyKey: text() } }
+      : undefined,
+  ),
 )

@@ -251,6 +251,8 @@ export const claimed = Effect.fnUntraced(function* (pass: Trial.Pass) {
   // The buyer has its money back: a claim is not paid from there.
   const fromBuyer = Sample.posting(buyer, provider, 5n, { kind: "claim" })
   yield* Trial.refuses({ _tag: "Claim", hold: expired, posting: fromBuyer }, "InvalidCommand")
+  yield* Trial.refuses(claim(expired, 11n), "InvalidCommand")
+  assert.isFalse((yield* Trial.hold(expired)).claimed)
   yield* Trial.stands(provider, 5n, 0n)
   const paid = claim(expired)
   const first = yield* Trial.outcome(paid)

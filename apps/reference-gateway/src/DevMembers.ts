@@ -7,7 +7,7 @@ import * as Redacted from "effect/Redacted"
 import { type Role, MemberId } from "@guildhall/core/Member"
 import * as Account from "@guildhall/ledger/Account"
 import { Ledger } from "@guildhall/ledger/Ledger"
-import type { MarketDefinition } from "@guildhall/core/MarketDefinition"
+import { chargeAssetOf, type MarketDefinition } from "@guildhall/core/MarketDefinition"
 import { Members } from "@guildhall/registry/Members"
 import { createHash } from "node:crypto"
 import type { Keys } from "./DevFile.ts"
@@ -46,7 +46,7 @@ export const make = Effect.fnUntraced(function* (definition: MarketDefinition, l
   const buyerKey = yield* member("buyer", lastKeys?.buyerKey)
   const operatorKey = yield* member("operator", lastKeys?.operatorKey)
   const providerKey = yield* member("provider", providerSecret(operatorKey))
-  const asset = definition.chargeAsset
+  const asset = chargeAssetOf(definition)
   const buyer = Account.ids.buyer(MemberId.make("mem_buyer"))
   const external = Account.ids.external("development")
   yield* ledger.open({ id: buyer, kind: "buyer", asset, floor: 0n })

@@ -217,3 +217,12 @@ export const digest = Effect.fnUntraced(function* (definition: MarketDefinition)
   // The codec's output is JSON by construction; its type says so only in part, since settings of parts are any JSON.
   return yield* digest.digestHex(Digest.sha256, Canonical.bytes(json as Canonical.Json))
 })
+
+/**
+ * The asset that charges are in, with its scale. A checked definition lists it.
+ *
+ * @category getters
+ * @since 0.1.0
+ */
+export const chargeAssetOf = ({ assets, chargeAsset }: MarketDefinition): Asset =>
+  assets.find(({ code }) => code === chargeAsset) ?? assets[0]

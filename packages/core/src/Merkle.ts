@@ -25,7 +25,14 @@ const join = (prefix: number, ...parts: ReadonlyArray<Uint8Array>): Uint8Array =
 }
 
 const leafHash = (hash: Hash, leaf: Uint8Array): Uint8Array => hash(join(0, leaf))
-const nodeHash = (hash: Hash, left: Uint8Array, right: Uint8Array): Uint8Array => hash(join(1, left, right))
+
+/**
+ * The hash of two subtrees side by side. Use it where a tree grows, or where parts of it are kept.
+ *
+ * @category hashing
+ * @since 0.1.0
+ */
+export const nodeHash = (hash: Hash, left: Uint8Array, right: Uint8Array): Uint8Array => hash(join(1, left, right))
 
 /** The largest power of two that is smaller than `size`. */
 const splitPoint = (size: number): number => {
@@ -41,6 +48,20 @@ const splitPoint = (size: number): number => {
  * @since 0.1.0
  */
 export const root = (hash: Hash, leaves: ReadonlyArray<Uint8Array>): Uint8Array => tree(hash, leaves).root
+
+/**
+ * The root of leaves that are hashed already.
+ *
+ * @category rules
+ * @since 0.1.0
+ */
+export const rootOf = (hash: Hash, hashes: ReadonlyArray<Uint8Array>): Uint8Array => {
+  const only = hashes[0]
+  if (only === undefined) return hash(new Uint8Array())
+  if (hashes.length === 1) return only
+  const middle = splitPoint(hashes.length)
+  return nodeHash(hash, rootOf(hash, hashes.slice(0, middle)), rootOf(hash, hashes.slice(middle)))
+}
 
 /**
  * A list of leaves with its root and the path of every leaf, in the time of one root. Use it to sign a batch.

@@ -46,6 +46,8 @@ export const reasons = {
   price_too_high: reason(402, false, "Every instance costs more than the request allows."),
   account_frozen: reason(403, false, "The account is frozen."),
   idempotency_conflict: reason(422, false, "The idempotency key was used before with another request."),
+  ceiling_exceeded: reason(409, false, "The account would hold more than its ceiling."),
+  period_closed: reason(409, false, "The books of that time are closed."),
   hold_expired: reason(409, false, "The hold of this request expired before it could be settled."),
   // Routing: why one instance was left out, and why none was left
   no_capacity: reason(503, true, "Every instance of the model is offline or full."),

@@ -4,7 +4,7 @@
  * @since 0.1.0
  */
 import * as Effect from "effect/Effect"
-import type { AssetCode } from "@guildhall/core/Asset"
+import type { Asset } from "@guildhall/core/Asset"
 import type { MemberId } from "@guildhall/core/Member"
 import type { Party } from "@guildhall/core/rules/Split"
 import { AccountId, type AccountKind, ids } from "@guildhall/ledger/Account"
@@ -75,7 +75,7 @@ const named = (party: Party, fundingSource: string, provider: MemberId): ChargeA
 export const make = Effect.gen(function* () {
   const ledger = yield* Ledger
   const opened = new Set<AccountId>()
-  return Effect.fnUntraced(function* (accounts: ReadonlyArray<ChargeAccount>, asset: AssetCode) {
+  return Effect.fnUntraced(function* (accounts: ReadonlyArray<ChargeAccount>, asset: Asset) {
     for (const { id, kind } of accounts) {
       if (opened.has(id)) continue
       yield* ledger

@@ -10,7 +10,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
-import * as Asset from "@guildhall/core/Asset"
+import { chargeAssetOf } from "@guildhall/core/MarketDefinition"
 import type { DeviceId, DevicePublicKey } from "@guildhall/core/Device"
 import type { Instance, InstanceId } from "@guildhall/core/Instance"
 import { KeyRing, type KeyRingError } from "@guildhall/core/KeyRing"
@@ -147,7 +147,7 @@ const claimed = (
 const makePay = Effect.gen(function* () {
   const { definition } = yield* Market
   const ledger = yield* Ledger
-  const asset = definition.chargeAsset
+  const asset = chargeAssetOf(definition)
 
   const open = (id: Account.AccountId, kind: Account.AccountKind, floor: bigint | null) =>
     Effect.catch(ledger.open({ id, kind, asset, floor }), (error: LedgerError) =>
@@ -179,8 +179,8 @@ const makePay = Effect.gen(function* () {
         { kind: ATTACHMENT_KIND, body: Receipt.entryJson(claimed(first, instance, line, { paid, nowMs })) },
       ],
     })
-    const text = Money.format(paid, definition.assets.find(({ code }) => code === asset) ?? Asset.USD)
-    yield* Effect.logWarning(`${instance.memberId} was paid ${text} ${asset} from platform:loss for ${hold.id}.`)
+    const text = Money.format(paid, asset)
+    yield* Effect.logWarning(`${instance.memberId} was paid ${text} ${asset.code} from platform:loss for ${hold.id}.`)
     return "done" as const
   })
 })

@@ -8,7 +8,8 @@ import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Schedule from "effect/Schedule"
-import * as Asset from "@guildhall/core/Asset"
+import type * as Asset from "@guildhall/core/Asset"
+import { chargeAssetOf } from "@guildhall/core/MarketDefinition"
 import * as Money from "@guildhall/core/Money"
 import { HoldId } from "@guildhall/ledger/Hold"
 import { Ledger } from "@guildhall/ledger/Ledger"
@@ -61,7 +62,7 @@ export const make = Effect.gen(function* () {
   const renewal = yield* HoldRenewal
   const { definition, digest, owner } = market
   const fork = Effect.runForkWith(yield* Effect.context<never>())
-  const asset = definition.assets.find((asset) => asset.code === definition.chargeAsset) ?? Asset.USD
+  const asset = chargeAssetOf(definition)
 
   /** What the journal is to be told if this process is gone when the hold expires. */
   const context = (admitted: Admitted, opening: Receipt.Opening) =>

@@ -7,6 +7,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
+import { chargeAssetOf } from "@guildhall/core/MarketDefinition"
 import type { Instance } from "@guildhall/core/Instance"
 import * as PriceSheet from "@guildhall/core/PriceSheet"
 import type { RequestId } from "@guildhall/core/Request"
@@ -120,7 +121,7 @@ export const make = Effect.gen(function* () {
       }))
     yield* open(
       shares.map((share) => share.account),
-      definition.chargeAsset,
+      chargeAssetOf(definition),
     )
     const legs: ReadonlyArray<Leg> = [
       { account: payer.account, amount: -charge.amount },

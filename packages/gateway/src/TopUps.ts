@@ -8,7 +8,7 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
-import * as Asset from "@guildhall/core/Asset"
+import { chargeAssetOf } from "@guildhall/core/MarketDefinition"
 import type { MemberId } from "@guildhall/core/Member"
 import * as Money from "@guildhall/core/Money"
 import type { ReasonCode } from "@guildhall/core/Reason"
@@ -90,7 +90,7 @@ const makeService = Effect.fnUntraced(function* (rails: ReadonlyArray<PaymentRai
   const { definition } = yield* Market
   const ledger = yield* Ledger
   const members = yield* Members
-  const asset = definition.assets.find(({ code }) => code === definition.chargeAsset) ?? Asset.USD
+  const asset = chargeAssetOf(definition)
 
   const amountOf = (text: string) =>
     Effect.fromResult(Money.parse(text, asset)).pipe(
@@ -102,7 +102,7 @@ const makeService = Effect.fnUntraced(function* (rails: ReadonlyArray<PaymentRai
     )
 
   const open = (id: Account.AccountId, kind: "buyer" | "external", floor: bigint | null) =>
-    Effect.catch(ledger.open({ id, kind, asset: asset.code, floor }), (error: LedgerError) =>
+    Effect.catch(ledger.open({ id, kind, asset, floor }), (error: LedgerError) =>
       // It exists on other terms, such as a credit line: it stays as it is.
       error.reason instanceof Conflict ? Effect.void : Effect.fail(error),
     )

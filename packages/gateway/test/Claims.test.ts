@@ -48,8 +48,8 @@ const layer = Claims.layer.pipe(
 
 const openBuyer = Effect.gen(function* () {
   const ledger = yield* Ledger.Ledger
-  yield* ledger.open({ id: BUYER, kind: "buyer", asset: USD, floor: 0n })
-  yield* ledger.open({ id: Account.ids.external("test"), kind: "external", asset: USD, floor: null })
+  yield* ledger.open({ id: BUYER, kind: "buyer", asset: Asset.USD, floor: 0n })
+  yield* ledger.open({ id: Account.ids.external("test"), kind: "external", asset: Asset.USD, floor: null })
   const amount = 10n ** 15n
   yield* ledger.post({
     idempotencyKey: "top-up",
@@ -217,7 +217,7 @@ describe("a line", () => {
       const claims = yield* Claims.Claims
       for (const id of [A, B]) yield* takeHold(id)
       yield* ledger.void(Hold.HoldId.make(A), [])
-      yield* ledger.open({ id: Account.ids.platformFees, kind: "platform", asset: USD, floor: 0n })
+      yield* ledger.open({ id: Account.ids.platformFees, kind: "platform", asset: Asset.USD, floor: 0n })
       yield* ledger.settle(Hold.HoldId.make(B), {
         idempotencyKey: `request:${B}`,
         kind: "charge",

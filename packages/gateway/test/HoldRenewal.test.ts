@@ -35,6 +35,7 @@ const program = <A, E>(
         definitionDigest: "",
         context: null,
         state,
+        drawn: 0n,
         claimed: false,
         expiresAtMs: 0,
       }),

@@ -50,7 +50,7 @@ export const members = {
   operator: Member.MemberId.make("mem_operator"),
 } as const
 
-export const usd = Asset.USD.code
+export const usd = Asset.USD
 
 const development = PaymentRail.makeMemory({
   name: "Development",

@@ -165,7 +165,7 @@ export const start = async (options: Options = {}) => {
   const journal = Context.get(context, Journal.Journal)
   const keyRing = Context.get(context, KeyRing.KeyRing)
   const lane = Context.get(context, InferenceLane.InferenceLane)
-  const asset = Asset.USD.code
+  const asset = Asset.USD
   await runtime.runPromise(
     Effect.gen(function* () {
       yield* ledger.open({ id: Account.ids.external("test"), kind: "external", asset, floor: null })

@@ -4,7 +4,7 @@
  * @since 0.1.0
  */
 import * as Schema from "effect/Schema"
-import { AssetCode } from "@guildhall/core/Asset"
+import { Asset, type AssetCode } from "@guildhall/core/Asset"
 import type { MemberId } from "@guildhall/core/Member"
 import { Amount } from "@guildhall/core/Money"
 
@@ -22,7 +22,14 @@ export const AccountId = Schema.String.pipe(
 export type AccountId = typeof AccountId.Type
 
 /**
- * What an account is for. `external` is the world outside: its balance is minus what came in.
+ * What an account is for.
+ *
+ * - `buyer`: what a member can spend. `accrual`: what it earned, by the source of the money. `payable`: what is about to
+ *   be paid out. `receivable`: what it owes, as a balance of zero or below.
+ * - `platform`, `pool`, `escrow`, `insurance`: the market's own, and what it keeps for others.
+ * - `external`: the world outside; its balance is minus what came in.
+ * - `clearing`: what left this book for another, or came from it. `exchange` and `rounding`: the two that a posting in
+ *   more than one asset goes through.
  *
  * @category models
  * @since 0.1.0
@@ -35,15 +42,45 @@ export const AccountKind = Schema.Literals([
   "platform",
   "pool",
   "escrow",
+  "insurance",
   "external",
+  "clearing",
+  "exchange",
+  "rounding",
 ])
 /** @since 0.1.0 */
 export type AccountKind = typeof AccountKind.Type
 
 /**
- * An account. `balance` is what was posted to it, `held` what its pending holds may still take, and
- * `balance - held` never falls below `floor`; a floor of `null` means no limit. A credit line of 5 is a floor of -5.
- * Amounts are in the asset's smallest unit.
+ * Whether an account takes part. A `frozen` one takes no new postings and holds; what an earlier hold promised it still
+ * gives. A `closed` one is empty and stays so.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export const AccountState = Schema.Literals(["open", "frozen", "closed"])
+/** @since 0.1.0 */
+export type AccountState = typeof AccountState.Type
+
+/**
+ * What may change about an account. `balance - held` never falls below `floor`, and `balance` never rises above
+ * `ceiling`, whatever is held of it: what is pending may still come back. `null` means no limit; a credit line of 5 is a
+ * floor of -5.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export const Terms = Schema.Struct({
+  floor: Schema.NullOr(Amount),
+  ceiling: Schema.NullOr(Amount),
+  state: AccountState,
+})
+/** @since 0.1.0 */
+export type Terms = typeof Terms.Type
+
+/**
+ * An account. `balance` is what was posted to it, `held` what its pending holds may still take. Amounts are in the
+ * asset's smallest unit.
  *
  * @category models
  * @since 0.1.0
@@ -51,9 +88,8 @@ export type AccountKind = typeof AccountKind.Type
 export const Account = Schema.Struct({
   id: AccountId,
   kind: AccountKind,
-  asset: AssetCode,
-  floor: Schema.NullOr(Amount),
-  state: Schema.Literals(["open", "frozen", "closed"]),
+  asset: Asset,
+  ...Terms.fields,
   balance: Amount,
   held: Amount,
 })
@@ -71,6 +107,22 @@ export const ids = {
   buyer: (member: MemberId): AccountId => AccountId.make(`buyer:${member}`),
   /** What a member earned, by the source of the money, before it may be paid out. */
   accrual: (source: string, member: MemberId): AccountId => AccountId.make(`accrual:${source}:${member}`),
+  /** What a member is about to be paid by a rail. */
+  payable: (rail: string, member: MemberId): AccountId => AccountId.make(`payable:${rail}:${member}`),
+  /** What a member owes the market, as a balance of zero or below; its later earnings serve it first. */
+  receivable: (member: MemberId): AccountId => AccountId.make(`receivable:${member}`),
+  /** A pool that pays boosts, bounties or grants. */
+  pool: (name: string): AccountId => AccountId.make(`pool:${name}`),
+  /** Money kept for a booking, a case or another agreement until it ends. */
+  escrow: (agreement: string): AccountId => AccountId.make(`escrow:${agreement}`),
+  /** Where slashes go and buyers' losses are paid from. */
+  insurance: AccountId.make("insurance:pool"),
+  /** What went from this book to another one, less what came from there. */
+  clearing: (book: number): AccountId => AccountId.make(`clearing:${book}`),
+  /** The market's side of every exchange in an asset. */
+  exchange: (asset: AssetCode): AccountId => AccountId.make(`exchange:${asset}`),
+  /** What exchanges into an asset rounded away. */
+  rounding: (asset: AssetCode): AccountId => AccountId.make(`rounding:${asset}`),
   /** The platform's share of charges. */
   platformFees: AccountId.make("platform:fees"),
   /** What the platform pays for its own crashes. Alarmed when it moves. */

@@ -13,7 +13,7 @@ import { AccountId } from "./Account.ts"
  * @category models
  * @since 0.1.0
  */
-export const HoldId = Schema.NonEmptyString.pipe(Schema.check(Schema.isMaxLength(100)), Schema.brand("HoldId"))
+export const HoldId = Schema.NonEmptyString.pipe(Schema.check(Schema.isMaxLength(300)), Schema.brand("HoldId"))
 /** @since 0.1.0 */
 export type HoldId = typeof HoldId.Type
 
@@ -29,7 +29,7 @@ export type HoldState = typeof HoldState.Type
 
 /**
  * A hold to be taken. `owner` is the process that renews it; it expires `lifeMs` after it was taken or last renewed,
- * by the store's clock. `context` (at most 8 KB of JSON) is what an expiry attaches, so that a receipt can be written
+ * by the store's clock. With a life of `null` it never expires: what it waits for ends by evidence only. `context` (at most 8 KB of JSON) is what an expiry attaches, so that a receipt can be written
  * although the owner is gone.
  *
  * @category models
@@ -40,7 +40,7 @@ export const HoldRequest = Schema.Struct({
   account: AccountId,
   amount: NonNegativeAmount,
   owner: Schema.NonEmptyString,
-  lifeMs: Schema.Int,
+  lifeMs: Schema.NullOr(Schema.Int),
   definitionDigest: Schema.String,
   context: Schema.Json,
 })
@@ -48,7 +48,8 @@ export const HoldRequest = Schema.Struct({
 export type HoldRequest = typeof HoldRequest.Type
 
 /**
- * A hold as it stands. `claimed` is set once a claim was paid after it expired.
+ * A hold as it stands. `drawn` is what was posted of it so far; `amount - drawn` is what it still keeps while it is
+ * pending. `claimed` is set once a claim was paid after it expired.
  *
  * @category models
  * @since 0.1.0
@@ -56,8 +57,9 @@ export type HoldRequest = typeof HoldRequest.Type
 export const Hold = Schema.Struct({
   ...HoldRequest.fields,
   state: HoldState,
+  drawn: NonNegativeAmount,
   claimed: Schema.Boolean,
-  expiresAtMs: Schema.Int,
+  expiresAtMs: Schema.NullOr(Schema.Int),
 })
 /** @since 0.1.0 */
 export type Hold = typeof Hold.Type

@@ -10,12 +10,26 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Queue from "effect/Queue"
 import * as Result from "effect/Result"
-import type { AssetCode } from "@guildhall/core/Asset"
-import type { Account, AccountId, AccountKind } from "./Account.ts"
+import * as Semaphore from "effect/Semaphore"
+import type { Asset } from "@guildhall/core/Asset"
+import type { Account, AccountId, AccountKind, Terms } from "./Account.ts"
+import type { TrialBalance } from "./Entry.ts"
 import type { Hold, HoldId, HoldRequest } from "./Hold.ts"
 import { LedgerError, Unavailable, UnknownAccount } from "./LedgerError.ts"
-import { type Attached, type Command, LedgerStore, type Outcome } from "./LedgerStore.ts"
+import { type Attached, type Command, LedgerStore, type Linkable, type Outcome, type Preview } from "./LedgerStore.ts"
+import type { PayoutRange } from "./PayoutRange.ts"
 import type { Attachment, Posting } from "./Posting.ts"
+
+/**
+ * What a posting led to: its sequence number, and whether it had been made before.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Made {
+  readonly sequence: bigint
+  readonly replayed: boolean
+}
 
 /**
  * The service.
@@ -26,37 +40,57 @@ import type { Attachment, Posting } from "./Posting.ts"
 export class Ledger extends Context.Service<
   Ledger,
   {
-    /** Opens an account. Opening it again with the same terms changes nothing. */
+    /** Opens an account, without a ceiling if none is given. Opening it again with the same terms changes nothing. */
     readonly open: (account: {
       readonly id: AccountId
       readonly kind: AccountKind
-      readonly asset: AssetCode
+      readonly asset: Asset
       readonly floor: bigint | null
+      readonly ceiling?: bigint | null
+    }) => Effect.Effect<Account, LedgerError>
+    /** Changes an account's floor, ceiling and state, once per idempotency key. */
+    readonly setTerms: (change: {
+      readonly idempotencyKey: string
+      readonly account: AccountId
+      readonly terms: Terms
     }) => Effect.Effect<Account, LedgerError>
     /** Makes a posting, once per idempotency key. Answers its sequence number. */
-    readonly post: (
-      posting: Posting,
-    ) => Effect.Effect<{ readonly sequence: bigint; readonly replayed: boolean }, LedgerError>
+    readonly post: (posting: Posting) => Effect.Effect<Made, LedgerError>
+    /** Takes a posting back by one with the opposite legs, once. */
+    readonly reverse: (sequence: bigint, attachments: ReadonlyArray<Attachment>) => Effect.Effect<Made, LedgerError>
     /** Takes a hold; returns once it is durable. `available` is what the account has left. */
     readonly hold: (
       hold: HoldRequest,
     ) => Effect.Effect<{ readonly hold: Hold; readonly available: bigint }, LedgerError>
-    /** Posts a hold, up to its amount; the rest is free again. */
-    readonly settle: (
-      hold: HoldId,
-      posting: Posting,
-    ) => Effect.Effect<{ readonly sequence: bigint; readonly replayed: boolean }, LedgerError>
-    /** Gives a pending hold back whole. */
+    /** Posts a part of a hold, which keeps the rest. */
+    readonly draw: (hold: HoldId, posting: Posting) => Effect.Effect<Made, LedgerError>
+    /** Posts a hold, up to what it still keeps; the rest is free again. */
+    readonly settle: (hold: HoldId, posting: Posting) => Effect.Effect<Made, LedgerError>
+    /** Gives back what a pending hold still keeps. */
     readonly void: (hold: HoldId, attachments: ReadonlyArray<Attachment>) => Effect.Effect<void, LedgerError>
     /** Pays a claim for a hold that expired, once. */
-    readonly claim: (
-      hold: HoldId,
-      posting: Posting,
-    ) => Effect.Effect<{ readonly sequence: bigint; readonly replayed: boolean }, LedgerError>
+    readonly claim: (hold: HoldId, posting: Posting) => Effect.Effect<Made, LedgerError>
+    /** Makes all of these commands, each as if the ones before were made, or none. */
+    readonly link: (commands: ReadonlyArray<Linkable>) => Effect.Effect<ReadonlyArray<Outcome>, LedgerError>
     /** Puts off the expiry of every pending hold of an owner; answers how many there are. */
     readonly renew: (owner: string, lifeMs: number) => Effect.Effect<number, LedgerError>
     /** Expires holds whose time has passed; answers which. */
     readonly expire: (limit: number) => Effect.Effect<ReadonlyArray<HoldId>, LedgerError>
+    /** Lets nothing count before a time any more. */
+    readonly closePeriod: (endMs: number) => Effect.Effect<void, LedgerError>
+    /** Writes down the trial balance of a closed period; answers its sequence. */
+    readonly sealPeriod: (endMs: number, trialBalance: TrialBalance) => Effect.Effect<bigint, LedgerError>
+    /** Takes the next range of a payable account to be paid out; the pending one, if there is; null if there is too little. */
+    readonly beginPayout: (payout: {
+      readonly account: AccountId
+      readonly rail: string
+      readonly unit: bigint
+      readonly minimum: bigint
+    }) => Effect.Effect<PayoutRange | null, LedgerError>
+    /** What a command would do if it were sent now, or why not. Changes nothing. */
+    readonly dryRun: (
+      command: Extract<Command, { readonly _tag: "Preview" }>["command"],
+    ) => Effect.Effect<Preview, LedgerError>
     /** One account, as the store has it. */
     readonly account: (id: AccountId) => Effect.Effect<Account, LedgerError>
     readonly accounts: (ids?: ReadonlyArray<AccountId>) => Effect.Effect<ReadonlyArray<Account>, LedgerError>
@@ -69,10 +103,22 @@ export class Ledger extends Context.Service<
 
 /** A batch is at most so many commands, so that one caller's wait stays short. */
 const BATCH_MAX = 512
+/** So many batches are on their way at once: one is written while the next is decided. */
+const BATCHES_AHEAD = 2
 /** So many commands wait at most while the store is slow; the next ones hear at once that it is not available. */
 const WAITING_MAX = 20_000
 /** So many accounts' last known balances are kept. */
 const KNOWN_MAX = 10_000
+
+/** Up to so many commands are committed at once; of more, one half is decided while the other is written. */
+const WHOLE_MAX = 64
+
+/** How many of those that wait a batch takes. */
+const share = (waiting: number, inFlight: ReadonlySet<ReadonlyArray<unknown>>): number => {
+  let all = waiting
+  for (const batch of inFlight) all += batch.length
+  return all <= WHOLE_MAX ? waiting : Math.min(waiting, Math.ceil(all / 2), BATCH_MAX)
+}
 
 interface Waiting {
   readonly command: Command
@@ -105,25 +151,34 @@ const answer = (batch: ReadonlyArray<Waiting>, answers: Answers): void =>
   })
 
 /**
- * Gathers commands and commits them batch by batch: while one is on its way to the disk the next one gathers. When the
- * scope ends, whoever still waits hears that the outcome is not known.
+ * Gathers commands and commits them batch by batch: while one is on its way to the disk the next one is decided, and the
+ * one after that gathers. When the scope ends, whoever still waits hears that the outcome is not known.
  */
 const makeSubmit = Effect.fnUntraced(function* (store: LedgerStore["Service"]) {
   const queue = yield* Queue.unbounded<Waiting>()
-  let inFlight: ReadonlyArray<Waiting> = []
+  const slots = yield* Semaphore.make(BATCHES_AHEAD)
+  const inFlight = new Set<ReadonlyArray<Waiting>>()
   let isClosed = false
   const closed = Result.fail(unavailable("the ledger is closed"))
   yield* Effect.addFinalizer(() =>
     Effect.gen(function* () {
       isClosed = true
-      answer(inFlight, closed)
+      for (const batch of inFlight) answer(batch, closed)
       answer(yield* Queue.clear(queue), closed)
     }),
   )
+  const serve = Effect.fnUntraced(function* (batch: ReadonlyArray<Waiting>) {
+    const answers = yield* commit(store, batch)
+    inFlight.delete(batch)
+    answer(batch, answers)
+    yield* slots.release(1)
+  })
   yield* Effect.gen(function* () {
-    inFlight = yield* Queue.takeBetween(queue, 1, BATCH_MAX)
-    const answers = yield* commit(store, inFlight)
-    answer(inFlight, answers)
+    yield* slots.take(1)
+    yield* Queue.peek(queue)
+    const batch = yield* Queue.takeBetween(queue, 1, share(Queue.sizeUnsafe(queue), inFlight))
+    inFlight.add(batch)
+    yield* Effect.forkChild(serve(batch))
   }).pipe(Effect.forever, Effect.forkScoped)
   return (command: Command): Effect.Effect<Outcome, LedgerError> => {
     if (isClosed) return Effect.fromResult(closed)
@@ -137,9 +192,17 @@ const makeSubmit = Effect.fnUntraced(function* (store: LedgerStore["Service"]) {
 type Answer<Tag extends Command["_tag"]> = Extract<Outcome, { readonly _tag: OutcomeOf[Tag] }>
 interface OutcomeOf {
   readonly Open: "Opened"
+  readonly SetTerms: "TermsSet"
   readonly Post: "Posted"
+  readonly Reverse: "Posted"
+  readonly Draw: "Posted"
   readonly Settle: "Posted"
   readonly Claim: "Posted"
+  readonly Link: "Linked"
+  readonly ClosePeriod: "PeriodClosed"
+  readonly SealPeriod: "PeriodSealed"
+  readonly BeginPayout: "PayoutBegun"
+  readonly Preview: "Previewed"
   readonly Hold: "Held"
   readonly Void: "Voided"
   readonly Renew: "Renewed"
@@ -173,7 +236,8 @@ export const make = Effect.gen(function* () {
     Effect.suspend(() => offer(command) as Effect.Effect<Answer<C["_tag"]>, LedgerError>)
 
   return Ledger.of({
-    open: (account) => Effect.map(submit({ _tag: "Open", ...account }), ({ account }) => account),
+    open: (account) => Effect.map(submit({ ceiling: null, ...account, _tag: "Open" }), ({ account }) => account),
+    setTerms: (change) => Effect.map(submit({ _tag: "SetTerms", ...change }), ({ account }) => account),
     post: (posting) => submit({ _tag: "Post", posting }),
     hold: (hold) =>
       Effect.tapError(
@@ -186,18 +250,26 @@ export const make = Effect.gen(function* () {
             if (reason._tag === "InsufficientFunds") see(reason.account, reason.available)
           }),
       ),
+    reverse: (sequence, attachments) => submit({ _tag: "Reverse", sequence, attachments }),
+    draw: (hold, posting) => submit({ _tag: "Draw", hold, posting }),
     settle: (hold, posting) => submit({ _tag: "Settle", hold, posting }),
     void: (hold, attachments) => Effect.asVoid(submit({ _tag: "Void", hold, attachments })),
     claim: (hold, posting) => submit({ _tag: "Claim", hold, posting }),
+    link: (commands) => Effect.map(submit({ _tag: "Link", commands }), ({ outcomes }) => outcomes),
     renew: (owner, lifeMs) => Effect.map(submit({ _tag: "Renew", owner, lifeMs }), ({ count }) => count),
     expire: (limit) => Effect.map(submit({ _tag: "Expire", limit }), ({ holds }) => holds),
+    closePeriod: (endMs) => Effect.asVoid(submit({ _tag: "ClosePeriod", endMs })),
+    sealPeriod: (endMs, trialBalance) =>
+      Effect.map(submit({ _tag: "SealPeriod", endMs, trialBalance }), ({ sequence }) => sequence),
+    beginPayout: (payout) => Effect.map(submit({ _tag: "BeginPayout", ...payout }), ({ payout }) => payout),
+    dryRun: (command) => Effect.map(submit({ _tag: "Preview", command }), ({ preview }) => preview),
     account: Effect.fnUntraced(function* (id) {
       const [account] = yield* store.accounts([id])
       return account ?? (yield* new LedgerError({ reason: new UnknownAccount({ account: id }) }))
     }),
     accounts: store.accounts,
     findHold: (id) => Effect.map(store.holds({ ids: [id] }), ([hold]) => hold),
-    attachments: store.attachments,
+    attachments: (after, limit) => store.history("attachments", { after, limit }),
     lastAvailable: (id) => known.get(id),
   })
 })

@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import * as DateTime from "effect/DateTime"
 import * as Schema from "effect/Schema"
 import { Amount } from "@guildhall/core/Money"
 import type { ReasonCode } from "@guildhall/core/Reason"
@@ -40,6 +41,32 @@ export class AccountNotOpen extends Schema.TaggedError<AccountNotOpen>()("Accoun
   readonly code: ReasonCode = "account_frozen"
   override get message(): string {
     return `${this.account} is ${this.state} and takes no postings. An operator can open it again.`
+  }
+}
+
+/** The account's balance would rise above its ceiling. @category errors @since 0.1.0 */
+export class CeilingExceeded extends Schema.TaggedError<CeilingExceeded>()("CeilingExceeded", {
+  account: AccountId,
+  ceiling: Amount,
+  balance: Amount,
+}) {
+  readonly isRetryable = false
+  readonly code: ReasonCode = "ceiling_exceeded"
+  override get message(): string {
+    return `${this.account} may hold ${this.ceiling} at most and would have ${this.balance}. Raise its ceiling, or post less.`
+  }
+}
+
+/** The posting would count in a period that is closed. @category errors @since 0.1.0 */
+export class PeriodClosed extends Schema.TaggedError<PeriodClosed>()("PeriodClosed", {
+  closedUntilMs: Schema.Int,
+  effectiveAtMs: Schema.Int,
+}) {
+  readonly isRetryable = false
+  readonly code: ReasonCode = "period_closed"
+  override get message(): string {
+    const at = (ms: number) => DateTime.formatIso(DateTime.makeUnsafe(ms))
+    return `A posting cannot count at ${at(this.effectiveAtMs)}: the books are closed until ${at(this.closedUntilMs)}. Post it with a later time.`
   }
 }
 
@@ -85,16 +112,36 @@ export class Unavailable extends Schema.TaggedError<Unavailable>()("Unavailable"
   }
 }
 
-/** What can go wrong. @category errors @since 0.1.0 */
-export const LedgerReason = Schema.Union([
+/** Why a single command is refused. @category errors @since 0.1.0 */
+export const Refusal = Schema.Union([
   InsufficientFunds,
   UnknownAccount,
   AccountNotOpen,
+  CeilingExceeded,
+  PeriodClosed,
   Conflict,
   HoldNotAvailable,
   InvalidCommand,
-  Unavailable,
 ])
+/** @since 0.1.0 */
+export type Refusal = typeof Refusal.Type
+
+/** One of the linked commands was refused, so none was made. @category errors @since 0.1.0 */
+export class LinkRefused extends Schema.TaggedError<LinkRefused>()("LinkRefused", {
+  index: Schema.Int,
+  cause: Refusal,
+}) {
+  readonly isRetryable = false
+  get code(): ReasonCode {
+    return this.cause.code
+  }
+  override get message(): string {
+    return `Command ${this.index} of the linked ones was refused, so none was made. ${this.cause.message}`
+  }
+}
+
+/** What can go wrong. @category errors @since 0.1.0 */
+export const LedgerReason = Schema.Union([...Refusal.members, LinkRefused, Unavailable])
 /** @since 0.1.0 */
 export type LedgerReason = typeof LedgerReason.Type
 

@@ -8,10 +8,15 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
+import type { AssetCode } from "@guildhall/core/Asset"
 import type { Account, AccountId } from "./Account.ts"
 import * as Book from "./Book.ts"
+import * as Chain from "./Chain.ts"
+import { type Entry, keyOf, type Posted } from "./Entry.ts"
 import type { Hold, HoldId } from "./Hold.ts"
-import { type Attached, LedgerStore, type Posted, type View } from "./LedgerStore.ts"
+import { type Attached, type History, LedgerStore, type Moment, type Range, type View } from "./LedgerStore.ts"
+import type { PayoutRange } from "./PayoutRange.ts"
+import * as Overlay from "./internal/Overlay.ts"
 
 /** Everything there is. */
 interface State {
@@ -20,8 +25,16 @@ interface State {
   readonly pending: Map<HoldId, Hold>
   readonly keys: Map<string, { readonly fingerprint: string; readonly sequence: bigint }>
   readonly leases: Map<string, number>
-  readonly postings: Array<Posted>
+  readonly payouts: Map<HoldId, PayoutRange>
+  readonly lastPayouts: Map<AccountId, PayoutRange>
+  readonly scales: Map<AssetCode, number>
+  readonly entries: Array<Entry>
   readonly attachments: Array<Attached>
+  readonly batches: Array<Chain.Batch>
+  readonly nodes: Array<Chain.Node>
+  head: Chain.Head
+  closedUntilMs: number
+  nowMs: number
 }
 
 const empty = (): State => ({
@@ -30,26 +43,44 @@ const empty = (): State => ({
   pending: new Map(),
   keys: new Map(),
   leases: new Map(),
-  postings: [],
+  payouts: new Map(),
+  lastPayouts: new Map(),
+  scales: new Map(),
+  entries: [],
   attachments: [],
+  batches: [],
+  nodes: [],
+  head: Chain.empty,
+  closedUntilMs: 0,
+  nowMs: 0,
 })
 
 const copy = (state: State): State => ({
+  ...state,
   accounts: new Map(state.accounts),
   holds: new Map(state.holds),
   pending: new Map(state.pending),
-  keys: new Map(state.keys),
   leases: new Map(state.leases),
-  postings: [...state.postings],
+  payouts: new Map(state.payouts),
+  entries: [...state.entries],
   attachments: [...state.attachments],
+  batches: [...state.batches],
+  nodes: [...state.nodes],
 })
 
-const expiresAtMs = (state: State, hold: Hold): number => Math.max(hold.expiresAtMs, state.leases.get(hold.owner) ?? 0)
+/** When a pending hold ends if nobody renews it; never, for one without a life. */
+const expiresAtMs = (state: State, hold: Hold): number =>
+  hold.expiresAtMs === null ? Infinity : Math.max(hold.expiresAtMs, state.leases.get(hold.owner) ?? 0)
 
 const pagesOf = (state: State): Book.Pages => ({
   account: (id) => state.accounts.get(id),
   hold: (id) => state.holds.get(id),
   key: (key) => state.keys.get(key),
+  posted: (sequence) => {
+    const entry = state.entries[Number(sequence) - 1]
+    return entry?._tag === "Posted" ? entry : undefined
+  },
+  scaleOf: (asset) => state.scales.get(asset),
   leaseOf: (owner) => state.leases.get(owner),
   due: (nowMs, limit) =>
     [...state.pending.values()]
@@ -57,41 +88,95 @@ const pagesOf = (state: State): Book.Pages => ({
       .sort((a, b) => expiresAtMs(state, a) - expiresAtMs(state, b) || (a.id < b.id ? -1 : 1))
       .slice(0, limit),
   pendingOf: (owner) => [...state.pending.values()].filter((hold) => hold.owner === owner).length,
+  lastPayout: (account) => state.lastPayouts.get(account),
   get lastSequence() {
-    return BigInt(state.postings.length)
+    return BigInt(state.entries.length)
+  },
+  get closedUntilMs() {
+    return state.closedUntilMs
   },
 })
 
-const write = (state: State, change: Book.Change, nowMs: number): void => {
-  switch (change._tag) {
-    case "AccountSet":
-      state.accounts.set(change.account.id, change.account)
-      return
-    case "HoldSet":
-      state.holds.set(change.hold.id, change.hold)
-      if (change.hold.state === "pending") state.pending.set(change.hold.id, change.hold)
-      else state.pending.delete(change.hold.id)
-      return
-    case "Posted": {
-      const { posted, fingerprint } = change
-      state.postings.push(posted)
-      state.keys.set(posted.posting.idempotencyKey, { fingerprint, sequence: posted.sequence })
-      return
-    }
-    case "Attached": {
-      const sequence = BigInt(state.attachments.length + 1)
-      state.attachments.push({ sequence, attachment: change.attachment, attachedAtMs: nowMs })
-      return
-    }
-    case "LeaseSet":
-      state.leases.set(change.owner, change.untilMs)
+/** Keeps what a batch changed. */
+const keep = (state: State, sheet: Overlay.Sheet, nowMs: number): void => {
+  const { accounts, attachments, entries, holds, leases, payouts } = sheet.dirty
+  for (const [id, account] of accounts) {
+    state.accounts.set(id, account)
+    state.scales.set(account.asset.code, account.asset.scale)
   }
+  for (const [id, hold] of holds) {
+    state.holds.set(id, hold)
+    if (hold.state === "pending") state.pending.set(id, hold)
+    else state.pending.delete(id)
+  }
+  for (const [owner, untilMs] of leases) state.leases.set(owner, untilMs)
+  for (const [id, payout] of payouts) {
+    state.payouts.set(id, payout)
+    state.lastPayouts.set(payout.account, payout)
+  }
+  const { batch, head, nodes } = Chain.append(state.head, entries, nowMs)
+  for (const entry of entries) {
+    state.entries.push(entry)
+    state.keys.set(keyOf(entry), { fingerprint: entry.fingerprint, sequence: entry.sequence })
+  }
+  for (const attachment of attachments) {
+    state.attachments.push({ sequence: BigInt(state.attachments.length + 1), attachment, attachedAtMs: nowMs })
+  }
+  if (batch !== undefined) state.batches.push(batch)
+  state.nodes.push(...nodes)
+  state.head = head
+  state.closedUntilMs = sheet.closedUntilMs
 }
 
+const isBy = (at: Moment, { effectiveAtMs, sequence }: Posted): boolean =>
+  "sequence" in at ? sequence <= at.sequence : effectiveAtMs < at.beforeMs
+
+const balancesAt = (
+  { entries }: State,
+  at: Moment,
+  ids: ReadonlyArray<AccountId> | undefined,
+): ReadonlyMap<AccountId, bigint> => {
+  const wanted = ids === undefined ? undefined : new Set(ids)
+  const balances = new Map<AccountId, bigint>()
+  for (const entry of entries) {
+    if (entry._tag !== "Posted" || !isBy(at, entry)) continue
+    for (const { account, amount } of entry.posting.legs) {
+      if (wanted?.has(account) ?? true) balances.set(account, (balances.get(account) ?? 0n) + amount)
+    }
+  }
+  return balances
+}
+
+const isIn = (entry: Entry, { account, keys }: Range): boolean =>
+  (account === undefined || (entry._tag === "Posted" && entry.posting.legs.some((leg) => leg.account === account))) &&
+  (keys === undefined || keys.includes(keyOf(entry)))
+
+const entriesIn = ({ entries }: State, range: Range): ReadonlyArray<Entry> => {
+  const found: Array<Entry> = []
+  for (let index = Number(range.after); index < entries.length && found.length < range.limit; index++) {
+    const entry = entries[index]
+    if (entry !== undefined && isIn(entry, range)) found.push(entry)
+  }
+  return found
+}
+
+const payoutsIn = ({ payouts }: State, { account, after, limit }: Range): ReadonlyArray<PayoutRange> =>
+  [...payouts.values()]
+    .filter((payout) => payout.toSequence > after && (account === undefined || payout.account === account))
+    .slice(0, limit)
+
 const viewOf = (state: State): View => {
-  const withLease = (hold: Hold): Hold => ({ ...hold, expiresAtMs: expiresAtMs(state, hold) })
-  const page = <A>(items: ReadonlyArray<A>, after: bigint, limit: number) =>
-    Effect.sync(() => items.slice(Number(after), Number(after) + limit))
+  const page = <A>(items: ReadonlyArray<A>, { after, limit }: Range): ReadonlyArray<A> =>
+    items.slice(Number(after), Number(after) + limit)
+  const readers: { readonly [Kind in keyof History]: (range: Range) => ReadonlyArray<History[Kind]> } = {
+    entries: (range) => entriesIn(state, range),
+    attachments: (range) => page(state.attachments, range),
+    batches: (range) => page(state.batches, range),
+    nodes: (range) => page(state.nodes, range),
+    payouts: (range) => payoutsIn(state, range),
+  }
+  const withLease = (hold: Hold): Hold =>
+    hold.expiresAtMs === null ? hold : { ...hold, expiresAtMs: expiresAtMs(state, hold) }
   return {
     accounts: (ids) =>
       Effect.sync(() =>
@@ -107,8 +192,8 @@ const viewOf = (state: State): View => {
             : [...state.pending.values()]
         return found.map(withLease)
       }),
-    postings: (after, limit) => page(state.postings, after, limit),
-    attachments: (after, limit) => page(state.attachments, after, limit),
+    balances: (at, ids) => Effect.sync(() => balancesAt(state, at, ids)),
+    history: (kind, range) => Effect.sync(() => readers[kind](range)),
   }
 }
 
@@ -120,17 +205,20 @@ const viewOf = (state: State): View => {
  */
 export const make: Effect.Effect<LedgerStore["Service"]> = Effect.sync(() => {
   const state = empty()
-  const pages = pagesOf(state)
   return LedgerStore.of({
     ...viewOf(state),
     commit: Effect.fnUntraced(function* (commands) {
-      const nowMs = yield* Clock.currentTimeMillis
-      return commands.map((command) =>
-        Result.map(Book.apply(pages, command, nowMs), ({ outcome, changes }) => {
-          for (const change of changes) write(state, change, nowMs)
+      state.nowMs = Math.max(state.nowMs, yield* Clock.currentTimeMillis)
+      const { nowMs } = state
+      const sheet = Overlay.make(pagesOf(state))
+      const outcomes = commands.map((command) =>
+        Result.map(Book.apply(sheet, command, nowMs), ({ outcome, changes }) => {
+          sheet.write(changes)
           return outcome
         }),
       )
+      keep(state, sheet, nowMs)
+      return outcomes
     }),
     snapshot: (read) => Effect.suspend(() => read(viewOf(copy(state)))),
   })

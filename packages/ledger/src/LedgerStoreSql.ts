@@ -1,6 +1,6 @@
 /**
- * The ledger's history in PostgreSQL. One transaction for each batch; the lock on the book's row puts the batches of all
- * processes in order, so the numbers of postings have no gaps and no balance is read stale.
+ * The ledger's history in PostgreSQL. A batch is read, decided and written if nobody else wrote meanwhile; the lock on the
+ * book's row puts the batches of all processes in order, so the numbers of entries have no gaps and no balance is stale.
  *
  * @since 0.1.0
  */
@@ -9,15 +9,18 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
 import * as Schedule from "effect/Schedule"
+import * as Semaphore from "effect/Semaphore"
 import * as SqlClient from "effect/sql/SqlClient"
 import * as SqlError from "effect/sql/SqlError"
 import * as Book from "./Book.ts"
 import { LedgerError, Unavailable } from "./LedgerError.ts"
-import { type Command, LedgerStore, type Outcome, type View } from "./LedgerStore.ts"
+import { type Command, LedgerStore, type Outcome } from "./LedgerStore.ts"
 import * as LedgerPages from "./internal/LedgerPages.ts"
-import * as Rows from "./internal/LedgerRows.ts"
-import * as Statements from "./internal/LedgerStatements.ts"
 import * as LedgerTables from "./internal/LedgerTables.ts"
+import * as LedgerViews from "./internal/LedgerViews.ts"
+import * as LedgerWrite from "./internal/LedgerWrite.ts"
+import * as Names from "./internal/Names.ts"
+import * as Overlay from "./internal/Overlay.ts"
 
 /**
  * `renewMs` is the pause between two renewals of a living owner, a definition's `hold.renewMs`. While the store is away
@@ -25,11 +28,16 @@ import * as LedgerTables from "./internal/LedgerTables.ts"
  * counts as an outage, and after one no hold expires for as long again. Shorter outages must fit into a hold's life,
  * which should be four such pauses or more; and holds should be swept at least once in each.
  *
+ * `book` is the book of the market that this store keeps, 1 if nothing is said; `schema` the schema of the database that
+ * its tables are in, `public` if nothing is said. The schema is made if it is not there.
+ *
  * @category models
  * @since 0.1.0
  */
 export interface Options {
   readonly renewMs: number
+  readonly book?: number | undefined
+  readonly schema?: string | undefined
 }
 
 const unavailable = (cause: unknown) => new LedgerError({ reason: new Unavailable({ cause }) })
@@ -50,6 +58,9 @@ const orUnavailable = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A
 /** A batch that takes longer than this waits for something that does not come, such as a lock of a process that hangs. */
 const PATIENCE = "15 seconds"
 
+/** After so many batches that had the book for themselves, it is taken for granted again. */
+const CONTENDED_BATCHES = 64
+
 const isTransient = (error: unknown): boolean =>
   SqlError.isSqlError(error) && (error.reason._tag === "DeadlockError" || error.reason._tag === "SerializationError")
 
@@ -60,101 +71,125 @@ const again = {
   times: 5,
 }
 
-const makeCommit = (sql: SqlClient.SqlClient, options: Options) => {
+type Outcomes = ReadonlyArray<Result.Result<Outcome, LedgerError>>
+
+/** A batch that was decided, and what it would write. */
+interface Decided {
+  readonly outcomes: Outcomes
+  readonly base: Book.Pages
+  readonly written: LedgerWrite.Written
+}
+
+const makeCommit = (sql: SqlClient.SqlClient, t: LedgerTables.Tables, options: Options) => {
   const awayMs = 1.5 * options.renewMs
+  const book = options.book ?? 1
 
-  /** Where the book stands, and whether holds may expire yet. */
-  const openBook = Effect.gen(function* () {
-    const [row] = yield* Statements.lock(sql)
-    if (row === undefined) return yield* Effect.die("the ledger's book has no row")
-    const nowMs = Number(row.now_ms)
-    const committedAtMs = Number(row.committed_at_ms)
-    const lastResumedAtMs = Number(row.resumed_at_ms)
+  /** Since when the store answers without a pause, and whether holds may expire yet. */
+  const resumed = ({ committedAtMs, nowMs, resumedAtMs: last }: LedgerPages.Standing) => {
     // A single batch between two silences is the sweep of a market in which nobody else lives: the second silence is
-    // no outage, or nothing would ever expire there. A clock that was set back starts anew.
-    const wasAway = nowMs - committedAtMs > awayMs && committedAtMs !== lastResumedAtMs
-    const resumedAtMs = wasAway || nowMs < lastResumedAtMs ? nowMs : lastResumedAtMs
-    const { sequence, attachment } = row
-    return { sequence, attachment, nowMs, resumedAtMs, isWaiting: nowMs - resumedAtMs < awayMs }
-  })
+    // no outage, or nothing would ever expire there.
+    const wasAway = nowMs - committedAtMs > awayMs && committedAtMs !== last
+    const resumedAtMs = wasAway ? nowMs : last
+    return { resumedAtMs, isWaiting: nowMs - resumedAtMs < awayMs }
+  }
 
-  const commit = Effect.fnUntraced(function* (commands: ReadonlyArray<Command>) {
-    const book = yield* openBook
-    const pages = yield* LedgerPages.load(sql, commands, book)
+  const decide = (commands: ReadonlyArray<Command>, loaded: LedgerPages.Loaded): Decided => {
+    const { numbers, pages: base } = loaded
+    const { isWaiting, resumedAtMs } = resumed(loaded.standing)
+    const before = { ...loaded.standing, resumedAtMs }
+    const sheet = Overlay.make(base)
     const outcomes = commands.map((command): Result.Result<Outcome, LedgerError> => {
-      if (command._tag === "Expire" && book.isWaiting) return Result.succeed({ _tag: "Expired", holds: [] })
-      return Result.map(Book.decide(pages, command, book.nowMs), ({ outcome, changes }) => {
-        pages.write(changes)
+      if (command._tag === "Expire" && isWaiting) return Result.succeed({ _tag: "Expired", holds: [] })
+      return Result.map(Book.decide(sheet, command, before.nowMs), ({ changes, outcome }) => {
+        sheet.write(changes)
         return outcome
       })
     })
-    yield* Statements.write(sql, pages.dirty, book)
-    if (commands.some((command) => command._tag === "Expire")) yield* Statements.forgetOwners(sql, book.nowMs)
-    return outcomes
+    const forgetsOwners = commands.some(({ _tag }) => _tag === "Expire")
+    return { outcomes, base, written: LedgerWrite.prepare(book, before, base, sheet, numbers, forgetsOwners) }
+  }
+
+  const write = ({ base, written }: Decided) =>
+    Effect.map(LedgerWrite.write(sql, t, book, base, written), ([row]) => row?.isWritten ?? false)
+
+  /** With the book's lock from the first to the last: what others write waits. */
+  const commitLocked = Effect.fnUntraced(function* (commands: ReadonlyArray<Command>) {
+    yield* LedgerPages.lock(sql, t, book)
+    const decided = decide(commands, yield* LedgerPages.load(sql, t, book, Names.of(commands)))
+    if (!(yield* write(decided))) return yield* Effect.die("the ledger's book changed while it was locked")
+    return decided.outcomes
+  })
+
+  const locked = (commands: ReadonlyArray<Command>) =>
+    sql.withTransaction(commitLocked(commands)).pipe(
+      // Each statement must see what the batch before it left, whatever the database's default is.
+      Effect.provideService(SqlClient.BeginTransaction, "BEGIN ISOLATION LEVEL READ COMMITTED"),
+      Effect.retry(again),
+    )
+
+  const reading = Semaphore.makeUnsafe(1)
+  const writing = Semaphore.makeUnsafe(1)
+  let ahead: Decided | undefined
+  let contended = 0
+
+  /**
+   * The book as it will be once the batch that is being written is: the next one is decided on it while that one travels.
+   * Should it not be written, neither is the next: it began with a token that never was.
+   */
+  const onTop = (loaded: LedgerPages.Loaded): LedgerPages.Loaded => {
+    if (ahead === undefined || ahead.written.before.token !== loaded.standing.token) return loaded
+    const { after, numbers, sheet } = ahead.written
+    const pages = Overlay.make(loaded.pages)
+    pages.write(sheet.dirty.changes)
+    const nowMs = Math.max(after.nowMs, loaded.standing.nowMs)
+    return { standing: { ...after, nowMs }, pages, numbers: new Map([...numbers, ...loaded.numbers]) }
+  }
+
+  /** Reads and decides while the batch before is written; answers undefined where another process wrote in between. */
+  const commitAhead = (commands: ReadonlyArray<Command>) =>
+    Effect.uninterruptibleMask((restore) =>
+      Effect.gen(function* () {
+        const decided = yield* reading.withPermits(1)(
+          Effect.gen(function* () {
+            const loaded = yield* restore(LedgerPages.load(sql, t, book, Names.of(commands)))
+            const decided = decide(commands, onTop(loaded))
+            yield* restore(writing.take(1))
+            ahead = decided
+            return decided
+          }),
+        )
+        const isWritten = yield* Effect.ensuring(restore(write(decided)), writing.release(1))
+        return isWritten ? decided.outcomes : undefined
+      }),
+    )
+
+  const commit = Effect.fnUntraced(function* (commands: ReadonlyArray<Command>) {
+    if (contended > 0) {
+      contended -= 1
+      return yield* locked(commands)
+    }
+    const outcomes = yield* Effect.catchIf(commitAhead(commands), isTransient, () => Effect.succeed(undefined))
+    if (outcomes !== undefined) return outcomes
+    contended = CONTENDED_BATCHES
+    return yield* locked(commands)
   })
 
   return Effect.fn("LedgerStore.commit")(function* (commands: ReadonlyArray<Command>) {
     const refusals = commands.map(Book.refusal)
     const sound = commands.filter((_, index) => refusals[index] === undefined)
     if (sound.length === 0) return refusals.flatMap((refused) => (refused === undefined ? [] : Result.fail(refused)))
-    const outcomes = yield* sql.withTransaction(commit(sound)).pipe(
-      // Each statement must see what the batch before it left, whatever the database's default is.
-      Effect.provideService(SqlClient.BeginTransaction, "BEGIN ISOLATION LEVEL READ COMMITTED"),
-      Effect.retry(again),
-      Effect.timeout(PATIENCE),
-      orUnavailable,
-    )
+    const outcomes = yield* commit(sound).pipe(Effect.timeout(PATIENCE), orUnavailable)
     let next = 0
     return refusals.flatMap((refused) => (refused === undefined ? (outcomes[next++] ?? []) : Result.fail(refused)))
   })
 }
 
-const makeView = (sql: SqlClient.SqlClient): View => ({
-  accounts: Effect.fn("LedgerStore.accounts")(function* (ids) {
-    const rows = sql`SELECT ${sql.literal(Rows.accountColumns)} FROM ledger_accounts a
-      WHERE ${ids === undefined ? sql`true` : sql`a.id = ANY(${Rows.list(ids)}::text[])`} ORDER BY a.id`
-    return yield* Effect.flatMap(rows, Rows.decodeAccounts).pipe(Effect.mapError(unavailable))
-  }),
-  holds: Effect.fn("LedgerStore.holds")(function* (query) {
-    const rows = sql`SELECT ${sql.literal(Rows.holdColumns)}, h.context::text AS context
-      FROM ledger_holds h LEFT JOIN ledger_owners o ON o.owner = h.owner
-      WHERE ${"ids" in query ? sql`h.id = ANY(${Rows.list(query.ids)}::text[])` : sql`h.state = 'pending'`}`
-    const decoded = yield* Effect.flatMap(rows, Rows.decodeHolds).pipe(Effect.mapError(unavailable))
-    return decoded.map(Rows.holdOf)
-  }),
-  postings: Effect.fn("LedgerStore.postings")(function* (after, limit) {
-    const rows = sql`
-      SELECT p.sequence::text AS sequence, p.key, p.kind, p.hold, p.posted_at_ms::float8 AS "postedAtMs",
-        COALESCE((SELECT json_agg(json_build_object('account', l.account, 'amount', l.amount::text,
-            'balance', l.balance::text) ORDER BY l.number)
-          FROM ledger_legs l WHERE l.sequence = p.sequence), '[]') AS legs
-      FROM ledger_postings p WHERE p.sequence > ${String(after)}::text::bigint ORDER BY p.sequence LIMIT ${limit}`
-    const decoded = yield* Effect.flatMap(rows, Rows.decodePostings).pipe(Effect.mapError(unavailable))
-    return decoded.map(({ sequence, key, kind, hold, postedAtMs, legs }) => ({
-      sequence,
-      posting: {
-        idempotencyKey: key,
-        kind,
-        legs: legs.map(({ account, amount }) => ({ account, amount })),
-        attachments: [],
-      },
-      hold,
-      balances: legs.map((leg) => leg.balance),
-      postedAtMs,
-    }))
-  }),
-  attachments: Effect.fn("LedgerStore.attachments")(function* (after, limit) {
-    const rows = sql`
-      SELECT sequence::text AS sequence, kind, body::text AS body, at_ms::float8 AS "attachedAtMs"
-      FROM ledger_attachments a WHERE a.sequence > ${String(after)}::text::bigint ORDER BY a.sequence LIMIT ${limit}`
-    const decoded = yield* Effect.flatMap(rows, Rows.decodeAttachments).pipe(Effect.mapError(unavailable))
-    return decoded.map(({ sequence, kind, body, attachedAtMs }) => ({
-      sequence,
-      attachment: { kind, body: Rows.parseJson(body) },
-      attachedAtMs,
-    }))
-  }),
-})
+const SCHEMA = /^[a-z_][a-z0-9_]{0,62}$/
+
+/** The first process makes the book's row; a book that is there stays as it is. */
+const openBook = (sql: SqlClient.SqlClient, t: LedgerTables.Tables, book: number) => sql`
+  INSERT INTO ${t.books} VALUES (${book}::int, 0, 0, 0, 0, 0, ${new Uint8Array(32)}::bytea, ''::bytea, 0, 0, 0)
+  ON CONFLICT DO NOTHING`
 
 /**
  * Makes the store, creating its tables on first use.
@@ -164,11 +199,15 @@ const makeView = (sql: SqlClient.SqlClient): View => ({
  */
 export const make = Effect.fnUntraced(function* (options: Options) {
   const sql = yield* SqlClient.SqlClient
-  yield* Effect.mapError(LedgerTables.migrate, unavailable)
-  const view = makeView(sql)
+  const { book = 1, schema = "public" } = options
+  if (!SCHEMA.test(schema)) return yield* Effect.die(`"${schema}" is no plain name of a schema.`)
+  if (!Number.isInteger(book) || book < 1 || book > 1_000_000) return yield* Effect.die(`${book} is no book's number.`)
+  const t = LedgerTables.inSchema(sql, schema)
+  yield* Effect.mapError(Effect.andThen(LedgerTables.migrate(sql, schema), openBook(sql, t, book)), unavailable)
+  const view = LedgerViews.make(sql, t, book, unavailable)
   return LedgerStore.of({
     ...view,
-    commit: makeCommit(sql, options),
+    commit: makeCommit(sql, t, options),
     snapshot: (read) =>
       // What `read` fails with is its own: only what happens around it is the store's.
       sql

@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import * as Schema from "effect/Schema"
+import { AssetCode } from "@guildhall/core/Asset"
 import { Amount } from "@guildhall/core/Money"
 import { AccountId } from "./Account.ts"
 
@@ -35,8 +36,10 @@ export const Attachment = Schema.Struct({ kind: Schema.NonEmptyString, body: Sch
 /** @since 0.1.0 */
 export type Attachment = typeof Attachment.Type
 
+const PositiveAmount = Amount.pipe(Schema.check(Schema.isGreaterThanBigInt(0n)))
+
 /**
- * What a posting is for.
+ * What a posting is for; the template of the same name makes it.
  *
  * @category models
  * @since 0.1.0
@@ -46,17 +49,71 @@ export const PostingKind = Schema.Literals([
   "charge",
   "claim",
   "adjustment",
+  "refund",
   "maturity",
   "payout",
-  "refund",
+  "fund",
+  "boost",
+  "bounty",
   "grant",
+  "slash",
+  "compensation",
+  "booking",
+  "release",
+  "exchange",
+  "crossing",
+  "reversal",
 ])
 /** @since 0.1.0 */
 export type PostingKind = typeof PostingKind.Type
 
+const Id = Schema.NonEmptyString.pipe(Schema.check(Schema.isMaxLength(100)))
+
+/**
+ * What a posting belongs to, each by its id: at most four. `movement` is a rail's own id for money that moved outside,
+ * `reverses` the sequence of the posting that this one takes back.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export const Links = Schema.Struct({
+  request: Schema.optionalKey(Id),
+  payout: Schema.optionalKey(Id),
+  case: Schema.optionalKey(Id),
+  booking: Schema.optionalKey(Id),
+  epoch: Schema.optionalKey(Id),
+  movement: Schema.optionalKey(Id),
+  reverses: Schema.optionalKey(Id),
+  definition: Schema.optionalKey(Id),
+})
+/** @since 0.1.0 */
+export type Links = typeof Links.Type
+
+/**
+ * The rate of an exchange: `denominator` smallest units of `from` are worth `numerator` smallest units of `to`. `source`
+ * says whose rate it is, `asOfMs` of when.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export const Rate = Schema.Struct({
+  from: AssetCode,
+  to: AssetCode,
+  numerator: PositiveAmount,
+  denominator: PositiveAmount,
+  source: Id,
+  asOfMs: Schema.Int,
+})
+/** @since 0.1.0 */
+export type Rate = typeof Rate.Type
+
 /**
  * A posting to be made. The same key with the same content gives the first answer again; with another content it is
- * refused as a conflict.
+ * refused as a conflict. `effectiveAtMs` is when it counts, for balances at a time and for periods: now, where it is not
+ * given; never later, and never in a closed period. A posting in more than one asset has a `rate` and goes through
+ * `exchange` accounts.
+ *
+ * The templates make postings, so that nobody has to build legs by hand.
  *
  * @category models
  * @since 0.1.0
@@ -66,6 +123,9 @@ export const Posting = Schema.Struct({
   kind: PostingKind,
   legs: Schema.Array(Leg).pipe(Schema.check(Schema.isMinLength(2), Schema.isMaxLength(100))),
   attachments: Schema.Array(Attachment),
+  links: Schema.optionalKey(Links),
+  rate: Schema.optionalKey(Rate),
+  effectiveAtMs: Schema.optionalKey(Schema.Int),
 })
 /** @since 0.1.0 */
 export type Posting = typeof Posting.Type

@@ -13,7 +13,7 @@ const ledgerLayer = Ledger.layer.pipe(Layer.provide(LedgerStoreMemory.layer))
 
 const takeHolds = Effect.fnUntraced(function* (count: number, owner: string) {
   const ledger = yield* Ledger.Ledger
-  yield* ledger.open({ id: buyer, kind: "buyer", asset: USD.code, floor: null })
+  yield* ledger.open({ id: buyer, kind: "buyer", asset: USD, floor: null })
   yield* Effect.forEach(
     Array.from({ length: count }, (_, at) => Hold.HoldId.make(`${owner}-${at}`)),
     (id) =>

@@ -30,8 +30,8 @@ let keys = 0
 /** Commits attachments with a posting. */
 const attach = Effect.fnUntraced(function* (attachments: ReadonlyArray<Posting.Attachment>) {
   const ledger = yield* Ledger.Ledger
-  yield* ledger.open({ id: external, kind: "external", asset: USD.code, floor: null })
-  yield* ledger.open({ id: buyer, kind: "buyer", asset: USD.code, floor: 0n })
+  yield* ledger.open({ id: external, kind: "external", asset: USD, floor: null })
+  yield* ledger.open({ id: buyer, kind: "buyer", asset: USD, floor: 0n })
   yield* ledger.post({
     idempotencyKey: `k${keys++}`,
     kind: "topUp",

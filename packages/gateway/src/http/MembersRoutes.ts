@@ -6,6 +6,7 @@
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
+import { chargeAssetOf } from "@guildhall/core/MarketDefinition"
 import * as Account from "@guildhall/ledger/Account"
 import { Ledger } from "@guildhall/ledger/Ledger"
 import { Conflict, type LedgerError } from "@guildhall/ledger/LedgerError"
@@ -37,8 +38,9 @@ export const layer = HttpApiBuilder.group(
     const note = yield* Acts.make
 
     const openBuyer = (id: Account.AccountId) =>
-      Effect.catch(ledger.open({ id, kind: "buyer", asset: definition.chargeAsset, floor: 0n }), (error: LedgerError) =>
-        error.reason instanceof Conflict ? Effect.void : Effect.fail(error),
+      Effect.catch(
+        ledger.open({ id, kind: "buyer", asset: chargeAssetOf(definition), floor: 0n }),
+        (error: LedgerError) => (error.reason instanceof Conflict ? Effect.void : Effect.fail(error)),
       )
 
     return handlers.handleAll({

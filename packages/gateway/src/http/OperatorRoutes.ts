@@ -45,7 +45,7 @@ export const layer = HttpApiBuilder.group(
         })
         return {
           member: payload.member,
-          added: showMoney(added, account.asset),
+          added: showMoney(added, account.asset.code),
           account: showAccount(account),
           replayed,
         }

@@ -1,12 +1,20 @@
 import type * as Schema from "effect/Schema"
 import { AMOUNT_MAX, ATTACHMENT_BYTES_MAX, CONTEXT_BYTES_MAX, EXPIRE_MAX, LIFE_MS_MAX } from "../Limits.ts"
 import type { HoldRequest } from "../Hold.ts"
-import type { Command } from "../LedgerStore.ts"
+import type { Terms } from "../Account.ts"
+import type { Command, Linkable } from "../LedgerStore.ts"
 import type { Attachment, Posting } from "../Posting.ts"
 
 const LEGS_MAX = 100
+const LINKED_MAX = 100
+const LINKS_MAX = 4
 const KEY_MAX = 200
 const NAME_MAX = 200
+const LINK_MAX = 100
+const HOLD_ID_MAX = 300
+const SEQUENCE_MAX = 2n ** 63n - 1n
+/** Nine thousand years: no clock is later. */
+const TIME_MS_MAX = 253_402_300_799_999
 
 const ACCOUNT_ID = /^[a-z]+(:[A-Za-z0-9_.-]{1,80}){1,3}$/
 const ASSET = /^[A-Z][A-Z0-9.]{1,15}$/
@@ -31,28 +39,64 @@ const attachments = (attached: ReadonlyArray<Attachment>): string | undefined =>
     : undefined
 }
 
-const posting = ({ idempotencyKey, legs, attachments: attached }: Posting): string | undefined => {
-  if (!isText(idempotencyKey, KEY_MAX)) return `an idempotency key is a text of 1 to ${KEY_MAX} characters.`
+const key = (text: string): string | undefined => {
+  if (!isText(text, KEY_MAX)) return `an idempotency key is a text of 1 to ${KEY_MAX} characters.`
+  return text.startsWith("ledger:") ? "keys that begin with ledger: are the ledger's own." : undefined
+}
+
+const time = (ms: number): string | undefined =>
+  Number.isInteger(ms) && ms >= 0 && ms <= TIME_MS_MAX ? undefined : "a time is a whole number of Unix milliseconds."
+
+const accountId = (id: string): string | undefined =>
+  ACCOUNT_ID.test(id) ? undefined : "the id of an account is words joined by colons, such as buyer:mem_1."
+
+const detail = ({ links, rate, effectiveAtMs }: Posting): string | undefined => {
+  const ids = Object.values(links ?? {})
+  if (ids.length > LINKS_MAX) return `a posting has at most ${LINKS_MAX} links.`
+  if (!ids.every((id) => isText(id, LINK_MAX))) return `a link is a text of 1 to ${LINK_MAX} characters.`
+  if (rate !== undefined) {
+    if (!isAmount(rate.numerator) || !isAmount(rate.denominator) || rate.numerator <= 0n || rate.denominator <= 0n)
+      return "a rate is one positive amount over another."
+    if (!ASSET.test(rate.from) || !ASSET.test(rate.to))
+      return "an asset is 2 to 16 capital letters and digits, such as USD."
+    if (!isText(rate.source, LINK_MAX)) return `the source of a rate is a text of 1 to ${LINK_MAX} characters.`
+  }
+  return (
+    (rate === undefined ? undefined : time(rate.asOfMs)) ??
+    (effectiveAtMs === undefined ? undefined : time(effectiveAtMs))
+  )
+}
+
+const posting = ({ idempotencyKey, legs, attachments: attached, ...rest }: Posting): string | undefined => {
+  const problem = key(idempotencyKey)
+  if (problem !== undefined) return problem
+  if (rest.kind === "reversal") return "a reversal is made by reversing a posting."
   if (legs.length < 2 || legs.length > LEGS_MAX)
     return `a posting has 2 to ${LEGS_MAX} legs, and this has ${legs.length}.`
   for (const { account, amount } of legs) {
-    if (!ACCOUNT_ID.test(account)) return "the id of an account is words joined by colons, such as buyer:mem_1."
+    const wrongId = accountId(account)
+    if (wrongId !== undefined) return wrongId
     if (amount === 0n) return `its leg on ${account} moves nothing. Leave it out.`
     if (!isAmount(amount)) return `its leg on ${account} is no amount of at most 78 digits.`
   }
-  return attachments(attached)
+  return detail({ idempotencyKey, legs, attachments: attached, ...rest }) ?? attachments(attached)
 }
 
+/** Only a payout's own hold is posted by a payout. */
+const noPayout = ({ kind }: Posting): string | undefined =>
+  kind === "payout" ? "a payout is posted by settling its hold. Begin it first." : undefined
+
 const hold = ({ id, account, amount, owner, lifeMs, definitionDigest, context }: HoldRequest): string | undefined => {
-  if (!isText(id, 100)) return "the id of a hold is a text of 1 to 100 characters."
-  if (!ACCOUNT_ID.test(account)) return "the id of an account is words joined by colons, such as buyer:mem_1."
+  const wrongId = holdId(id) ?? accountId(account)
+  if (wrongId !== undefined) return wrongId
+  if (id.startsWith("payout:")) return "holds that begin with payout: are those of payouts. Begin a payout."
   if (!isText(owner, NAME_MAX)) return `the owner of a hold is a text of 1 to ${NAME_MAX} characters.`
   if (definitionDigest !== "" && !isText(definitionDigest, NAME_MAX))
     return `a definition's digest has at most ${NAME_MAX} characters.`
   if (!isAmount(amount) || amount < 0n) return "a hold is of an amount of zero or more."
   const bytes = bytesOf(context)
   if (bytes > CONTEXT_BYTES_MAX) return `its context is ${bytes} bytes, and ${CONTEXT_BYTES_MAX} is the most.`
-  return life(lifeMs)
+  return lifeMs === null ? undefined : life(lifeMs)
 }
 
 const life = (lifeMs: number): string | undefined =>
@@ -61,7 +105,37 @@ const life = (lifeMs: number): string | undefined =>
     : `a life is a whole number of milliseconds from 1 to ${LIFE_MS_MAX}.`
 
 const holdId = (id: string): string | undefined =>
-  isText(id, 100) ? undefined : "the id of a hold is a text of 1 to 100 characters."
+  isText(id, HOLD_ID_MAX) ? undefined : `the id of a hold is a text of 1 to ${HOLD_ID_MAX} characters.`
+
+const terms = ({ floor, ceiling }: Pick<Terms, "floor" | "ceiling">): string | undefined => {
+  if (floor !== null && !isAmount(floor)) return "a floor is an amount of at most 78 digits, or none."
+  if (ceiling !== null && !isAmount(ceiling)) return "a ceiling is an amount of at most 78 digits, or none."
+  return floor !== null && ceiling !== null && floor > ceiling ? "a floor is not above the ceiling." : undefined
+}
+
+const opening = ({ id, asset, floor, ceiling }: Extract<Command, { readonly _tag: "Open" }>): string | undefined => {
+  const problem = accountId(id) ?? terms({ floor, ceiling })
+  if (problem !== undefined) return problem
+  if (!ASSET.test(asset.code)) return "an asset is 2 to 16 capital letters and digits, such as USD."
+  if (!Number.isInteger(asset.scale) || asset.scale < 0 || asset.scale > 36) return "an asset has 0 to 36 decimals."
+  if (floor !== null && floor > 0n) return "a floor is zero or below: a new account is empty."
+  return ceiling !== null && ceiling < 0n ? "a ceiling is zero or above: a new account is empty." : undefined
+}
+
+const payout = ({ account, rail, unit, minimum }: Extract<Command, { readonly _tag: "BeginPayout" }>) => {
+  if (!isText(rail, NAME_MAX)) return `the name of a rail is a text of 1 to ${NAME_MAX} characters.`
+  if (!isAmount(unit) || unit <= 0n) return "the unit of a payout is a positive amount."
+  return isAmount(minimum) ? accountId(account) : "the least that is paid out is an amount."
+}
+
+const linked = (commands: ReadonlyArray<Linkable>): string | undefined => {
+  if (commands.length === 0 || commands.length > LINKED_MAX) return `1 to ${LINKED_MAX} commands are linked at once.`
+  for (const [index, command] of commands.entries()) {
+    const wrong = problem(command)
+    if (wrong !== undefined) return `in command ${index} of the linked ones, ${wrong}`
+  }
+  return undefined
+}
 
 /**
  * What is wrong with a command's form, whatever the books say; undefined where nothing is. A store must refuse such a
@@ -69,20 +143,32 @@ const holdId = (id: string): string | undefined =>
  */
 export const problem = (command: Command): string | undefined => {
   switch (command._tag) {
-    case "Open": {
-      const { id, asset, floor } = command
-      if (!ACCOUNT_ID.test(id)) return "the id of an account is words joined by colons, such as buyer:mem_1."
-      if (!ASSET.test(asset)) return "an asset is 2 to 16 capital letters and digits, such as USD."
-      if (floor !== null && (!isAmount(floor) || floor > 0n)) return "a floor is zero or below: a new account is empty."
-      return undefined
-    }
+    case "Open":
+      return opening(command)
+    case "SetTerms":
+      return key(command.idempotencyKey) ?? accountId(command.account) ?? terms(command.terms)
     case "Post":
-      return posting(command.posting)
+      return noPayout(command.posting) ?? posting(command.posting)
     case "Hold":
       return hold(command.hold)
     case "Settle":
-    case "Claim":
       return holdId(command.hold) ?? posting(command.posting)
+    case "Draw":
+    case "Claim":
+      return holdId(command.hold) ?? noPayout(command.posting) ?? posting(command.posting)
+    case "Reverse":
+      return command.sequence > 0n && command.sequence <= SEQUENCE_MAX
+        ? attachments(command.attachments)
+        : "a sequence is a whole number from 1 up."
+    case "Link":
+      return linked(command.commands)
+    case "ClosePeriod":
+    case "SealPeriod":
+      return time(command.endMs)
+    case "BeginPayout":
+      return payout(command)
+    case "Preview":
+      return problem(command.command)
     case "Void":
       return holdId(command.hold) ?? attachments(command.attachments)
     case "Renew":

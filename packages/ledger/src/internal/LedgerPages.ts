@@ -1,105 +1,135 @@
 import * as Effect from "effect/Effect"
-import * as Schema from "effect/Schema"
 import type * as SqlClient from "effect/sql/SqlClient"
+import type { AssetCode } from "@guildhall/core/Asset"
+import type { Account, AccountId } from "../Account.ts"
 import type * as Book from "../Book.ts"
-import { type Hold, HoldId } from "../Hold.ts"
-import type { Command } from "../LedgerStore.ts"
+import type { Head } from "../Chain.ts"
+import type { Posted } from "../Entry.ts"
+import type { HoldId } from "../Hold.ts"
+import * as Arrays from "./Arrays.ts"
 import * as Rows from "./LedgerRows.ts"
-import * as Statements from "./LedgerStatements.ts"
+import type { Tables } from "./LedgerTables.ts"
+import type { Names } from "./Names.ts"
 
-/** The part of the book that one batch needs, and what the batch changed of it. */
-export interface LoadedPages extends Book.Pages {
-  readonly write: (changes: ReadonlyArray<Book.Change>) => void
-  readonly dirty: Statements.Dirty
+/** Where a book stands: its last numbers, its chain, its time, and since when the store answers without a pause. */
+export interface Standing {
+  /** What the batch that made it so drew by lot: whoever sees another one knows that something was written since. */
+  readonly token: bigint
+  readonly lastAccount: bigint
+  readonly lastAttachment: bigint
+  readonly head: Head
+  readonly nowMs: number
+  readonly committedAtMs: number
+  readonly resumedAtMs: number
+  readonly closedUntilMs: number
 }
 
-const decodeLoaded = Schema.decodeUnknownEffect(
-  Schema.Struct({
-    accounts: Schema.Unknown,
-    holds: Schema.Unknown,
-    keys: Schema.Array(Rows.KeyRow),
-    due: Schema.Array(HoldId),
-    owners: Schema.Array(Schema.Struct({ owner: Schema.String, untilMs: Schema.Int, pending: Schema.Int })),
-  }),
-)
+/** The part of a book that one batch needs, and the numbers under which its accounts are kept. */
+export interface Loaded {
+  readonly standing: Standing
+  readonly pages: Book.Pages
+  readonly numbers: Map<AccountId, string>
+}
 
-/** Loads the pages of a batch. The book's row must be locked. */
-export const load = Effect.fnUntraced(function* (
-  sql: SqlClient.SqlClient,
-  commands: ReadonlyArray<Command>,
-  book: Statements.BookRow,
-) {
-  const rows = yield* Statements.read(sql, Statements.namesOf(commands), book.nowMs)
-  const loaded = yield* decodeLoaded(rows[0])
-  const accounts = new Map((yield* Rows.decodeAccounts(loaded.accounts)).map((account) => [account.id, account]))
-  const holds = new Map((yield* Rows.decodeHolds(loaded.holds)).map((row) => [row.id, Rows.holdOf(row)]))
-  const keys = new Map(loaded.keys.map(({ key, ...known }) => [key, known]))
-  const leases = new Map(loaded.owners.map(({ owner, untilMs }) => [owner, untilMs]))
-  const pending = new Map(loaded.owners.map(({ owner, pending }) => [owner, pending]))
-  const dirty: Statements.Dirty = {
-    newAccounts: new Map(),
-    accounts: new Map(),
-    newHolds: new Map(),
-    holds: new Map(),
-    leases: new Map(),
-    postings: [],
-    attachments: [],
+interface Row {
+  readonly token: bigint
+  readonly last_sequence: bigint
+  readonly last_account: bigint
+  readonly last_attachment: bigint
+  readonly last_batch: bigint
+  readonly chain: Uint8Array
+  readonly peaks: Uint8Array
+  readonly now_ms: bigint
+  readonly committed_at_ms: bigint
+  readonly resumed_at_ms: bigint
+  readonly closed_until_ms: bigint
+  readonly accounts: string
+  readonly holds: string
+  readonly known: string
+  readonly due_ids: string
+  readonly owners: string
+  readonly payouts: string
+  readonly scales: string
+  readonly reversed: string
+}
+
+const HASH_BYTES = 32
+
+const peaksOf = (bytes: Uint8Array): ReadonlyArray<Uint8Array> =>
+  Array.from({ length: bytes.length / HASH_BYTES }, (_, at) => bytes.slice(at * HASH_BYTES, (at + 1) * HASH_BYTES))
+
+const standingOf = (row: Row): Standing => ({
+  token: row.token,
+  lastAccount: row.last_account,
+  lastAttachment: row.last_attachment,
+  head: { batch: row.last_batch, size: row.last_sequence, chain: row.chain, peaks: peaksOf(row.peaks) },
+  nowMs: Number(row.now_ms),
+  committedAtMs: Number(row.committed_at_ms),
+  resumedAtMs: Number(row.resumed_at_ms),
+  closedUntilMs: Number(row.closed_until_ms),
+})
+
+const postingsOf = Effect.fnUntraced(function* (rows: ReadonlyArray<Rows.EntryTuple>, numbers: Map<AccountId, string>) {
+  const ids = new Map([...numbers].map(([id, number]) => [number, id]))
+  const postings = new Map<bigint, Posted>()
+  for (const row of rows) {
+    const entry = yield* Rows.entryOf(row, ids)
+    if (entry._tag === "Posted") postings.set(entry.sequence, entry)
   }
+  return postings
+})
 
-  const setHold = (hold: Hold): void => {
-    const before = holds.get(hold.id)
-    const change = (hold.state === "pending" ? 1 : 0) - (before?.state === "pending" ? 1 : 0)
-    pending.set(hold.owner, (pending.get(hold.owner) ?? 0) + change)
-    const isNew = before === undefined || dirty.newHolds.has(hold.id)
-    const where = isNew ? dirty.newHolds : dirty.holds
-    where.set(hold.id, hold)
-    holds.set(hold.id, hold)
+/** Reads the part of the book that a batch names, as it is in one moment. */
+export const load = Effect.fnUntraced(function* (sql: SqlClient.SqlClient, t: Tables, book: number, names: Names) {
+  const [row] = yield* sql<Row>`SELECT * FROM ${t.schema}.ledger_read(${book}::int,
+    ${Arrays.ofTexts(names.accounts)}::text[], ${Arrays.ofTexts(names.holds)}::text[],
+    ${Arrays.ofTexts(names.taken)}::text[], ${Arrays.ofTexts(names.keys)}::text[],
+    ${Arrays.ofTexts(names.owners)}::text[], ${Arrays.ofTexts(names.payable)}::text[],
+    ${Arrays.ofTexts(names.assets)}::text[], ${Arrays.ofNumbers(names.sequences)}::text::bigint[],
+    ${String(names.due)}::text::bigint)`
+  if (row === undefined) return yield* Effect.die(`the ledger has no book ${book}`)
+  const standing = standingOf(row)
+  const numbers = new Map<AccountId, string>()
+  const accounts = new Map<AccountId, Account>()
+  for (const tuple of Rows.parseRows<Rows.AccountTuple>(row.accounts)) {
+    numbers.set(tuple[1], tuple[0])
+    accounts.set(tuple[1], Rows.accountOf(tuple))
   }
-
-  const write = (change: Book.Change): void => {
-    switch (change._tag) {
-      case "AccountSet": {
-        const { account } = change
-        const isNew = !accounts.has(account.id) || dirty.newAccounts.has(account.id)
-        const where = isNew ? dirty.newAccounts : dirty.accounts
-        where.set(account.id, account)
-        accounts.set(account.id, account)
-        return
-      }
-      case "HoldSet":
-        return setHold(change.hold)
-      case "Posted": {
-        const { posted, fingerprint } = change
-        keys.set(posted.posting.idempotencyKey, { fingerprint, sequence: posted.sequence })
-        dirty.postings.push(change)
-        return
-      }
-      case "Attached":
-        dirty.attachments.push(change.attachment)
-        return
-      case "LeaseSet":
-        leases.set(change.owner, change.untilMs)
-        dirty.leases.set(change.owner, change.untilMs)
-    }
-  }
-
-  /** In the order in which the database gave them; what this batch ended or renewed is due no more. */
-  const due = loaded.due.flatMap((id) => holds.get(id) ?? [])
-  const isDue = (hold: Hold, nowMs: number): boolean =>
-    holds.get(hold.id)?.state === "pending" && Math.max(hold.expiresAtMs, leases.get(hold.owner) ?? 0) <= nowMs
-
-  const pages: LoadedPages = {
+  const holds = new Map(Rows.parseRows<Rows.HoldTuple>(row.holds).map((tuple) => [tuple[0], Rows.holdOf(tuple)]))
+  const keys = new Map(
+    Rows.parseRows<readonly [key: string, fingerprint: string, sequence: string]>(row.known).map(
+      ([key, fingerprint, sequence]) => [key, { fingerprint, sequence: BigInt(sequence) }],
+    ),
+  )
+  const owners = new Map(
+    Rows.parseRows<readonly [owner: string, untilMs: number, pending: number]>(row.owners).map(
+      ([owner, untilMs, pending]) => [owner, { untilMs, pending }],
+    ),
+  )
+  const payouts = new Map(
+    Rows.parseRows<Rows.PayoutTuple>(row.payouts).map((tuple) => [tuple[0], Rows.payoutOf(tuple)]),
+  )
+  const scales = new Map(Rows.parseRows<readonly [AssetCode, number]>(row.scales))
+  const postings = yield* postingsOf(Rows.parseRows<Rows.EntryTuple>(row.reversed), numbers)
+  const due = Rows.parseRows<HoldId>(row.due_ids).flatMap((id) => holds.get(id) ?? [])
+  const pages: Book.Pages = {
     account: (id) => accounts.get(id),
     hold: (id) => holds.get(id),
     key: (key) => keys.get(key),
-    leaseOf: (owner) => leases.get(owner),
-    due: (nowMs, limit) => due.filter((hold) => isDue(hold, nowMs)).slice(0, limit),
-    pendingOf: (owner) => pending.get(owner) ?? 0,
-    get lastSequence() {
-      return book.sequence + BigInt(dirty.postings.length)
-    },
-    write: (changes) => changes.forEach(write),
-    dirty,
+    posted: (sequence) => postings.get(sequence),
+    scaleOf: (asset) => scales.get(asset),
+    leaseOf: (owner) => owners.get(owner)?.untilMs,
+    // The database gave them in this order, and those only whose time has passed.
+    due: (_, limit) => due.slice(0, limit),
+    pendingOf: (owner) => owners.get(owner)?.pending ?? 0,
+    lastPayout: (account) => payouts.get(account),
+    lastSequence: standing.head.size,
+    closedUntilMs: standing.closedUntilMs,
   }
-  return pages
+  const loaded: Loaded = { standing, pages, numbers }
+  return loaded
 })
+
+/** Locks the book until the transaction ends. */
+export const lock = (sql: SqlClient.SqlClient, t: Tables, book: number) =>
+  sql`SELECT FROM ${t.books} WHERE book = ${book}::int FOR UPDATE`

@@ -1,53 +1,185 @@
+import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
-import { Amount } from "@guildhall/core/Money"
-import { Account } from "../Account.ts"
-import { Hold } from "../Hold.ts"
-import { Posting } from "../Posting.ts"
+import type { AssetCode } from "@guildhall/core/Asset"
+import type { Account, AccountId, AccountKind, AccountState } from "../Account.ts"
+import { Act, type Entry } from "../Entry.ts"
+import type { Hold, HoldId, HoldState } from "../Hold.ts"
+import type { PayoutRange } from "../PayoutRange.ts"
+import { type Leg, Links, type PostingKind, Rate } from "../Posting.ts"
+import * as Arrays from "./Arrays.ts"
 
-/** A hold's row. Its context is JSON as text, or null where it was not asked for. */
-const HoldRow = Schema.Struct({ ...Hold.fields, context: Schema.NullOr(Schema.String) })
+// Rows come as JSON arrays of what this store wrote, numbers of any size as text. They are taken at their word: the
+// tables refuse what is no account or hold, and every batch reads hundreds of them.
 
-export const KeyRow = Schema.Struct({ key: Schema.String, fingerprint: Schema.String, sequence: Amount })
+export type AccountTuple = readonly [
+  number: string,
+  id: AccountId,
+  kind: AccountKind,
+  asset: AssetCode,
+  scale: string,
+  floor: string,
+  ceiling: string,
+  state: AccountState,
+  balance: string,
+  held: string,
+]
 
-const PostingRow = Schema.Struct({
-  sequence: Amount,
-  key: Posting.fields.idempotencyKey,
-  kind: Posting.fields.kind,
-  hold: Schema.NullOr(Hold.fields.id),
-  postedAtMs: Schema.Int,
-  legs: Schema.Array(Schema.Struct({ account: Account.fields.id, amount: Amount, balance: Amount })),
-})
+/** An account `a` as the JSON of its tuple, put together by hand: none of its words has a character to escape. */
+export const accountJson = `concat('["', concat_ws('","', a.number, a.id, a.kind, a.asset, a.scale,
+  COALESCE(a.floor::text, '-'), COALESCE(a.ceiling::text, '-'), a.state, a.balance, a.held), '"]')`
 
-const AttachmentRow = Schema.Struct({
-  sequence: Amount,
-  kind: Schema.String,
-  body: Schema.String,
-  attachedAtMs: Schema.Int,
-})
+const limitOf = (text: string): bigint | null => (text === "-" ? null : BigInt(text))
 
-export const decodeAccounts = Schema.decodeUnknownEffect(Schema.Array(Account))
-export const decodeHolds = Schema.decodeUnknownEffect(Schema.Array(HoldRow))
-export const decodePostings = Schema.decodeUnknownEffect(Schema.Array(PostingRow))
-export const decodeAttachments = Schema.decodeUnknownEffect(Schema.Array(AttachmentRow))
+export const accountOf = (row: AccountTuple): Account => {
+  const [, id, kind, code, scale, floor, ceiling, state, balance, held] = row
+  return {
+    id,
+    kind,
+    asset: { code, scale: Number(scale) },
+    floor: limitOf(floor),
+    ceiling: limitOf(ceiling),
+    state,
+    balance: BigInt(balance),
+    held: BigInt(held),
+  }
+}
 
-/** The columns of an account, as {@link decodeAccounts} wants them: numbers of any size are text. */
-export const accountColumns =
-  "a.id, a.kind, a.asset, a.floor::text AS floor, a.state, a.balance::text AS balance, a.held::text AS held"
+export type HoldTuple = readonly [
+  id: HoldId,
+  account: AccountId,
+  amount: string,
+  drawn: string,
+  owner: string,
+  lifeMs: number | null,
+  definitionDigest: string,
+  context: string | null,
+  state: HoldState,
+  claimed: boolean,
+  expiresAtMs: number | null,
+]
 
-/** The columns of a hold `h` and its owner's lease `o` but for its context: it lives until the later of both. */
-export const holdColumns = `h.id, h.account, h.amount::text AS amount, h.owner, h.life_ms AS "lifeMs",
-  h.definition_digest AS "definitionDigest", h.state, h.claimed,
-  GREATEST(h.expires_at_ms, COALESCE(o.until_ms, 0))::float8 AS "expiresAtMs"`
+/** When a hold `h` with its owner's lease `o` ends: it lives until the later of both, or for ever. */
+export const expiresAtMs =
+  "CASE WHEN h.expires_at_ms IS NOT NULL THEN GREATEST(h.expires_at_ms, COALESCE(o.until_ms, 0)) END"
 
-/** A hold as the rules know it. */
-export const holdOf = ({ context, ...hold }: typeof HoldRow.Type): Hold => ({
-  ...hold,
-  context: context === null ? null : parseJson(context),
+/**
+ * The columns of a hold `h`, in the order of its tuple. Its context is the most of it, and only read where it is wanted.
+ */
+export const holdColumns = (context = "h.context::text") => `h.id, h.account, h.amount::text, h.drawn::text, h.owner,
+  h.life_ms, h.definition_digest, ${context}, h.state, h.claimed, ${expiresAtMs}`
+
+export const holdOf = (row: HoldTuple): Hold => {
+  const [id, account, amount, drawn, owner, lifeMs, definitionDigest, context, state, claimed, expiresAtMs] = row
+  return {
+    id,
+    account,
+    amount: BigInt(amount),
+    drawn: BigInt(drawn),
+    owner,
+    lifeMs,
+    definitionDigest,
+    context: context === null ? null : parseJson(context),
+    state,
+    claimed,
+    expiresAtMs,
+  }
+}
+
+export type PayoutTuple = readonly [
+  account: AccountId,
+  rail: string,
+  fromSequence: string,
+  toSequence: string,
+  carriedIn: string,
+  amount: string,
+  carriedOut: string,
+  hold: HoldId,
+  state: PayoutRange["state"],
+]
+
+/** The columns of a payout `p`, in the order of its tuple. */
+export const payoutColumns = `p.account, p.rail, p.from_sequence::text, p.to_sequence::text, p.carried_in::text,
+  p.amount::text, p.carried_out::text, p.hold, p.state`
+
+export const payoutOf = (row: PayoutTuple): PayoutRange => {
+  const [account, rail, fromSequence, toSequence, carriedIn, amount, carriedOut, hold, state] = row
+  return {
+    account,
+    rail,
+    fromSequence: BigInt(fromSequence),
+    toSequence: BigInt(toSequence),
+    carriedIn: BigInt(carriedIn),
+    amount: BigInt(amount),
+    carriedOut: BigInt(carriedOut),
+    hold,
+    state,
+  }
+}
+
+export type EntryTuple = readonly [
+  sequence: string,
+  key: string,
+  fingerprint: string,
+  kind: PostingKind | "act",
+  hold: HoldId | null,
+  detail: string | null,
+  postedAtMs: number,
+  effectiveAtMs: number,
+  accounts: string,
+  amounts: string,
+  balances: string,
+]
+
+/** The columns of an entry `e`, in the order of its tuple. */
+export const entryColumns = `e.sequence::text, e.key, e.fingerprint, e.kind, e.hold, e.detail, e.posted_at_ms,
+  e.effective_at_ms, e.accounts::text, e.amounts::text, e.balances::text`
+
+const decodeAct = Schema.decodeUnknownEffect(Act)
+const decodeDetail = Schema.decodeUnknownEffect(
+  Schema.Struct({ links: Schema.optionalKey(Links), rate: Schema.optionalKey(Rate) }),
+)
+
+/** An entry, with its accounts by their ids. */
+export const entryOf = Effect.fnUntraced(function* (row: EntryTuple, ids: ReadonlyMap<string, AccountId>) {
+  const [number, idempotencyKey, fingerprint, kind, hold, detail, postedAtMs, effectiveAtMs] = row
+  const sequence = BigInt(number)
+  if (kind === "act") {
+    const act = yield* decodeAct(parseJson(detail ?? "null"))
+    const acted: Entry = { _tag: "Acted", sequence, idempotencyKey, fingerprint, act, postedAtMs }
+    return acted
+  }
+  const [accounts, amounts, balances] = [row[8], row[9], row[10]].map(Arrays.numbersIn)
+  const legs: Array<Leg> = []
+  for (const [at, number] of (accounts ?? []).entries()) {
+    const account = ids.get(number)
+    if (account === undefined) return yield* Effect.die(`entry ${sequence} moves an account that is not there`)
+    legs.push({ account, amount: BigInt(amounts?.[at] ?? 0) })
+  }
+  const entry: Entry = {
+    _tag: "Posted",
+    sequence,
+    fingerprint,
+    posting: {
+      idempotencyKey,
+      kind,
+      legs,
+      attachments: [],
+      ...(detail === null ? {} : yield* decodeDetail(parseJson(detail))),
+      ...(effectiveAtMs === postedAtMs ? {} : { effectiveAtMs }),
+    },
+    hold,
+    balances: (balances ?? []).map(BigInt),
+    postedAtMs,
+    effectiveAtMs,
+  }
+  return entry
 })
 
 /** Reads what this store wrote; its tables take nothing but JSON. */
 export const parseJson = (text: string): Schema.Json => JSON.parse(text)
 
-/** Names as the text of a PostgreSQL array, so that a statement's text does not depend on how many there are. */
-export const list = (names: Iterable<string>): string =>
-  `{${[...names].map((name) => `"${name.replace(/["\\]/g, "\\$&")}"`).join(",")}}`
+/** Reads a list of tuples that a statement made. */
+export const parseRows = <Tuple>(text: string): ReadonlyArray<Tuple> => JSON.parse(text)
+
+/** What a statement makes a list of tuples of: rows of these columns, from this on. */
+export const rowsOf = (columns: string): string => `COALESCE(json_agg(json_build_array(${columns})), '[]')::text`

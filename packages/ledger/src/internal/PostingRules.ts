@@ -1,20 +1,28 @@
 import { hash } from "node:crypto"
 import * as Result from "effect/Result"
+import type { AssetCode } from "@guildhall/core/Asset"
 import type { Account, AccountId } from "../Account.ts"
 import type { Applied, Change, Pages } from "../Book.ts"
-import type { Hold, HoldId } from "../Hold.ts"
+import { detailOf } from "../Chain.ts"
+import type { Posted } from "../Entry.ts"
+import type { HoldId } from "../Hold.ts"
 import {
   AccountNotOpen,
+  CeilingExceeded,
   Conflict,
   InsufficientFunds,
   InvalidCommand,
   LedgerError,
   type LedgerReason,
+  PeriodClosed,
   UnknownAccount,
 } from "../LedgerError.ts"
-import type { Outcome, Posted } from "../LedgerStore.ts"
+import type { Command, Outcome } from "../LedgerStore.ts"
 import { AMOUNT_MAX } from "../Limits.ts"
 import type { Attachment, Posting } from "../Posting.ts"
+import * as ExchangeRules from "./ExchangeRules.ts"
+
+type Of<Tag extends Command["_tag"]> = Extract<Command, { readonly _tag: Tag }>
 
 export const refuse = (reason: LedgerReason): Result.Result<never, LedgerError> =>
   Result.fail(new LedgerError({ reason }))
@@ -31,16 +39,17 @@ export const available = (account: Account): bigint =>
 export const attached = (attachments: ReadonlyArray<Attachment>): ReadonlyArray<Change> =>
   attachments.map((attachment) => ({ _tag: "Attached", attachment }))
 
+export const digest = (text: string): string => hash("sha256", text, "base64url")
+
 /**
- * What was asked, as a digest: equal for equal requests only. What a posting moves is what makes it the same; a receipt
- * that a second try attaches may differ in its times.
+ * What was asked, as a digest: equal for equal requests only. What a posting moves, and what for, is what makes it the
+ * same; a receipt that a second try attaches may differ in its times.
  */
-export const fingerprint = (tag: string, hold: HoldId | null, { kind, legs }: Posting): string =>
-  hash(
-    "sha256",
-    JSON.stringify([tag, hold, kind, legs.map(({ account, amount }) => [account, amount.toString()])]),
-    "base64url",
-  )
+export const fingerprint = (tag: string, hold: HoldId | null, posting: Posting): string => {
+  let text = `${tag}\n${hold}\n${posting.kind}\n${posting.effectiveAtMs}\n${detailOf(posting)}`
+  for (const { account, amount } of posting.legs) text += `\n${account} ${amount}`
+  return digest(text)
+}
 
 /** The first answer to a key that was used before, or a conflict; undefined for a new key. */
 export const replay = (pages: Pages, key: string, print: string): Applied | undefined => {
@@ -57,74 +66,121 @@ interface Moved {
   readonly balances: ReadonlyArray<bigint>
 }
 
+/** What a hold gives back of an account while one of its postings is made. */
+interface Release {
+  readonly account: AccountId
+  readonly amount: bigint
+}
+
+/** Whether an account takes this posting: a frozen one only what an earlier hold promised. */
+const takesPart = ({ state }: Account, release: Release | null): boolean =>
+  state === "open" || (state === "frozen" && release !== null)
+
 /** The accounts after all legs, before anything is said about limits. */
-const move = (pages: Pages, posting: Posting, ending: Hold | null): Result.Result<Moved, LedgerError> => {
+const move = (pages: Pages, posting: Posting, release: Release | null): Result.Result<Moved, LedgerError> => {
   const accounts = new Map<AccountId, Account>()
-  const sums = new Map<string, bigint>()
+  const sums = new Map<AssetCode, bigint>()
   const balances: Array<bigint> = []
-  const held = ending === null ? undefined : pages.account(ending.account)
-  if (ending !== null && held !== undefined) accounts.set(held.id, { ...held, held: held.held - ending.amount })
+  const held = release === null ? undefined : pages.account(release.account)
+  if (release !== null && held !== undefined) accounts.set(held.id, { ...held, held: held.held - release.amount })
   for (const { account: id, amount } of posting.legs) {
     const account = accounts.get(id) ?? pages.account(id)
     if (account === undefined) return refuse(new UnknownAccount({ account: id }))
-    // A frozen or closed account still takes what an earlier hold promised.
-    if (account.state !== "open" && ending === null) {
-      return refuse(new AccountNotOpen({ account: id, state: account.state }))
-    }
+    if (!takesPart(account, release)) return refuse(new AccountNotOpen({ account: id, state: account.state }))
     const balance = account.balance + amount
     if (balance > AMOUNT_MAX || balance < -AMOUNT_MAX) return invalid(`it takes ${id} beyond 78 digits.`)
     accounts.set(id, { ...account, balance })
     balances.push(balance)
-    sums.set(account.asset, (sums.get(account.asset) ?? 0n) + amount)
+    sums.set(account.asset.code, (sums.get(account.asset.code) ?? 0n) + amount)
   }
   for (const [asset, sum] of sums) {
     if (sum !== 0n) return invalid(`its legs in ${asset} sum to ${sum}. They must sum to zero.`)
   }
-  return Result.succeed({ accounts, balances })
+  const problem = ExchangeRules.problem(posting, accounts, [...sums.keys()])
+  return problem === undefined ? Result.succeed({ accounts, balances }) : invalid(problem)
 }
 
-/** The account that these moves would take below its floor. Who only receives is never in the way. */
-const overdrawn = (pages: Pages, { accounts }: Moved): Result.Result<never, LedgerError> | undefined => {
+/** The first account that these moves would take out of its limits. Who moves away from a limit is never in the way. */
+const beyondLimits = (pages: Pages, { accounts }: Moved): LedgerReason | undefined => {
   for (const after of accounts.values()) {
     const before = pages.account(after.id)
-    if (after.floor === null || before === undefined || after.balance >= before.balance) continue
+    if (before === undefined) continue
+    if (after.ceiling !== null && after.balance > after.ceiling && after.balance > before.balance) {
+      return new CeilingExceeded({ account: after.id, ceiling: after.ceiling, balance: after.balance })
+    }
+    if (after.floor === null || after.balance >= before.balance) continue
     const left = available(after)
     if (left >= 0n) continue
     const had = available(before) + before.held - after.held
-    return refuse(new InsufficientFunds({ account: after.id, available: had, needed: had - left }))
+    return new InsufficientFunds({ account: after.id, available: had, needed: had - left })
   }
   return undefined
 }
 
-/** Records a posting; `ending` is the pending hold that it ends, `hold` the one that it belongs to. */
+/** Records a posting; `release` is what it frees of a hold, `hold` the one that it belongs to. */
 export const record = (
   pages: Pages,
   posting: Posting,
   options: {
     readonly fingerprint: string
     readonly hold: HoldId | null
-    readonly ending: Hold | null
+    readonly release: Release | null
     readonly nowMs: number
     readonly changes: ReadonlyArray<Change>
   },
 ): Applied => {
-  const moved = move(pages, posting, options.ending)
+  const { nowMs } = options
+  const effectiveAtMs = posting.effectiveAtMs ?? nowMs
+  if (effectiveAtMs > nowMs) return invalid("a posting cannot count at a time that has not come yet.")
+  if (effectiveAtMs < pages.closedUntilMs) {
+    return refuse(new PeriodClosed({ closedUntilMs: pages.closedUntilMs, effectiveAtMs }))
+  }
+  const moved = move(pages, posting, options.release)
   if (Result.isFailure(moved)) return Result.fail(moved.failure)
-  const refused = overdrawn(pages, moved.success)
-  if (refused !== undefined) return refused
+  const refused = beyondLimits(pages, moved.success)
+  if (refused !== undefined) return refuse(refused)
   const sequence = pages.lastSequence + 1n
-  const posted: Posted = {
+  const entry: Posted = {
+    _tag: "Posted",
     sequence,
-    posting: { ...posting, attachments: [] },
+    fingerprint: options.fingerprint,
+    posting: posting.attachments.length === 0 ? posting : { ...posting, attachments: [] },
     hold: options.hold,
     balances: moved.success.balances,
-    postedAtMs: options.nowMs,
+    postedAtMs: nowMs,
+    effectiveAtMs,
   }
-  const changes: Array<Change> = [{ _tag: "Posted", posted, fingerprint: options.fingerprint }]
+  const changes: Array<Change> = [{ _tag: "Entered", entry }]
   for (const account of moved.success.accounts.values()) changes.push({ _tag: "AccountSet", account })
-  return done({ _tag: "Posted", sequence, replayed: false }, [
-    ...changes,
-    ...attached(posting.attachments),
-    ...options.changes,
-  ])
+  for (const attachment of posting.attachments) changes.push({ _tag: "Attached", attachment })
+  changes.push(...options.changes)
+  return done({ _tag: "Posted", sequence, replayed: false }, changes)
+}
+
+export const post = (pages: Pages, { posting }: Of<"Post">, nowMs: number): Applied => {
+  const print = fingerprint("Post", null, posting)
+  return (
+    replay(pages, posting.idempotencyKey, print) ??
+    record(pages, posting, { fingerprint: print, hold: null, release: null, nowMs, changes: [] })
+  )
+}
+
+export const reverse = (pages: Pages, { sequence, attachments }: Of<"Reverse">, nowMs: number): Applied => {
+  const posted = pages.posted(sequence)
+  if (posted === undefined) return invalid(`there is no posting ${sequence}.`)
+  const { kind, legs, links, rate } = posted.posting
+  if (kind === "reversal") return invalid("a reversal is not taken back. Make the posting again, under a new key.")
+  const posting: Posting = {
+    idempotencyKey: `ledger:reversal:${sequence}`,
+    kind: "reversal",
+    legs: legs.map(({ account, amount }) => ({ account, amount: -amount })),
+    attachments,
+    links: { ...links, reverses: sequence.toString() },
+    ...(rate === undefined ? {} : { rate }),
+  }
+  const print = fingerprint("Reverse", null, posting)
+  return (
+    replay(pages, posting.idempotencyKey, print) ??
+    record(pages, posting, { fingerprint: print, hold: null, release: null, nowMs, changes: [] })
+  )
 }

@@ -18,7 +18,7 @@ export const money =
 /** Makes the function that shows accounts. */
 export const account = (definition: MarketDefinition) => {
   const show = money(definition)
-  return ({ asset, balance, floor, held, id, kind, state }: Account): AccountView => ({
+  return ({ asset: { code: asset }, balance, floor, held, id, kind, state }: Account): AccountView => ({
     id,
     kind,
     state,

@@ -193,6 +193,38 @@ describe("Drift", () => {
   }
 })
 
+describe("Drift: a movement that was posted twice", () => {
+  const movement: Movement = {
+    cursor: "1",
+    idempotencyKey: "key-1",
+    externalId: "mv-1",
+    asset: USD,
+    amount: 5n,
+    state: { _tag: "Succeeded" },
+  }
+  const listed: Drift.Listed = { direction: "in", movement, keys: [] }
+  const posted = (sequence: bigint, amount: bigint): Drift.Booked => ({
+    sequence,
+    direction: "in",
+    movement: "mv-1",
+    idempotencyKey: `k-${sequence}`,
+    asset: USD,
+    amount,
+    reverses: null,
+  })
+  const problems = (...booked: ReadonlyArray<Drift.Booked>) =>
+    Drift.between(booked, [listed]).map(({ problem, sequences }) => [problem, sequences])
+
+  it("is compared by the posting that agrees, whichever it is", () => {
+    assert.deepStrictEqual(problems(posted(1n, 4n), posted(2n, 5n)), [["duplicate", [1n, 2n]]])
+    assert.deepStrictEqual(problems(posted(1n, 5n), posted(2n, 4n)), [["duplicate", [1n, 2n]]])
+    assert.deepStrictEqual(problems(posted(1n, 4n), posted(2n, 4n)), [
+      ["amountDiffers", [1n]],
+      ["duplicate", [1n, 2n]],
+    ])
+  })
+})
+
 /** Makes a world real: postings in a store, and a rail that lists. */
 const realise = Effect.fnUntraced(function* (world: World) {
   const store = yield* LedgerStore
@@ -272,6 +304,10 @@ describe("Reconciliation", () => {
         )
         assert.deepStrictEqual(answer.drift, [])
         assert.strictEqual(answer.movements, world.listed.length)
+        assert.strictEqual(
+          answer.matched,
+          world.listed.filter(({ movement }) => movement.state._tag === "Succeeded").length,
+        )
         assert.strictEqual(answer.postings, world.booked.length)
         assert.deepStrictEqual(errors, [])
       }
@@ -340,6 +376,22 @@ describe("Reconciliation", () => {
     amount: 5n,
     reverses: null,
   })
+
+  it.effect("finds what was reversed long after it agreed, also where only one direction is compared", () =>
+    Effect.gen(function* () {
+      const many = Array.from({ length: 2_500 }, (_, at) => at + 1)
+      const back: Drift.Booked = { ...booked(2_501), direction: "out", movement: null, reverses: 7n }
+      yield* realise({ booked: [...many.map(booked), back], listed: [] })
+      const incoming = lists(many.map(topUp))
+      for (const outgoing of [lists([]), undefined]) {
+        const { drift } = yield* Reconciliation.reconcile({ name: "card", account: card, incoming, outgoing })
+        assert.deepStrictEqual(
+          drift.map(({ externalId, problem }) => [problem, externalId]),
+          [["missingInLedger", "mv-7"]],
+        )
+      }
+    }).pipe(Effect.provide(LedgerStoreMemory.layer)),
+  )
 
   it.effect("waits for what is being posted just now", () =>
     Effect.gen(function* () {

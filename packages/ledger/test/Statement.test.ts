@@ -51,8 +51,14 @@ for (const [name, layer] of Object.entries(stores)) {
         const moves = yield* Books.fill(yield* LedgerStore, 7, 400)
         assert.isAbove(moves.length, 50)
         const next = Books.numbers(11)
-        const bound = () => (next() < 0.2 ? null : day(Math.floor(next() * 92) - 1) + Math.floor(next() * 3))
-        for (let round = 0; round < 40; round++) {
+        const bound = () => {
+          const chance = next()
+          if (chance < 0.2) return null
+          // The very moment at which something counts.
+          if (chance < 0.6) return moves[Math.floor(next() * moves.length)]?.countsAtMs ?? null
+          return day(Math.floor(next() * 92) - 1)
+        }
+        for (let round = 0; round < 60; round++) {
           const account = Books.accounts[round % Books.accounts.length]?.id ?? buyer
           const [a, b] = [bound(), bound()]
           const [fromMs, toMs] = a !== null && b !== null && a > b ? [b, a] : [a, b]
@@ -187,6 +193,10 @@ describe("StatementText", () => {
           "",
         ].join("\n"),
       )
+      // From the very moment at which both were posted.
+      const { lines, statement } = yield* collect({ ...whole, fromMs: day(40) })
+      assert.lengthOf(lines, 1)
+      assert.strictEqual(statement.opening, 2_500_000_000_000n)
     }).pipe(Effect.provide(LedgerStoreMemory.layer)),
   )
 

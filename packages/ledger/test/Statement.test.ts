@@ -81,31 +81,31 @@ for (const [name, layer] of Object.entries(stores)) {
         const query = { account: buyer, fromMs: day(31), toMs: day(59) }
         const before = yield* collect(query)
         yield* store.commit([{ _tag: "ClosePeriod", endMs: day(59) }])
-        for (let at = 0; at < 5; at++) {
-          const legs = [
-            { account: AccountId.make("external:card"), amount: -1n },
-            { account: buyer, amount: 1n },
-          ]
-          const posting = { idempotencyKey: `late-${at}`, kind: "topUp", legs, attachments: [] } as const
-          yield* store.commit([{ _tag: "Post", posting }])
-        }
-        let last = 0n
+        const legs = [
+          { account: AccountId.make("external:card"), amount: -1n },
+          { account: buyer, amount: 1n },
+        ]
+        const late = Array.from({ length: 1_500 }, (_, at) => ({
+          _tag: "Post" as const,
+          posting: { idempotencyKey: `late-${at}`, kind: "topUp" as const, legs, attachments: [] },
+        }))
+        for (const answer of yield* store.commit(late)) yield* Effect.fromResult(answer)
+        let pages = 0
         const watched: View = {
           ...store,
           history: (kind, range) =>
-            Effect.tap(store.history(kind, range), () =>
-              Effect.sync(() => void (range.account === undefined ? 0 : (last = range.after))),
-            ),
+            Effect.suspend(() => {
+              if (range.account !== undefined) pages += 1
+              return store.history(kind, range)
+            }),
         }
         const lines = yield* Effect.flatMap(Statement.make(watched, query), (made) => Stream.runCollect(made.lines))
         assert.deepStrictEqual(lines, before.lines)
-        assert.isBelow(Number(last), 105)
+        assert.strictEqual(pages, 1)
         const after = yield* collect({ ...query, fromMs: day(59), toMs: null })
         assert.strictEqual(after.statement.opening, before.statement.closing)
-        assert.lengthOf(
-          after.lines.filter(({ idempotencyKey }) => idempotencyKey.startsWith("late-")),
-          5,
-        )
+        const lateOnes = after.lines.filter(({ idempotencyKey }) => idempotencyKey.startsWith("late-"))
+        assert.lengthOf(lateOnes, late.length)
       }).pipe(Effect.provide(layer)),
     )
 

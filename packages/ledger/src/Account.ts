@@ -15,7 +15,7 @@ import { Amount } from "@guildhall/core/Money"
  * @since 0.1.0
  */
 export const AccountId = Schema.String.pipe(
-  Schema.check(Schema.isPattern(/^[a-z]+(:[A-Za-z0-9_.-]{1,80}){1,3}$/)),
+  Schema.check(Schema.isPattern(/^[a-z]{1,20}(:[A-Za-z0-9_.-]{1,80}){1,3}$/)),
   Schema.brand("AccountId"),
 )
 /** @since 0.1.0 */
@@ -118,7 +118,7 @@ export const ids = {
   /** Where slashes go and buyers' losses are paid from. */
   insurance: AccountId.make("insurance:pool"),
   /** What went from this book to another one, less what came from there. */
-  clearing: (book: number): AccountId => AccountId.make(`clearing:${book}`),
+  clearing: (book: number, asset: AssetCode): AccountId => AccountId.make(`clearing:${book}:${asset}`),
   /** The market's side of every exchange in an asset. */
   exchange: (asset: AssetCode): AccountId => AccountId.make(`exchange:${asset}`),
   /** What exchanges into an asset rounded away. */

@@ -13,7 +13,7 @@ import { AccountId } from "./Account.ts"
  * @category models
  * @since 0.1.0
  */
-export const HoldId = Schema.NonEmptyString.pipe(Schema.check(Schema.isMaxLength(300)), Schema.brand("HoldId"))
+export const HoldId = Schema.NonEmptyString.pipe(Schema.check(Schema.isMaxLength(320)), Schema.brand("HoldId"))
 /** @since 0.1.0 */
 export type HoldId = typeof HoldId.Type
 

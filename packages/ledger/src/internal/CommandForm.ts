@@ -11,12 +11,12 @@ const LINKS_MAX = 4
 const KEY_MAX = 200
 const NAME_MAX = 200
 const LINK_MAX = 100
-const HOLD_ID_MAX = 300
+const HOLD_ID_MAX = 320
 const SEQUENCE_MAX = 2n ** 63n - 1n
 /** Nine thousand years: no clock is later. */
 const TIME_MS_MAX = 253_402_300_799_999
 
-const ACCOUNT_ID = /^[a-z]+(:[A-Za-z0-9_.-]{1,80}){1,3}$/
+const ACCOUNT_ID = /^[a-z]{1,20}(:[A-Za-z0-9_.-]{1,80}){1,3}$/
 const ASSET = /^[A-Z][A-Z0-9.]{1,15}$/
 
 /** No store can keep a text with the character zero or half a surrogate pair under its own name. */

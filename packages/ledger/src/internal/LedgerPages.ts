@@ -86,7 +86,7 @@ export const load = Effect.fnUntraced(function* (sql: SqlClient.SqlClient, t: Ta
     ${Arrays.ofTexts(names.taken)}::text[], ${Arrays.ofTexts(names.keys)}::text[],
     ${Arrays.ofTexts(names.owners)}::text[], ${Arrays.ofTexts(names.payable)}::text[],
     ${Arrays.ofTexts(names.assets)}::text[], ${Arrays.ofNumbers(names.sequences)}::text::bigint[],
-    ${String(names.due)}::text::bigint)`
+    ${String(names.due === 0 ? 0 : names.due + names.holds.size)}::text::bigint)`
   if (row === undefined) return yield* Effect.die(`the ledger has no book ${book}`)
   const standing = standingOf(row)
   const numbers = new Map<AccountId, string>()

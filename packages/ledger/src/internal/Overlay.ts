@@ -94,7 +94,12 @@ export const make = (base: Book.Pages): Sheet => {
     posted: (sequence) => posted.get(sequence) ?? base.posted(sequence),
     scaleOf: (asset) => scales.get(asset) ?? base.scaleOf(asset),
     leaseOf,
-    due: (nowMs, limit) => base.due(nowMs, limit).flatMap((due) => (isDue(due, nowMs) ? (hold(due.id) ?? []) : [])),
+    // Some of those that are due below were ended above.
+    due: (nowMs, limit) =>
+      base
+        .due(nowMs, limit + dirty.holds.size)
+        .flatMap((due) => (isDue(due, nowMs) ? (hold(due.id) ?? []) : []))
+        .slice(0, limit),
     pendingOf,
     lastPayout: (account) => lastPayouts.get(account) ?? base.lastPayout(account),
     get lastSequence() {

@@ -72,9 +72,9 @@ interface Release {
   readonly amount: bigint
 }
 
-/** Whether an account takes this posting: a frozen one only what an earlier hold promised. */
-const takesPart = ({ state }: Account, release: Release | null): boolean =>
-  state === "open" || (state === "frozen" && release !== null)
+/** Whether an account takes this leg: a frozen one only what an earlier hold promised, its own or somebody else's to it. */
+const takesPart = ({ id, state }: Account, amount: bigint, release: Release | null): boolean =>
+  state === "open" || (state === "frozen" && release !== null && (amount > 0n || id === release.account))
 
 /** The accounts after all legs, before anything is said about limits. */
 const move = (pages: Pages, posting: Posting, release: Release | null): Result.Result<Moved, LedgerError> => {
@@ -86,7 +86,7 @@ const move = (pages: Pages, posting: Posting, release: Release | null): Result.R
   for (const { account: id, amount } of posting.legs) {
     const account = accounts.get(id) ?? pages.account(id)
     if (account === undefined) return refuse(new UnknownAccount({ account: id }))
-    if (!takesPart(account, release)) return refuse(new AccountNotOpen({ account: id, state: account.state }))
+    if (!takesPart(account, amount, release)) return refuse(new AccountNotOpen({ account: id, state: account.state }))
     const balance = account.balance + amount
     if (balance > AMOUNT_MAX || balance < -AMOUNT_MAX) return invalid(`it takes ${id} beyond 78 digits.`)
     accounts.set(id, { ...account, balance })

@@ -13,6 +13,7 @@ const tasks = {
   build: ["tools/buildAll.ts"],
   bench: ["tools/bench.ts"],
   soak: ["tools/soak.ts"],
+  mutate: ["tools/mutate.ts"],
   generate: ["tools/generate.ts"],
   "pack-check": ["tools/packCheck.ts"],
 }

@@ -3,7 +3,7 @@
  * `Posted again 7`; or every reason that there is against it, one of which a ledger has to give. Exchanges are not modelled.
  */
 import type { HoldRequest } from "../../src/Hold.ts"
-import { change, free, isBeyond, leave, no, once, post } from "./Oracle.ts"
+import { change, free, isBeyond, leave, no, once, post, text } from "./Oracle.ts"
 import type { Answer, Asked, Books, Hold } from "./Shapes.ts"
 
 type Of<Tag extends Asked["_tag"]> = Extract<Asked, { readonly _tag: Tag }>
@@ -20,7 +20,7 @@ const copy = (b: Books): Books => ({
 const left = ({ amount, drawn }: Hold) => amount - drawn
 const untilMs = (b: Books, { owner, untilMs }: Hold) => Math.max(untilMs, b.times.get(owner) ?? 0)
 
-const hold = (b: Books, { account: of, amount, definitionDigest, id, lifeMs, owner }: HoldRequest): string => {
+const hold = (b: Books, { account: of, amount, context, definitionDigest, id, lifeMs, owner }: HoldRequest): string => {
   const [known, account, asked] = [
     b.holds.get(id),
     b.accounts.get(of),
@@ -28,7 +28,7 @@ const hold = (b: Books, { account: of, amount, definitionDigest, id, lifeMs, own
   ]
   no(b, amount < 0n || isBeyond(amount))
   no(b, known !== undefined && known.asked !== asked, "Conflict")
-  if (known !== undefined) return "Held again"
+  if (known !== undefined) return `Held again ${account === undefined ? 0n : free(account)}`
   change(b, of, 0n, amount, false)
   no(b, account !== undefined && free(account) < amount, "InsufficientFunds")
   b.holds.set(id, {
@@ -40,8 +40,10 @@ const hold = (b: Books, { account: of, amount, definitionDigest, id, lifeMs, own
     drawn: 0n,
     state: "pending",
     claimed: false,
+    context,
   })
-  return "Held"
+  const after = b.accounts.get(of)
+  return `Held ${after === undefined ? 0n : free(after)}`
 }
 
 const giveBack = (b: Books, id: string): string => {
@@ -84,8 +86,9 @@ const payOut = (b: Books, { account: id, minimum, rail, unit }: Of<"BeginPayout"
     drawn: 0n,
     state: "pending",
     claimed: false,
+    context: null,
   })
-  once(b, "", `ledger:begin:${name}`, "", () => undefined)
+  once(b, "PayoutBegun", `ledger:begin:${name}`, "", () => undefined)
   return `PayoutBegun ${name} ${amount}`
 }
 
@@ -114,7 +117,15 @@ const act = (b: Books, c: Exclude<Asked, Of<"Link" | "Preview">>): string => {
       if (of === undefined) return ""
       const { effectiveAtMs: _, ...rest } = of
       const legs = of.legs.map(({ account, amount }) => ({ account, amount: -amount }))
-      return post(b, "Post", { ...rest, idempotencyKey: `ledger:reversal:${c.sequence}`, kind: "reversal", legs })
+      const links = { ...of.links, reverses: `${c.sequence}` }
+      return post(b, "Post", {
+        ...rest,
+        idempotencyKey: `ledger:reversal:${c.sequence}`,
+        kind: "reversal",
+        legs,
+        links,
+        attachments: [],
+      })
     }
     case "Renew":
       b.times.set(c.owner, Math.max(b.nowMs + c.lifeMs, b.times.get(c.owner) ?? 0))
@@ -125,6 +136,7 @@ const act = (b: Books, c: Exclude<Asked, Of<"Link" | "Preview">>): string => {
         .toSorted(([a, x], [z, y]) => untilMs(b, x) - untilMs(b, y) || (a < z ? -1 : 1))
         .slice(0, c.limit)
       for (const [id, known] of first) leave(b, id, known, left(known), { state: "expired" })
+      b.attached = b.attached.concat(first.map(([, { context }]) => text({ kind: "hold.expired", body: context })))
       return `Expired ${first.map(([id]) => id).join(" ")}`
     }
     case "ClosePeriod":
@@ -132,6 +144,10 @@ const act = (b: Books, c: Exclude<Asked, Of<"Link" | "Preview">>): string => {
         no(b, c.endMs > b.nowMs || c.endMs <= (b.times.get("closed") ?? 0))
         b.times.set("closed", c.endMs)
       })
+    case "SealPeriod": {
+      const isOpen = !b.keys.has(`ledger:close:${c.endMs}`)
+      return once(b, "PeriodSealed", `ledger:seal:${c.endMs}`, c.trialBalance, () => no(b, isOpen))
+    }
     case "BeginPayout":
       return payOut(b, c)
     default:
@@ -160,5 +176,8 @@ export const ask = (before: Books, c: Asked): readonly [Answer, Books] => {
     no(b, is.balance > was.balance && is.ceiling !== null && is.balance > is.ceiling, "CeilingExceeded")
     no(b, is.balance < was.balance && free(is) < 0n, "InsufficientFunds")
   }
-  return b.why.length > 0 ? [b.why, before] : [done, b]
+  if (b.why.length > 0) return [b.why, before]
+  const attached = "posting" in c ? c.posting.attachments : "attachments" in c ? c.attachments : []
+  if (!/^\w+ again/.test(done)) b.attached = b.attached.concat(attached.map(text))
+  return [done, b]
 }

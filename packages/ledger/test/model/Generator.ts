@@ -77,6 +77,7 @@ const weights: ReadonlyArray<readonly [Asked["_tag"], number]> = [
   ["Open", 2],
   ["SetTerms", 5],
   ["ClosePeriod", 1],
+  ["SealPeriod", 1],
   ["BeginPayout", 4],
 ]
 
@@ -125,7 +126,10 @@ export const make = (seed: number) => {
     attachments: chance(0.2) ? [{ kind: "sample", body: { made } }] : [],
     ...(chance(0.2) ? { links: { request: `req-${below(9)}` } } : {}),
     ...(chance(0.12)
-      ? { effectiveAtMs: books.nowMs - below(chance(0.2) ? 60_000 : 4_000) + (chance(0.1) ? 10_000 : 0) }
+      ? {
+          effectiveAtMs:
+            books.nowMs - below(chance(0.2) ? 60_000 : chance(0.2) ? 2 : 4_000) + (chance(0.1) ? 10_000 : 0),
+        }
       : {}),
   })
 
@@ -280,7 +284,18 @@ export const make = (seed: number) => {
       case "Expire":
         return { _tag: "Expire", limit: chance(0.3) ? 1 + below(3) : 1_000 }
       case "ClosePeriod":
-        return { _tag: "ClosePeriod", endMs: books.nowMs - below(20_000) + (chance(0.1) ? 20_000 : 0) }
+        return {
+          _tag: "ClosePeriod",
+          endMs: chance(0.2)
+            ? (books.times.get("closed") ?? 0) + below(2)
+            : books.nowMs - below(chance(0.2) ? 2 : 20_000) + (chance(0.1) ? 20_000 : 0),
+        }
+      case "SealPeriod": {
+        const closed = [...books.keys.keys()].filter((key) => key.startsWith("ledger:close:"))
+        const endMs = closed.length > 0 && !chance(0.2) ? Number(pick(closed).slice(13)) : books.nowMs - below(9_000)
+        const trialBalance = { root: "r", accounts: chance(0.8) ? 1 : 2, totals: [] }
+        return { _tag: "SealPeriod", endMs, trialBalance }
+      }
       case "BeginPayout":
         return {
           _tag: "BeginPayout",

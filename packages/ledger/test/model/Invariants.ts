@@ -2,7 +2,7 @@
 import { assert } from "@effect/vitest"
 import { Effect } from "effect"
 import type { AccountId } from "../../src/Account.ts"
-import type { Posted } from "../../src/Entry.ts"
+import type { Entry, Posted } from "../../src/Entry.ts"
 import { keyOf } from "../../src/Entry.ts"
 import type { HoldId } from "../../src/Hold.ts"
 import type { LedgerStore, View } from "../../src/LedgerStore.ts"
@@ -12,6 +12,7 @@ const PAGE = 5_000
 /** What was found, for those who have more to compare. */
 export interface Found {
   readonly keys: ReadonlySet<string>
+  readonly entries: ReadonlyArray<Entry>
   readonly postings: number
   readonly pending: number
 }
@@ -40,6 +41,7 @@ const read = Effect.fnUntraced(function* (view: View) {
   const assetOf = (id: AccountId): string => accounts.get(id)?.asset.code ?? assert.fail(`${id} is not open`)
   const [running, held, ends] = [new Map<AccountId, bigint>(), new Map<AccountId, bigint>(), new Map<HoldId, number>()]
   const keys = new Set<string>()
+  const entries: Array<Entry> = []
   let [last, postings] = [0n, 0]
   for (;;) {
     const page = yield* view.history("entries", { after: last, limit: PAGE })
@@ -47,6 +49,7 @@ const read = Effect.fnUntraced(function* (view: View) {
       assert.strictEqual(entry.sequence, (last += 1n), "entries are numbered without a gap")
       assert.isFalse(keys.has(keyOf(entry)), `${keyOf(entry)} was posted twice`)
       keys.add(keyOf(entry))
+      entries.push(entry)
       if (entry._tag !== "Posted") continue
       postings += 1
       checkPosted(entry, assetOf, running)
@@ -64,7 +67,7 @@ const read = Effect.fnUntraced(function* (view: View) {
     const all = [...accounts.values()].reduce((sum, each) => (each.asset.code === asset ? sum + each.balance : sum), 0n)
     assert.strictEqual(all, 0n, `all balances in ${asset}`)
   }
-  return { keys, postings, pending: pending.length } satisfies Found
+  return { keys, entries, postings, pending: pending.length } satisfies Found
 })
 
 /** Adds up everything in one moment of the books. */

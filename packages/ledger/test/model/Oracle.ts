@@ -7,7 +7,8 @@ import type { Account, Books, Hold } from "./Shapes.ts"
 
 const BEYOND = 10n ** 78n
 const sum = (legs: Posting["legs"]) => legs.reduce((total, { amount }) => total + amount, 0n)
-const text = (value: unknown) => JSON.stringify(value, (_, item) => (typeof item === "bigint" ? `${item}n` : item))
+export const text = (value: unknown) =>
+  JSON.stringify(value, (_, item) => (typeof item === "bigint" ? `${item}n` : item))
 export const isBeyond = (amount: bigint) => amount >= BEYOND || amount <= -BEYOND
 export const free = ({ balance, floor, held }: Account) => (floor === null ? BEYOND - 1n : balance - held - floor)
 export const no = ({ why }: Books, is: boolean, reason = "InvalidCommand"): void => void (is && why.push(reason))
@@ -18,7 +19,7 @@ export const once = (b: Books, done: string, key: string, asked: unknown, make: 
   no(b, known !== undefined && known.asked !== text(asked), "Conflict")
   if (known !== undefined) return `${done} again ${known.sequence}`
   make()
-  b.keys.set(key, { asked: text(asked), sequence: b.keys.size + 1, posting })
+  b.keys.set(key, { done, asked: text(asked), sequence: b.keys.size + 1, posting })
   return `${done} ${b.keys.size}`
 }
 
@@ -38,7 +39,7 @@ export const leave = (b: Books, id: string, hold: Hold, freed: bigint, next: Par
   change(b, hold.account, 0n, -freed, true)
   b.holds.set(id, { ...hold, ...next })
   if (payout?.hold === id) b.payouts.set(hold.account, { ...payout, isPending: false })
-  if (payout?.hold === id && next.state === "voided") once(b, "", `ledger:void:${id}`, "", () => undefined)
+  if (payout?.hold === id && next.state === "voided") once(b, "PayoutVoided", `ledger:void:${id}`, "", () => undefined)
 }
 
 /** Takes money out of a hold; for a claim, out of what one had that expired. */
@@ -55,9 +56,9 @@ const spend = (b: Books, tag: string, { kind, legs }: Posting, id: string, hold:
   ]
   no(b, isPayout !== (kind === "payout") || (isPayout && taken !== left) || (tag === "Draw" && taken <= 0n))
   no(b, isClaim ? paid > left || own.some((leg) => leg.amount < 0n) : taken > left)
-  const drawn = isClaim || taken < 0n ? hold.drawn : hold.drawn + taken
+  const spent = isClaim || taken < 0n ? 0n : taken
   const state = tag === "Settle" ? "posted" : hold.state
-  leave(b, id, hold, isClaim ? 0n : tag === "Draw" ? taken : left, { drawn, state, claimed: isClaim })
+  leave(b, id, hold, isClaim || tag === "Draw" ? spent : left, { drawn: hold.drawn + spent, state, claimed: isClaim })
 }
 
 /** Posts: for nothing else, or a part of a hold, or the whole of it, or for one that expired. */

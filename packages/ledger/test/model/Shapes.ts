@@ -1,11 +1,12 @@
 /** What the oracle remembers, and what it is asked. Everything in it is replaced, never changed. */
 import type { Account as StoredAccount } from "../../src/Account.ts"
+import type { Json } from "effect/Schema"
 import type { HoldState } from "../../src/Hold.ts"
 import type { Command } from "../../src/LedgerStore.ts"
 import type { Posting } from "../../src/Posting.ts"
 
-/** What is asked of both. Sealing a period is left to the tests of trial balances. */
-export type Asked = Exclude<Command, { readonly _tag: "SealPeriod" }>
+/** What is asked of both. */
+export type Asked = Command
 
 /** What was done, or every reason against it. */
 export type Answer = string | ReadonlyArray<string>
@@ -22,6 +23,7 @@ export interface Hold {
   readonly drawn: bigint
   readonly state: HoldState
   readonly claimed: boolean
+  readonly context: Json
 }
 
 export interface Payout {
@@ -43,7 +45,9 @@ export interface Books {
   /** What was asked under each key: as many as there are entries. */
   readonly keys: Map<
     string,
-    { readonly asked: string; readonly sequence: number; readonly posting: Posting | undefined }
+    { readonly done: string; readonly asked: string; readonly sequence: number; readonly posting: Posting | undefined }
   >
+  /** The attachments, as text. */
+  attached: ReadonlyArray<string>
   readonly why: Array<string>
 }

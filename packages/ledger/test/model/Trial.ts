@@ -2,6 +2,7 @@
 import { assert } from "@effect/vitest"
 import { Cause, Data, Effect, Exit, Result, type Scope } from "effect"
 import { AccountId } from "../../src/Account.ts"
+import { keyOf } from "../../src/Entry.ts"
 import { HoldId } from "../../src/Hold.ts"
 import type { LedgerError } from "../../src/LedgerError.ts"
 import type { LedgerStore, Outcome } from "../../src/LedgerStore.ts"
@@ -35,6 +36,7 @@ const empty = (): Books => ({
   payouts: new Map(),
   times: new Map(),
   keys: new Map(),
+  attached: [],
   why: [],
 })
 
@@ -46,6 +48,8 @@ const say = (outcome: Outcome): string => {
       return `Posted${again} ${outcome.sequence}`
     case "Renewed":
       return `Renewed ${outcome.count}`
+    case "Held":
+      return `Held${again} ${outcome.available}`
     case "Expired":
       return `Expired ${outcome.holds.join(" ")}`
     case "PayoutBegun": {
@@ -66,7 +70,8 @@ const reasonOf = ({ reason }: LedgerError): string =>
   reason._tag === "LinkRefused" ? `${reason.index} ${reason.cause._tag}` : reason._tag
 
 /** The number of an act is not in its outcome. */
-const unnumbered = (said: string): string => said.replaceAll(/(Opened|TermsSet|PeriodClosed)( again)? \d+/g, "$1$2")
+const unnumbered = (said: string): string =>
+  said.replaceAll(/(Opened|TermsSet|PeriodClosed|PeriodSealed)( again)? \d+/g, "$1$2")
 
 const isRight = (expected: Answer, found: Result.Result<Outcome, LedgerError>): boolean =>
   typeof expected === "string"
@@ -82,6 +87,21 @@ const compareAccounts = Effect.fnUntraced(function* (store: LedgerStore["Service
   for (const { id, ...account } of accounts) assert.deepStrictEqual(account, books.accounts.get(id), id)
 })
 
+/** A preview shows each account that would change, before and after. */
+const comparePreview = (outcome: Outcome, command: Asked, books: Books): void => {
+  if (outcome._tag !== "Previewed" || command._tag !== "Preview") return
+  const [, after] = ask(books, command.command)
+  const shown = new Map(outcome.preview.accounts.map((pair) => [pair.after.id, pair]))
+  for (const [id, account] of after.accounts) {
+    const { before: was, after: is } = shown.get(AccountId.make(id)) ?? { before: account, after: account }
+    if (show(account) !== show(books.accounts.get(id) ?? null))
+      assert.isTrue(shown.has(AccountId.make(id)), `${id} is shown`)
+    if (!shown.has(AccountId.make(id))) continue
+    assert.deepStrictEqual<unknown>(is, { id, ...account })
+    assert.deepStrictEqual<unknown>(was, books.accounts.has(id) ? { id, ...books.accounts.get(id) } : null)
+  }
+}
+
 const compareAll = Effect.fnUntraced(function* (store: LedgerStore["Service"], books: Books) {
   yield* compareAccounts(store, books)
   const holds = new Map(
@@ -93,8 +113,22 @@ const compareAll = Effect.fnUntraced(function* (store: LedgerStore["Service"], b
     const told = [found.account, found.amount, found.claimed, found.drawn, found.state]
     assert.deepStrictEqual(told, [AccountId.make(account), amount, claimed, drawn, state], id)
   }
-  const { keys } = yield* Invariants.check(store)
-  assert.deepStrictEqual([...keys], [...books.keys.keys()], "the keys of all entries, in order")
+  const { entries } = yield* Invariants.check(store)
+  assert.deepStrictEqual(entries.map(keyOf), [...books.keys.keys()], "the keys of all entries, in order")
+  for (const entry of entries) {
+    const known = books.keys.get(keyOf(entry)) ?? assert.fail()
+    if (entry._tag === "Posted") {
+      const { effectiveAtMs = entry.postedAtMs, ...posting } = known.posting ?? assert.fail()
+      const { effectiveAtMs: _, ...found } = entry.posting
+      assert.deepStrictEqual<unknown>(found, { ...posting, attachments: [] })
+      assert.strictEqual(entry.effectiveAtMs, effectiveAtMs, `when ${keyOf(entry)} counts`)
+    } else assert.strictEqual(entry.act._tag, known.done)
+  }
+  const attached = yield* store.history("attachments", { after: 0n, limit: 100_000 })
+  assert.deepStrictEqual(
+    attached.map(({ attachment: { body, kind } }) => JSON.stringify({ kind, body })),
+    books.attached,
+  )
 })
 
 /** What went wrong in it is where they differ; a store that does not answer is something else. */
@@ -132,6 +166,12 @@ const replay = Effect.fnUntraced(function* (
         const message = `${show(command)}\n  should be answered by ${show(expected)}\n  and was by           ${told}`
         return yield* new Differs({ step, what: command._tag, message })
       }
+      if (Result.isSuccess(answer) && answer.success._tag === "Previewed") {
+        yield* orDiffers(
+          step,
+          Effect.sync(() => comparePreview(answer.success, command, books)),
+        )
+      }
       books = after
       const word =
         typeof expected === "string"
@@ -144,8 +184,8 @@ const replay = Effect.fnUntraced(function* (
   yield* orDiffers(step, compareAll(store, books))
 })
 
-/** So often the failing commands are tried with fewer of them. */
-const TRIES = 500
+/** So often the failing commands are tried with fewer of them: `MODEL_TRIES=<count>`. */
+const TRIES = Number(process.env["MODEL_TRIES"] ?? 500)
 
 const listed = (steps: ReadonlyArray<Step>) => {
   let at = 0

@@ -33,7 +33,8 @@ export const make = Effect.gen(function* () {
   return url.toString()
 })
 
+/** A client on the database at a URL: for the other processes of a test. */
+export const at = (url: string) => Layer.orDie(PgClient.layer({ url: Redacted.make(url), maxConnections: 10 }))
+
 /** A client on a fresh database. */
-export const layer = Layer.unwrap(
-  Effect.map(make, (url) => PgClient.layer({ url: Redacted.make(url), maxConnections: 10 })),
-).pipe(Layer.orDie)
+export const layer = Layer.unwrap(Effect.map(make, at))

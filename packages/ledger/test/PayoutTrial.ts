@@ -71,7 +71,7 @@ export const runs = (rail: PayoutRail, policy: Partial<PayoutRun.Policy> = {}) =
   )
 
 /** Lets what runs in this process come to rest. */
-export const rest = Effect.forEach(Array.from({ length: 200 }), () => Effect.yieldNow, { discard: true })
+export const rest = Effect.forEach(Array.from({ length: 50 }), () => Effect.yieldNow, { discard: true })
 
 /** Lets virtual time pass, a minute at a time, until the payout has ended or an hour is over; answers whether it has. */
 export const ends = Effect.fnUntraced(function* ({ hold }: PayoutRange, minutes = 60) {

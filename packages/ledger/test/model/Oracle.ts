@@ -44,16 +44,9 @@ export const leave = (b: Books, id: string, hold: Hold, freed: bigint, next: Par
 
 /** Takes money out of a hold; for a claim, out of what one had that expired. */
 const spend = (b: Books, tag: string, { kind, legs }: Posting, id: string, hold: Hold): void => {
-  const [own, left, isClaim] = [
-    legs.filter((leg) => leg.account === hold.account),
-    hold.amount - hold.drawn,
-    tag === "Claim",
-  ]
-  const [isPayout, taken, paid] = [
-    b.payouts.get(hold.account)?.hold === id,
-    -sum(own),
-    -sum(legs.filter((leg) => leg.amount < 0n)),
-  ]
+  const [own, lost] = [legs.filter((leg) => leg.account === hold.account), legs.filter((leg) => leg.amount < 0n)]
+  const [left, taken, paid] = [hold.amount - hold.drawn, -sum(own), -sum(lost)]
+  const [isPayout, isClaim] = [b.payouts.get(hold.account)?.hold === id, tag === "Claim"]
   no(b, isPayout !== (kind === "payout") || (isPayout && taken !== left) || (tag === "Draw" && taken <= 0n))
   no(b, isClaim ? paid > left || own.some((leg) => leg.amount < 0n) : taken > left)
   const spent = isClaim || taken < 0n ? 0n : taken
@@ -68,7 +61,9 @@ export const post = (b: Books, tag: string, posting: Posting, id = ""): string =
   const make = (): void => {
     const [hold, wanted] = [b.holds.get(id), tag === "Claim" ? "expired" : "pending"]
     if (tag !== "Post" && (hold?.state !== wanted || hold.claimed)) return no(b, true, "HoldNotAvailable")
-    for (const { account, amount } of legs) change(b, account, amount, 0n, hold?.state === "pending")
+    const isPromised = (account: string, amount: bigint) =>
+      hold?.state === "pending" && (amount > 0n || account === hold.account)
+    for (const { account, amount } of legs) change(b, account, amount, 0n, isPromised(account, amount))
     no(b, at !== undefined && at > b.nowMs)
     no(b, (at ?? b.nowMs) < (b.times.get("closed") ?? 0), "PeriodClosed")
     no(b, new Set(legs.map(({ account }) => b.accounts.get(account)?.asset.code)).size > 1 || sum(legs) !== 0n)

@@ -3,7 +3,9 @@ import { Effect, Layer } from "effect"
 import { TestClock } from "effect/testing"
 import * as Account from "../src/Account.ts"
 import * as Ledger from "../src/Ledger.ts"
+import { InvalidCommand, LedgerError, Unavailable } from "../src/LedgerError.ts"
 import * as LedgerStoreMemory from "../src/LedgerStoreMemory.ts"
+import type { Movement } from "../src/Movement.ts"
 import type { Payout } from "../src/PayoutRail.ts"
 import * as PayoutRun from "../src/PayoutRun.ts"
 import * as Scripted from "../src/testing/ScriptedPayoutRail.ts"
@@ -295,7 +297,7 @@ describe("PayoutRun, where something else is wrong", () => {
   it.effect("does not post what the rail says it sent under this key if it is another amount", () =>
     Effect.gen(function* () {
       const scripted = make({ name: Trial.bank, scale: 2, deliver: () => arrives })
-      const less = <E, R>(effect: Effect.Effect<import("../src/Movement.ts").Movement, E, R>) =>
+      const less = <E, R>(effect: Effect.Effect<Movement, E, R>) =>
         Effect.map(effect, (movement) => ({ ...movement, amount: movement.amount - 1n }))
       const rail = {
         ...scripted.rail,
@@ -324,6 +326,37 @@ describe("PayoutRun, where something else is wrong", () => {
         assert.include((yield* Trial.statusOf(member))?.words, "no longer set aside")
       }),
     ),
+  )
+
+  it.effect("posts what arrived however often the books do not answer, or do not take it", () =>
+    Effect.gen(function* () {
+      const scripted = make({ name: Trial.bank, scale: 2, deliver: () => arrives })
+      const member = Trial.newMember()
+      const ledger = yield* Ledger.Ledger
+      let calls = 0
+      const unanswered = Effect.fail(new LedgerError({ reason: new Unavailable({ cause: "the line was cut" }) }))
+      const refused = Effect.fail(new LedgerError({ reason: new InvalidCommand({ detail: "not today." }) }))
+      const moody = Layer.succeed(Ledger.Ledger, {
+        ...ledger,
+        settle: (hold, posting) =>
+          Effect.suspend(() => {
+            calls += 1
+            if (calls === 1) return unanswered
+            if (calls === 2) return refused
+            return calls === 3 ? Effect.andThen(ledger.settle(hold, posting), unanswered) : ledger.settle(hold, posting)
+          }),
+      })
+      yield* Trial.earn(member, 5n * cent)
+      yield* Effect.gen(function* () {
+        const range = yield* Trial.begun(member)
+        assert.isTrue(yield* Trial.ends(range))
+        for (let minutes = 0; minutes < 10; minutes++) yield* Effect.andThen(TestClock.adjust("1 minute"), Trial.rest)
+        assert.strictEqual(calls, 4)
+        assert.lengthOf(scripted.sends, 1)
+        assert.deepInclude(yield* Trial.statusOf(member), { state: "paid" })
+        yield* Trial.agrees(member, 5n * cent, 5n * cent)
+      }).pipe(Effect.provide(Trial.runs(scripted.rail, policy).pipe(Layer.provide(moody))))
+    }).pipe(Effect.provide(books)),
   )
 
   it.effect("goes on from its range when everything the engine knew is lost", () =>

@@ -246,9 +246,7 @@ export const run = Effect.fnUntraced(function* (
     const size = Math.min(left, generator.size())
     const commands: ReadonlyArray<Asked> =
       steps.length === 0 ? generator.opening() : Array.from({ length: size }, () => generator.command(books))
-    // How many expire is certain only where nothing before it in its batch ended one.
-    const limited = commands.find((command) => command._tag === "Expire" && command.limit < 1_000)
-    const step = { clockMs: generator.clock(), commands: limited === undefined ? commands : [limited] }
+    const step = { clockMs: generator.clock(), commands }
     left -= step.commands.length
     steps.push(step)
     return step

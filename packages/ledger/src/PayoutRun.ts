@@ -193,7 +193,10 @@ export const make = Effect.fnUntraced(function* (options: {
 
 /**
  * The service over a ledger and a workflow engine: the one in memory for tests, the cluster's on PostgreSQL, where runs
- * survive a crash and each is done by one process. The `KeyValueStore` keeps what is shown of each run.
+ * survive a crash and each is done by one process. What the engine stores belongs to the books: restore both to the same
+ * moment, or neither, unless the rail never forgets a key. A process that is frozen within a transaction keeps its locks
+ * until the database ends its session, so set `idle_in_transaction_session_timeout`. The `KeyValueStore` keeps what is shown
+ * of each run.
  *
  * @category layers
  * @since 0.1.0

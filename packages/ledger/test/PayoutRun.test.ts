@@ -5,7 +5,7 @@ import * as Account from "../src/Account.ts"
 import * as Ledger from "../src/Ledger.ts"
 import { InvalidCommand, LedgerError, Unavailable } from "../src/LedgerError.ts"
 import * as LedgerStoreMemory from "../src/LedgerStoreMemory.ts"
-import type { Movement } from "../src/Movement.ts"
+import { type Movement, RailError } from "../src/Movement.ts"
 import type { Payout } from "../src/PayoutRail.ts"
 import * as PayoutRun from "../src/PayoutRun.ts"
 import * as Scripted from "../src/testing/ScriptedPayoutRail.ts"
@@ -279,8 +279,9 @@ describe("PayoutRun, where something else is wrong", () => {
         send: (payout: Payout) =>
           Effect.suspend(() => {
             calls += 1
-            if (calls === 1) throw new Error("a fault")
-            return calls === 2 ? Effect.andThen(scripted.rail.send(payout), Effect.never) : scripted.rail.send(payout)
+            if (calls === 1) return Effect.fail(new RailError({ reason: "Unavailable", detail: "" }))
+            if (calls === 2) throw new Error("a fault")
+            return calls === 3 ? Effect.andThen(scripted.rail.send(payout), Effect.never) : scripted.rail.send(payout)
           }),
       }
       const member = Trial.newMember()
@@ -288,7 +289,7 @@ describe("PayoutRun, where something else is wrong", () => {
         yield* Trial.earn(member, 5n * cent)
         const range = yield* Trial.begun(member)
         assert.isTrue(yield* Trial.ends(range))
-        assert.strictEqual(calls, 2)
+        assert.strictEqual(calls, 3)
         yield* Trial.agrees(member, yield* scripted.moved, 5n * cent)
       }).pipe(Effect.provide(Trial.runs(rail, policy).pipe(Layer.provideMerge(books))))
     }),
@@ -356,6 +357,32 @@ describe("PayoutRun, where something else is wrong", () => {
         assert.deepInclude(yield* Trial.statusOf(member), { state: "paid" })
         yield* Trial.agrees(member, 5n * cent, 5n * cent)
       }).pipe(Effect.provide(Trial.runs(scripted.rail, policy).pipe(Layer.provide(moody))))
+    }).pipe(Effect.provide(books)),
+  )
+
+  it.effect("is suspended by a fault of the market's own, and goes on when it is started again", () =>
+    Effect.gen(function* () {
+      const scripted = make({ name: Trial.bank, scale: 2, deliver: () => arrives })
+      const member = Trial.newMember()
+      const ledger = yield* Ledger.Ledger
+      let isBroken = true
+      const broken = Layer.succeed(Ledger.Ledger, {
+        ...ledger,
+        findHold: (hold) => (isBroken ? Effect.die("a fault") : ledger.findHold(hold)),
+      })
+      yield* Trial.earn(member, 5n * cent)
+      const range = yield* Effect.gen(function* () {
+        yield* Trial.begun(member)
+        for (let minutes = 0; minutes < 10; minutes++) yield* Effect.andThen(TestClock.adjust("1 minute"), Trial.rest)
+        assert.lengthOf(scripted.sends, 0)
+        isBroken = false
+        const again = yield* Trial.begun(member)
+        yield* Trial.rest
+        return again
+      }).pipe(Effect.provide(Trial.runs(scripted.rail, policy).pipe(Layer.provide(broken))))
+      assert.lengthOf(scripted.sends, 1)
+      assert.strictEqual(yield* Trial.holdState(range.hold), "posted")
+      yield* Trial.agrees(member, 5n * cent, 5n * cent)
     }).pipe(Effect.provide(books)),
   )
 

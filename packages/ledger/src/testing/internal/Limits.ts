@@ -128,6 +128,21 @@ const states = Effect.gen(function* () {
   yield* Trial.refuses(Sample.post(outside, buyer, 1n), "AccountNotOpen")
   yield* Trial.refuses(Sample.hold(buyer, 0n), "AccountNotOpen")
   const pay = (amount: bigint) => ({ hold: settled.hold.id, posting: Sample.posting(buyer, provider, amount) })
+  // Nor does it pay for what was promised by others, though it takes what it is paid.
+  const [rich, frozen] = [Sample.accountId(), buyer]
+  yield* Trial.outcome(Sample.open(rich))
+  yield* Trial.outcome(Sample.post(outside, rich, 10n))
+  const others = Sample.hold(rich, 10n)
+  yield* Trial.outcome(others)
+  const shared = Sample.postingOf([
+    [rich, -5n],
+    [frozen, -5n],
+    [provider, 10n],
+  ])
+  for (const _tag of ["Draw", "Settle"] as const) {
+    yield* Trial.refuses({ _tag, hold: others.hold.id, posting: shared }, "AccountNotOpen")
+  }
+  yield* Trial.stands(buyer, 100n, 70n)
   yield* Trial.outcome({ _tag: "Draw", ...pay(10n) })
   yield* Trial.outcome({ _tag: "Settle", ...pay(30n) })
   yield* Trial.outcome({ _tag: "Void", hold: voided.hold.id, attachments: [] })

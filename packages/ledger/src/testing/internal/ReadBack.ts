@@ -14,6 +14,7 @@ import type { HoldId } from "../../Hold.ts"
 import { LedgerStore, type Moment, type View } from "../../LedgerStore.ts"
 import * as Sample from "../SampleCommand.ts"
 import * as History from "./History.ts"
+import * as Recompute from "./Recompute.ts"
 import * as Trial from "./Trial.ts"
 
 /** What was answered is there, in every word. */
@@ -190,8 +191,53 @@ const moments = Effect.fnUntraced(function* (pass: Trial.Pass) {
   assert.deepStrictEqual(sorted(yield* store.balances({ beforeMs: last.postedAtMs + 1 }, [Sample.accountId()])), [])
 })
 
+/** Every entry of a large batch is a moment of its own, and pages may end at any of them. */
+const within = Effect.gen(function* () {
+  const store = yield* LedgerStore
+  const { outside, buyer, provider } = yield* Trial.people(100n)
+  const made = Effect.fnUntraced(function* (size: number) {
+    const answers = yield* Trial.commit(
+      Array.from({ length: size }, (_, at) =>
+        at % 3 === 1
+          ? Sample.post(outside, provider, 2n)
+          : Sample.post(buyer, at % 3 === 0 ? provider : outside, 1n, { links: { request: String(at) } }),
+      ),
+    )
+    return answers.flatMap((answer) =>
+      Result.isSuccess(answer) && answer.success._tag === "Posted" ? [answer.success.sequence] : [],
+    )
+  })
+  const sequences = [...(yield* made(17)), ...(yield* made(1)), ...(yield* made(9))]
+  assert.lengthOf(sequences, 27)
+  const start = (sequences[0] ?? 0n) - 1n
+  const last = sequences.at(-1) ?? 0n
+  for (const account of [buyer, provider]) {
+    const all = (yield* store.history("entries", { after: start, limit: 100, account })).map(({ sequence }) => sequence)
+    const moves = (yield* store.history("entries", { after: start, limit: 100 })).flatMap((entry) =>
+      entry._tag === "Posted" && entry.posting.legs.some((leg) => leg.account === account) ? [entry.sequence] : [],
+    )
+    assert.deepStrictEqual(all, moves)
+    for (let after = start; after <= last; after++) {
+      const page = yield* store.history("entries", { after, limit: 4, account })
+      const expected = moves.filter((sequence) => sequence > after).slice(0, 4)
+      assert.deepStrictEqual(
+        page.map(({ sequence }) => sequence),
+        expected,
+      )
+    }
+  }
+  const entries = yield* store.history("entries", { after: start, limit: 100 })
+  const running = new Map(yield* store.balances({ sequence: start }, [outside, buyer, provider]))
+  for (const entry of entries) {
+    if (entry._tag !== "Posted") continue
+    for (const { account, amount } of entry.posting.legs) running.set(account, (running.get(account) ?? 0n) + amount)
+    const found = yield* store.balances({ sequence: entry.sequence }, [outside, buyer, provider])
+    assert.deepStrictEqual(sorted(found), sorted(running), `at entry ${entry.sequence}`)
+  }
+})
+
 /** Guarantee 8. @since 0.1.0 */
-export const durable = (pass: Trial.Pass) => Effect.all([kept, parts, moments(pass)], { discard: true })
+export const durable = (pass: Trial.Pass) => Effect.all([kept, parts, within, moments(pass)], { discard: true })
 
 /** Guarantee 9. @since 0.1.0 */
 export const recomputed = Effect.gen(function* () {
@@ -211,11 +257,6 @@ export const recomputed = Effect.gen(function* () {
   )
   const postings = yield* History.postings
   assert.lengthOf(postings, before + 40)
-  const entries = yield* History.entries
-  assert.deepStrictEqual(
-    entries.map(({ sequence }) => sequence),
-    entries.map((_, at) => BigInt(at + 1)),
-  )
   for (const [batch, results] of answers.entries()) {
     const sequences = results.flatMap((result) =>
       Result.isSuccess(result) && result.success._tag === "Posted" ? [result.success.sequence] : [],
@@ -226,16 +267,7 @@ export const recomputed = Effect.gen(function* () {
       sequences.toSorted((a, b) => (a < b ? -1 : 1)),
     )
   }
-  const running = new Map<AccountId, bigint>()
-  for (const { posting, balances } of postings) {
-    for (const [at, { account, amount }] of posting.legs.entries()) {
-      running.set(account, (running.get(account) ?? 0n) + amount)
-      assert.strictEqual(balances[at], running.get(account))
-    }
-  }
-  for (const { id, balance } of yield* store.accounts()) assert.strictEqual(balance, running.get(id) ?? 0n, id)
-  const last = entries.at(-1)?.sequence ?? 0n
-  assert.deepStrictEqual(sorted(yield* store.balances({ sequence: last })), sorted(running))
+  yield* Recompute.balances
 })
 
 /** Guarantee 10. @since 0.1.0 */

@@ -1,6 +1,8 @@
 /**
  * The command `guildhall`.
  */
+import path from "node:path"
+import * as NodeCrypto from "@effect/platform-node/NodeCrypto"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
@@ -12,7 +14,9 @@ import * as CliConfig from "effect/cli/CliConfig"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as GlobalFlag from "effect/cli/GlobalFlag"
+import * as KeyRingFile from "@guildhall/core/KeyRingFile"
 import * as AgentCommand from "@guildhall/agent/AgentCommand"
+import * as NodeSignature from "@guildhall/gateway/NodeSignature"
 import * as LedgerCommand from "@guildhall/ledger/LedgerCommand"
 import * as LedgerStoreSql from "@guildhall/ledger/LedgerStoreSql"
 import * as ReceiptCommand from "@guildhall/journal/ReceiptCommand"
@@ -49,9 +53,14 @@ const start = Command.make(
   }),
 ).pipe(Command.withDescription("Start the market: gateway, database and a provider"))
 
-/** The books of the home's market, running or stopped; history is only read, so the renewal period does not matter. */
-const ledger = LedgerCommand.command.pipe(
-  Command.provide(LedgerStoreSql.layer({ renewMs: 10_000 }).pipe(Layer.provide(Database.layerForCommand))),
+/** The keys that sign for the home's market. */
+const keys = Layer.unwrap(
+  Effect.map(AppConfig.load, ({ home }) => KeyRingFile.layer({ directory: path.join(home, "keys") })),
+).pipe(Layer.provide(NodeSignature.layer), Layer.provide(NodeCrypto.layer))
+
+/** The books of the home's market, running or stopped; nothing is held here, so the renewal period does not matter. */
+const ledger = LedgerCommand.make(
+  Layer.merge(LedgerStoreSql.layer({ renewMs: 10_000 }).pipe(Layer.provide(Database.layerForCommand)), keys),
 )
 
 const guildhall = Command.make("guildhall").pipe(

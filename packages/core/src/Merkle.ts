@@ -140,3 +140,100 @@ export const rootFromPath = (
   }
   return last === 0 ? current : undefined
 }
+
+/**
+ * A run of leaves: from the first, up to but not with the last number.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Leaves {
+  readonly from: number
+  readonly to: number
+}
+
+/**
+ * Whose hashes make up the path of a leaf in a tree of `size` leaves, from the leaf's sibling up to the root's child. For
+ * trees too large to hold: each is looked up or made by itself.
+ *
+ * **Example** (The third of five)
+ *
+ * ```ts
+ * import { Merkle } from "@guildhall/core"
+ *
+ * Merkle.pathLeaves(2, 5) // => [{ from: 3, to: 4 }, { from: 0, to: 2 }, { from: 4, to: 5 }]
+ * ```
+ *
+ * @category rules
+ * @since 0.1.0
+ */
+export const pathLeaves = (index: number, size: number): ReadonlyArray<Leaves> => {
+  const go = (from: number, to: number): ReadonlyArray<Leaves> => {
+    if (to - from < 2) return []
+    const middle = from + splitPoint(to - from)
+    return index < middle ? [...go(from, middle), { from: middle, to }] : [...go(middle, to), { from, to: middle }]
+  }
+  return index >= 0 && index < size ? go(0, size) : []
+}
+
+/**
+ * Whose hashes prove that a tree of `size` leaves begins with one of the first `first` of them.
+ *
+ * @category rules
+ * @since 0.1.0
+ */
+export const consistencyLeaves = (first: number, size: number): ReadonlyArray<Leaves> => {
+  const go = (count: number, from: number, to: number, isWhole: boolean): ReadonlyArray<Leaves> => {
+    if (count === to - from) return isWhole ? [] : [{ from, to }]
+    const split = splitPoint(to - from)
+    const middle = from + split
+    return count <= split
+      ? [...go(count, from, middle, isWhole), { from: middle, to }]
+      : [...go(count - split, middle, to, false), { from, to: middle }]
+  }
+  return first > 0 && first <= size ? go(first, 0, size, true) : []
+}
+
+const isSame = (a: Uint8Array | undefined, b: Uint8Array): boolean =>
+  a !== undefined && a.length === b.length && a.every((byte, at) => byte === b[at])
+
+/**
+ * Whether a proof shows that the tree with `root` and `size` leaves begins with the one that has `firstRoot` and `first`
+ * leaves: nothing of it was changed or taken away. By the algorithm of RFC 9162, section 2.1.4.2.
+ *
+ * @category rules
+ * @since 0.1.0
+ */
+export const isConsistent = (
+  hash: Hash,
+  earlier: { readonly size: number; readonly root: Uint8Array },
+  later: { readonly size: number; readonly root: Uint8Array },
+  proof: ReadonlyArray<Uint8Array>,
+): boolean => {
+  const sizes = [earlier.size, later.size]
+  if (!sizes.every(Number.isSafeInteger) || earlier.size < 1 || earlier.size > later.size) return false
+  if (earlier.size === later.size) return proof.length === 0 && isSame(earlier.root, later.root)
+  let node = earlier.size - 1
+  let last = later.size - 1
+  const halve = (): void => {
+    node = Math.floor(node / 2)
+    last = Math.floor(last / 2)
+  }
+  while (node % 2 === 1) halve()
+  // A full tree is a node of the later one: its root need not be told again.
+  const [start, ...rest] = node === 0 ? [earlier.root, ...proof] : proof
+  if (start === undefined) return false
+  let [first, second] = [start, start]
+  for (const sibling of rest) {
+    if (last === 0) return false
+    if (node % 2 === 1 || node === last) {
+      first = nodeHash(hash, sibling, first)
+      second = nodeHash(hash, sibling, second)
+      while (node % 2 === 0 && node !== 0) halve()
+    } else {
+      second = nodeHash(hash, second, sibling)
+    }
+    halve()
+  }
+  return last === 0 && isSame(first, earlier.root) && isSame(second, later.root)
+}

@@ -9,9 +9,10 @@
  */
 import { hash } from "node:crypto"
 import { Buffer } from "node:buffer"
+import * as Schema from "effect/Schema"
 import * as Canonical from "@guildhall/core/Canonical"
 import * as Merkle from "@guildhall/core/Merkle"
-import type { AccountId } from "./Account.ts"
+import { AccountId } from "./Account.ts"
 import { type Act, type Entry, keyOf } from "./Entry.ts"
 import type { Posting } from "./Posting.ts"
 
@@ -105,6 +106,28 @@ export const legText = (lines: ReadonlyArray<LegLine>): string => {
   return text
 }
 
+/**
+ * The legs that such a text tells; undefined where it is none.
+ *
+ * @category encoding
+ * @since 0.1.0
+ */
+export const linesOf = (text: string): ReadonlyArray<LegLine> | undefined => {
+  const lines = text.split("\n")
+  if (lines.pop() !== "" || lines.length > LEGS_TOGETHER) return undefined
+  const read: Array<LegLine> = []
+  for (const line of lines) {
+    const [account, amount, balance, ...rest] = line.split(" ")
+    const isLine = isAccountId(account) && isWhole(amount) && isWhole(balance) && rest.length === 0
+    if (!isLine) return undefined
+    read.push({ account, amount: BigInt(amount), balance: BigInt(balance) })
+  }
+  return read
+}
+
+const isAccountId = Schema.is(AccountId)
+const isWhole = (text: string | undefined): text is string => text !== undefined && /^-?\d{1,78}$/.test(text)
+
 const leaf = (text: string): Uint8Array => hash("sha256", `\u0000${text}`, "buffer")
 
 /**
@@ -113,15 +136,25 @@ const leaf = (text: string): Uint8Array => hash("sha256", `\u0000${text}`, "buff
  * @category hashing
  * @since 0.1.0
  */
-export const legHashes = ({ legs }: Posting, balances: ReadonlyArray<bigint>): ReadonlyArray<Uint8Array> => {
+export const legHashes = (posting: Posting, balances: ReadonlyArray<bigint>): ReadonlyArray<Uint8Array> => {
   const hashes: Array<Uint8Array> = []
-  for (let from = 0; from < legs.length; from += LEGS_TOGETHER) {
-    const lines = legs
-      .slice(from, from + LEGS_TOGETHER)
-      .map(({ account, amount }, at) => ({ account, amount, balance: balances[from + at] ?? 0n }))
-    hashes.push(leaf(legText(lines)))
+  for (let group = 0; group * LEGS_TOGETHER < posting.legs.length; group++) {
+    hashes.push(leaf(legText(legLines(posting, balances, group))))
   }
   return hashes
+}
+
+/**
+ * The legs of a posting that are hashed together, by the number of their group.
+ *
+ * @category encoding
+ * @since 0.1.0
+ */
+export const legLines = ({ legs }: Posting, balances: ReadonlyArray<bigint>, group: number): ReadonlyArray<LegLine> => {
+  const from = group * LEGS_TOGETHER
+  return legs
+    .slice(from, from + LEGS_TOGETHER)
+    .map(({ account, amount }, at) => ({ account, amount, balance: balances[from + at] ?? 0n }))
 }
 
 /**

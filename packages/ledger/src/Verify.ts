@@ -1,166 +1,286 @@
 /**
- * Recomputes the books from their history, from the first posting to the last, and stops at the first figure that
- * differs from what the store says.
+ * Recomputes the books from their history, from the first entry to the last, and stops at the first figure that differs
+ * from what the store says: balances, terms, holds, payouts, periods, and the proofs over all of it.
  *
  * @since 0.1.0
  */
 import * as Effect from "effect/Effect"
-import * as Schema from "effect/Schema"
-import { Amount } from "@guildhall/core/Money"
-import { type Account, AccountId } from "./Account.ts"
+import * as Fiber from "effect/Fiber"
+import type { AccountId } from "./Account.ts"
+import type { Checkpoint } from "./Checkpoint.ts"
+import * as Chain from "./Chain.ts"
+import type { Entry } from "./Entry.ts"
 import type { LedgerError } from "./LedgerError.ts"
-import { LedgerStore, type Posted, type View } from "./LedgerStore.ts"
+import { type History, LedgerStore, type View } from "./LedgerStore.ts"
+import * as Period from "./Period.ts"
+import * as Internal from "./internal/Disagreement.ts"
+import { differ, Replay } from "./internal/Replay.ts"
 
 /**
  * What can differ.
  *
- * - `sequence`: the postings are numbered without a gap.
- * - `sum`: a posting's legs sum to zero in each asset.
- * - `running balance`: the balance that a leg recorded is the one that history gives there.
- * - `balance`: an account has what was posted to it.
- * - `held`: what is held of an account is what its pending holds add up to.
- * - `available`: an account's balance less what is held is not below its floor.
- * - `account`: every account that a posting or a hold names is there.
+ * - `sequence`, `time`: entries are numbered without a gap, and their times never go back.
+ * - `sum`, `running balance`: a posting's legs sum to zero in each asset, and recorded the balances that history gives.
+ * - `balance`, `held`, `available`, `terms`: what an account has, is held of it, and may do, is what history says.
+ * - `account`, `hold`: every account that is named is there, and every pending hold keeps what it may.
+ * - `period`, `seal`: nothing counts in a closed period, and its trial balance is the one that was sealed.
+ * - `payout`: ranges have no gaps, and were paid once and in full.
+ * - `batch`, `root`, `chain`, `node`, `checkpoint`: the proofs over history are those that it gives.
  *
  * @category errors
  * @since 0.1.0
  */
-export const Figure = Schema.Literals(["sequence", "sum", "running balance", "balance", "held", "available", "account"])
+export const Figure = Internal.Figure
 /** @since 0.1.0 */
-export type Figure = typeof Figure.Type
+export type Figure = Internal.Figure
 
 /**
- * The first figure that does not agree: at which posting and account, what history gives, and what the store says.
+ * The first figure that does not agree: at which entry and account, what history gives, and what the store says.
  *
  * @category errors
  * @since 0.1.0
  */
-export class Disagreement extends Schema.TaggedError<Disagreement>()("Disagreement", {
-  figure: Figure,
-  sequence: Schema.NullOr(Amount),
-  account: Schema.NullOr(AccountId),
-  expected: Schema.String,
-  found: Schema.String,
-}) {
-  readonly isRetryable = false
-  override get message(): string {
-    const where = [
-      this.account === null ? "" : ` of ${this.account}`,
-      this.sequence === null ? "" : ` at posting ${this.sequence}`,
-    ].join("")
-    return [
-      `The books do not agree: the ${this.figure}${where} should be ${this.expected} and is ${this.found}.`,
-      "The history was changed from outside, or a page of the database is damaged.",
-      "Stop the market, keep a copy of the database, and restore the last backup that verifies.",
-    ].join("\n  ")
-  }
-}
+export const Disagreement = Internal.Disagreement
+/** @since 0.1.0 */
+export type Disagreement = Internal.Disagreement
 
 /**
- * What was verified.
+ * What was verified, and the Merkle root over all of it, in hexadecimal.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Verified {
+  readonly entries: number
   readonly postings: number
   readonly accounts: number
   readonly pendingHolds: number
+  readonly batches: number
+  readonly root: string
 }
 
-/** How many postings are read at a time. */
-const PAGE = 1_000
+/** How many entries are read at a time. */
+const PAGE = 2_000
 
-const disagree = (
-  figure: Figure,
-  where: { readonly sequence?: bigint; readonly account?: AccountId },
-  expected: bigint | string,
-  found: bigint | string | undefined,
-) =>
-  new Disagreement({
-    figure,
-    sequence: where.sequence ?? null,
-    account: where.account ?? null,
-    expected: String(expected),
-    found: String(found ?? "missing"),
+/** Reads a history page by page, the next page while the one before is looked at. */
+const pages = Effect.fnUntraced(function* <Kind extends keyof History>(
+  view: View,
+  kind: Kind,
+  numberOf: (item: History[Kind]) => bigint,
+) {
+  const read = (after: bigint) => Effect.forkChild(view.history(kind, { after, limit: PAGE }))
+  let next = yield* read(0n)
+  return Effect.fnUntraced(function* () {
+    const page = yield* Fiber.join(next)
+    const last = page.at(-1)
+    if (last !== undefined) next = yield* read(numberOf(last))
+    return page
   })
+})
 
-/** Adds one posting to the balances so far; answers what does not agree in it. */
-const replay = (
-  { sequence, posting, balances }: Posted,
-  accounts: ReadonlyMap<AccountId, Account>,
-  running: Map<AccountId, bigint>,
-): Disagreement | undefined => {
-  const sums = new Map<string, bigint>()
-  for (const [index, leg] of posting.legs.entries()) {
-    const account = accounts.get(leg.account)
-    if (account === undefined) return disagree("account", { sequence, account: leg.account }, "known", "missing")
-    const balance = (running.get(leg.account) ?? 0n) + leg.amount
-    running.set(leg.account, balance)
-    sums.set(account.asset, (sums.get(account.asset) ?? 0n) + leg.amount)
-    if (balances[index] !== balance) {
-      return disagree("running balance", { sequence, account: leg.account }, balance, balances[index])
-    }
+/** Hands out the items of a history one by one. */
+const oneByOne = Effect.fnUntraced(function* <Kind extends keyof History>(
+  view: View,
+  kind: Kind,
+  numberOf: (item: History[Kind]) => bigint,
+) {
+  const nextPage = yield* pages(view, kind, numberOf)
+  let page: ReadonlyArray<History[Kind]> = yield* nextPage()
+  let at = 0
+  return {
+    /** The next item, if its page has been read; else undefined. */
+    peek: (): History[Kind] | undefined => page[at],
+    skip: (): void => void (at += 1),
+    /** Reads on, once a page is used up. */
+    fill: Effect.suspend(() => {
+      if (at < page.length || page.length === 0) return Effect.void
+      at = 0
+      return Effect.map(nextPage(), (next) => void (page = next))
+    }),
   }
-  for (const [asset, sum] of sums) {
-    if (sum !== 0n) return disagree("sum", { sequence }, `0 ${asset}`, `${sum} ${asset}`)
-  }
-  return undefined
-}
+})
 
-const firstWrong = (
-  accounts: Iterable<Account>,
-  running: ReadonlyMap<AccountId, bigint>,
-  held: ReadonlyMap<AccountId, bigint>,
-): Disagreement | undefined => {
-  for (const { id, floor, ...account } of accounts) {
-    const balance = running.get(id) ?? 0n
-    const holding = held.get(id) ?? 0n
-    if (account.balance !== balance) return disagree("balance", { account: id }, balance, account.balance)
-    if (account.held !== holding) return disagree("held", { account: id }, holding, account.held)
-    if (floor !== null && balance - holding < floor) {
-      return disagree("available", { account: id }, `${floor} or more`, balance - holding)
-    }
-  }
-  return undefined
-}
+const sameNode = (a: Chain.Node, b: Chain.Node | undefined): boolean =>
+  b !== undefined &&
+  a.number === b.number &&
+  a.level === b.level &&
+  a.index === b.index &&
+  Buffer.compare(a.hash, b.hash) === 0
 
-const readAll = Effect.fnUntraced(function* (view: View, progress: (postings: number) => Effect.Effect<void>) {
-  const accounts = new Map((yield* view.accounts()).map((account) => [account.id, account]))
-  const running = new Map<AccountId, bigint>()
+const replayAll = Effect.fnUntraced(function* (
+  view: View,
+  replay: Replay,
+  checkpoint: Checkpoint | undefined,
+  progress: (entries: number) => Effect.Effect<void>,
+) {
+  const nextEntries = yield* pages(view, "entries", ({ sequence }) => sequence)
+  const batches = yield* oneByOne(view, "batches", ({ number }) => number)
+  const nodes = yield* oneByOne(view, "nodes", ({ number }) => number)
+  let entries: Array<Entry> = []
   let last = 0n
   for (;;) {
-    const page = yield* view.postings(last, PAGE)
+    const page = yield* nextEntries()
     if (page.length === 0) break
-    for (const posted of page) {
-      if (posted.sequence !== last + 1n) return yield* disagree("sequence", {}, last + 1n, posted.sequence)
-      const wrong = replay(posted, accounts, running)
+    for (const entry of page) {
+      if (entry.sequence !== last + 1n) return yield* differ("sequence", {}, last + 1n, entry.sequence)
+      const wrong = replay.add(entry)
       if (wrong !== undefined) return yield* wrong
-      last = posted.sequence
+      last = entry.sequence
+      entries.push(entry)
+      if (entry.sequence < (batches.peek()?.lastSequence ?? 0n)) continue
+      const made = replay.seal(entries, batches.peek())
+      if (made instanceof Internal.Disagreement) return yield* made
+      entries = []
+      batches.skip()
+      yield* batches.fill
+      for (const node of made) {
+        yield* nodes.fill
+        if (!sameNode(node, nodes.peek()))
+          return yield* differ("node", { sequence: last }, node.number, nodes.peek()?.number)
+        nodes.skip()
+      }
+      if (checkpoint?.size === replay.head.size) yield* compare(replay, checkpoint)
     }
     yield* progress(Number(last))
   }
+  if (entries.length > 0) return yield* differ("batch", { sequence: last }, "recorded", undefined)
+  yield* nodes.fill
+  const rest = batches.peek() ?? nodes.peek()
+  if (rest !== undefined) return yield* differ("batch", {}, "none", rest.number)
+  return undefined
+})
+
+const compare = (replay: Replay, checkpoint: Checkpoint) => {
+  const [root, chain] = [hex(Chain.rootOf(replay.head)), hex(replay.head.chain)]
+  const sequence = checkpoint.size
+  if (root !== hex(checkpoint.root)) return differ("checkpoint", { sequence }, hex(checkpoint.root), root)
+  return chain === hex(checkpoint.chain)
+    ? Effect.void
+    : differ("checkpoint", { sequence }, hex(checkpoint.chain), chain)
+}
+
+const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex")
+
+/** What pending holds keep of each account. */
+const heldOf = Effect.fnUntraced(function* (view: View, replay: Replay) {
   const holds = yield* view.holds({ pending: true })
   const held = new Map<AccountId, bigint>()
-  for (const { account, amount } of holds) {
-    if (!accounts.has(account)) return yield* disagree("account", { account }, "known", "missing")
-    held.set(account, (held.get(account) ?? 0n) + amount)
+  for (const { account, amount, drawn } of holds) {
+    if (!replay.accounts.has(account)) return yield* differ("account", { account }, "known", undefined)
+    if (drawn < 0n || drawn > amount) return yield* differ("hold", { account }, `at most ${amount}`, drawn)
+    held.set(account, (held.get(account) ?? 0n) + amount - drawn)
   }
-  const wrong = firstWrong(accounts.values(), running, held)
-  if (wrong !== undefined) return yield* wrong
-  return { postings: Number(last), accounts: accounts.size, pendingHolds: holds.length }
+  return { held, pendingHolds: holds.length }
+})
+
+const compareAccounts = Effect.fnUntraced(function* (view: View, replay: Replay, held: ReadonlyMap<AccountId, bigint>) {
+  const accounts = yield* view.accounts()
+  const seen = new Set<AccountId>()
+  for (const account of accounts) {
+    const { id } = account
+    const is = replay.accounts.get(id)
+    if (is === undefined) return yield* differ("account", { account: id }, "opened", "never opened")
+    seen.add(id)
+    const terms = (of: typeof is) =>
+      `${of.kind} ${of.asset.code}/${of.asset.scale} ${of.floor}..${of.ceiling} ${of.state}`
+    if (account.balance !== is.balance) return yield* differ("balance", { account: id }, is.balance, account.balance)
+    const holding = held.get(id) ?? 0n
+    if (account.held !== holding) return yield* differ("held", { account: id }, holding, account.held)
+    if (terms(account) !== terms(is)) return yield* differ("terms", { account: id }, terms(is), terms(account))
+    if (is.floor !== null && is.balance - holding < is.floor) {
+      return yield* differ("available", { account: id }, `${is.floor} or more`, is.balance - holding)
+    }
+    if (is.ceiling !== null && is.balance > is.ceiling) {
+      return yield* differ("balance", { account: id }, `${is.ceiling} or less`, is.balance)
+    }
+  }
+  for (const id of replay.accounts.keys()) {
+    if (!seen.has(id)) return yield* differ("account", { account: id }, "known", undefined)
+  }
+  return accounts.length
+})
+
+const comparePayouts = Effect.fnUntraced(function* (view: View, replay: Replay) {
+  const found = yield* oneByOne(view, "payouts", ({ toSequence }) => toSequence)
+  let count = 0
+  for (;;) {
+    yield* found.fill
+    const payout = found.peek()
+    if (payout === undefined) break
+    const is = replay.payouts.get(payout.hold)
+    const words = (of: typeof payout | undefined) =>
+      of === undefined
+        ? undefined
+        : [of.account, of.rail, of.fromSequence, of.toSequence, of.carriedIn, of.amount, of.carriedOut, of.state].join(
+            " ",
+          )
+    if (words(is) !== words(payout)) {
+      return yield* differ("payout", { account: payout.account }, words(is) ?? "none", words(payout))
+    }
+    count += 1
+    found.skip()
+  }
+  return count === replay.payouts.size ? undefined : yield* differ("payout", {}, replay.payouts.size, count)
+})
+
+const compareSeals = Effect.fnUntraced(function* (view: View, replay: Replay) {
+  for (const { endMs, sequence, trialBalance } of replay.seals) {
+    const { accounts, root } = yield* Effect.mapError(Period.trialBalance(view, endMs), (error) =>
+      error._tag === "DoesNotBalance" ? differ("seal", { sequence }, error.debits, error.credits) : error,
+    )
+    if (root !== trialBalance.root) return yield* differ("seal", { sequence }, trialBalance.root, root)
+    if (accounts !== trialBalance.accounts) return yield* differ("seal", { sequence }, trialBalance.accounts, accounts)
+  }
+  return undefined
+})
+
+const verifyView = Effect.fnUntraced(function* (
+  view: View,
+  checkpoint: Checkpoint | undefined,
+  progress: (entries: number) => Effect.Effect<void>,
+) {
+  const replay = new Replay()
+  yield* replayAll(view, replay, checkpoint, progress)
+  const { head } = replay
+  if (checkpoint !== undefined && checkpoint.size > head.size) {
+    return yield* differ("checkpoint", {}, `${checkpoint.size} entries or more`, head.size)
+  }
+  const { held, pendingHolds } = yield* heldOf(view, replay)
+  const accounts = yield* compareAccounts(view, replay, held)
+  yield* comparePayouts(view, replay)
+  yield* compareSeals(view, replay)
+  return {
+    entries: Number(head.size),
+    postings: replay.postings,
+    accounts,
+    pendingHolds,
+    batches: Number(head.batch),
+    root: hex(Chain.rootOf(head)),
+  }
 })
 
 /**
- * Verifies everything that the store in context holds, as it is in one moment: the market may run meanwhile. `progress`
- * is told after each page how many postings are done. Memory grows with the accounts, not with the history.
+ * How books are verified. `checkpoint` is one that was taken before: the history must still begin with it, so that whoever
+ * rewrote all of it, or cut off its end, is found. `progress` is told after each page how many entries are done.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options {
+  readonly checkpoint?: Checkpoint | undefined
+  readonly progress?: ((entries: number) => Effect.Effect<void>) | undefined
+}
+
+/**
+ * Verifies everything that the store in context holds, as it is in one moment: the market may run meanwhile. Memory grows
+ * with the accounts and payouts, not with the postings.
  *
  * @category commands
  * @since 0.1.0
  */
 export const verify = Effect.fn("Ledger.verify")(function* (
-  progress: (postings: number) => Effect.Effect<void> = () => Effect.void,
+  options: Options = {},
 ): Effect.fn.Return<Verified, Disagreement | LedgerError, LedgerStore> {
   const store = yield* LedgerStore
-  return yield* store.snapshot((view) => readAll(view, progress))
+  return yield* store.snapshot((view) => verifyView(view, options.checkpoint, options.progress ?? (() => Effect.void)))
 })

@@ -1,7 +1,10 @@
 import { NodeServices } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
-import { Console, Effect, Exit } from "effect"
+import { Console, Effect, Exit, Layer } from "effect"
 import { Command } from "effect/cli"
+import * as Signature from "effect/crypto/Signature"
+import * as SecureRandom from "effect/crypto/SecureRandom"
+import * as KeyRing from "@guildhall/core/KeyRing"
 import { LedgerStore } from "../src/LedgerStore.ts"
 import * as LedgerCommand from "../src/LedgerCommand.ts"
 import * as LedgerStoreMemory from "../src/LedgerStoreMemory.ts"
@@ -21,6 +24,9 @@ const books = Effect.gen(function* () {
   return store
 })
 
+const Crypto = Signature.layerWebCrypto.pipe(Layer.provide(SecureRandom.layerWebCrypto))
+const Keys = KeyRing.layerMemory.pipe(Layer.provide(Crypto))
+
 /** The same books, with a unit too much on every balance. */
 const damaged = (store: LedgerStore["Service"]): LedgerStore["Service"] => ({
   ...store,
@@ -38,13 +44,12 @@ const run = Effect.fnUntraced(function* (store: LedgerStore["Service"], ...args:
   const out: Array<string> = []
   const errors: Array<string> = []
   const console = yield* Console.Console
-  const exit = yield* Command.runWith(LedgerCommand.command, { version: "0.0.0" })(args).pipe(
+  const exit = yield* Command.runWith(LedgerCommand.make(Layer.merge(Layer.succeed(LedgerStore, store), Keys)), { version: "0.0.0" })(args).pipe(
     Effect.provideService(Console.Console, {
       ...console,
       log: (...texts: ReadonlyArray<unknown>) => void out.push(texts.join(" ")),
       error: (...texts: ReadonlyArray<unknown>) => void errors.push(texts.join(" ")),
     }),
-    Effect.provideService(LedgerStore, store),
     Effect.provide(NodeServices.layer),
     Effect.exit,
   )

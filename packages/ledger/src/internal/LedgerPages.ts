@@ -69,15 +69,16 @@ const standingOf = (row: Row): Standing => ({
   closedUntilMs: Number(row.closed_until_ms),
 })
 
-const postingsOf = Effect.fnUntraced(function* (rows: ReadonlyArray<Rows.EntryTuple>, numbers: Map<AccountId, string>) {
-  const ids = new Map([...numbers].map(([id, number]) => [number, id]))
+const postingsOf = (rows: ReadonlyArray<Rows.EntryTuple>, numbers: ReadonlyMap<AccountId, string>) => {
   const postings = new Map<bigint, Posted>()
+  if (rows.length === 0) return postings
+  const ids = new Map(Array.from(numbers, ([id, number]) => [number, id]))
   for (const row of rows) {
-    const entry = yield* Rows.entryOf(row, ids)
+    const entry = Rows.entryOf(row, ids)
     if (entry._tag === "Posted") postings.set(entry.sequence, entry)
   }
   return postings
-})
+}
 
 /** Reads the part of the book that a batch names, as it is in one moment. */
 export const load = Effect.fnUntraced(function* (sql: SqlClient.SqlClient, t: Tables, book: number, names: Names) {
@@ -110,7 +111,7 @@ export const load = Effect.fnUntraced(function* (sql: SqlClient.SqlClient, t: Ta
     Rows.parseRows<Rows.PayoutTuple>(row.payouts).map((tuple) => [tuple[0], Rows.payoutOf(tuple)]),
   )
   const scales = new Map(Rows.parseRows<readonly [AssetCode, number]>(row.scales))
-  const postings = yield* postingsOf(Rows.parseRows<Rows.EntryTuple>(row.reversed), numbers)
+  const postings = postingsOf(Rows.parseRows<Rows.EntryTuple>(row.reversed), numbers)
   const due = Rows.parseRows<HoldId>(row.due_ids).flatMap((id) => holds.get(id) ?? [])
   const pages: Book.Pages = {
     account: (id) => accounts.get(id),
@@ -130,6 +131,10 @@ export const load = Effect.fnUntraced(function* (sql: SqlClient.SqlClient, t: Ta
   return loaded
 })
 
-/** Locks the book until the transaction ends. */
+/**
+ * Locks the book until the transaction ends. A process that is frozen inside it would keep the book from everyone: the
+ * server ends its transaction after a while.
+ */
 export const lock = (sql: SqlClient.SqlClient, t: Tables, book: number) =>
-  sql`SELECT FROM ${t.books} WHERE book = ${book}::int FOR UPDATE`
+  sql`SELECT set_config('idle_in_transaction_session_timeout', '15000', true)
+    FROM ${t.books} WHERE book = ${book}::int FOR UPDATE`

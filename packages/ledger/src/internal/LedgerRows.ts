@@ -1,11 +1,10 @@
-import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import type { AssetCode } from "@guildhall/core/Asset"
 import type { Account, AccountId, AccountKind, AccountState } from "../Account.ts"
 import { Act, type Entry } from "../Entry.ts"
 import type { Hold, HoldId, HoldState } from "../Hold.ts"
 import type { PayoutRange } from "../PayoutRange.ts"
-import { type Leg, Links, type PostingKind, Rate } from "../Posting.ts"
+import type { Leg, Links, Posting, PostingKind, Rate } from "../Posting.ts"
 import * as Arrays from "./Arrays.ts"
 
 // Rows come as JSON arrays of what this store wrote, numbers of any size as text. They are taken at their word: the
@@ -134,46 +133,59 @@ export type EntryTuple = readonly [
 export const entryColumns = `e.sequence::text, e.key, e.fingerprint, e.kind, e.hold, e.detail, e.posted_at_ms,
   e.effective_at_ms, e.accounts::text, e.amounts::text, e.balances::text`
 
-const decodeAct = Schema.decodeUnknownEffect(Act)
-const decodeDetail = Schema.decodeUnknownEffect(
-  Schema.Struct({ links: Schema.optionalKey(Links), rate: Schema.optionalKey(Rate) }),
-)
+const decodeAct = Schema.decodeUnknownSync(Act)
 
-/** An entry, with its accounts by their ids. */
-export const entryOf = Effect.fnUntraced(function* (row: EntryTuple, ids: ReadonlyMap<string, AccountId>) {
+interface Detail {
+  readonly links?: Links
+  readonly rate?: Omit<Rate, "numerator" | "denominator"> & { readonly numerator: string; readonly denominator: string }
+}
+
+const detailOf = (text: string): Pick<Posting, "links" | "rate"> => {
+  const { links, rate }: Detail = JSON.parse(text)
+  return {
+    ...(links === undefined ? {} : { links }),
+    ...(rate === undefined
+      ? {}
+      : { rate: { ...rate, numerator: BigInt(rate.numerator), denominator: BigInt(rate.denominator) } }),
+  }
+}
+
+const legsOf = (row: EntryTuple, ids: ReadonlyMap<string, AccountId>): ReadonlyArray<Leg> => {
+  const amounts = Arrays.numbersIn(row[9])
+  return Arrays.numbersIn(row[8]).map((number, at) => {
+    const account = ids.get(number)
+    const amount = amounts[at]
+    if (account === undefined || amount === undefined) throw new Error(`Entry ${row[0]} moves an unknown account.`)
+    return { account, amount: BigInt(amount) }
+  })
+}
+
+/** An entry, with its accounts by their ids. It throws where the row is none that this store wrote: a defect. */
+export const entryOf = (row: EntryTuple, ids: ReadonlyMap<string, AccountId>): Entry => {
   const [number, idempotencyKey, fingerprint, kind, hold, detail, postedAtMs, effectiveAtMs] = row
   const sequence = BigInt(number)
   if (kind === "act") {
-    const act = yield* decodeAct(parseJson(detail ?? "null"))
-    const acted: Entry = { _tag: "Acted", sequence, idempotencyKey, fingerprint, act, postedAtMs }
-    return acted
+    const act = decodeAct(parseJson(detail ?? "null"))
+    return { _tag: "Acted", sequence, idempotencyKey, fingerprint, act, postedAtMs }
   }
-  const [accounts, amounts, balances] = [row[8], row[9], row[10]].map(Arrays.numbersIn)
-  const legs: Array<Leg> = []
-  for (const [at, number] of (accounts ?? []).entries()) {
-    const account = ids.get(number)
-    if (account === undefined) return yield* Effect.die(`entry ${sequence} moves an account that is not there`)
-    legs.push({ account, amount: BigInt(amounts?.[at] ?? 0) })
-  }
-  const entry: Entry = {
+  return {
     _tag: "Posted",
     sequence,
     fingerprint,
     posting: {
       idempotencyKey,
       kind,
-      legs,
+      legs: legsOf(row, ids),
       attachments: [],
-      ...(detail === null ? {} : yield* decodeDetail(parseJson(detail))),
+      ...(detail === null ? {} : detailOf(detail)),
       ...(effectiveAtMs === postedAtMs ? {} : { effectiveAtMs }),
     },
     hold,
-    balances: (balances ?? []).map(BigInt),
+    balances: Arrays.numbersIn(row[10]).map(BigInt),
     postedAtMs,
     effectiveAtMs,
   }
-  return entry
-})
+}
 
 /** Reads what this store wrote; its tables take nothing but JSON. */
 export const parseJson = (text: string): Schema.Json => JSON.parse(text)

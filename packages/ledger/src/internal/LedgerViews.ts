@@ -55,7 +55,7 @@ const makeEntries = (sql: SqlClient.SqlClient, t: Tables, book: number) => {
     const rows = (yield* rowsIn(range)).map(({ row }): Rows.EntryTuple => JSON.parse(row))
     const numbers = new Set(rows.flatMap((row) => Arrays.numbersIn(row[8])))
     const names = yield* namesOf(numbers)
-    return yield* Effect.forEach(rows, (row) => Rows.entryOf(row, names))
+    return rows.map((row) => Rows.entryOf(row, names))
   })
 }
 

@@ -1,0 +1,233 @@
+/**
+ * The command line's `ledger prove`, `ledger check` and `ledger checkpoint`.
+ *
+ * @since 0.1.0
+ */
+import * as Config from "effect/Config"
+import * as Console from "effect/Console"
+import * as DateTime from "effect/DateTime"
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Path from "effect/Path"
+import * as Schema from "effect/Schema"
+import * as Argument from "effect/cli/Argument"
+import * as Command from "effect/cli/Command"
+import * as Flag from "effect/cli/Flag"
+import * as SecureRandom from "effect/crypto/SecureRandom"
+import * as Signature from "effect/crypto/Signature"
+import { PublishedKey } from "@guildhall/core/KeyRing"
+import { AccountId } from "./Account.ts"
+import { Checkpoint, take } from "./Checkpoint.ts"
+import { LedgerStore } from "./LedgerStore.ts"
+import * as Proof from "./Proof.ts"
+import { tell } from "./internal/CommandFailure.ts"
+
+/** The name of the file of published keys, as the market's home and the well-known address have it. */
+const KEYS_FILE = "guildhall-keys.json"
+
+/** Larger files are no proofs and no lists of keys, and are not read. */
+const FILE_MAX_BYTES = 1024 * 1024
+
+class Unreadable extends Schema.TaggedError<Unreadable>()("Unreadable", { detail: Schema.String }) {
+  override get message(): string {
+    return this.detail
+  }
+}
+
+const read = Effect.fnUntraced(function* (file: string) {
+  const fs = yield* FileSystem.FileSystem
+  const missing = () => new Unreadable({ detail: `"${file}" is not there, or not for you to read.` })
+  const { size } = yield* Effect.mapError(fs.stat(file), missing)
+  if (size > BigInt(FILE_MAX_BYTES)) {
+    return yield* new Unreadable({ detail: `"${file}" is larger than ${FILE_MAX_BYTES} bytes. Is it the right file?` })
+  }
+  return yield* Effect.mapError(fs.readFileString(file), missing)
+})
+
+const decodeKeys = Schema.decodeUnknownEffect(
+  Schema.fromJsonString(Schema.Struct({ keys: Schema.Array(PublishedKey) })),
+)
+
+/** The list of keys: the file that was named, or the one beside the proof, or the one in the market's home. */
+const findKeys = Effect.fnUntraced(function* (named: Option.Option<string>, proof: string) {
+  const fs = yield* FileSystem.FileSystem
+  const path = yield* Path.Path
+  const home = yield* Effect.orElseSucceed(Config.String("GUILDHALL_HOME"), () => ".guildhall")
+  const places = Option.match(named, {
+    onSome: (file) => [file],
+    onNone: () => [path.join(path.dirname(proof), KEYS_FILE), path.join(home, KEYS_FILE)],
+  })
+  for (const file of places) {
+    const isThere = yield* Effect.orElseSucceed(fs.exists(file), () => false)
+    if (!isThere && Option.isNone(named)) continue
+    const listed = yield* Effect.mapError(
+      Effect.flatMap(read(file), decodeKeys),
+      (error) => new Unreadable({ detail: `"${file}" is not a list of a market's keys. ${error.message}` }),
+    )
+    return { file, keys: listed.keys }
+  }
+  const detail = `There is no list of keys at ${places.join(" or ")}. Download it from the market's /.well-known/${KEYS_FILE} and name it with --keys.`
+  return yield* new Unreadable({ detail })
+})
+
+const json = Flag.Boolean("json").pipe(Flag.withDescription("Print one JSON object"), Flag.withDefault(false))
+
+const out = Flag.String("out").pipe(
+  Flag.withDescription("Write the file here instead of to standard output"),
+  Flag.optional,
+)
+
+const book = Flag.Int("book").pipe(Flag.withDescription("The number of the book"), Flag.withDefault(1))
+
+/** Writes a file, or prints it. */
+const deliver = Effect.fnUntraced(function* (text: string, file: Option.Option<string>, next: string) {
+  if (Option.isNone(file)) return yield* Console.log(text)
+  const fs = yield* FileSystem.FileSystem
+  yield* Effect.mapError(
+    fs.writeFileString(file.value, `${text}\n`),
+    () => new Unreadable({ detail: `"${file.value}" cannot be written. Name another file with --out.` }),
+  )
+  yield* Console.error(`Written to ${file.value}, ${text.length} bytes. ${next.replace("FILE", file.value)}`)
+})
+
+const isAccountId = Schema.is(AccountId)
+
+const subjectOf = (text: string): ReadonlyArray<Proof.Subject> => {
+  if (/^\d{1,18}$/.test(text)) return [{ sequence: BigInt(text) }, { key: text }]
+  return isAccountId(text) ? [{ account: text }, { key: text }] : [{ key: text }]
+}
+
+/**
+ * The command `prove <account|entry|key>`: a small file that proves an entry to whoever has the market's published keys.
+ *
+ * @category commands
+ * @since 0.1.0
+ */
+export const prove = Command.make(
+  "prove",
+  {
+    subject: Argument.String("subject").pipe(
+      Argument.withDescription("An account, for its last posting; an entry's number; or its idempotency key"),
+    ),
+    book,
+    out,
+  },
+  (flags) =>
+    Effect.gen(function* () {
+      const proof = yield* Effect.firstSuccessOf(
+        subjectOf(flags.subject).map((subject) => Proof.make(subject, flags.book)),
+      )
+      const text = yield* Schema.encodeEffect(Proof.Json)(proof)
+      yield* deliver(text, flags.out, `Check it anywhere: guildhall ledger check FILE --keys ${KEYS_FILE}`)
+    }).pipe(Effect.catch((error) => tell(error, false))),
+).pipe(
+  Command.withDescription("Write a file that proves an entry, and an account's balance after it, to anybody"),
+  Command.withExamples([
+    { command: "guildhall ledger prove buyer:mem_1 --out proof.json", description: "The buyer's last posting" },
+    { command: "guildhall ledger prove 4711", description: "Entry 4711" },
+  ]),
+)
+
+const time = (ms: number): string => DateTime.formatIso(DateTime.makeUnsafe(ms))
+
+/** A proof comes from anywhere: what it names must not move a terminal's cursor or its colours. */
+const printable = (line: string): string => line.replace(/\p{Cc}|\p{Cf}/gu, "\ufffd")
+
+const letter = (proved: Proof.Proved, keysFile: string): ReadonlyArray<string> => {
+  const { checkpoint, effectiveAtMs, idempotencyKey, kind, legs, postedAtMs, sequence } = proved
+  const width = Math.max(0, ...legs.map(({ account }) => account.length))
+  return [
+    `entry ${sequence} of book ${checkpoint.book}: ${kind} ${idempotencyKey}`,
+    `  posted ${time(postedAtMs)}${effectiveAtMs === postedAtMs ? "" : `, counts at ${time(effectiveAtMs)}`}`,
+    ...legs.map(({ account, amount, balance }) => `  ${account.padEnd(width)}  ${amount}, after it ${balance}`),
+    `  checkpoint of ${checkpoint.size} entries at ${time(checkpoint.atMs)}, signed by ${checkpoint.signature.keyId}`,
+    `  keys from ${keysFile}`,
+    "",
+    "The proof holds: the entry is in the history, and says this. Later entries may have moved the accounts again.",
+  ]
+}
+
+const jsonText = (proved: Proof.Proved): string =>
+  JSON.stringify({
+    holds: true,
+    sequence: proved.sequence.toString(),
+    kind: proved.kind,
+    idempotencyKey: proved.idempotencyKey,
+    postedAt: time(proved.postedAtMs),
+    effectiveAt: time(proved.effectiveAtMs),
+    legs: proved.legs.map(({ account, amount, balance }) => ({
+      account,
+      amount: amount.toString(),
+      balance: balance.toString(),
+    })),
+    checkpoint: {
+      book: proved.checkpoint.book,
+      size: proved.checkpoint.size.toString(),
+      at: time(proved.checkpoint.atMs),
+      keyId: proved.checkpoint.signature.keyId,
+    },
+  })
+
+const Crypto = Signature.layerWebCrypto.pipe(Layer.provide(SecureRandom.layerWebCrypto))
+
+/**
+ * The command `check <file>`: whether a proof holds. Works without a ledger and without a connection.
+ *
+ * @category commands
+ * @since 0.1.0
+ */
+export const check = Command.make(
+  "check",
+  {
+    file: Argument.String("file").pipe(Argument.withDescription("The proof, as guildhall ledger prove wrote it")),
+    keys: Flag.String("keys").pipe(
+      Flag.withDescription(`The market's keys; otherwise ${KEYS_FILE} beside the proof or in GUILDHALL_HOME`),
+      Flag.optional,
+    ),
+    json,
+  },
+  (flags) =>
+    Effect.gen(function* () {
+      const proof = yield* Effect.flatMap(read(flags.file), Proof.parse)
+      const { file, keys } = yield* findKeys(flags.keys, flags.file)
+      const proved = yield* Effect.provide(Proof.check(proof, keys), Crypto)
+      if (flags.json) return yield* Console.log(jsonText(proved))
+      for (const line of letter(proved, file)) yield* Console.log(printable(line))
+    }).pipe(Effect.catch((error) => tell(error, flags.json))),
+).pipe(
+  Command.withDescription("Check a proof offline, with the market's published keys"),
+  Command.withExamples([
+    { command: "guildhall ledger check proof.json", description: "Whether it holds, and what it says" },
+  ]),
+)
+
+/**
+ * The command `checkpoint`: states where the history stands, signed. Keep it, and give it to `verify --checkpoint` later.
+ *
+ * @category commands
+ * @since 0.1.0
+ */
+export const checkpoint = Command.make("checkpoint", { book, out }, (flags) =>
+  Effect.gen(function* () {
+    const store = yield* LedgerStore
+    const taken = yield* store.snapshot((view) => take(view, flags.book))
+    const text = yield* Schema.encodeEffect(Schema.fromJsonString(Checkpoint))(taken)
+    yield* deliver(text, flags.out, "Keep it elsewhere, and later: guildhall ledger verify --checkpoint FILE")
+  }).pipe(Effect.catch((error) => tell(error, false))),
+).pipe(Command.withDescription("State where the history stands, signed, to hold it to that later"))
+
+/**
+ * Reads a checkpoint's file.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const readCheckpoint = Effect.fnUntraced(function* (file: string) {
+  const text = yield* read(file)
+  return yield* Effect.mapError(
+    Schema.decodeUnknownEffect(Schema.fromJsonString(Checkpoint))(text),
+    () => new Unreadable({ detail: `"${file}" is not a checkpoint. Take one with: guildhall ledger checkpoint` }),
+  )
+})

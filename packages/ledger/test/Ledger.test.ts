@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Exit, Fiber, Layer, Result, Scope } from "effect"
+import { TestClock } from "effect/testing"
 import { HoldId } from "../src/Hold.ts"
 import * as Ledger from "../src/Ledger.ts"
 import { LedgerError, Unavailable } from "../src/LedgerError.ts"
@@ -65,8 +66,27 @@ describe("Ledger", () => {
       assert.deepStrictEqual(sizes, [1, 4])
       assert.deepStrictEqual(
         answers.map((answer) => (Result.isSuccess(answer) ? answer.success.sequence : answer.failure.reason._tag)),
-        [2n, 3n, "InsufficientFunds", 4n, "InsufficientFunds"],
+        [5n, 6n, "InsufficientFunds", 7n, "InsufficientFunds"],
       )
+    }),
+  )
+
+  it.effect("has two batches on their way at once, and gathers what comes meanwhile", () =>
+    Effect.gen(function* () {
+      const { around, sizes, open } = yield* gate
+      const { ledger } = yield* desk(around)
+      const fibers = [yield* fork(spend(ledger, 1n))]
+      yield* Effect.yieldNow
+      fibers.push(yield* fork(spend(ledger, 1n)))
+      yield* Effect.yieldNow
+      for (let more = 0; more < 5; more++)
+        fibers.push(yield* Effect.tap(fork(spend(ledger, 1n)), () => Effect.yieldNow))
+      assert.deepStrictEqual(sizes, [1, 1])
+      yield* open
+      const answers = yield* Effect.forEach(fibers, Fiber.join)
+      assert.isTrue(answers.every((answer) => Result.isSuccess(answer)))
+      assert.deepStrictEqual(sizes, [1, 1, 5])
+      assert.strictEqual((yield* ledger.account(buyer)).balance, 93n)
     }),
   )
 
@@ -76,10 +96,14 @@ describe("Ledger", () => {
       const { ledger } = yield* desk(around)
       const first = yield* fork(ledger.renew("a", 1))
       yield* Effect.yieldNow
-      const others = yield* Effect.forEach(Array.from({ length: 1_000 }), () => fork(ledger.renew("a", 1)))
+      const others = yield* Effect.forEach(Array.from({ length: 3_000 }), () => fork(ledger.renew("a", 1)))
       yield* open
       yield* Effect.forEach([first, ...others], Fiber.join)
-      assert.deepStrictEqual(sizes, [1, 512, 488])
+      assert.strictEqual(Math.max(...sizes), 512)
+      assert.strictEqual(
+        sizes.reduce((sum, size) => sum + size, 0),
+        3_001,
+      )
     }),
   )
 
@@ -87,7 +111,10 @@ describe("Ledger", () => {
     Effect.gen(function* () {
       const { around, sizes, open } = yield* gate
       const { ledger, store } = yield* desk(around)
+      // Those that are on their way do not wait any more.
       const first = yield* fork(spend(ledger, 1n))
+      yield* Effect.yieldNow
+      const second = yield* fork(spend(ledger, 1n))
       yield* Effect.yieldNow
       const renew = Effect.result(ledger.renew("gateway", 1))
       const waiting = yield* Effect.forEach(Array.from({ length: 20_000 }), () => fork(renew))
@@ -95,16 +122,16 @@ describe("Ledger", () => {
       assert.strictEqual(Result.isFailure(refused) && refused.failure.reason._tag, "Unavailable")
       yield* open
       const answers = yield* Effect.forEach(
-        [first, ...waiting],
+        [first, second, ...waiting],
         (fiber: Fiber.Fiber<Result.Result<unknown, LedgerError>>) => Fiber.join(fiber),
       )
       assert.isTrue(answers.every((answer) => Result.isSuccess(answer)))
       assert.strictEqual(
         sizes.reduce((sum, size) => sum + size, 0),
-        20_001,
+        20_002,
       )
       assert.isTrue(Result.isSuccess(yield* spend(ledger, 1n)))
-      assert.lengthOf(yield* store.postings(1n, 10), 2)
+      assert.lengthOf(yield* store.history("entries", { after: 4n, limit: 10 }), 3)
     }),
   )
 
@@ -149,15 +176,11 @@ describe("Ledger", () => {
   it.effect("tells whoever still waits when it closes that the outcome is not known", () =>
     Effect.gen(function* () {
       const { ledger, close } = yield* desk(() => () => Effect.never)
-      const [inFlight, waiting] = yield* Effect.forEach([1n, 2n], (amount) =>
+      const fibers = yield* Effect.forEach([1n, 2n, 3n, 4n], (amount) =>
         Effect.tap(fork(spend(ledger, amount)), () => Effect.yieldNow),
       )
       yield* close
-      for (const answer of [
-        yield* Fiber.join(inFlight ?? assert.fail("no fiber")),
-        yield* Fiber.join(waiting ?? assert.fail("no fiber")),
-        yield* spend(ledger, 3n),
-      ]) {
+      for (const answer of [...(yield* Effect.forEach(fibers, Fiber.join)), yield* spend(ledger, 3n)]) {
         assert.strictEqual(Result.isFailure(answer) && answer.failure.reason._tag, "Unavailable")
       }
     }),
@@ -204,8 +227,8 @@ describe("Ledger", () => {
       yield* ledger.hold(given)
       assert.strictEqual(yield* ledger.renew(spent.owner, 1_000), 1)
       const posting = Sample.posting(buyer, provider, 25n, { attachments: [{ kind: "note", body: "kept" }] })
-      assert.deepInclude(yield* ledger.settle(spent.id, posting), { sequence: 2n, replayed: false })
-      assert.deepInclude(yield* ledger.settle(spent.id, posting), { sequence: 2n, replayed: true })
+      assert.deepInclude(yield* ledger.settle(spent.id, posting), { sequence: 6n, replayed: false })
+      assert.deepInclude(yield* ledger.settle(spent.id, posting), { sequence: 6n, replayed: true })
       yield* ledger.void(given.id, [])
       assert.strictEqual((yield* ledger.findHold(given.id))?.state, "voided")
       assert.isUndefined(yield* ledger.findHold(HoldId.make("nobody's")))
@@ -216,6 +239,60 @@ describe("Ledger", () => {
       assert.strictEqual((yield* Effect.flip(ledger.account(Sample.accountId()))).reason._tag, "UnknownAccount")
       const claim = yield* Effect.flip(ledger.claim(given.id, Sample.posting(outside, provider, 1n)))
       assert.strictEqual(claim.reason._tag, "HoldNotAvailable")
+    }),
+  )
+
+  it.effect("passes on what changes terms, links, takes back, draws, closes, pays out and only asks", () =>
+    Effect.gen(function* () {
+      yield* TestClock.adjust("1 second")
+      const { ledger, store } = yield* desk()
+      const payable = Sample.accountId("payable")
+      const opened = yield* ledger.open({ id: payable, kind: "payable", asset: Sample.USD, floor: 0n, ceiling: 90n })
+      assert.strictEqual(opened.ceiling, 90n)
+      const terms = { floor: 0n, ceiling: 80n, state: "open" } as const
+      const set = yield* ledger.setTerms({ idempotencyKey: "terms", account: payable, terms })
+      assert.strictEqual(set.ceiling, 80n)
+
+      const asked = Sample.post(buyer, payable, 81n)
+      assert.strictEqual((yield* Effect.flip(ledger.dryRun(asked))).reason._tag, "CeilingExceeded")
+      const preview = yield* ledger.dryRun(Sample.post(buyer, payable, 80n))
+      assert.deepStrictEqual(
+        preview.accounts.map(({ after, before }) => [before?.balance, after.balance]),
+        [
+          [100n, 20n],
+          [0n, 80n],
+        ],
+      )
+      assert.strictEqual((yield* ledger.account(buyer)).balance, 100n)
+
+      const { hold } = yield* ledger.hold(Sample.holdRequest(buyer, 40n))
+      yield* ledger.draw(hold.id, Sample.posting(buyer, payable, 30n))
+      assert.deepInclude(yield* ledger.account(buyer), { balance: 70n, held: 10n })
+      const { sequence } = yield* ledger.post(Sample.posting(buyer, provider, 5n))
+      const reversal = yield* ledger.reverse(sequence, [{ kind: "note", body: "wrong" }])
+      assert.deepInclude(reversal, { sequence: sequence + 1n, replayed: false })
+      assert.deepInclude(yield* ledger.reverse(sequence, []), { ...reversal, replayed: true })
+
+      const outcomes = yield* ledger.link([Sample.post(buyer, provider, 1n), Sample.hold(buyer, 1n)])
+      assert.deepStrictEqual(
+        outcomes.map(({ _tag }) => _tag),
+        ["Posted", "Held"],
+      )
+      const refused = yield* Effect.flip(
+        ledger.link([Sample.post(buyer, provider, 1n), Sample.post(buyer, provider, 90n)]),
+      )
+      assert.include(refused.message, "Command 1 of the linked ones was refused, so none was made.")
+
+      const payout = yield* ledger.beginPayout({ account: payable, rail: "card", unit: 20n, minimum: 20n })
+      assert.deepInclude(payout, { amount: 20n, carriedOut: 10n })
+      const empty = { account: buyer, rail: "card", unit: 20n, minimum: 20n }
+      assert.strictEqual((yield* Effect.flip(ledger.beginPayout(empty))).reason._tag, "InvalidCommand")
+      yield* ledger.closePeriod(500)
+      const trialBalance = { root: "r", accounts: 0, totals: [] }
+      const sealed = yield* ledger.sealPeriod(500, trialBalance)
+      assert.strictEqual(yield* ledger.sealPeriod(500, trialBalance), sealed)
+      const [seal] = yield* store.history("entries", { after: sealed - 1n, limit: 1 })
+      assert.deepStrictEqual(seal?._tag === "Acted" && seal.act, { _tag: "PeriodSealed", endMs: 500, trialBalance })
     }),
   )
 

@@ -149,7 +149,9 @@ const makeCommit = (sql: SqlClient.SqlClient, t: LedgerTables.Tables, options: O
   const commitAhead = (commands: ReadonlyArray<Command>) =>
     Effect.uninterruptibleMask((restore) =>
       Effect.gen(function* () {
-        const decided = yield* reading.withPermits(1)(
+        // Every wait can be interrupted, and whatever was taken by then is given back.
+        yield* restore(reading.take(1))
+        const decided = yield* Effect.ensuring(
           Effect.gen(function* () {
             const loaded = yield* restore(LedgerPages.load(sql, t, book, Names.of(commands)))
             const decided = decide(commands, onTop(loaded))
@@ -157,6 +159,7 @@ const makeCommit = (sql: SqlClient.SqlClient, t: LedgerTables.Tables, options: O
             ahead = decided
             return decided
           }),
+          reading.release(1),
         )
         const isWritten = yield* Effect.ensuring(restore(write(decided)), writing.release(1))
         return isWritten ? decided.outcomes : undefined

@@ -167,14 +167,15 @@ const createHolds = Effect.fnUntraced(function* (sql: SqlClient.SqlClient, t: Ta
     rail text NOT NULL,
     from_sequence bigint NOT NULL,
     to_sequence bigint NOT NULL CHECK (to_sequence > from_sequence),
-    previous bigint CHECK (previous IS NULL AND from_sequence = 0 OR previous = from_sequence),
+    previous bigint CHECK (COALESCE(previous, 0) = from_sequence),
     carried_in numeric(78,0) NOT NULL,
     amount numeric(78,0) NOT NULL CHECK (amount > 0),
     carried_out numeric(78,0) NOT NULL,
-    hold text COLLATE "C" NOT NULL UNIQUE,
+    hold text COLLATE "C" NOT NULL,
     state text NOT NULL CHECK (state IN ('pending', 'posted', 'voided')),
     PRIMARY KEY (account, to_sequence, book),
     UNIQUE (account, from_sequence, book),
+    UNIQUE (hold, book),
     FOREIGN KEY (account, previous, book) REFERENCES ${t.payouts} (account, to_sequence, book)
   )`
   yield* sql`CREATE INDEX ledger_payouts_order ON ${t.payouts} (book, to_sequence)`

@@ -184,4 +184,26 @@ describe("Book", () => {
       }).pipe(Effect.scoped),
     )
   }
+
+  for (const seed of [987, 1597, 2584]) {
+    it.effect(`is the same although each batch is decided while the one before is written (seed ${seed})`, () =>
+      Effect.gen(function* () {
+        const memory = yield* LedgerStoreMemory.make
+        const context = yield* Layer.build(LedgerStoreSql.layer({ renewMs: 0 }).pipe(Layer.provide(TestDatabase.layer)))
+        const sql = Context.get(context, LedgerStore)
+        yield* TestClock.adjust("1 second")
+        // When something expires is not the same in both.
+        const batches = RandomCommands.batches(seed, 600).filter((batch) => !hasExpire(batch))
+        const here = yield* Effect.forEach(batches, (batch) => memory.commit(batch))
+        const there = yield* Effect.forEach(batches, (batch) => sql.commit(batch), { concurrency: "unbounded" })
+        for (const [at, batch] of batches.entries()) {
+          for (const [index, command] of batch.entries()) {
+            assert.deepStrictEqual(said(there[at]?.[index]), said(here[at]?.[index]), `${command._tag} in batch ${at}`)
+          }
+        }
+        yield* checkBooks(sql, new Map())
+        yield* Effect.provideService(Recompute.chain, LedgerStore, sql)
+      }).pipe(Effect.scoped),
+    )
+  }
 })

@@ -84,13 +84,7 @@ export type Exchange = typeof Exchange.Type
  * const payee = Account.AccountId.make("platform:euro")
  * const posting = Exchange.posting({ exchange: "x1", payer, payee, amount: 100n, rate })
  * Result.getOrThrow(posting).legs.map(({ account, amount }) => `${account} ${amount}`)
- * // => [
- * //   "platform:fees -100",
- * //   "exchange:USD 100",
- * //   "exchange:EUR -67",
- * //   "platform:euro 66",
- * //   "rounding:EUR 1",
- * // ]
+ * // => ["platform:fees -100", "exchange:USD 100", "exchange:EUR -67", "platform:euro 66", "rounding:EUR 1"]
  * ```
  *
  * @category templates

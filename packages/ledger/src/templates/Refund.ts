@@ -81,12 +81,9 @@ export const order = (
  *   { account: Account.ids.insurance, amount: 100n },
  * ]
  * const shares = [{ party: "provider", amount: 9n } as const]
- * Refund.plan({ provider, fundingSource: "card", rail: "Stripe", shares, available })
- * // => [
- * //   { account: "accrual:card:mem_2", amount: 2n },
- * //   { account: "receivable:mem_2", amount: 5n },
- * //   { account: "platform:loss", amount: 2n },
- * // ]
+ * const plan = Refund.plan({ provider, fundingSource: "card", rail: "Stripe", shares, available })
+ * plan.map(({ account, amount }) => `${account} ${amount}`)
+ * // => ["accrual:card:mem_2 2", "receivable:mem_2 5", "platform:loss 2"]
  * ```
  *
  * @category rules

@@ -28,6 +28,14 @@ export const TopUp = Schema.Struct({
 export type TopUp = typeof TopUp.Type
 
 /**
+ * The idempotency key of a top-up: of the rail's name and the key under which the rail was asked for it.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const keyOf = (rail: string, key: string): string => `top-up:${rail}:${key}`
+
+/**
  * Moves the amount from outside to the account.
  *
  * **Example** (Ten units by card)
@@ -51,7 +59,7 @@ export const posting: Template<TopUp> = Draft.template(
   "topUp",
   TopUp,
   ({ amount, fundingSource, key, movement, rail, to }) => ({
-    key: `top-up:${rail}:${key}`,
+    key: keyOf(rail, key),
     moves: [
       [ids.external(fundingSource), -amount],
       [to, amount],

@@ -13,7 +13,7 @@ const KEY_MAX = 200
 const LINK_MAX = 100
 
 /** A word without a colon: keys and account ids are such words joined by colons, so that no two things share one. */
-export const Name = Schema.String.pipe(Schema.check(Schema.isPattern(/^[A-Za-z0-9_.-]{1,40}$/)))
+export const Name = Schema.String.pipe(Schema.check(Schema.isPattern(/^[A-Za-z0-9_.-]{1,80}$/)))
 
 /** Somebody else's id for something. It is only linked. */
 export const ExternalId = Schema.NonEmptyString.pipe(Schema.check(Schema.isMaxLength(LINK_MAX)))
@@ -76,12 +76,13 @@ export const template = <S extends Schema.ConstraintDecoder<unknown>>(
       return invalid(`the ${kind} ${key} has ${legs.length} legs, and ${LEGS_MAX} is the most.`)
     if (key.length > KEY_MAX)
       return invalid(`the ${kind} ${key} has a key of more than ${KEY_MAX} characters. Use shorter names.`)
+    const linked = definition === undefined ? links : { ...links, definition }
     const posting: Posting = {
       idempotencyKey: key,
       kind,
       legs,
       attachments,
-      links: definition === undefined ? links : { ...links, definition },
+      ...(Object.keys(linked).length === 0 ? {} : { links: linked }),
       ...(rate === undefined ? {} : { rate }),
       ...(effectiveAtMs === undefined ? {} : { effectiveAtMs }),
     }

@@ -1,0 +1,98 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Split from "@guildhall/core/rules/Split"
+import { Result } from "effect"
+import { ids } from "../../src/Account.ts"
+import * as Refund from "../../src/templates/Refund.ts"
+import * as Sample from "./Sample.ts"
+
+const { fundingSource, payer, provider, rail, request, split } = Sample
+
+const inOrder = [Sample.accrual, ids.payable(rail, provider), ids.receivable(provider), ids.insurance]
+const others = [ids.platformFees, ids.pool("validators"), ids.pool("insurance")]
+
+const refund = (amount: bigint, rooms: ReadonlyArray<bigint>, decided?: string): Refund.Refund => ({
+  request,
+  payer,
+  provider,
+  fundingSource,
+  rail,
+  charged: amount,
+  refunded: 0n,
+  amount,
+  shares: Split.share(split, amount),
+  available: [...inOrder, ...others].map((account, at) => ({ account, amount: rooms[at] ?? 0n })),
+  ...(decided === undefined ? {} : { case: decided }),
+})
+
+const only = (amount: bigint, rooms: ReadonlyArray<bigint>, decided?: string) => ({
+  ...refund(amount, rooms, decided),
+  shares: [{ party: "provider" as const, amount }],
+})
+
+describe("Refund", () => {
+  it("takes a provider's share from what accrued, then from what is about to be paid out, then from later earnings", () => {
+    assert.deepStrictEqual(Sample.legs(Refund.posting(only(10n, [10n, 10n, 10n]))), [
+      "buyer:mem_buyer 10",
+      "accrual:card:mem_provider -10",
+    ])
+    assert.deepStrictEqual(Sample.legs(Refund.posting(only(10n, [4n, 3n, 10n]))), [
+      "buyer:mem_buyer 10",
+      "accrual:card:mem_provider -4",
+      "payable:Stripe:mem_provider -3",
+      "receivable:mem_provider -3",
+    ])
+  })
+
+  it("takes from the insurance only in a case, and the rest from the platform", () => {
+    assert.deepStrictEqual(Sample.legs(Refund.posting(only(10n, [1n, 1n, 1n, 5n]))), [
+      "buyer:mem_buyer 10",
+      "accrual:card:mem_provider -1",
+      "payable:Stripe:mem_provider -1",
+      "receivable:mem_provider -1",
+      "platform:loss -7",
+    ])
+    const decided = Refund.posting(only(10n, [1n, 1n, 1n, 5n], "case-1"))
+    assert.deepStrictEqual(Sample.legs(decided).slice(-2), ["insurance:pool -5", "platform:loss -2"])
+    assert.deepStrictEqual(Result.getOrThrow(decided).links, { request, case: "case-1" })
+  })
+
+  it.prop(
+    "is paid in full, by nobody more than it has, and by the next one only where the one before has nothing left",
+    [Sample.Amount, Sample.Room, Sample.Room, Sample.Room, Sample.Room, Sample.Room],
+    ([amount, ...rooms]) => {
+      const given = refund(amount, rooms, amount % 2n === 0n ? "case" : undefined)
+      Sample.assertZero(Refund.posting(given))
+      const taken = new Map(Refund.plan(given).map((part) => [part.account, part.amount]))
+      for (const { account, amount: room } of given.available) assert.isTrue((taken.get(account) ?? 0n) <= room)
+      const line = Refund.order(given)
+      const loss = taken.get(ids.platformLoss) ?? 0n
+      const [share] = given.shares
+      const byLine = line.reduce((sum, account) => sum + (taken.get(account) ?? 0n), 0n)
+      for (const [at, account] of line.entries()) {
+        const later = line.slice(at + 1).some((next) => (taken.get(next) ?? 0n) > 0n)
+        const isEmpty = (taken.get(account) ?? 0n) === (rooms[inOrder.indexOf(account)] ?? 0n)
+        if (later || byLine < (share?.amount ?? 0n)) assert.isTrue(isEmpty, `${account} had more`)
+      }
+      if (given.case === undefined) assert.isFalse(taken.has(ids.insurance))
+      if (loss > 0n) assert.isTrue(given.shares.some((each) => each.amount > 0n))
+    },
+    { arbitrary: { seed: "refund-order", runs: 500 } },
+  )
+
+  it("is keyed by what was refunded before, so that one of two that know nothing of each other is made", () => {
+    const first = Result.getOrThrow(Refund.posting({ ...only(5n, [9n]), charged: 10n }))
+    const second = Result.getOrThrow(Refund.posting({ ...only(4n, [9n]), charged: 10n }))
+    const later = Result.getOrThrow(Refund.posting({ ...only(5n, [9n]), charged: 10n, refunded: 5n }))
+    assert.strictEqual(first.idempotencyKey, second.idempotencyKey)
+    assert.notStrictEqual(first.idempotencyKey, later.idempotencyKey)
+  })
+
+  it.each([
+    [{ ...only(10n, []), charged: 9n }, "over the charge"],
+    [{ ...only(10n, []), refunded: 1n }, "over the charge"],
+    [{ ...only(10n, []), shares: [] }, "the shares sum to 0"],
+    [{ ...only(10n, []), amount: -10n }, "greater than 0"],
+    [{ ...only(10n, []), available: [1n, 2n].map((amount) => ({ account: Sample.accrual, amount })) }, "stands twice"],
+    [{ ...only(10n, [-5n]) }, "available"],
+  ])("refuses what makes no sense: %#", (given, why) => Sample.assertRefused(Refund.posting(given), why))
+})

@@ -4,7 +4,12 @@ export default defineConfig({
   resolve: { conditions: ["@guildhall/source"] },
   ssr: { resolve: { conditions: ["@guildhall/source"] } },
   test: {
-    include: ["packages/*/test/**/*.test.ts", "apps/*/test/**/*.test.ts", "tools/test/**/*.test.ts"],
+    include: [
+      "packages/*/test/**/*.test.ts",
+      "apps/*/test/**/*.test.ts",
+      "examples/*/test/**/*.test.ts",
+      "tools/test/**/*.test.ts",
+    ],
     globalSetup: ["tools/TestPostgres.ts"],
     execArgv: ["--conditions=@guildhall/source"],
     testTimeout: 30_000,

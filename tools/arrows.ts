@@ -43,6 +43,7 @@ export const arrows: Arrows = {
     steward: { to: request },
     agent: { to: ["core", "protocol"] },
     "reference-gateway": { to: [...request, "gateway", "steward", "markets", "agent"] },
+    "example-ledger-only": { to: ["core", "ledger"] },
     tools: { to: [...request, "gateway", "steward", "markets", "agent", "reference-gateway"] },
   },
   foundOtherwise: {

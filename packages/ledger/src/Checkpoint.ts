@@ -7,7 +7,7 @@
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import type * as Signature from "effect/crypto/Signature"
-import { KeyRing, KeyRingError, KeySignature, type PublishedKey, verifyPublished } from "@guildhall/core/KeyRing"
+import { KeyRing, type KeyRingError, KeySignature, type PublishedKey, verifyPublished } from "@guildhall/core/KeyRing"
 import { Amount } from "@guildhall/core/Money"
 import type { LedgerError } from "./LedgerError.ts"
 import type { View } from "./LedgerStore.ts"

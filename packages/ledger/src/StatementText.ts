@@ -81,11 +81,11 @@ const asText = (field: string): string => (/^[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff2
 
 const quoted = (field: string): string => (/[",\r\n]/.test(field) ? `"${field.replaceAll('"', '""')}"` : field)
 
-/** A record of RFC 4180. Amounts are our own digits and stay numbers, with their minus. */
-const record = (fields: ReadonlyArray<string>, amounts: ReadonlyArray<number> = []): string =>
-  `${fields.map((field, at) => quoted(amounts.includes(at) ? field : asText(field))).join(",")}\r\n`
+/** A record of RFC 4180. The `plain` columns are amounts, our own digits, and stay as they are, with their minus. */
+const record = (fields: ReadonlyArray<string>, amountColumns: ReadonlyArray<number> = []): string =>
+  `${fields.map((field, at) => quoted(amountColumns.includes(at) ? field : asText(field))).join(",")}\r\n`
 
-const amountsAt = [columns.indexOf("amount"), columns.indexOf("balance")]
+const amountColumns = [columns.indexOf("amount"), columns.indexOf("balance")]
 
 /**
  * CSV as RFC 4180 has it: a line of names, the opening balance, the lines, the closing balance. Amounts are decimals in whole
@@ -102,7 +102,7 @@ export const csv = (statement: Statement): Text => {
         ...["", "", isoOrNull(ms) ?? "", kind, reason, "", Money.format(balance, asset), asset.code, ""],
         ...[...links, "key"].map(() => ""),
       ],
-      amountsAt,
+      amountColumns,
     )
   const row = (line: Line) =>
     record(
@@ -119,7 +119,7 @@ export const csv = (statement: Statement): Text => {
         ...links.map((name) => line.links[name] ?? ""),
         line.idempotencyKey,
       ],
-      amountsAt,
+      amountColumns,
     )
   return Stream.make(record(columns), bound("opening", "Opening balance", statement.fromMs, statement.opening)).pipe(
     Stream.concat(Stream.map(statement.lines, row)),

@@ -10,6 +10,7 @@ import type { AccountId } from "./Account.ts"
 import type { Checkpoint } from "./Checkpoint.ts"
 import * as Chain from "./Chain.ts"
 import type { Entry } from "./Entry.ts"
+import type { Hold } from "./Hold.ts"
 import type { LedgerError } from "./LedgerError.ts"
 import { type History, LedgerStore, type View } from "./LedgerStore.ts"
 import * as Period from "./Period.ts"
@@ -22,7 +23,7 @@ import { differ, Replay } from "./internal/Replay.ts"
  * - `sequence`, `time`: entries are numbered without a gap, and their times never go back.
  * - `sum`, `running balance`: a posting's legs sum to zero in each asset, and recorded the balances that history gives.
  * - `balance`, `held`, `available`, `terms`: what an account has, is held of it, and may do, is what history says.
- * - `account`, `hold`: every account that is named is there, and every pending hold keeps what it may.
+ * - `account`, `hold`: every account that is named is there, and every pending hold was drawn by what history says.
  * - `period`, `seal`: nothing counts in a closed period, and its trial balance is the one that was sealed.
  * - `payout`: ranges have no gaps, and were paid once and in full.
  * - `batch`, `root`, `chain`, `node`, `checkpoint`: the proofs over history are those that it gives.
@@ -68,7 +69,8 @@ const pages = Effect.fnUntraced(function* <Kind extends keyof History>(
   kind: Kind,
   numberOf: (item: History[Kind]) => bigint,
 ) {
-  const read = (after: bigint) => Effect.forkChild(view.history(kind, { after, limit: PAGE }))
+  // In the scope of the verification: what is read ahead ends with it, also where it stops early.
+  const read = (after: bigint) => Effect.forkScoped(view.history(kind, { after, limit: PAGE }))
   let next = yield* read(0n)
   return Effect.fnUntraced(function* () {
     const page = yield* Fiber.join(next)
@@ -118,6 +120,7 @@ const replayAll = Effect.fnUntraced(function* (
   const nodes = yield* oneByOne(view, "nodes", ({ number }) => number)
   let entries: Array<Entry> = []
   let last = 0n
+  let isCompared = checkpoint === undefined
   for (;;) {
     const page = yield* nextEntries()
     if (page.length === 0) break
@@ -139,7 +142,10 @@ const replayAll = Effect.fnUntraced(function* (
           return yield* differ("node", { sequence: last }, node.number, nodes.peek()?.number)
         nodes.skip()
       }
-      if (checkpoint?.size === replay.head.size) yield* compare(replay, checkpoint)
+      if (checkpoint?.size === replay.head.size) {
+        yield* compare(replay, checkpoint)
+        isCompared = true
+      }
     }
     yield* progress(Number(last))
   }
@@ -147,7 +153,12 @@ const replayAll = Effect.fnUntraced(function* (
   yield* nodes.fill
   const rest = batches.peek() ?? nodes.peek()
   if (rest !== undefined) return yield* differ("batch", {}, "none", rest.number)
-  return undefined
+  // A checkpoint is taken where a batch ends. A history that was written again may have its batches end elsewhere.
+  if (checkpoint === undefined || isCompared) return undefined
+  const { size } = replay.head
+  return yield* checkpoint.size > size
+    ? differ("checkpoint", {}, `${checkpoint.size} entries or more`, size)
+    : differ("checkpoint", { sequence: checkpoint.size }, "the last of a batch", "within one")
 })
 
 const compare = (replay: Replay, checkpoint: Checkpoint) => {
@@ -162,15 +173,16 @@ const compare = (replay: Replay, checkpoint: Checkpoint) => {
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex")
 
 /** What pending holds keep of each account. */
-const heldOf = Effect.fnUntraced(function* (view: View, replay: Replay) {
-  const holds = yield* view.holds({ pending: true })
+const heldOf = Effect.fnUntraced(function* (pending: ReadonlyArray<Hold>, replay: Replay) {
   const held = new Map<AccountId, bigint>()
-  for (const { account, amount, drawn } of holds) {
+  for (const { account, amount, drawn, id } of pending) {
     if (!replay.accounts.has(account)) return yield* differ("account", { account }, "known", undefined)
     if (drawn < 0n || drawn > amount) return yield* differ("hold", { account }, `at most ${amount}`, drawn)
+    const is = replay.drawn.get(id)?.amount ?? 0n
+    if (drawn !== is) return yield* differ("hold", { account }, `${id} drawn by ${is}`, `drawn by ${drawn}`)
     held.set(account, (held.get(account) ?? 0n) + amount - drawn)
   }
-  return { held, pendingHolds: holds.length }
+  return held
 })
 
 const compareAccounts = Effect.fnUntraced(function* (view: View, replay: Replay, held: ReadonlyMap<AccountId, bigint>) {
@@ -200,7 +212,8 @@ const compareAccounts = Effect.fnUntraced(function* (view: View, replay: Replay,
   return accounts.length
 })
 
-const comparePayouts = Effect.fnUntraced(function* (view: View, replay: Replay) {
+const comparePayouts = Effect.fnUntraced(function* (view: View, replay: Replay, pending: ReadonlyArray<Hold>) {
+  const holds = new Map(pending.map((hold) => [hold.id, hold]))
   const found = yield* oneByOne(view, "payouts", ({ toSequence }) => toSequence)
   let count = 0
   for (;;) {
@@ -217,6 +230,11 @@ const comparePayouts = Effect.fnUntraced(function* (view: View, replay: Replay) 
     if (words(is) !== words(payout)) {
       return yield* differ("payout", { account: payout.account }, words(is) ?? "none", words(payout))
     }
+    const { account, amount, hold, state } = payout
+    const kept = holds.get(hold)
+    if (state === "pending" && (kept?.account !== account || kept.amount !== amount)) {
+      return yield* differ("payout", { account }, `${amount} held for it`, kept?.amount)
+    }
     count += 1
     found.skip()
   }
@@ -225,11 +243,12 @@ const comparePayouts = Effect.fnUntraced(function* (view: View, replay: Replay) 
 
 const compareSeals = Effect.fnUntraced(function* (view: View, replay: Replay) {
   for (const { endMs, sequence, trialBalance } of replay.seals) {
-    const { accounts, root } = yield* Effect.mapError(Period.trialBalance(view, endMs), (error) =>
+    const is = yield* Effect.mapError(Period.trialBalance(view, endMs), (error) =>
       error._tag === "DoesNotBalance" ? differ("seal", { sequence }, error.debits, error.credits) : error,
     )
-    if (root !== trialBalance.root) return yield* differ("seal", { sequence }, trialBalance.root, root)
-    if (accounts !== trialBalance.accounts) return yield* differ("seal", { sequence }, trialBalance.accounts, accounts)
+    const words = ({ accounts, root, totals }: typeof is) =>
+      [root, accounts, ...totals.map(({ asset, credits, debits }) => `${asset} ${debits}/${credits}`)].join(" ")
+    if (words(is) !== words(trialBalance)) return yield* differ("seal", { sequence }, words(is), words(trialBalance))
   }
   return undefined
 })
@@ -239,25 +258,22 @@ const verifyView = Effect.fnUntraced(function* (
   checkpoint: Checkpoint | undefined,
   progress: (entries: number) => Effect.Effect<void>,
 ) {
-  const replay = new Replay()
+  const pending = yield* view.holds({ pending: true })
+  const replay = new Replay(pending)
   yield* replayAll(view, replay, checkpoint, progress)
   const { head } = replay
-  if (checkpoint !== undefined && checkpoint.size > head.size) {
-    return yield* differ("checkpoint", {}, `${checkpoint.size} entries or more`, head.size)
-  }
-  const { held, pendingHolds } = yield* heldOf(view, replay)
-  const accounts = yield* compareAccounts(view, replay, held)
-  yield* comparePayouts(view, replay)
+  const accounts = yield* compareAccounts(view, replay, yield* heldOf(pending, replay))
+  yield* comparePayouts(view, replay, pending)
   yield* compareSeals(view, replay)
   return {
     entries: Number(head.size),
     postings: replay.postings,
     accounts,
-    pendingHolds,
+    pendingHolds: pending.length,
     batches: Number(head.batch),
     root: hex(Chain.rootOf(head)),
   }
-})
+}, Effect.scoped)
 
 /**
  * How books are verified. `checkpoint` is one that was taken before: the history must still begin with it, so that whoever

@@ -2,9 +2,18 @@ import type { AssetCode } from "@guildhall/core/Asset"
 import type { Account, AccountId } from "../Account.ts"
 import * as Chain from "../Chain.ts"
 import type { Acted, Entry, Posted, TrialBalance } from "../Entry.ts"
-import type { HoldId } from "../Hold.ts"
+import type { Hold, HoldId } from "../Hold.ts"
 import type { PayoutRange } from "../PayoutRange.ts"
 import { type Figure, Disagreement } from "./Disagreement.ts"
+
+/** An account as history gives it. One that moves is changed in place: there are four such changes to a posting. */
+type Standing = Omit<Account, "held" | "balance"> & { balance: bigint }
+
+/** What history drew of a hold that is pending now. */
+interface Drawn {
+  readonly account: AccountId
+  amount: bigint
+}
 
 /** A payout as history gives it. */
 type Payout = Omit<PayoutRange, "state"> & { state: PayoutRange["state"] }
@@ -28,7 +37,8 @@ export const differ = (
  * Plain code: it runs for every posting there ever was.
  */
 export class Replay {
-  readonly accounts = new Map<AccountId, Omit<Account, "held">>()
+  readonly accounts = new Map<AccountId, Standing>()
+  readonly drawn: ReadonlyMap<HoldId, Drawn>
   readonly payouts = new Map<HoldId, Payout>()
   readonly seals: Array<{ readonly sequence: bigint; readonly endMs: number; readonly trialBalance: TrialBalance }> = []
   head: Chain.Head = Chain.empty
@@ -36,6 +46,11 @@ export class Replay {
   #lastPayout = new Map<AccountId, Payout>()
   #lastPostedAtMs = 0
   #closedUntilMs = 0
+
+  /** Of holds only those that are pending now are followed: there are far fewer of them than there ever were. */
+  constructor(pending: ReadonlyArray<Hold>) {
+    this.drawn = new Map(pending.map(({ account, id }) => [id, { account, amount: 0n }]))
+  }
 
   /** Adds an entry, but for its place in the chain. */
   add(entry: Entry): Disagreement | undefined {
@@ -66,20 +81,56 @@ export class Replay {
   #post({ balances, effectiveAtMs, hold, posting, sequence }: Posted): Disagreement | undefined {
     this.postings += 1
     if (effectiveAtMs < this.#closedUntilMs) return differ("period", { sequence }, this.#closedUntilMs, effectiveAtMs)
-    const sums: Array<{ readonly asset: AssetCode; sum: bigint }> = []
-    for (const [at, { account: id, amount }] of posting.legs.entries()) {
+    let asset: AssetCode | undefined
+    let sum = 0n
+    let others: Map<AssetCode, bigint> | undefined
+    let isDoubtful = false
+    let at = 0
+    for (const { account: id, amount } of posting.legs) {
       const account = this.accounts.get(id)
       if (account === undefined) return differ("account", { sequence, account: id }, "known", undefined)
       const balance = account.balance + amount
       if (balances[at] !== balance) return differ("running balance", { sequence, account: id }, balance, balances[at])
-      this.accounts.set(id, { ...account, balance })
-      const known = sums.find(({ asset }) => asset === account.asset.code)
-      if (known === undefined) sums.push({ asset: account.asset.code, sum: amount })
-      else known.sum += amount
+      at += 1
+      account.balance = balance
+      isDoubtful ||= isBeyond(account)
+      const { code } = account.asset
+      asset ??= code
+      if (code === asset) sum += amount
+      else others = (others ?? new Map<AssetCode, bigint>()).set(code, (others?.get(code) ?? 0n) + amount)
     }
-    for (const { asset, sum } of sums)
-      if (sum !== 0n) return differ("sum", { sequence }, `0 ${asset}`, `${sum} ${asset}`)
-    return hold === null ? undefined : this.#paid(hold, posting.legs, sequence)
+    if (sum !== 0n) return differ("sum", { sequence }, `0 ${asset}`, `${sum} ${asset}`)
+    for (const [code, rest] of others ?? [])
+      if (rest !== 0n) return differ("sum", { sequence }, `0 ${code}`, `${rest} ${code}`)
+    if (isDoubtful) {
+      const beyond = this.#beyond(posting.legs, sequence)
+      if (beyond !== undefined) return beyond
+    }
+    return hold === null ? undefined : this.#taken(hold, posting.legs, sequence)
+  }
+
+  /** A leg may pass a limit that a later one of its posting comes back from: what counts is where all of them lead. */
+  #beyond(legs: Posted["posting"]["legs"], sequence: bigint): Disagreement | undefined {
+    for (const { account: id } of legs) {
+      const account = this.accounts.get(id)
+      if (account === undefined || !isBeyond(account)) continue
+      const { balance, ceiling, floor, state } = account
+      const where = { sequence, account: id }
+      if (state === "closed") return differ("terms", where, "open", "closed")
+      return floor !== null && balance < floor
+        ? differ("available", where, `${floor} or more`, balance)
+        : differ("balance", where, `${ceiling} or less`, balance)
+    }
+    return undefined
+  }
+
+  /** What a posting takes of its hold. */
+  #taken(hold: HoldId, legs: Posted["posting"]["legs"], sequence: bigint): Disagreement | undefined {
+    const drawn = this.drawn.get(hold)
+    if (drawn !== undefined) {
+      for (const { account, amount } of legs) if (account === drawn.account) drawn.amount -= amount
+    }
+    return this.#paid(hold, legs, sequence)
   }
 
   /** A payout's hold is posted once, and by what its range is worth. */
@@ -106,14 +157,18 @@ export class Replay {
         const { account: id, ceiling, floor, state } = act
         const account = this.accounts.get(id)
         if (account === undefined) return differ("account", { sequence, account: id }, "known", undefined)
-        this.accounts.set(id, { ...account, floor, ceiling, state })
-        return undefined
+        const set = { ...account, floor, ceiling, state }
+        this.accounts.set(id, set)
+        return isBeyond(set) && state !== "closed"
+          ? differ("terms", { sequence, account: id }, `terms that fit ${set.balance}`, `${floor}..${ceiling}`)
+          : undefined
       }
       case "PeriodClosed":
         if (act.endMs <= this.#closedUntilMs) return differ("period", { sequence }, this.#closedUntilMs, act.endMs)
         this.#closedUntilMs = act.endMs
         return undefined
       case "PeriodSealed":
+        if (act.endMs > this.#closedUntilMs) return differ("seal", { sequence }, "of a closed period", act.endMs)
         this.seals.push({ sequence, endMs: act.endMs, trialBalance: act.trialBalance })
         return undefined
       case "PayoutBegun":
@@ -156,6 +211,10 @@ export class Replay {
     return undefined
   }
 }
+
+/** Whether no posting may leave an account like this. */
+const isBeyond = ({ balance, ceiling, floor, state }: Standing): boolean =>
+  (floor !== null && balance < floor) || (ceiling !== null && balance > ceiling) || state === "closed"
 
 const sameBytes = (a: Uint8Array, b: Uint8Array): boolean => Buffer.compare(a, b) === 0
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex")

@@ -138,11 +138,16 @@ const makeCommit = (sql: SqlClient.SqlClient, t: LedgerTables.Tables, options: O
    */
   const onTop = (loaded: LedgerPages.Loaded): LedgerPages.Loaded => {
     if (ahead === undefined || ahead.written.before.token !== loaded.standing.token) return loaded
-    const { after, numbers, sheet } = ahead.written
-    const pages = Overlay.make(loaded.pages)
+    const { base, written } = ahead
+    const { after, numbers, sheet } = written
+    // Only what that batch itself changed is taken over, or each would carry all that came before it.
+    const before = new Map([...sheet.dirty.holds.keys()].map((id) => [id, base.hold(id)]))
+    const known = new Map(loaded.numbers)
+    for (const id of sheet.dirty.accounts.keys()) known.set(id, numbers.get(id) ?? known.get(id) ?? "")
+    const pages = Overlay.make({ ...loaded.pages, hold: (id) => loaded.pages.hold(id) ?? before.get(id) })
     pages.write(sheet.dirty.changes)
     const nowMs = Math.max(after.nowMs, loaded.standing.nowMs)
-    return { standing: { ...after, nowMs }, pages, numbers: new Map([...numbers, ...loaded.numbers]) }
+    return { standing: { ...after, nowMs }, pages, numbers: known }
   }
 
   /** Reads and decides while the batch before is written; answers undefined where another process wrote in between. */

@@ -18,6 +18,12 @@ interface Node {
   readonly arguments?: ReadonlyArray<Node>
   readonly typeAnnotation?: Node
   readonly types?: ReadonlyArray<Node>
+  readonly typeArguments?: Node | null
+  readonly params?: ReadonlyArray<Node>
+  readonly elementType?: Node
+  readonly left?: Node
+  readonly right?: Node
+  readonly properties?: ReadonlyArray<Node>
   readonly declaration?: Node | null
 }
 
@@ -49,33 +55,85 @@ const member = (node: Node | undefined): string | undefined =>
     ? `${node.object.name}.${node.property.name}`
     : undefined
 
+/** Names that are amounts wherever they stand: what accounts have, hold, owe and may have, and what moves. */
+const amountName =
+  /^(amounts?|balances?|held|drawn|owed|floor|ceiling|credits?|debits?|carriedIn|carriedOut)$|(Amounts?|Balances?)$/
+
 const isAmountName = (node: Node | undefined): boolean =>
-  node?.type === "Identifier" && /^amounts?$|Amounts?$/.test(node.name ?? "")
+  node?.type === "Identifier" && amountName.test(node.name ?? "")
 
-const isNumberType = (node: Node | undefined): boolean =>
-  node?.type === "TSNumberKeyword" || (node?.type === "TSUnionType" && node.types?.some(isNumberType) === true)
+/** As a property of a thing, `minimum` is the least amount of it; as a parameter, it may be any range's. */
+const isAmountProperty = (node: Node | undefined): boolean => isAmountName(node) || isNamed(node, "minimum")
 
-/** `Schema.Number`, `Schema.Int`, `Schema.Finite`, also wrapped: `Schema.optionalKey(Schema.Number)`. */
-const isNumberSchema = (node: Node | undefined): boolean =>
-  ["Schema.Number", "Schema.Int", "Schema.Finite"].includes(member(node) ?? "") ||
-  (node?.type === "CallExpression" && node.arguments?.some(isNumberSchema) === true)
+/** `number`, also as a part: `number | null`, `ReadonlyArray<number>`, `number[]`. */
+const isNumberType = (node: Node | undefined): boolean => {
+  switch (node?.type) {
+    case "TSNumberKeyword":
+      return true
+    case "TSUnionType":
+      return node.types?.some(isNumberType) === true
+    case "TSArrayType":
+      return isNumberType(node.elementType)
+    case "TSTypeReference":
+      return node.typeArguments?.params?.some(isNumberType) === true
+    default:
+      return false
+  }
+}
+
+/** `Schema.Number`, `Schema.Int`, `Schema.Finite`, also wrapped: `Schema.optionalKey(Schema.Int)`, `Schema.Int.pipe(…)`. */
+const isNumberSchema = (node: Node | undefined): boolean => {
+  if (["Schema.Number", "Schema.Int", "Schema.Finite"].includes(member(node) ?? "")) return true
+  if (node?.type !== "CallExpression") return false
+  const { callee } = node
+  const piped = callee?.type === "MemberExpression" && isNamed(callee.property, "pipe") ? callee.object : undefined
+  return isNumberSchema(piped) || node.arguments?.some(isNumberSchema) === true
+}
 
 const noNumberAmount = rule("an amount is a bigint", (context) => {
   const message = "An amount is a bigint in the asset's smallest unit, never a number."
-  const typed = (name: Node | undefined, node: Node): void => {
-    if (isAmountName(name) && isNumberType(node.typeAnnotation?.typeAnnotation)) context.report({ node, message })
+  const typed = (isAmount: boolean, node: Node): void => {
+    if (isAmount && isNumberType(node.typeAnnotation?.typeAnnotation)) context.report({ node, message })
   }
   return {
-    TSPropertySignature: (node) => typed(node.key, node),
-    PropertyDefinition: (node) => typed(node.key, node),
-    Identifier: (node) => typed(node, node),
+    TSPropertySignature: (node) => typed(isAmountProperty(node.key), node),
+    PropertyDefinition: (node) => typed(isAmountProperty(node.key), node),
+    Identifier: (node) => typed(isAmountName(node), node),
+    AssignmentPattern: (node) => {
+      if (isAmountName(node.left) && typeof node.right?.value === "number") context.report({ node, message })
+    },
     Property: (node) => {
       const value = node.value
       // ESTree says a property's value is a node; here it is unknown because a literal's value is anything.
-      if (isAmountName(node.key) && isNumberSchema(value as Node | undefined)) context.report({ node, message })
+      if (isAmountProperty(node.key) && isNumberSchema(value as Node | undefined)) context.report({ node, message })
     },
   }
 })
+
+/** The object at the left end of `a.b(…).c(…)`. */
+const leftmost = (node: Node | undefined): Node | undefined =>
+  node?.type === "CallExpression"
+    ? leftmost(node.callee)
+    : node?.type === "MemberExpression"
+      ? leftmost(node.object)
+      : node
+
+const noHandmadeLegs = rule("legs are made by a template", (context) => ({
+  ObjectExpression: (node) => {
+    for (const property of node.properties ?? []) {
+      const { key } = property
+      if (property.computed === true || !(isNamed(key, "legs") || key?.value === "legs")) continue
+      // ESTree says a property's value is a node; here it is unknown because a literal's value is anything.
+      const value = property.value as Node | undefined
+      // A schema only says what legs look like.
+      if (isNamed(leftmost(value), "Schema")) continue
+      context.report({
+        node: property,
+        message: "Legs are not made by hand. Take a template of @guildhall/ledger/templates, or Pool.postings.",
+      })
+    }
+  },
+}))
 
 const noDoubleAssertion = rule("no assertion through unknown", (context) => ({
   TSAsExpression: (node) => {
@@ -136,6 +194,7 @@ export default {
   meta: { name: "guildhall" },
   rules: {
     "no-number-amount": noNumberAmount,
+    "no-handmade-legs": noHandmadeLegs,
     "no-double-assertion": noDoubleAssertion,
     "no-ambient": noAmbient,
     "reasoned-disable": reasonedDisable,

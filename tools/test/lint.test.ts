@@ -11,16 +11,16 @@ import { root } from "../Workspace.ts"
 const documented = (source: string): string => source.replace(/^export /gm, "/** A part. @since 0.1.0 */ export ")
 
 /** The rules that a source text of a package breaks, in order. */
-const lint = (source: string): ReadonlyArray<string> => {
+const lint = (source: string, file = "packages/shop/src/Till.ts"): ReadonlyArray<string> => {
   const folder = mkdtempSync(path.join(tmpdir(), "guildhall-lint-"))
   try {
-    mkdirSync(path.join(folder, "packages/shop/src"), { recursive: true })
-    writeFileSync(path.join(folder, "packages/shop/src/Till.ts"), source)
+    mkdirSync(path.join(folder, path.dirname(file)), { recursive: true })
+    writeFileSync(path.join(folder, file), source)
     const oxlint = path.join(root, "node_modules/oxlint/bin/oxlint")
     // The patterns in the settings are relative to their file, so it is copied beside the source.
     const settings = readFileSync(path.join(root, ".oxlintrc.json"), "utf8")
     writeFileSync(path.join(folder, ".oxlintrc.json"), settings.replace("./tools/", `${root}/tools/`))
-    const args = [oxlint, "-f", "json", "packages"]
+    const args = [oxlint, "-f", "json", file]
     const { stdout, stderr } = spawnSync(process.execPath, args, { cwd: folder, encoding: "utf8" })
     assert.isTrue(stdout.startsWith("{"), stdout + stderr)
     const report: { readonly diagnostics: ReadonlyArray<{ readonly code: string }> } = JSON.parse(stdout)
@@ -49,6 +49,70 @@ describe("lint", () => {
       lintDocumented(source),
       Array.from({ length: 3 }, () => "guildhall(no-number-amount)"),
     )
+  })
+
+  it("knows amounts by their names, and numbers in all their forms", () => {
+    const names = [
+      "balance",
+      "held",
+      "drawn",
+      "owed",
+      "floor",
+      "ceiling",
+      "credits",
+      "debits",
+      "carriedIn",
+      "openBalance",
+    ]
+    const refused = (lines: ReadonlyArray<string>): void =>
+      assert.deepStrictEqual(
+        lintDocumented(`import * as Schema from "effect/Schema"\nexport { Schema }\n${lines.join("\n")}\n`),
+        lines.map(() => "guildhall(no-number-amount)"),
+      )
+    refused(names.map((name, at) => `export interface Account${at} { readonly ${name}: number | null }`))
+    refused([
+      `export const sum = (amounts: ReadonlyArray<number>) => amounts`,
+      `export const add = (amounts: number[]) => amounts`,
+      `export const open = (floor?: number) => floor`,
+      `export const fund = (amount = 0) => amount`,
+      `export interface Payout { readonly minimum: number }`,
+      `export const Payout = Schema.Struct({ minimum: Schema.Int.pipe(Schema.check(Schema.isGreaterThan(0))) })`,
+      `export const Account = Schema.Struct({ floor: Schema.NullOr(Schema.Number) })`,
+    ])
+  })
+
+  it("leaves numbers that are no amounts", () => {
+    const source = [
+      `import * as Schema from "effect/Schema"`,
+      `export const between = (minimum: number, maximum: number) => maximum - minimum`,
+      `export const Days = Schema.Int.pipe(Schema.check(Schema.isBetween({ minimum: 0, maximum: 9 })))`,
+      `export interface Page { readonly limit: number; readonly credit: bigint; readonly scale: number }`,
+      `export const half = (amount: bigint, scale = 2) => amount / BigInt(scale)`,
+      "",
+    ].join("\n")
+    assert.deepStrictEqual(lintDocumented(source), [])
+  })
+
+  it("refuses legs that are made by hand, but in the ledger and in tests", () => {
+    const source = `export const posting = { kind: "charge", legs: [] }\n`
+    const refused = ["guildhall(no-handmade-legs)"]
+    assert.deepStrictEqual(lintDocumented(source), refused)
+    assert.deepStrictEqual(lint(source, "apps/shop/src/Till.ts"), refused)
+    assert.deepStrictEqual(lint(source, "examples/shop/main.ts"), refused)
+    assert.deepStrictEqual(lintDocumented(`export const f = (legs: string) => ({ legs })\n`), refused)
+    assert.deepStrictEqual(lintDocumented(`export const f = (x: object) => ({ ...x, "legs": [] })\n`), refused)
+    assert.deepStrictEqual(lint(documented(source), "packages/ledger/src/Till.ts"), [])
+    assert.deepStrictEqual(lint(source, "packages/shop/test/Till.test.ts"), [])
+  })
+
+  it("leaves legs that are only read or described", () => {
+    const source = [
+      `import * as Schema from "effect/Schema"`,
+      `export const count = ({ legs }: { readonly legs: ReadonlyArray<string> }) => legs.length`,
+      `export const Posting = Schema.Struct({ legs: Schema.Array(Schema.String).pipe(Schema.check(Schema.isMinLength(2))) })`,
+      "",
+    ].join("\n")
+    assert.deepStrictEqual(lintDocumented(source), [])
   })
 
   it("refuses any, assertions through unknown, and non-null assertions", () => {

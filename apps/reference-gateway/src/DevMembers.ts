@@ -7,6 +7,8 @@ import * as Redacted from "effect/Redacted"
 import { type Role, MemberId } from "@guildhall/core/Member"
 import * as Account from "@guildhall/ledger/Account"
 import { Ledger } from "@guildhall/ledger/Ledger"
+import * as Opening from "@guildhall/ledger/Opening"
+import * as TopUp from "@guildhall/ledger/templates/TopUp"
 import { chargeAssetOf, type MarketDefinition } from "@guildhall/core/MarketDefinition"
 import { Members } from "@guildhall/registry/Members"
 import { createHash } from "node:crypto"
@@ -47,18 +49,17 @@ export const make = Effect.fnUntraced(function* (definition: MarketDefinition, l
   const operatorKey = yield* member("operator", lastKeys?.operatorKey)
   const providerKey = yield* member("provider", providerSecret(operatorKey))
   const asset = chargeAssetOf(definition)
-  const buyer = Account.ids.buyer(MemberId.make("mem_buyer"))
-  const external = Account.ids.external("development")
-  yield* ledger.open({ id: buyer, kind: "buyer", asset, floor: 0n })
-  yield* ledger.open({ id: external, kind: "external", asset, floor: null })
-  yield* ledger.post({
-    idempotencyKey: "development:start-balance",
-    kind: "topUp",
-    legs: [
-      { account: external, amount: -START_BALANCE },
-      { account: buyer, amount: START_BALANCE },
-    ],
-    attachments: [],
-  })
+  const start = yield* Effect.fromResult(
+    TopUp.posting({
+      rail: "development",
+      key: "start-balance",
+      fundingSource: "development",
+      to: Account.ids.buyer(MemberId.make("mem_buyer")),
+      amount: START_BALANCE,
+    }),
+  )
+  for (const { account } of start.legs) yield* ledger.open(Opening.of(account, asset))
+  // No rail was asked for it, so its key is its own: no top-up can ever have the same.
+  yield* ledger.post({ ...start, idempotencyKey: "development:start-balance" })
   return { buyerKey, operatorKey, providerKey }
 })

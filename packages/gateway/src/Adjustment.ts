@@ -4,13 +4,15 @@
  *
  * @since 0.1.0
  */
+import type * as Result from "effect/Result"
 import * as PriceSheet from "@guildhall/core/PriceSheet"
 import type { Receipt } from "@guildhall/core/Receipt"
 import * as Split from "@guildhall/core/rules/Split"
 import type { Usage } from "@guildhall/core/Usage"
 import type { AccountId } from "@guildhall/ledger/Account"
-import type { Leg, Posting } from "@guildhall/ledger/Posting"
-import * as ChargeAccounts from "./ChargeAccounts.ts"
+import type { LedgerError } from "@guildhall/ledger/LedgerError"
+import type { Posting } from "@guildhall/ledger/Posting"
+import * as Template from "@guildhall/ledger/templates/Adjustment"
 
 /**
  * A charge as it was made: the receipt, the split it was shared by, and whose money it was.
@@ -25,17 +27,6 @@ export interface Charged {
   readonly fundingSource: string
 }
 
-const take = (charged: Charged, shares: ReadonlyArray<{ readonly party: Split.Party; readonly amount: bigint }>) => {
-  const { receipt, fundingSource } = charged
-  const legs: Array<Leg> = []
-  for (const { party, amount } of receipt.split) {
-    const kept = shares.find((share) => share.party === party)?.amount ?? 0n
-    if (amount === kept || receipt.provider === undefined) continue
-    legs.push({ account: ChargeAccounts.of(party, fundingSource, receipt.provider).id, amount: kept - amount })
-  }
-  return legs
-}
-
 /**
  * The posting that lowers a charge to what the exact count costs; `undefined` where the count is not lower, or nobody
  * served. Afterwards each party has its share of the lower charge, so the parts still sum. Pure.
@@ -47,6 +38,7 @@ const take = (charged: Charged, shares: ReadonlyArray<{ readonly party: Split.Pa
  * import { Split } from "@guildhall/core/rules"
  * import { Adjustment } from "@guildhall/gateway"
  * import { Account } from "@guildhall/ledger"
+ * import { Result } from "effect"
  *
  * const split = Split.Split.make({ shares: [{ party: "provider", bps: 10_000 }], remainderTo: "provider" })
  * const price = PriceSheet.perMillionCents({ input: 0n, output: 1n })
@@ -65,22 +57,23 @@ const take = (charged: Charged, shares: ReadonlyArray<{ readonly party: Split.Pa
  *   },
  *   { outputToken: 1 },
  * )
- * posting?.legs[0] // => { account: "buyer:mem_buyer", amount: 10_000n }
+ * posting && Result.getOrThrow(posting).legs[0] // => { account: "buyer:mem_buyer", amount: 10_000n }
  * ```
  *
  * @category rules
  * @since 0.1.0
  */
-export const lower = (charged: Charged, exact: Usage): Posting | undefined => {
-  const { receipt } = charged
-  const cost = PriceSheet.cost(receipt.price, exact)
-  const back = receipt.charge - cost
-  if (back <= 0n || receipt.provider === undefined) return undefined
-  const legs = take(charged, Split.share(charged.split, cost))
-  return {
-    idempotencyKey: `adjustment:${receipt.id}`,
-    kind: "adjustment",
-    legs: [{ account: charged.account, amount: back }, ...legs],
-    attachments: [],
-  }
+export const lower = (charged: Charged, exact: Usage): Result.Result<Posting, LedgerError> | undefined => {
+  const { account, fundingSource, receipt, split } = charged
+  const { charge, id, price, provider } = receipt
+  const cost = PriceSheet.cost(price, exact)
+  if (cost >= charge || provider === undefined) return undefined
+  return Template.posting({
+    request: id,
+    payer: account,
+    provider,
+    fundingSource,
+    charged: receipt.split,
+    lowered: Split.share(split, cost),
+  })
 }

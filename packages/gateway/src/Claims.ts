@@ -20,17 +20,17 @@ import type { ReasonCode } from "@guildhall/core/Reason"
 import type { RequestId } from "@guildhall/core/Request"
 import * as Split from "@guildhall/core/rules/Split"
 import { type JournalEntry, JournalEntryJson } from "@guildhall/journal/JournalEntry"
-import * as Account from "@guildhall/ledger/Account"
 import { type Hold, HoldId } from "@guildhall/ledger/Hold"
 import { Ledger } from "@guildhall/ledger/Ledger"
-import { Conflict, type LedgerError } from "@guildhall/ledger/LedgerError"
+import type { LedgerError } from "@guildhall/ledger/LedgerError"
+import * as Claim from "@guildhall/ledger/templates/Claim"
 import * as Ticket from "@guildhall/protocol/provider/Ticket"
 import { headBytes, lineBytes, type UsageLine, type UsageReport } from "@guildhall/protocol/provider/UsageLog"
 import { Devices } from "@guildhall/registry/Devices"
 import type { RegistryError } from "@guildhall/registry/RegistryError"
+import * as AccountOpener from "./AccountOpener.ts"
 import { Market } from "./Market.ts"
 import * as Receipt from "./Receipt.ts"
-import * as Settle from "./Settle.ts"
 import * as Tickets from "./Tickets.ts"
 
 /**
@@ -149,11 +149,7 @@ const makePay = Effect.gen(function* () {
   const ledger = yield* Ledger
   const asset = chargeAssetOf(definition)
 
-  const open = (id: Account.AccountId, kind: Account.AccountKind, floor: bigint | null) =>
-    Effect.catch(ledger.open({ id, kind, asset, floor }), (error: LedgerError) =>
-      // It exists on other terms, and stays as it is.
-      error.reason instanceof Conflict ? Effect.void : Effect.fail(error),
-    )
+  const open = yield* AccountOpener.make
 
   return Effect.fnUntraced(function* (hold: Hold, instance: Instance, line: UsageLine) {
     const paid = worth(definition.split, line)
@@ -165,20 +161,18 @@ const makePay = Effect.gen(function* () {
       return "invalid_claim" as const
     }
     const nowMs = yield* Clock.currentTimeMillis
-    const provider = Account.ids.accrual("platform", instance.memberId)
-    yield* open(Account.ids.platformLoss, "platform", null)
-    yield* open(provider, "accrual", 0n)
-    yield* ledger.claim(hold.id, {
-      idempotencyKey: Settle.idempotencyKey(first.receipt.id),
-      kind: "claim",
-      legs: [
-        { account: Account.ids.platformLoss, amount: -paid },
-        { account: provider, amount: paid },
-      ],
-      attachments: [
-        { kind: ATTACHMENT_KIND, body: Receipt.entryJson(claimed(first, instance, line, { paid, nowMs })) },
-      ],
-    })
+    const body = Receipt.entryJson(claimed(first, instance, line, { paid, nowMs }))
+    const posting = yield* Effect.fromResult(
+      Claim.posting(
+        { request: first.receipt.id, provider: instance.memberId, amount: paid },
+        { attachments: [{ kind: ATTACHMENT_KIND, body }] },
+      ),
+    )
+    yield* open(
+      posting.legs.map(({ account }) => account),
+      asset,
+    )
+    yield* ledger.claim(hold.id, posting)
     const text = Money.format(paid, asset)
     yield* Effect.logWarning(`${instance.memberId} was paid ${text} ${asset.code} from platform:loss for ${hold.id}.`)
     return "done" as const

@@ -10,15 +10,15 @@ import * as Schedule from "effect/Schedule"
 import { chargeAssetOf } from "@guildhall/core/MarketDefinition"
 import type { Instance } from "@guildhall/core/Instance"
 import * as PriceSheet from "@guildhall/core/PriceSheet"
-import type { RequestId } from "@guildhall/core/Request"
 import * as Split from "@guildhall/core/rules/Split"
 import type { Usage } from "@guildhall/core/Usage"
 import type { JournalEntry } from "@guildhall/journal/JournalEntry"
 import { Ledger } from "@guildhall/ledger/Ledger"
 import type { LedgerError } from "@guildhall/ledger/LedgerError"
-import type { Attachment, Leg } from "@guildhall/ledger/Posting"
+import type { Attachment } from "@guildhall/ledger/Posting"
+import * as ChargeTemplate from "@guildhall/ledger/templates/Charge"
 import type { Admitted } from "./Admit.ts"
-import * as ChargeAccounts from "./ChargeAccounts.ts"
+import * as AccountOpener from "./AccountOpener.ts"
 import type { HoldGate } from "./HoldGate.ts"
 import { HoldRenewal } from "./HoldRenewal.ts"
 import { Market } from "./Market.ts"
@@ -56,14 +56,6 @@ export const charge = (
 }
 
 /**
- * The idempotency key under which a request is paid for: by its settlement or by a claim, never by both.
- *
- * @category constructors
- * @since 0.1.0
- */
-export const idempotencyKey = (id: RequestId): string => `request:${id}`
-
-/**
  * The kind of the attachment that carries the receipt's entry to the journal.
  *
  * @category constants
@@ -97,7 +89,7 @@ export const make = Effect.gen(function* () {
   const { definition } = yield* Market
   const ledger = yield* Ledger
   const renewal = yield* HoldRenewal
-  const open = yield* ChargeAccounts.make
+  const open = yield* AccountOpener.make
   const again = {
     while: (error: LedgerError) => error.isRetryable,
     schedule: Schedule.min([Schedule.exponential("50 millis"), Schedule.spaced("2 seconds")]).pipe(
@@ -113,25 +105,28 @@ export const make = Effect.gen(function* () {
     attachment: Attachment,
   ) {
     const { payer, scheme } = admitted
-    const shares = charge.split
-      .filter((share) => share.amount !== 0n)
-      .map(({ party, amount }) => ({
-        account: ChargeAccounts.of(party, payer.fundingSource, instance.memberId),
-        amount,
-      }))
+    const posting = yield* Effect.fromResult(
+      ChargeTemplate.posting(
+        {
+          request: admitted.id,
+          payer: payer.account,
+          provider: instance.memberId,
+          fundingSource: payer.fundingSource,
+          amount: charge.amount,
+          shares: charge.split,
+        },
+        { attachments: [attachment] },
+      ),
+    )
     yield* open(
-      shares.map((share) => share.account),
+      posting.legs.filter(({ amount }) => amount > 0n).map(({ account }) => account),
       chargeAssetOf(definition),
     )
-    const legs: ReadonlyArray<Leg> = [
-      { account: payer.account, amount: -charge.amount },
-      ...shares.map(({ account, amount }) => ({ account: account.id, amount })),
-    ]
-    const key = idempotencyKey(admitted.id)
-    yield* ledger.settle(gate.id, { idempotencyKey: key, kind: "charge", legs, attachments: [attachment] })
+    yield* ledger.settle(gate.id, posting)
     if (!scheme.capabilities.settlesPerRequest) return
-    yield* Effect.catch(scheme.settle({ idempotencyKey: key, payer, amount: charge.amount }), (error) =>
-      Effect.logError(`The payment scheme ${scheme.name} could not settle ${admitted.id}.`, error.message),
+    yield* Effect.catch(
+      scheme.settle({ idempotencyKey: posting.idempotencyKey, payer, amount: charge.amount }),
+      (error) => Effect.logError(`The payment scheme ${scheme.name} could not settle ${admitted.id}.`, error.message),
     )
   })
 

@@ -15,11 +15,13 @@ import type { ReasonCode } from "@guildhall/core/Reason"
 import { JournalEntryJson } from "@guildhall/journal/JournalEntry"
 import * as Account from "@guildhall/ledger/Account"
 import { Ledger } from "@guildhall/ledger/Ledger"
-import { Conflict, type LedgerError } from "@guildhall/ledger/LedgerError"
+import type { LedgerError } from "@guildhall/ledger/LedgerError"
+import * as TopUpTemplate from "@guildhall/ledger/templates/TopUp"
 import type { RailError } from "@guildhall/ledger/Movement"
 import type { PaymentRail } from "@guildhall/ledger/PaymentRail"
 import { Members } from "@guildhall/registry/Members"
 import type { RegistryError } from "@guildhall/registry/RegistryError"
+import * as AccountOpener from "./AccountOpener.ts"
 import { Market } from "./Market.ts"
 
 /**
@@ -101,16 +103,13 @@ const makeService = Effect.fnUntraced(function* (rails: ReadonlyArray<PaymentRai
       ),
     )
 
-  const open = (id: Account.AccountId, kind: "buyer" | "external", floor: bigint | null) =>
-    Effect.catch(ledger.open({ id, kind, asset, floor }), (error: LedgerError) =>
-      // It exists on other terms, such as a credit line: it stays as it is.
-      error.reason instanceof Conflict ? Effect.void : Effect.fail(error),
-    )
+  const open = yield* AccountOpener.make
 
   const moved = Effect.fnUntraced(function* (rail: PaymentRail, topUp: TopUp, amount: bigint) {
     const { member, idempotencyKey } = topUp
-    const { state } = yield* Effect.mapError(rail.start({ idempotencyKey, member, asset: asset.code, amount }), ofRail)
-    if (state._tag === "Succeeded") return
+    const movement = yield* Effect.mapError(rail.start({ idempotencyKey, member, asset: asset.code, amount }), ofRail)
+    const { state } = movement
+    if (state._tag === "Succeeded") return movement
     return yield* state._tag === "Failed"
       ? refuse("invalid_request", `The rail ${rail.name} refused it: ${state.detail}`)
       : refuse("service_unavailable", `The rail ${rail.name} has not finished. Ask again with the same key.`)
@@ -127,30 +126,35 @@ const makeService = Effect.fnUntraced(function* (rails: ReadonlyArray<PaymentRai
       if ((yield* members.find(topUp.member)) === undefined) {
         return yield* refuse("not_found", `There is no member ${topUp.member}. Create it first.`)
       }
-      yield* moved(rail, topUp, amount)
-      const account = Account.ids.buyer(topUp.member)
-      const external = Account.ids.external(rail.fundingSource)
-      yield* open(account, "buyer", 0n)
-      yield* open(external, "external", null)
-      const idempotencyKey = `top-up:${rail.name}:${topUp.idempotencyKey}`
+      const { externalId } = yield* moved(rail, topUp, amount)
+      const to = Account.ids.buyer(topUp.member)
       const body = yield* encodeEntry({
         _tag: "OperatorActed",
-        id: idempotencyKey,
+        id: TopUpTemplate.keyOf(rail.name, topUp.idempotencyKey),
         actor: topUp.actor,
         act: "member.toppedUp",
         subject: `${topUp.member} by ${Money.format(amount, asset)} ${asset.code} through ${rail.name}`,
         atMs: yield* Clock.currentTimeMillis,
       }).pipe(Effect.orDie)
-      const { replayed } = yield* ledger.post({
-        idempotencyKey,
-        kind: "topUp",
-        legs: [
-          { account: external, amount: -amount },
-          { account, amount },
-        ],
-        attachments: [{ kind: "operator.acted", body }],
-      })
-      return { account: yield* ledger.account(account), added: amount, replayed }
+      const posting = yield* Effect.fromResult(
+        TopUpTemplate.posting(
+          {
+            rail: rail.name,
+            key: topUp.idempotencyKey,
+            movement: externalId,
+            fundingSource: rail.fundingSource,
+            to,
+            amount,
+          },
+          { attachments: [{ kind: "operator.acted", body }] },
+        ),
+      )
+      yield* open(
+        posting.legs.map(({ account }) => account),
+        asset,
+      )
+      const { replayed } = yield* ledger.post(posting)
+      return { account: yield* ledger.account(to), added: amount, replayed }
     }),
   })
 })

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Schema } from "effect"
+import { Effect, Result, Schema } from "effect"
 import { Member, PriceSheet, Request, Usage } from "@guildhall/core"
 import { Split } from "@guildhall/core/rules"
 import { Account } from "@guildhall/ledger"
@@ -59,12 +59,14 @@ describe("Adjustment.lower", () => {
       )
       const cost = PriceSheet.cost(price, exact)
       if (cost >= amount) return assert.isUndefined(posting)
+      assert.isDefined(posting)
+      const { legs } = Result.getOrThrow(posting)
       assert.strictEqual(
-        posting?.legs.reduce((sum, leg) => sum + leg.amount, 0n),
+        legs.reduce((sum, leg) => sum + leg.amount, 0n),
         0n,
       )
-      assert.strictEqual(posting?.legs[0]?.amount, amount - cost)
-      assert.isTrue(posting?.legs.every((leg) => leg.amount !== 0n))
+      assert.strictEqual(legs[0]?.amount, amount - cost)
+      assert.isTrue(legs.every((leg) => leg.amount !== 0n))
     }),
   )
 })

@@ -16,7 +16,7 @@ import { type Account, type AccountId, ids } from "./Account.ts"
 import type { Ledger } from "./Ledger.ts"
 import { Conflict, type LedgerError } from "./LedgerError.ts"
 import type { LedgerStore } from "./LedgerStore.ts"
-import type { Posting } from "./Posting.ts"
+import * as CrossingTemplate from "./templates/Crossing.ts"
 
 /**
  * One of the books: its number, as its store has it, its ledger and its store.
@@ -92,28 +92,7 @@ const clearing = (book: number, { asset }: Account) =>
 /** What may leave: all of a debt, or what nobody holds of a credit. */
 const leaving = ({ balance, held }: Account): bigint => (balance > held ? balance - held : balance < 0n ? balance : 0n)
 
-type Side = "out" | "in"
-
-const keyOf = (epoch: string, side: Side, { account, from, to }: Crossing): string =>
-  `crossing:${epoch}:${from}-${to}:${side}:${account}`
-
 const makeCross = (bookOf: (number: number) => Effect.Effect<OneBook>) => {
-  /** The posting in one of the two books: what the account loses, the clearing account gets. */
-  const posting = (epoch: string, side: Side, crossing: Crossing, amount: bigint, asset: AssetCode): Posting => {
-    const { account, from, to } = crossing
-    const [change, other] = side === "out" ? [-amount, to] : [amount, from]
-    return {
-      idempotencyKey: keyOf(epoch, side, crossing),
-      kind: "crossing",
-      legs: [
-        { account, amount: change },
-        { account: ids.clearing(other, asset), amount: -change },
-      ],
-      attachments: [],
-      links: { epoch },
-    }
-  }
-
   /** What has left already under the key, so that a second try brings the same. */
   const begun = Effect.fnUntraced(function* ({ store }: OneBook, { account }: Crossing, key: string) {
     const [entry] = yield* store.history("entries", { after: 0n, limit: 1, keys: [key] })
@@ -126,22 +105,24 @@ const makeCross = (bookOf: (number: number) => Effect.Effect<OneBook>) => {
     const from = yield* bookOf(crossing.from)
     const to = yield* bookOf(crossing.to)
     const account = yield* from.ledger.account(crossing.account)
-    const { code } = account.asset
-    const known = yield* begun(from, crossing, keyOf(epoch, "out", crossing))
+    const asset = account.asset.code
+    const key = CrossingTemplate.keyOf({ ...crossing, epoch }, "out")
+    const known = yield* begun(from, crossing, key)
     const wanted = known ?? leaving(account)
     if (wanted === 0n) return 0n
     yield* ensure(from.ledger, clearing(to.number, account))
     yield* ensure(to.ledger, clearing(from.number, account))
     yield* ensure(to.ledger, account)
     // Whoever else began it in the meantime has settled how much it is.
-    const amount = yield* from.ledger.post(posting(epoch, "out", crossing, wanted, code)).pipe(
+    const out = yield* Effect.fromResult(CrossingTemplate.leaving({ ...crossing, epoch, asset, amount: wanted }))
+    const amount = yield* from.ledger.post(out).pipe(
       Effect.as(wanted),
       Effect.catchIf(
         ({ reason }) => reason._tag === "Conflict",
-        () => Effect.map(begun(from, crossing, keyOf(epoch, "out", crossing)), (other) => other ?? wanted),
+        () => Effect.map(begun(from, crossing, key), (other) => other ?? wanted),
       ),
     )
-    yield* to.ledger.post(posting(epoch, "in", crossing, amount, code))
+    yield* to.ledger.post(yield* Effect.fromResult(CrossingTemplate.arriving({ ...crossing, epoch, asset, amount })))
     return amount
   })
 }

@@ -7,13 +7,13 @@ import * as Workflow from "effect/workflow/Workflow"
 import { WorkflowEngine } from "effect/workflow/WorkflowEngine"
 import { AssetCode } from "@guildhall/core/Asset"
 import { MemberId } from "@guildhall/core/Member"
-import { type AccountId, ids } from "../Account.ts"
+import type { AccountId } from "../Account.ts"
 import type { Ledger } from "../Ledger.ts"
 import type { LedgerError } from "../LedgerError.ts"
 import type { Payout, PayoutRail } from "../PayoutRail.ts"
 import { attemptKey, PayoutRange } from "../PayoutRange.ts"
 import type { Status } from "../PayoutRun.ts"
-import type { Posting } from "../Posting.ts"
+import * as Template from "../templates/Payout.ts"
 import { Evidence, look } from "./PayoutEvidence.ts"
 
 /** What a run begins with, and keeps to its end. */
@@ -165,22 +165,13 @@ const recorded = Effect.fnUntraced(function* (
   }
 })
 
-const LINK_MAX = 100
-
-const postingOf = ({ range, definition }: Order, attempt: number, externalId: string): Posting => {
-  const { account, amount, hold, rail } = range
-  const links = { payout: hold, movement: externalId, definition: definition ?? "" }
-  return {
-    idempotencyKey: hold,
-    kind: "payout",
-    legs: [
-      { account, amount: -amount },
-      { account: ids.external(rail), amount },
-    ],
-    // A link that has no room is left out; the posting's key and its attachment say the same.
-    links: Object.fromEntries(Object.entries(links).filter(([, id]) => id !== "" && id.length <= LINK_MAX)),
-    attachments: [{ kind: "payout.posted", body: { payout: hold, rail, amount: `${amount}`, attempt, externalId } }],
-  }
+const postingOf = ({ range, definition }: Order, attempt: number, externalId: string) => {
+  const { amount, hold, rail } = range
+  const body = { payout: hold, rail, amount: `${amount}`, attempt, externalId }
+  return Template.posting(
+    { ...range, movement: externalId },
+    { attachments: [{ kind: "payout.posted", body }], definition: definition ?? undefined },
+  )
 }
 
 const run = (desk: Desk) =>
@@ -193,7 +184,8 @@ const run = (desk: Desk) =>
       if (evidence._tag === "Succeeded") {
         const posting = postingOf(order, attempt, evidence.externalId)
         const words = `Paid out, as ${evidence.externalId}.`
-        yield* recorded(desk, order, "Post", desk.ledger.settle(hold, posting), { state: "paid", attempt, words })
+        const settled = Effect.flatMap(Effect.fromResult(posting), (posting) => desk.ledger.settle(hold, posting))
+        yield* recorded(desk, order, "Post", settled, { state: "paid", attempt, words })
         return "posted" as const
       }
       detail = evidence.detail

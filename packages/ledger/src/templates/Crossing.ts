@@ -38,8 +38,16 @@ export const Crossing = Schema.Struct({
 /** @since 0.1.0 */
 export type Crossing = typeof Crossing.Type
 
-const keyOf = ({ account, epoch, from, to }: Crossing, side: "out" | "in"): string =>
-  `crossing:${epoch}:${from}-${to}:${side}:${account}`
+/**
+ * The idempotency key of one of the two postings: `out` in the book that the amount leaves, `in` in the other.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const keyOf = (
+  { account, epoch, from, to }: Pick<Crossing, "account" | "epoch" | "from" | "to">,
+  side: "out" | "in",
+): string => `crossing:${epoch}:${from}-${to}:${side}:${account}`
 
 /**
  * The posting in the book that the amount leaves. Make it first: what arrives has left before.

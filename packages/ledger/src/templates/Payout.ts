@@ -9,9 +9,6 @@ import { PayoutRange } from "../PayoutRange.ts"
 import * as Draft from "./internal/Draft.ts"
 import type { Template } from "./Template.ts"
 
-/** Links are as long as a posting has room for. The id of a payout may be longer, and is the posting's key in any case. */
-const LINK_MAX = 100
-
 /**
  * A payout that is proven to have arrived: its range, and the rail's own id for the movement.
  *
@@ -23,7 +20,7 @@ export const Payout = Schema.Struct({
   rail: Draft.Name,
   amount: Draft.PositiveAmount,
   hold: PayoutRange.fields.hold,
-  movement: Schema.optionalKey(Draft.ExternalId),
+  movement: Schema.optionalKey(Schema.String),
 })
 /** @since 0.1.0 */
 export type Payout = typeof Payout.Type
@@ -42,9 +39,6 @@ export const posting: Template<Payout> = Draft.template("payout", Payout, (payou
       [account, -amount],
       [ids.external(rail), amount],
     ],
-    links: {
-      ...(hold.length <= LINK_MAX ? { payout: hold } : {}),
-      ...(movement === undefined ? {} : { movement }),
-    },
+    links: movement === undefined ? { payout: hold } : { payout: hold, movement },
   }
 })

@@ -19,7 +19,7 @@ import type { Template } from "./Template.ts"
 export const TopUp = Schema.Struct({
   rail: Draft.Name,
   key: Schema.NonEmptyString,
-  movement: Schema.optionalKey(Draft.ExternalId),
+  movement: Schema.optionalKey(Schema.String),
   fundingSource: Draft.Name,
   to: AccountId,
   amount: Draft.PositiveAmount,

@@ -15,9 +15,6 @@ const LINK_MAX = 100
 /** A word without a colon: keys and account ids are such words joined by colons, so that no two things share one. */
 export const Name = Schema.String.pipe(Schema.check(Schema.isPattern(/^[A-Za-z0-9_.-]{1,80}$/)))
 
-/** Somebody else's id for something. It is only linked. */
-export const ExternalId = Schema.NonEmptyString.pipe(Schema.check(Schema.isMaxLength(LINK_MAX)))
-
 export const PositiveAmount = Amount.pipe(Schema.check(Schema.isGreaterThanBigInt(0n)))
 
 /** An account and what it gives or gets. */
@@ -56,6 +53,14 @@ const legsOf = (moves: ReadonlyArray<Move>): ReadonlyArray<Leg> => {
   return legs
 }
 
+/** The links of a posting. An id that has no room is left out: whoever needs it finds it in the key or an attachment. */
+const linksOf = (links: Links, definition: string | undefined): Pick<Posting, "links"> => {
+  const linked = Object.entries({ ...links, definition }).filter(
+    ([, id]) => id !== undefined && id !== "" && id.length <= LINK_MAX,
+  )
+  return linked.length === 0 ? {} : { links: Object.fromEntries(linked) }
+}
+
 export const invalid = (detail: string): Result.Result<never, LedgerError> =>
   Result.fail(new LedgerError({ reason: new InvalidCommand({ detail }) }))
 
@@ -76,13 +81,12 @@ export const template = <S extends Schema.ConstraintDecoder<unknown>>(
       return invalid(`the ${kind} ${key} has ${legs.length} legs, and ${LEGS_MAX} is the most.`)
     if (key.length > KEY_MAX)
       return invalid(`the ${kind} ${key} has a key of more than ${KEY_MAX} characters. Use shorter names.`)
-    const linked = definition === undefined ? links : { ...links, definition }
     const posting: Posting = {
       idempotencyKey: key,
       kind,
       legs,
       attachments,
-      ...(Object.keys(linked).length === 0 ? {} : { links: linked }),
+      ...linksOf(links, definition),
       ...(rate === undefined ? {} : { rate }),
       ...(effectiveAtMs === undefined ? {} : { effectiveAtMs }),
     }

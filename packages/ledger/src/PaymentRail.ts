@@ -12,6 +12,7 @@
  *
  * @since 0.1.0
  */
+import { hash } from "node:crypto"
 import * as Effect from "effect/Effect"
 import type { AssetCode } from "@guildhall/core/Asset"
 import type { MemberId } from "@guildhall/core/Member"
@@ -49,6 +50,10 @@ export interface PaymentRail {
 /** The kind under which a definition names a rail for money that comes in. @category parts @since 0.1.0 */
 export const PaymentRail: Parts.Kind<PaymentRail> = Parts.kind("payment rail")
 
+/** The same for the same key, also after a restart: what is posted by then must be found to be the same again. */
+const externalId = (name: string, key: string): string =>
+  `${name.toLowerCase()}-${hash("sha256", key, "hex").slice(0, 16)}`
+
 /**
  * A rail in memory, which ends each movement in the state that `decide` gives. The Development rail is one that always
  * succeeds: money out of thin air, for one's own machine.
@@ -81,7 +86,7 @@ export const makeMemory = (options: {
         const movement: Movement = {
           cursor: String(started.size + 1),
           idempotencyKey: topUp.idempotencyKey,
-          externalId: `${options.name.toLowerCase()}-${started.size + 1}`,
+          externalId: externalId(options.name, topUp.idempotencyKey),
           asset: topUp.asset,
           amount: topUp.amount,
           state: options.decide(topUp),

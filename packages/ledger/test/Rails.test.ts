@@ -1,4 +1,6 @@
+import { assert, describe, it } from "@effect/vitest"
 import { AssetCode } from "@guildhall/core/Asset"
+import { MemberId } from "@guildhall/core/Member"
 import { Effect } from "effect"
 import type { Movement, MovementState } from "../src/Movement.ts"
 import * as PaymentRail from "../src/PaymentRail.ts"
@@ -151,3 +153,15 @@ brokenPayouts("refuses to tell, after its time, of what it sent", 6, (rail) => (
       ? Effect.fail(PayoutRail.tooLate(payout.notAfterMs))
       : rail.send(payout),
 }))
+
+describe("a rail in memory", () => {
+  it.effect("gives a movement the same id after a restart, so that its posting is the same again", () =>
+    Effect.gen(function* () {
+      const topUp = { idempotencyKey: "k1", member: MemberId.make("mem_1"), asset, amount }
+      const before = yield* topUps().start(topUp)
+      const restarted = topUps()
+      yield* restarted.start({ ...topUp, idempotencyKey: "another" })
+      assert.strictEqual((yield* restarted.start(topUp)).externalId, before.externalId)
+    }),
+  )
+})

@@ -30,7 +30,8 @@ export const Rule = Schema.TaggedUnion({
 export type Rule = typeof Rule.Type
 
 /**
- * The rules of a market by funding source. A source that is not named never matures.
+ * The rules of a market by funding source. A source that is not named never matures; among those to name are `platform`, of
+ * claims, and `slash`, of what finders get.
  *
  * @category models
  * @since 0.1.0

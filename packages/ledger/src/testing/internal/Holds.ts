@@ -254,6 +254,10 @@ export const claimed = Effect.fnUntraced(function* (pass: Trial.Pass) {
   yield* Trial.refuses(claim(expired, 11n), "InvalidCommand")
   assert.isFalse((yield* Trial.hold(expired)).claimed)
   yield* Trial.stands(provider, 5n, 0n)
+  // Who is frozen takes no claims: it was not promised by a hold that is still kept.
+  yield* Trial.outcome(Sample.setTerms(provider, { state: "frozen" }))
+  yield* Trial.refuses(claim(expired), "AccountNotOpen")
+  yield* Trial.outcome(Sample.setTerms(provider, { state: "open" }))
   const paid = claim(expired)
   const first = yield* Trial.outcome(paid)
   assert.deepStrictEqual<unknown>(yield* Trial.outcome(paid), { ...first, replayed: true })

@@ -42,6 +42,9 @@ class Line extends Context.Service<
   )
 }
 
+/** Of those that meet somebody else's batch, one of each kind: a posting, a hold, its ends and a payout. */
+const contended = new Set(["post", "hold", "settle", "claim", "expire", "begin payout"])
+
 let books = 0
 
 /** A fresh book, and how to make a store on it through a client. */
@@ -104,6 +107,7 @@ describe("a crash loses nothing that was answered and makes nothing twice", () =
   it.layer(Line.layer, { excludeTestServices: true })("of the line to the database", (it) => {
     for (const [path, steps] of Object.entries(paths)) {
       for (const [name, command] of Object.entries(CrashTrial.commands)) {
+        if (path === "contended" && !contended.has(name)) continue
         it.effect(`${name}, ${path}, at each of ${cutsOf(steps).length} points`, () =>
           Effect.gen(function* () {
             const expected = yield* undisturbed((yield* fresh).store, command)

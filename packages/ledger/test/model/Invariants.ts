@@ -4,7 +4,8 @@ import { Effect } from "effect"
 import type { AccountId } from "../../src/Account.ts"
 import type { Entry, Posted } from "../../src/Entry.ts"
 import { keyOf } from "../../src/Entry.ts"
-import type { HoldId } from "../../src/Hold.ts"
+import type { HoldId, HoldState } from "../../src/Hold.ts"
+import type { PayoutRange } from "../../src/PayoutRange.ts"
 import type { LedgerStore, View } from "../../src/LedgerStore.ts"
 
 const PAGE = 5_000
@@ -69,6 +70,18 @@ const read = Effect.fnUntraced(function* (view: View) {
   }
   return { keys, entries, postings, pending: pending.length } satisfies Found
 })
+
+/** Ranges of one account: each begins where the one before ended, and carries what that did not pay. */
+export const checkPayouts = (payouts: ReadonlyArray<PayoutRange>, states: ReadonlyMap<string, HoldState>): void => {
+  let [end, carried] = [0n, 0n]
+  for (const payout of payouts) {
+    assert.strictEqual(payout.fromSequence, end, `${payout.hold} begins where the one before ended`)
+    assert.strictEqual(payout.carriedIn, carried, `${payout.hold} takes over what was carried`)
+    assert.strictEqual(payout.state, states.get(payout.hold), `${payout.hold} is as its hold is`)
+    end = payout.toSequence
+    carried = payout.carriedOut
+  }
+}
 
 /** Adds up everything in one moment of the books. */
 export const check = (store: LedgerStore["Service"]) => store.snapshot(read)

@@ -108,10 +108,17 @@ const compareAll = Effect.fnUntraced(function* (store: LedgerStore["Service"], b
     (yield* store.holds({ ids: [...books.holds.keys()].map((id) => HoldId.make(id)) })).map((hold) => [hold.id, hold]),
   )
   assert.strictEqual(holds.size, books.holds.size, "how many holds there are")
-  for (const [id, { account, amount, claimed, drawn, state }] of books.holds) {
+  for (const [id, { account, amount, claimed, drawn, owner, state, untilMs }] of books.holds) {
     const found = holds.get(HoldId.make(id)) ?? assert.fail(`there is no ${id}`)
     const told = [found.account, found.amount, found.claimed, found.drawn, found.state]
+    const leaseMs = Math.max(untilMs, books.times.get(owner) ?? 0)
+    assert.strictEqual(found.expiresAtMs, untilMs === Infinity ? null : leaseMs, `when ${id} expires`)
     assert.deepStrictEqual(told, [AccountId.make(account), amount, claimed, drawn, state], id)
+  }
+  for (const account of books.payouts.keys()) {
+    const payouts = yield* store.history("payouts", { after: 0n, limit: 1_000, account: AccountId.make(account) })
+    Invariants.checkPayouts(payouts, new Map([...books.holds].map(([id, { state }]) => [id, state])))
+    assert.strictEqual(payouts.at(-1)?.hold, HoldId.make(books.payouts.get(account)?.hold ?? ""))
   }
   const { entries } = yield* Invariants.check(store)
   assert.deepStrictEqual(entries.map(keyOf), [...books.keys.keys()], "the keys of all entries, in order")

@@ -9,7 +9,7 @@ import { ids } from "@guildhall/ledger/Account"
 import { HoldId } from "@guildhall/ledger/Hold"
 import { Ledger } from "@guildhall/ledger/Ledger"
 import * as Opening from "@guildhall/ledger/Opening"
-import { TopUp } from "@guildhall/ledger/templates"
+import { Charge, TopUp } from "@guildhall/ledger/templates"
 
 /** The shop's own rule: a tenth of every price is its fee. */
 const feeOf = (price: bigint): bigint => price / 10n
@@ -47,16 +47,17 @@ export const order = Effect.fnUntraced(function* <E, R>(
   yield* ledger.hold({ id: hold, account: payer, amount, owner, lifeMs: 60_000, definitionDigest: "", context: null })
   const made = yield* Effect.result(make)
   if (Result.isFailure(made)) return yield* Effect.andThen(ledger.void(hold, []), Effect.fail(made.failure))
-  yield* ledger.settle(hold, {
-    idempotencyKey: `order:${sale.id}`,
-    kind: "charge",
-    // oxlint-disable-next-line guildhall/no-handmade-legs -- the shop shares by a rule of its own, which no template knows
-    legs: [
-      { account: payer, amount: -amount },
-      { account: ids.payable("bank", sale.maker), amount: amount - feeOf(amount) },
-      { account: ids.platformFees, amount: feeOf(amount) },
+  const fee = feeOf(amount)
+  const template = {
+    request: sale.id,
+    payer,
+    provider: sale.maker,
+    amount,
+    shares: [
+      { account: ids.payable("bank", sale.maker), amount: amount - fee },
+      { account: ids.platformFees, amount: fee },
     ],
-    attachments: [{ kind: "order.paid", body: { order: sale.id } }],
-    links: { request: sale.id },
-  })
+  }
+  const attachments = [{ kind: "order.paid", body: { order: sale.id } }]
+  yield* ledger.settle(hold, yield* Effect.fromResult(Charge.posting(template, { attachments })))
 })

@@ -13,6 +13,7 @@ import type { AccountId } from "@guildhall/ledger/Account"
 import type { LedgerError } from "@guildhall/ledger/LedgerError"
 import type { Posting } from "@guildhall/ledger/Posting"
 import * as Template from "@guildhall/ledger/templates/Adjustment"
+import * as ChargeTemplate from "@guildhall/ledger/templates/Charge"
 
 /**
  * A charge as it was made: the receipt, the split it was shared by, and whose money it was.
@@ -68,12 +69,11 @@ export const lower = (charged: Charged, exact: Usage): Result.Result<Posting, Le
   const { charge, id, price, provider } = receipt
   const cost = PriceSheet.cost(price, exact)
   if (cost >= charge || provider === undefined) return undefined
+  const earner = { provider, fundingSource }
   return Template.posting({
     request: id,
     payer: account,
-    provider,
-    fundingSource,
-    charged: receipt.split,
-    lowered: Split.share(split, cost),
+    charged: ChargeTemplate.sharesOf(receipt.split, earner),
+    lowered: ChargeTemplate.sharesOf(Split.share(split, cost), earner),
   })
 }

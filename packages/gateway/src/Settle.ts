@@ -111,9 +111,11 @@ export const make = Effect.gen(function* () {
           request: admitted.id,
           payer: payer.account,
           provider: instance.memberId,
-          fundingSource: payer.fundingSource,
           amount: charge.amount,
-          shares: charge.split,
+          shares: ChargeTemplate.sharesOf(charge.split, {
+            provider: instance.memberId,
+            fundingSource: payer.fundingSource,
+          }),
         },
         { attachments: [attachment] },
       ),

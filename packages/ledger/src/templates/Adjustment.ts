@@ -4,24 +4,20 @@
  * @since 0.1.0
  */
 import * as Schema from "effect/Schema"
-import { MemberId } from "@guildhall/core/Member"
-import { RequestId } from "@guildhall/core/Request"
 import { AccountId } from "../Account.ts"
 import * as Draft from "./internal/Draft.ts"
 import type { Template } from "./Template.ts"
 
 /**
- * An adjustment: the shares of the charge as it was made, and as it should have been. The second sum to less; a party that
- * is not among them keeps nothing.
+ * An adjustment: the shares of the charge as it was made, and as it should have been. The second sum to less; an account that
+ * is not among them keeps nothing. `Charge.sharesOf` makes them of a split.
  *
  * @category models
  * @since 0.1.0
  */
 export const Adjustment = Schema.Struct({
-  request: RequestId,
+  request: Draft.Name,
   payer: AccountId,
-  provider: MemberId,
-  fundingSource: Draft.Name,
   charged: Draft.Shares,
   lowered: Draft.Shares,
 }).pipe(
@@ -29,8 +25,8 @@ export const Adjustment = Schema.Struct({
     Schema.makeFilter(({ charged, lowered }) => {
       const [before, after] = [Draft.sumOf(charged), Draft.sumOf(lowered)]
       if (after >= before) return `the charge was ${before}, and ${after} is not less. A charge is only ever lowered.`
-      const stranger = lowered.find(({ party }) => !charged.some((share) => share.party === party))
-      return stranger === undefined ? undefined : `${stranger.party} had no share in the charge.`
+      const stranger = lowered.find(({ account }) => !charged.some((share) => share.account === account))
+      return stranger === undefined ? undefined : `${stranger.account} had no share in the charge.`
     }),
   ),
 )
@@ -38,7 +34,7 @@ export const Adjustment = Schema.Struct({
 export type Adjustment = typeof Adjustment.Type
 
 /**
- * Gives the difference back to the payer and leaves each party with its share of the lower charge: one adjustment for each
+ * Gives the difference back to the payer and leaves each account with its share of the lower charge: one adjustment for each
  * request. It takes what the provider still has in its accrual; where that was moved on, make a refund.
  *
  * @category templates
@@ -46,9 +42,9 @@ export type Adjustment = typeof Adjustment.Type
  */
 export const posting: Template<Adjustment> = Draft.template("adjustment", Adjustment, (adjustment) => {
   const { charged, lowered, payer, request } = adjustment
-  const takes = charged.map(({ party, amount }): Draft.Move => {
-    const keeps = lowered.find((share) => share.party === party)?.amount ?? 0n
-    return [Draft.accountOf(party, adjustment), keeps - amount]
+  const takes = charged.map(({ account, amount }): Draft.Move => {
+    const keeps = lowered.find((share) => share.account === account)?.amount ?? 0n
+    return [account, keeps - amount]
   })
   return {
     key: `adjustment:${request}`,

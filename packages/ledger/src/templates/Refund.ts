@@ -7,7 +7,6 @@
 import * as Schema from "effect/Schema"
 import { MemberId } from "@guildhall/core/Member"
 import { NonNegativeAmount } from "@guildhall/core/Money"
-import { RequestId } from "@guildhall/core/Request"
 import { AccountId, ids } from "../Account.ts"
 import * as Draft from "./internal/Draft.ts"
 import type { Template } from "./Template.ts"
@@ -22,7 +21,7 @@ import type { Template } from "./Template.ts"
  * @since 0.1.0
  */
 export const Refund = Schema.Struct({
-  request: RequestId,
+  request: Draft.Name,
   payer: AccountId,
   provider: MemberId,
   fundingSource: Draft.Name,
@@ -80,7 +79,7 @@ export const order = (
  *   { account: Account.ids.receivable(provider), amount: 5n },
  *   { account: Account.ids.insurance, amount: 100n },
  * ]
- * const shares = [{ party: "provider", amount: 9n } as const]
+ * const shares = [{ account: Account.ids.accrual("card", provider), amount: 9n }]
  * const plan = Refund.plan({ provider, fundingSource: "card", rail: "Stripe", shares, available })
  * plan.map(({ account, amount }) => `${account} ${amount}`)
  * // => ["accrual:card:mem_2 2", "receivable:mem_2 5", "platform:loss 2"]
@@ -98,9 +97,10 @@ export const plan = (
     if (amount > 0n) taken.set(account, (taken.get(account) ?? 0n) + amount)
   }
   let loss = 0n
-  for (const { party, amount } of refund.shares) {
-    let rest = amount
-    for (const account of party === "provider" ? order(refund) : [Draft.accountOf(party, refund)]) {
+  const line = order(refund)
+  for (const share of refund.shares) {
+    let rest = share.amount
+    for (const account of share.account === line[0] ? line : [share.account]) {
       const has = left.get(account) ?? 0n
       const part = has < rest ? has : rest
       take(account, part)

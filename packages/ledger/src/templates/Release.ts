@@ -68,7 +68,11 @@ export const posting: Template<Release> = Draft.template("release", Release, (re
     key: `release:${release.booking}`,
     moves: [
       [ids.escrow(release.booking), -release.amount],
-      ...Draft.shared(Split.share(release.split, amount), release, release.owed ?? 0n),
+      ...Draft.shared(
+        Draft.sharesOf(Split.share(release.split, amount), release),
+        release.provider,
+        release.owed ?? 0n,
+      ),
       [release.payer, release.amount - amount],
     ],
     links: { booking: release.booking },

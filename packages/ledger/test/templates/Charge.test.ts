@@ -1,19 +1,19 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Split from "@guildhall/core/rules/Split"
-import { Result } from "effect"
+import { Result, Schema } from "effect"
+import { ids } from "../../src/Account.ts"
 import * as Adjustment from "../../src/templates/Adjustment.ts"
 import * as Charge from "../../src/templates/Charge.ts"
 import * as Claim from "../../src/templates/Claim.ts"
 import * as Sample from "./Sample.ts"
 
-const { fundingSource, payer, provider, request, split } = Sample
+const { payer, provider, request, split } = Sample
 const charge = (amount: bigint) => ({
   request,
   payer,
   provider,
-  fundingSource,
   amount,
-  shares: Split.share(split, amount),
+  shares: Sample.sharesOf(amount),
 })
 
 describe("Charge", () => {
@@ -53,6 +53,30 @@ describe("Charge", () => {
     { arbitrary: { seed: "charge-owed", runs: 300 } },
   )
 
+  it.prop(
+    "takes the shares of any rule, and serves from the provider's earnings only",
+    [Schema.Array(Sample.Room).pipe(Schema.check(Schema.isBetweenLength(2, 6))), Sample.Room],
+    ([amounts, owed]) => {
+      const amount = amounts.reduce((sum, each) => sum + each, 0n)
+      const earnings = [Sample.accrual, ids.payable("bank", provider)]
+      const others = [Sample.fees, ids.payable("bank", Sample.finder), Sample.pool("a"), Sample.pool("b")]
+      const shares = amounts.flatMap((each, at) => {
+        const account = [...earnings, ...others][at]
+        return account === undefined ? [] : [{ account, amount: each }]
+      })
+      const posting = Charge.posting({ request: "order-1", payer, provider, amount, shares, owed })
+      if (amount === 0n) return Sample.assertRefused(posting, "greater than 0")
+      Sample.assertZero(posting)
+      const [a = 0n, b = 0n] = amounts
+      assert.strictEqual(Sample.moved(posting, "receivable:"), owed < a + b ? owed : a + b)
+      for (const share of shares) {
+        const isOther = others.includes(share.account)
+        if (isOther) assert.strictEqual(Sample.moved(posting, share.account), share.amount)
+      }
+    },
+    { arbitrary: { seed: "charge-shares", runs: 300 } },
+  )
+
   it.each([
     [{ ...charge(100n), amount: 0n }, "greater than 0"],
     [{ ...charge(100n), amount: -100n }, "greater than 0"],
@@ -60,13 +84,16 @@ describe("Charge", () => {
     [
       {
         ...charge(1n),
-        shares: [{ party: "platform", amount: 2n } as const, { party: "provider", amount: -1n } as const],
+        shares: [
+          { account: Sample.fees, amount: 2n },
+          { account: Sample.accrual, amount: -1n },
+        ],
       },
       "0",
     ],
-    [{ ...charge(2n), shares: [1n, 1n].map((amount) => ({ party: "platform" as const, amount })) }, "stands twice"],
+    [{ ...charge(2n), shares: [1n, 1n].map((amount) => ({ account: Sample.fees, amount })) }, "stands twice"],
     [{ ...charge(100n), owed: -1n }, "owed"],
-    [{ ...charge(100n), fundingSource: "a:b" }, "fundingSource"],
+    [{ ...charge(100n), request: "a:b" }, "request"],
     [{ ...charge(100n), amount: 10n ** 78n }, "amount"],
   ])("refuses what makes no sense: %#", (given, why) => Sample.assertRefused(Charge.posting(given), why))
 })
@@ -89,10 +116,8 @@ describe("Adjustment", () => {
     Adjustment.posting({
       request,
       payer,
-      provider,
-      fundingSource,
-      charged: Split.share(split, before),
-      lowered: Split.share(split, after),
+      charged: Sample.sharesOf(before),
+      lowered: Sample.sharesOf(after),
     })
 
   it.prop(
@@ -116,10 +141,10 @@ describe("Adjustment", () => {
     Sample.assertRefused(adjust(100n, 100n), "only ever lowered")
   })
 
-  it("gives no share to a party that had none", () => {
-    const charged = [{ party: "platform", amount: 10n }] as const
-    const lowered = [{ party: "provider", amount: 5n }] as const
-    const posting = Adjustment.posting({ request, payer, provider, fundingSource, charged, lowered })
-    Sample.assertRefused(posting, "provider had no share")
+  it("gives no share to an account that had none", () => {
+    const charged = [{ account: Sample.fees, amount: 10n }]
+    const lowered = [{ account: Sample.accrual, amount: 5n }]
+    const posting = Adjustment.posting({ request, payer, charged, lowered })
+    Sample.assertRefused(posting, "accrual:card:mem_provider had no share")
   })
 })

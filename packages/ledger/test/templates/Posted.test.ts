@@ -1,7 +1,6 @@
 /** Every template's posting, made by a ledger, on accounts that are opened as their ids say. */
 import { assert, describe, it } from "@effect/vitest"
 import { USD } from "@guildhall/core/Asset"
-import * as Split from "@guildhall/core/rules/Split"
 import type { Result } from "effect"
 import { Effect, Layer } from "effect"
 import { AccountId, ids } from "../../src/Account.ts"
@@ -15,7 +14,7 @@ import type { Posting } from "../../src/Posting.ts"
 import * as Templates from "../../src/templates/index.ts"
 import * as Sample from "./Sample.ts"
 
-const { EUR, fundingSource, payer, provider, rail, request, split } = Sample
+const { EUR, fundingSource, payer, provider, rail, request } = Sample
 const live = Ledger.layer.pipe(Layer.provide(LedgerStoreMemory.layer))
 const pool = ids.pool("boost")
 const euro = AccountId.make("payable:Euro:mem_buyer")
@@ -43,9 +42,8 @@ const charge = (amount: bigint, owed = 0n) =>
     request,
     payer,
     provider,
-    fundingSource,
     amount,
-    shares: Split.share(split, amount),
+    shares: Sample.sharesOf(amount),
     owed,
   })
 
@@ -94,7 +92,7 @@ describe("templates, posted", () => {
         "external:Stripe": 80n,
       })
 
-      const shares = Split.share(split, 100n)
+      const shares = Sample.sharesOf(100n)
       const has = yield* ledger.accounts()
       const available = has.flatMap(({ balance, id }) => (balance > 0n ? [{ account: id, amount: balance }] : []))
       const owing = { account: ids.receivable(provider), amount: 60n }
@@ -119,7 +117,7 @@ describe("templates, posted", () => {
       yield* topUp("1", 1_000n)
       const refund = {
         ...{ request, payer, provider, fundingSource, rail, charged: 50n, refunded: 0n, amount: 50n },
-        shares: [{ party: "provider" as const, amount: 50n }],
+        shares: [{ account: Sample.accrual, amount: 50n }],
         available: [{ account: ids.receivable(provider), amount: 50n }],
       }
       yield* make(Templates.Refund.posting(refund))

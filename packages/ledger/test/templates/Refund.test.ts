@@ -1,11 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
-import * as Split from "@guildhall/core/rules/Split"
 import { Result } from "effect"
 import { ids } from "../../src/Account.ts"
 import * as Refund from "../../src/templates/Refund.ts"
 import * as Sample from "./Sample.ts"
 
-const { fundingSource, payer, provider, rail, request, split } = Sample
+const { fundingSource, payer, provider, rail, request } = Sample
 
 const inOrder = [Sample.accrual, ids.payable(rail, provider), ids.receivable(provider), ids.insurance]
 const others = [ids.platformFees, ids.pool("validators"), ids.pool("insurance")]
@@ -19,14 +18,14 @@ const refund = (amount: bigint, rooms: ReadonlyArray<bigint>, decided?: string):
   charged: amount,
   refunded: 0n,
   amount,
-  shares: Split.share(split, amount),
+  shares: Sample.sharesOf(amount),
   available: [...inOrder, ...others].map((account, at) => ({ account, amount: rooms[at] ?? 0n })),
   ...(decided === undefined ? {} : { case: decided }),
 })
 
 const only = (amount: bigint, rooms: ReadonlyArray<bigint>, decided?: string) => ({
   ...refund(amount, rooms, decided),
-  shares: [{ party: "provider" as const, amount }],
+  shares: [{ account: Sample.accrual, amount }],
 })
 
 describe("Refund", () => {

@@ -8,6 +8,7 @@ import { Result, Schema } from "effect"
 import { ids } from "../../src/Account.ts"
 import type { LedgerError } from "../../src/LedgerError.ts"
 import type { Posting, Rate } from "../../src/Posting.ts"
+import * as Charge from "../../src/templates/Charge.ts"
 
 export const buyer = MemberId.make("mem_buyer")
 export const provider = MemberId.make("mem_provider")
@@ -65,6 +66,10 @@ export const assertRefused = (answer: Answer, why: string): void => {
   assert.strictEqual(answer.failure.reason._tag, "InvalidCommand")
   assert.include(answer.failure.message, why)
 }
+
+/** The shares of an amount, by their accounts. */
+export const sharesOf = (amount: bigint): Charge.Charge["shares"] =>
+  Charge.sharesOf(Split.share(split, amount), { provider, fundingSource })
 
 export const accrual = ids.accrual(fundingSource, provider)
 export const { pool, platformFees: fees } = ids

@@ -2,7 +2,7 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import { Amount, NonNegativeAmount } from "@guildhall/core/Money"
 import type { MemberId } from "@guildhall/core/Member"
-import { Party } from "@guildhall/core/rules/Split"
+import type { Party } from "@guildhall/core/rules/Split"
 import { AccountId, ids } from "../../Account.ts"
 import { InvalidCommand, LedgerError } from "../../LedgerError.ts"
 import type { Leg, Links, Posting, PostingKind, Rate } from "../../Posting.ts"
@@ -20,16 +20,17 @@ export const PositiveAmount = Amount.pipe(Schema.check(Schema.isGreaterThanBigIn
 /** An account and what it gives or gets. */
 export const Part = Schema.Struct({ account: AccountId, amount: PositiveAmount })
 
-/** Shares as `Split.share` makes them: each party once. */
-export const Shares = Schema.Array(Schema.Struct({ party: Party, amount: NonNegativeAmount })).pipe(
+/** Who has which share in something: each account once. */
+export const Shares = Schema.Array(Schema.Struct({ account: AccountId, amount: NonNegativeAmount })).pipe(
   Schema.check(
     Schema.makeFilter((shares) =>
-      new Set(shares.map(({ party }) => party)).size === shares.length
+      new Set(shares.map(({ account }) => account)).size === shares.length
         ? undefined
-        : "a party stands twice. Give each party one share.",
+        : "an account stands twice. Give each account one share.",
     ),
   ),
 )
+export type Shares = typeof Shares.Type
 
 export const sumOf = (parts: ReadonlyArray<{ readonly amount: bigint }>): bigint =>
   parts.reduce((sum, { amount }) => sum + amount, 0n)
@@ -124,13 +125,23 @@ export const served = (to: AccountId, provider: MemberId, amount: bigint, owed: 
       ]
 }
 
-/** What each party receives of a charge. */
-export const shared = (
-  shares: ReadonlyArray<{ readonly party: Party; readonly amount: bigint }>,
+/** The shares of parties, by their accounts. */
+export const sharesOf = (
+  parts: ReadonlyArray<{ readonly party: Party; readonly amount: bigint }>,
   earner: Earner,
-  owed: bigint,
-): ReadonlyArray<Move> =>
-  shares.flatMap(({ party, amount }): ReadonlyArray<Move> => {
-    const account = accountOf(party, earner)
-    return party === "provider" ? served(account, earner.provider, amount, owed) : [[account, amount]]
+): Shares => parts.map(({ party, amount }) => ({ account: accountOf(party, earner), amount }))
+
+/** Whether it is an account of what a provider earned. */
+const isEarning = (account: AccountId, provider: MemberId): boolean =>
+  /^(accrual|payable):/.test(account) && account.endsWith(`:${provider}`)
+
+/** What each account receives; the provider's serves what it owes first. */
+export const shared = (shares: Shares, provider: MemberId, owed: bigint): ReadonlyArray<Move> => {
+  let left = owed
+  return shares.flatMap(({ account, amount }): ReadonlyArray<Move> => {
+    if (!isEarning(account, provider)) return [[account, amount]]
+    const moves = served(account, provider, amount, left)
+    left -= left < amount ? left : amount
+    return moves
   })
+}

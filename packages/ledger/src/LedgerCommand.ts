@@ -7,17 +7,19 @@ import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import type { KeyRing } from "@guildhall/core/KeyRing"
 import * as Money from "@guildhall/core/Money"
 import type { Account } from "./Account.ts"
-import { LedgerStore } from "./LedgerStore.ts"
+import { LedgerStore, type Moment, type View } from "./LedgerStore.ts"
 import * as PeriodCommand from "./PeriodCommand.ts"
 import * as ProofCommand from "./ProofCommand.ts"
 import * as StatementCommand from "./StatementCommand.ts"
 import { Disagreement, verify as verifyBooks } from "./Verify.ts"
 import { CommandFailure, tell } from "./internal/CommandFailure.ts"
+import * as TimeText from "./internal/TimeText.ts"
 
 const json = Flag.Boolean("json").pipe(Flag.withDescription("Print one JSON object"), Flag.withDefault(false))
 
@@ -80,49 +82,150 @@ const verify = Command.make(
 
 const shown = (amount: bigint, { asset }: Account): string => Money.format(amount, asset)
 
-const table = (accounts: ReadonlyArray<Account>): ReadonlyArray<string> => {
-  const rows = [
-    ["account", "asset", "balance", "held", "state"],
-    ...accounts.map((account) => [
-      account.id,
-      account.asset.code,
-      shown(account.balance, account),
-      shown(account.held, account),
-      account.state,
-    ]),
-  ]
-  const width = (column: number) => Math.max(...rows.map((row) => row[column]?.length ?? 0))
-  const widths = [0, 1, 2, 3].map(width)
-  return rows.map(([id = "", asset = "", balance = "", held = "", state = ""]) =>
-    [
-      id.padEnd(widths[0] ?? 0),
-      asset.padEnd(widths[1] ?? 0),
-      balance.padStart(widths[2] ?? 0),
-      held.padStart(widths[3] ?? 0),
-      state,
-    ].join("  "),
+/** Rows in columns: amounts end where their column does, names begin there. */
+const table = (rows: ReadonlyArray<ReadonlyArray<string>>, right: ReadonlyArray<number>): ReadonlyArray<string> => {
+  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)))
+  return rows.map((row) =>
+    row
+      .map((text, column) => {
+        const width = widths[column] ?? 0
+        return right.includes(column) ? text.padStart(width) : text.padEnd(width)
+      })
+      .join("  ")
+      .trimEnd(),
   )
 }
 
-const balances = Command.make("balances", { json }, (flags) =>
-  Effect.gen(function* () {
-    const store = yield* LedgerStore
-    const accounts = [...(yield* store.accounts())].sort((a, b) => (a.id < b.id ? -1 : 1))
-    if (flags.json) {
-      const data = accounts.map(({ asset, ceiling, floor, balance, held, ...account }) => ({
-        ...account,
-        asset: asset.code,
-        scale: asset.scale,
-        floor: floor?.toString() ?? null,
-        ceiling: ceiling?.toString() ?? null,
-        balance: balance.toString(),
-        held: held.toString(),
-      }))
-      return yield* Console.log(JSON.stringify({ accounts: data }))
+const now = (accounts: ReadonlyArray<Account>): ReadonlyArray<string> =>
+  table(
+    [
+      ["account", "asset", "balance", "held", "state"],
+      ...accounts.map((account) => [
+        account.id,
+        account.asset.code,
+        shown(account.balance, account),
+        shown(account.held, account),
+        account.state,
+      ]),
+    ],
+    [2, 3],
+  )
+
+const nowJson = (accounts: ReadonlyArray<Account>): string =>
+  JSON.stringify({
+    accounts: accounts.map(({ asset, ceiling, floor, balance, held, ...account }) => ({
+      ...account,
+      asset: asset.code,
+      scale: asset.scale,
+      floor: floor?.toString() ?? null,
+      ceiling: ceiling?.toString() ?? null,
+      balance: balance.toString(),
+      held: held.toString(),
+    })),
+  })
+
+type Standing = Pick<Account, "id" | "kind" | "asset" | "balance">
+
+const then = (accounts: ReadonlyArray<Standing>): ReadonlyArray<string> =>
+  table(
+    [
+      ["account", "asset", "balance"],
+      ...accounts.map(({ asset, balance, id }) => [id, asset.code, Money.format(balance, asset)]),
+    ],
+    [2],
+  )
+
+const thenJson = (accounts: ReadonlyArray<Standing>, at: Moment): string =>
+  JSON.stringify({
+    ...("sequence" in at ? { sequence: at.sequence.toString() } : { before: TimeText.iso(at.beforeMs) }),
+    accounts: accounts.map(({ asset, balance, id, kind }) => ({
+      id,
+      kind,
+      asset: asset.code,
+      scale: asset.scale,
+      balance: balance.toString(),
+    })),
+  })
+
+/** A moment was asked for in two ways, or is none of this history. */
+class NoMoment extends Schema.TaggedError<NoMoment>()("InvalidFlags", { detail: Schema.String }) {
+  readonly isRetryable = false
+  override get message(): string {
+    return this.detail
+  }
+}
+
+/** What the accounts had at a moment, those that had moved by then: holds and terms are those of now, and left out. */
+const standingsAt = Effect.fnUntraced(function* (view: View, at: Moment) {
+  if ("sequence" in at) {
+    const [found] = yield* view.history("entries", { after: at.sequence - 1n, limit: 1 })
+    if (found?.sequence !== at.sequence) {
+      return yield* new NoMoment({
+        detail: `There is no entry ${at.sequence} in this book. "guildhall ledger verify" says how many there are.`,
+      })
     }
-    for (const line of table(accounts)) yield* Console.log(line)
-  }).pipe(Effect.catch((error) => failed(error, flags.json))),
-).pipe(Command.withDescription("Every account with what it has and what is held of it"))
+  }
+  const balances = yield* view.balances(at)
+  return byId(yield* view.accounts()).flatMap((account): ReadonlyArray<Standing> => {
+    const balance = balances.get(account.id)
+    return balance === undefined ? [] : [{ ...account, balance }]
+  })
+})
+
+const byId = (accounts: ReadonlyArray<Account>): ReadonlyArray<Account> =>
+  [...accounts].sort((a, b) => (a.id < b.id ? -1 : 1))
+
+const momentOf = (flags: { readonly at: number | null; readonly sequence: bigint | null }) => {
+  if (flags.at !== null && flags.sequence !== null) {
+    return new NoMoment({ detail: "A moment is a time or an entry: give --at or --sequence, not both." })
+  }
+  const at: Moment | null =
+    flags.sequence === null ? (flags.at === null ? null : { beforeMs: flags.at }) : { sequence: flags.sequence }
+  return Effect.succeed(at)
+}
+
+const balances = Command.make(
+  "balances",
+  {
+    at: Flag.String("at").pipe(
+      Flag.withDescription("What accounts had before this time: all that counts earlier. A month, a day or a time"),
+      Flag.filterMap(TimeText.parse, TimeText.complaint),
+      Flag.optional,
+      Flag.map(Option.getOrNull),
+    ),
+    sequence: Flag.String("sequence").pipe(
+      Flag.withDescription("What accounts had right after this entry"),
+      Flag.filterMap(
+        (text) => (/^[1-9]\d{0,17}$/.test(text) ? Option.some(BigInt(text)) : Option.none()),
+        (text) => `"${text}" is not the number of an entry. They are counted from 1.`,
+      ),
+      Flag.optional,
+      Flag.map(Option.getOrNull),
+    ),
+    json,
+  },
+  (flags) =>
+    Effect.gen(function* () {
+      const store = yield* LedgerStore
+      const at = yield* momentOf(flags)
+      if (at !== null) {
+        const standings = yield* store.snapshot((view) => standingsAt(view, at))
+        if (flags.json) return yield* Console.log(thenJson(standings, at))
+        for (const line of then(standings)) yield* Console.log(line)
+        return
+      }
+      const accounts = byId(yield* store.accounts())
+      if (flags.json) return yield* Console.log(nowJson(accounts))
+      for (const line of now(accounts)) yield* Console.log(line)
+    }).pipe(Effect.catch((error) => failed(error, flags.json))),
+).pipe(
+  Command.withDescription("Every account with what it has and what is held of it, now or at a moment of the past"),
+  Command.withExamples([
+    { command: "guildhall ledger balances", description: "As they are now" },
+    { command: "guildhall ledger balances --at 2026-12", description: "At the end of November 2026" },
+    { command: "guildhall ledger balances --sequence 4711", description: "Right after entry 4711" },
+  ]),
+)
 
 /**
  * Makes the command `ledger`, for an app that has books: a store, and the key ring that signs checkpoints. Only `check` works

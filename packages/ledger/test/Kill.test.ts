@@ -147,8 +147,8 @@ describe("PostgreSQL", () => {
           yield* Fiber.join(callers)
           yield* compare(store, told, earner)
           assert.isAtLeast(told.unknown, kills, "callers were cut off")
-          const figures = `${told.answers} answers, ${told.unknown} unknown at first, ${told.posted.size} postings`
-          if (process.env["KILLS"] !== undefined) yield* Effect.sync(() => process.stdout.write(`${figures}\n`))
+          const figures = `figures: ${told.answers} answers, ${told.unknown} unknown at first, ${told.posted.size} postings`
+          if (process.env["KILLS"] !== undefined) yield* Effect.sync(() => process.stdout.write(`\n${figures}\n`))
         }).pipe(Effect.provide(context))
       }).pipe(Effect.scoped, TestClock.withLive),
     30_000 + kills * 10_000,

@@ -1,34 +1,41 @@
-import { PgClient } from "@effect/sql-pg"
 import { describe, it } from "@effect/vitest"
 import * as TestDatabase from "@guildhall/tools/TestDatabase"
-import { Effect, Layer, Redacted } from "effect"
+import { Effect, Layer } from "effect"
 import { SqlClient } from "effect/sql"
-import { TestClock } from "effect/testing"
+import { LedgerStore } from "../src/LedgerStore.ts"
+import * as Verify from "../src/Verify.ts"
 import * as Subjects from "./model/Subjects.ts"
 import * as Trial from "./model/Trial.ts"
 
-/** Other seeds: `MODEL_SEED=<first>`. */
+/** Other seeds: `MODEL_SEED=<first>`. Another number of them: `MODEL_SQL_SEEDS=<count>`. */
 const first = Number(process.env["MODEL_SEED"] ?? 1)
+const seeds = Array.from({ length: Number(process.env["MODEL_SQL_SEEDS"] ?? 4) }, (_, at) => first + at)
+const COMMANDS = 1_000
 
-const client = (url: string) => Layer.build(PgClient.layer({ url: Redacted.make(url), maxConnections: 4 }))
-
-/** A client on a fresh database whose clock is set. */
-const database = Effect.gen(function* () {
-  const url = yield* TestDatabase.make
-  yield* Effect.scoped(
-    Effect.flatMap(client(url), (context) =>
-      SqlClient.SqlClient.use(Subjects.setDatabaseClock).pipe(Effect.provide(context)),
-    ),
-  )
-  const context = yield* client(url)
-  return yield* Effect.provide(SqlClient.SqlClient.use(Effect.succeed), context)
-})
+/** A fresh database whose clock is set: by a connection of its own, since only later ones have it. */
+const Database = Layer.unwrap(
+  Effect.gen(function* () {
+    const url = yield* TestDatabase.make
+    yield* SqlClient.SqlClient.use(Subjects.setDatabaseClock).pipe(
+      Effect.provide(TestDatabase.at(url), { local: true }),
+    )
+    return TestDatabase.at(url)
+  }),
+).pipe(Layer.orDie)
 
 describe("the ledger in PostgreSQL does what the oracle says", () => {
-  it.effect(`through 4,000 commands, each thousand in a book of its own (seeds ${first} to ${first + 3})`, () =>
-    Effect.gen(function* () {
-      const sql = yield* database
-      for (let seed = first; seed < first + 4; seed++) yield* Trial.run(Subjects.book(sql), seed, 1_000)
-    }).pipe(Effect.scoped, TestClock.withLive),
-  )
+  it.layer(Database, { excludeTestServices: true })("each seed in a book of its own:", (it) => {
+    for (const seed of seeds) {
+      it.effect(`through ${COMMANDS} commands (seed ${seed}), and verifies`, () =>
+        Effect.gen(function* () {
+          let store: LedgerStore["Service"] | undefined
+          const subject = Effect.tap(Subjects.book(yield* SqlClient.SqlClient), (made) =>
+            Effect.sync(() => (store = made.store)),
+          )
+          yield* Trial.run(subject, seed, COMMANDS, new Map(), false)
+          if (store !== undefined) yield* Effect.provideService(Verify.verify(), LedgerStore, store)
+        }),
+      )
+    }
+  })
 })

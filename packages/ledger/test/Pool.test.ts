@@ -117,6 +117,7 @@ describe("Pool", () => {
     [{ ...epoch([], -1n) }, "cap"],
     [{ ...epoch([], 1n), remainderTo: pool }, "to itself"],
     [{ ...epoch([{ account: remainderTo, amount: 1n }], 1n) }, "has the remainder"],
+    [epoch([{ account: pool, amount: 1n }], 1n), "is the pool"],
     [{ ...epoch([], 1n), pool: ids.platformFees }, "is no pool"],
     [
       epoch(

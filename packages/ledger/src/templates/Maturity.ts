@@ -63,7 +63,7 @@ export const safeUntilMs = (
   fundingSource: string,
   clock: { readonly nowMs: number; readonly finalMs: number },
 ): number | null => {
-  const rule = Object.hasOwn(rules, fundingSource) ? rules[fundingSource] : undefined
+  const rule = rules[fundingSource]
   switch (rule?._tag) {
     case "AfterDays":
       return clock.nowMs - rule.days * DAY_MS

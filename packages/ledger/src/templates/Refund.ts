@@ -14,7 +14,7 @@ import type { Template } from "./Template.ts"
 /**
  * A refund of `amount`, shared as the charge was. `charged` is what the request came to, and `refunded` what went back of it
  * before. `rail` is the one by which the provider is paid. `case` is given where a case decided it, and lets the insurance
- * pay. `available` is what each account may still give, as read just before: `balance - held - floor`; for
+ * pay. Of the shares those on the provider's accruals and payables go by {@link order}. `available` is what each account may still give, as read just before: `balance - held - floor`; for
  * `receivable:<provider>` that is how much more the provider may owe. An account that is not in it gives nothing.
  *
  * @category models
@@ -37,6 +37,8 @@ export const Refund = Schema.Struct({
     Schema.makeFilter(({ amount, available, charged, refunded, shares }) => {
       const sum = Draft.sumOf(shares)
       if (sum !== amount) return `the shares sum to ${sum}, and the refund is ${amount}.`
+      if (shares.some(({ account }) => account === ids.insurance))
+        return "the insurance has no share. It pays in a case."
       if (new Set(available.map(({ account }) => account)).size !== available.length) return "an account stands twice."
       return amount + refunded <= charged
         ? undefined
@@ -100,7 +102,7 @@ export const plan = (
   const line = order(refund)
   for (const share of refund.shares) {
     let rest = share.amount
-    for (const account of share.account === line[0] ? line : [share.account]) {
+    for (const account of Draft.isEarning(share.account, refund.provider) ? line : [share.account]) {
       const has = left.get(account) ?? 0n
       const part = has < rest ? has : rest
       take(account, part)

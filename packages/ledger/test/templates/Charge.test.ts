@@ -38,6 +38,12 @@ describe("Charge", () => {
     assert.deepStrictEqual(Sample.legs(Charge.posting(charge(1n))), [`${payer} -1`, "platform:fees 1"])
   })
 
+  it("has one leg for each account, whatever moves on it", () => {
+    const posting = Charge.posting({ ...charge(100n), payer: Sample.fees })
+    assert.deepStrictEqual(Sample.legs(posting).slice(0, 2), ["platform:fees -93", "accrual:card:mem_provider 85"])
+    Sample.assertZero(posting)
+  })
+
   it.prop(
     "sums to zero, and what the provider owes is served first",
     [Sample.Amount, Sample.Room],
@@ -96,6 +102,13 @@ describe("Charge", () => {
     [{ ...charge(100n), request: "a:b" }, "request"],
     [{ ...charge(100n), amount: 10n ** 78n }, "amount"],
   ])("refuses what makes no sense: %#", (given, why) => Sample.assertRefused(Charge.posting(given), why))
+})
+
+describe("a template", () => {
+  it("makes no more legs than a posting may have", () => {
+    const shares = Array.from({ length: 100 }, (_, at) => ({ account: Sample.pool(`p${at}`), amount: 1n }))
+    Sample.assertRefused(Charge.posting({ ...charge(100n), shares }), "has 101 legs, and 100 is the most")
+  })
 })
 
 describe("Claim", () => {

@@ -1,8 +1,7 @@
 /** Every template's posting, made by a ledger, on accounts that are opened as their ids say. */
 import { assert, describe, it } from "@effect/vitest"
 import { USD } from "@guildhall/core/Asset"
-import type { Result } from "effect"
-import { Effect, Layer } from "effect"
+import { Effect, Layer, Result } from "effect"
 import { AccountId, ids } from "../../src/Account.ts"
 import { HoldId } from "../../src/Hold.ts"
 import * as Ledger from "../../src/Ledger.ts"
@@ -229,6 +228,47 @@ describe("templates, posted", () => {
       Sample.assertRefused(Templates.Crossing.leaving({ ...crossing, account: clearing }), "go through")
     }).pipe(Effect.provide(live)),
   )
+
+  it("have keys that say what they are about, and all of it", () => {
+    const keyOf = (answer: Result.Result<Posting, LedgerError>) => Result.getOrThrow(answer).idempotencyKey
+    const amount = 1n
+    const epoch = { pool, epoch: "7", provider, fundingSource, amount }
+    assert.deepStrictEqual(
+      [
+        Templates.TopUp.posting({ rail, key: "k1", fundingSource, to: payer, amount }),
+        charge(1n),
+        Templates.Maturity.posting({ provider, fundingSource, rail, epoch: "7", amount, owed: 0n }),
+        Templates.Fund.posting({ funding: "f1", pool, from: payer, amount }),
+        Templates.Boost.posting(epoch),
+        Templates.Bounty.posting(epoch),
+        Templates.Grant.posting({ grant: "g1", pool, to: payer, amount }),
+        Templates.Slash.posting({ case: "c1", from: payer, amount, finders: [] }),
+        Templates.Compensation.posting({ case: "c1", to: payer, amount }),
+        Templates.Booking.posting({ booking: "b1", payer, amount }),
+        Templates.Exchange.posting({ exchange: "x1", payer, payee: euro, amount: 3n, rate: Sample.rate }),
+      ].map(keyOf),
+      [
+        "top-up:Stripe:k1",
+        `request:${request}`,
+        "maturity:accrual:card:mem_provider:7",
+        "fund:pool:boost:f1",
+        "boost:pool:boost:7:card:mem_provider",
+        "bounty:pool:boost:7:card:mem_provider",
+        "grant:g1",
+        "slash:c1",
+        "compensation:c1:buyer:mem_buyer",
+        "booking:b1",
+        "exchange:x1",
+      ],
+    )
+  })
+
+  it("leave out links that have no room", () => {
+    const top = { rail, key: "k1", fundingSource, to: payer, amount: 1n }
+    const links = (movement: string) => Result.getOrThrow(Templates.TopUp.posting({ ...top, movement })).links
+    assert.deepStrictEqual(links("m".repeat(100)), { movement: "m".repeat(100) })
+    assert.isUndefined(links("m".repeat(101)))
+  })
 
   it("refuse what has no room", () => {
     const given = { rail, key: "k".repeat(200), fundingSource, to: payer, amount: 1n }

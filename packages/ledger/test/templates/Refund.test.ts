@@ -78,6 +78,18 @@ describe("Refund", () => {
     { arbitrary: { seed: "refund-order", runs: 500 } },
   )
 
+  it("takes a share that was paid into what is paid out by the same order, and nothing twice", () => {
+    const [accrued, payable] = inOrder
+    const shares = [accrued, payable].flatMap((account) => (account === undefined ? [] : [{ account, amount: 5n }]))
+    assert.deepStrictEqual(Sample.legs(Refund.posting({ ...only(10n, [3n, 3n, 3n]), shares })), [
+      "buyer:mem_buyer 10",
+      "accrual:card:mem_provider -3",
+      "payable:Stripe:mem_provider -3",
+      "receivable:mem_provider -3",
+      "platform:loss -1",
+    ])
+  })
+
   it("is keyed by what was refunded before, so that one of two that know nothing of each other is made", () => {
     const first = Result.getOrThrow(Refund.posting({ ...only(5n, [9n]), charged: 10n }))
     const second = Result.getOrThrow(Refund.posting({ ...only(4n, [9n]), charged: 10n }))
@@ -90,6 +102,7 @@ describe("Refund", () => {
     [{ ...only(10n, []), charged: 9n }, "over the charge"],
     [{ ...only(10n, []), refunded: 1n }, "over the charge"],
     [{ ...only(10n, []), shares: [] }, "the shares sum to 0"],
+    [{ ...only(10n, [], "c"), shares: [{ account: ids.insurance, amount: 10n }] }, "the insurance has no share"],
     [{ ...only(10n, []), amount: -10n }, "greater than 0"],
     [{ ...only(10n, []), available: [1n, 2n].map((amount) => ({ account: Sample.accrual, amount })) }, "stands twice"],
     [{ ...only(10n, [-5n]) }, "available"],

@@ -132,7 +132,7 @@ export const sharesOf = (
 ): Shares => parts.map(({ party, amount }) => ({ account: accountOf(party, earner), amount }))
 
 /** Whether it is an account of what a provider earned. */
-const isEarning = (account: AccountId, provider: MemberId): boolean =>
+export const isEarning = (account: AccountId, provider: MemberId): boolean =>
   /^(accrual|payable):/.test(account) && account.endsWith(`:${provider}`)
 
 /** What each account receives; the provider's serves what it owes first. */

@@ -14,6 +14,10 @@ const into = (variable: string, columns: string, from: string): string =>
 /** Holds `h` with the leases of their owners. */
 const leased = (t: TableNames): string => `${t.holds} h LEFT JOIN ${t.owners} o ON o.book + 0 = b AND o.owner = h.owner`
 
+/** Entries `e` by their numbers, each found by itself. */
+const numbered = (t: TableNames): string => `unnest(sequences) AS n(sequence) CROSS JOIN LATERAL
+  (SELECT * FROM ${t.entries} e WHERE e.book = b AND e.sequence = n.sequence LIMIT 1) e`
+
 /** A hold's context is the most of it, and read only where the answer has it. */
 const heldColumns = Rows.holdColumns("CASE WHEN h.id = ANY(with_context) THEN h.context::text END")
 
@@ -59,9 +63,9 @@ export const read = (t: TableNames): string => `
       FROM ${leased(t)} WHERE h.book + 0 = b AND h.id = ANY(hold_ids);
     END IF;
     IF cardinality(sequences) > 0 THEN
-      ${into("reversed", Rows.entryColumns, `${t.entries} e WHERE e.book = b AND e.sequence = ANY(sequences)`)}
+      ${into("reversed", Rows.entryColumns, numbered(t))}
       wanted := wanted || ARRAY(SELECT a.id FROM ${t.accounts} a WHERE a.number = ANY(ARRAY(
-        SELECT unnest(e.accounts) FROM ${t.entries} e WHERE e.book = b AND e.sequence = ANY(sequences))));
+        SELECT unnest(e.accounts) FROM ${numbered(t)})));
     END IF;
     SELECT concat('[', string_agg(${Rows.accountJson}, ','), ']') INTO accounts FROM ${t.accounts} a
     WHERE a.book + 0 = b AND a.id = ANY(wanted);

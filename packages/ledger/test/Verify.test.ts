@@ -17,7 +17,7 @@ import * as Sample from "../src/testing/SampleCommand.ts"
 import * as Trial from "../src/testing/internal/Trial.ts"
 import * as Verify from "../src/Verify.ts"
 import * as RandomCommands from "./RandomCommands.ts"
-import { seen } from "./SampleBooks.ts"
+import { EUR, seen } from "./SampleBooks.ts"
 
 const Sql = LedgerStoreSql.layer({ renewMs: 10_000 }).pipe(Layer.provideMerge(TestDatabase.layer))
 const Crypto = Signature.layerWebCrypto.pipe(Layer.provide(SecureRandom.layerWebCrypto))
@@ -196,11 +196,33 @@ const faults: ReadonlyArray<readonly [string, (view: View) => Partial<View>, Tol
     ["time", 7n, null, "1000000", "999999"],
   ],
   [
+    "a batch is older than the one before, and so are its entries",
+    history({
+      entries: (is) => [is.sequence === 17n ? { ...is, postedAtMs: START_MS - 1 } : is],
+      batches: (is) => [is.number === 4n ? { ...is, committedAtMs: START_MS - 1 } : is],
+    }),
+    ["time", 17n, null, "1001000", "999999"],
+  ],
+  [
     "an entry is younger than its batch",
     posted(17n, () => ({ postedAtMs: START_MS + 1_001 })),
     ["time", 17n, null, "1001000", "1001001"],
   ],
   ["legs do not sum to zero", legs(6n, [-20n, 21n], [980n, 21n]), ["sum", 6n, null, "0 USD", "1 USD"]],
+  [
+    "legs in a second asset do not sum to zero",
+    history({
+      entries: (is) => {
+        if (is._tag === "Acted" && is.act._tag === "Opened" && is.act.account === payable) {
+          return [{ ...is, act: { ...is.act, asset: EUR } }]
+        }
+        if (is._tag === "Acted" || is.sequence !== 6n) return [is]
+        const legs = [...is.posting.legs, { account: payable, amount: 1n }]
+        return [{ ...is, posting: { ...is.posting, legs }, balances: [...is.balances, 1n] }]
+      },
+    }),
+    ["sum", 6n, null, "0 EUR.", "1 EUR."],
+  ],
   [
     "a leg recorded another balance",
     posted(7n, () => ({ balances: [976n, 25n] })),
@@ -252,12 +274,18 @@ const faults: ReadonlyArray<readonly [string, (view: View) => Partial<View>, Tol
     holds(drawn, { drawn: 0n }),
     ["hold", null, buyer, "req_drawn drawn by 4", "drawn by 0"],
   ],
+  [
+    "more is held than there is",
+    (view) => ({ ...holds(kept, { amount: 600n })(view), ...account({ held: 603n })(view) }),
+    ["available", null, buyer, "-10 or more", "-32"],
+  ],
   ["a pending hold is gone", holds(kept, undefined), ["held", null, buyer, "3", "11"]],
   [
     "a posting counts in a closed period",
     posted(17n, () => ({ effectiveAtMs: START_MS })),
     ["period", 17n, null, "1000500", "1000000"],
   ],
+  ["a period is closed twice", act(15n, "PeriodClosed", { endMs: 0 }), ["period", 15n, null, "later than 0", "0"]],
   [
     "a period that is not closed is sealed",
     act(16n, "PeriodSealed", { endMs: START_MS + 501 }),
@@ -280,19 +308,43 @@ const faults: ReadonlyArray<readonly [string, (view: View) => Partial<View>, Tol
   ["a range forgets what was carried", act(12n, "PayoutBegun", { carriedIn: 0n }), ["payout", 12n, payable, "10", "0"]],
   ["a range is worth too much", act(10n, "PayoutBegun", { amount: 91n }), ["payout", 10n, payable, "100", "101"]],
   ["a payout is of less than its range", legs(11n, [-80n, 80n], [20n, -920n]), ["payout", 11n, payable, "90", "80"]],
-  ["a payout is made twice", posted(17n, () => ({ hold: firstRange })), ["payout", 17n, payable, "posted", "posted"]],
+  [
+    "a payout is made twice",
+    posted(17n, () => ({ hold: firstRange })),
+    ["payout", 17n, payable, "posted once", "posted again"],
+  ],
   [
     "a payout is voided twice",
     act(13n, "PayoutVoided", { hold: firstRange }),
     ["payout", 13n, null, "pending", "posted"],
   ],
-  ["two payouts are pending", act(12n, "PayoutBegun", { hold: nobody }), ["payout", 13n, null, "pending", "missing"]],
+  [
+    "two payouts are pending",
+    entry(13n, (is) => {
+      const terms = { account: buyer, floor: -10n, ceiling: null, state: "open" } as const
+      return is._tag === "Acted" ? [{ ...is, act: { _tag: "TermsSet", ...terms } }] : []
+    }),
+    ["payout", 14n, payable, "one at a time", "two pending"],
+  ],
+  [
+    "a payout is voided that was never begun",
+    act(12n, "PayoutBegun", { hold: nobody }),
+    ["payout", 13n, null, "pending", "missing"],
+  ],
   [
     "a payout's state was changed",
     payouts(secondRange, { state: "posted" }),
     ["payout", null, payable, /voided$/, /posted$/],
   ],
   ["a payout is gone", payouts(secondRange, undefined), ["payout", null, null, "3", "2"]],
+  [
+    "less is held for a payout than its amount",
+    (view) => ({
+      ...holds(thirdRange, { amount: 9n })(view),
+      ...accounts((is) => (is.id === payable ? [{ ...is, held: 9n }] : [is]))(view),
+    }),
+    ["payout", null, payable, "10 held for it", "9"],
+  ],
   [
     "nothing is held for a pending payout",
     (view) => ({
@@ -307,6 +359,12 @@ const faults: ReadonlyArray<readonly [string, (view: View) => Partial<View>, Tol
     "a batch is recorded without entries",
     batch(5n, (is) => [is, { ...is, number: 6n }]),
     ["batch", null, null, "none", "6"],
+  ],
+  ["a batch has another number", batch(1n, (is) => [{ ...is, number: 9n }]), ["batch", 14n, null, "1", "9"]],
+  [
+    "a batch ends beyond the history",
+    batch(5n, (is) => [{ ...is, lastSequence: 400n }]),
+    ["batch", 317n, null, "recorded", "missing"],
   ],
   ["a batch begins elsewhere", batch(1n, (is) => [{ ...is, firstSequence: 2n }]), ["batch", 14n, null, "1", "1"]],
   [
@@ -331,6 +389,8 @@ const faults: ReadonlyArray<readonly [string, (view: View) => Partial<View>, Tol
     ["chain", 14n, null, /^\S{64}$/, zeros],
   ],
   ["a node is another one", node((is) => [{ ...is, hash: other }]), ["node", 317n, null, "1", "1"]],
+  ["a node is of another level", node((is) => [{ ...is, level: 9 }]), ["node", 317n, null, "1", "1"]],
+  ["a node has another place", node((is) => [{ ...is, index: 1n }]), ["node", 317n, null, "1", "1"]],
   ["a node is gone", node(() => []), ["node", 317n, null, "1", "missing"]],
   ["there is a node too much", node((is) => [is, { ...is, number: 2n }]), ["batch", null, null, "none", "2"]],
 ]
@@ -467,6 +527,18 @@ describe("Verify: against a checkpoint", () => {
         yield* Trial.commit([Sample.post(buyer, outside, 1n)])
         yield* Verify.verify({ checkpoint })
       }
+    }).pipe(Effect.provide([LedgerStoreMemory.layer, Keys])),
+  )
+
+  it.effect("compares root and chain, each by itself", () =>
+    Effect.gen(function* () {
+      yield* Trial.commit(opened)
+      const store = yield* LedgerStore
+      const checkpoint = yield* taken
+      const [root, chain] = [checkpoint.root, checkpoint.chain].map((bytes) => Buffer.from(bytes).toString("hex"))
+      const at = ["checkpoint", 2n, null, zeros] as const
+      matches(yield* told(store, { checkpoint: { ...checkpoint, root: other } }), [...at, root ?? ""])
+      matches(yield* told(store, { checkpoint: { ...checkpoint, chain: other } }), [...at, chain ?? ""])
     }).pipe(Effect.provide([LedgerStoreMemory.layer, Keys])),
   )
 

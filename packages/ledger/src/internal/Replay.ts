@@ -139,7 +139,7 @@ export class Replay {
     if (payout === undefined) return undefined
     const paid = legs.reduce((sum, { account, amount }) => (account === payout.account ? sum - amount : sum), 0n)
     if (payout.state !== "pending")
-      return differ("payout", { sequence, account: payout.account }, payout.state, "posted")
+      return differ("payout", { sequence, account: payout.account }, `${payout.state} once`, "posted again")
     if (paid !== payout.amount) return differ("payout", { sequence, account: payout.account }, payout.amount, paid)
     payout.state = "posted"
     return undefined
@@ -164,7 +164,9 @@ export class Replay {
           : undefined
       }
       case "PeriodClosed":
-        if (act.endMs <= this.#closedUntilMs) return differ("period", { sequence }, this.#closedUntilMs, act.endMs)
+        if (act.endMs <= this.#closedUntilMs) {
+          return differ("period", { sequence }, `later than ${this.#closedUntilMs}`, act.endMs)
+        }
         this.#closedUntilMs = act.endMs
         return undefined
       case "PeriodSealed":

@@ -154,6 +154,13 @@ describe("Adjustment", () => {
     Sample.assertRefused(adjust(100n, 100n), "only ever lowered")
   })
 
+  it("leaves nothing to an account that is not named any more", () => {
+    const posting = Adjustment.posting({ request, payer, charged: Sample.sharesOf(100n), lowered: [] })
+    Sample.assertZero(posting)
+    assert.strictEqual(Sample.moved(posting, "buyer:"), 100n)
+    assert.strictEqual(Sample.moved(posting, "accrual:"), -85n)
+  })
+
   it("gives no share to an account that had none", () => {
     const charged = [{ account: Sample.fees, amount: 10n }]
     const lowered = [{ account: Sample.accrual, amount: 5n }]

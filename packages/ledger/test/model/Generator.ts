@@ -175,7 +175,12 @@ export const make = (seed: number) => {
 
   const terms = (books: Books): Linkable => {
     const frozen = [...books.accounts].filter(([, { state }]) => state === "frozen")
-    const account = frozen.length > 0 && chance(0.7) ? id(pick(frozen)[0]) : anyAccount()
+    const account =
+      frozen.length > 0 && chance(0.7)
+        ? id(pick(frozen)[0])
+        : chance(0.5)
+          ? id(pick([...books.accounts.keys()]))
+          : anyAccount()
     const isNew = account.startsWith("buyer:new") || chance(0.1)
     const state: AccountState = isNew && chance(0.5) ? "closed" : chance(0.25) ? "frozen" : "open"
     const known = books.accounts.get(account)

@@ -35,8 +35,8 @@ export const change = (b: Books, id: string, balance: bigint, held: bigint, isPr
 
 /** Frees an amount of a hold, and says how it stands then. */
 export const leave = (b: Books, id: string, hold: Hold, freed: bigint, next: Partial<Hold>): void => {
-  const payout = b.payouts.get(hold.account)
-  change(b, hold.account, 0n, -freed, true)
+  const [payout, account] = [b.payouts.get(hold.account), b.accounts.get(hold.account)]
+  if (account !== undefined) b.accounts.set(hold.account, { ...account, held: account.held - freed })
   b.holds.set(id, { ...hold, ...next })
   if (payout?.hold === id) b.payouts.set(hold.account, { ...payout, isPending: false })
   if (payout?.hold === id && next.state === "voided") once(b, "PayoutVoided", `ledger:void:${id}`, "", () => undefined)

@@ -257,7 +257,9 @@ export const run = Effect.fnUntraced(function* (
     const size = Math.min(left, generator.size())
     const commands: ReadonlyArray<Asked> =
       steps.length === 0 ? generator.opening() : Array.from({ length: size }, () => generator.command(books))
-    const kept = seals ? commands : commands.filter(({ _tag }) => _tag !== "SealPeriod")
+    // Where an owner is renewed in the same batch, at most as many as were asked for expire, and maybe fewer.
+    const isLimited = commands.some((command) => command._tag === "Expire" && command.limit < 1_000)
+    const kept = commands.filter(({ _tag }) => (_tag !== "SealPeriod" || seals) && (_tag !== "Renew" || !isLimited))
     const step = { clockMs: generator.clock(), commands: kept }
     left -= commands.length
     steps.push(step)

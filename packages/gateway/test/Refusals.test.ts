@@ -198,10 +198,14 @@ describe("a request that is refused", () => {
     assert.isDefined(third.headers["retry-after"])
     await Promise.all(waiting)
     upstream.script = good
-    assert.strictEqual((await lane.chat({})).status, 200)
-    assert.strictEqual((await lane.chat({})).status, 200)
-    const fifth = await lane.chat({})
-    assert.strictEqual(error(fifth).code, "rate_limited")
+    // A place is given back when the request is settled, a moment after its answer ends; a refusal for places is free.
+    const next = async (): ReturnType<typeof lane.chat> => {
+      const answer = await lane.chat({})
+      return answer.status === 429 && error(answer).code === "too_many_concurrent" ? next() : answer
+    }
+    assert.strictEqual((await next()).status, 200)
+    assert.strictEqual((await next()).status, 200)
+    assert.strictEqual(error(await next()).code, "rate_limited")
     await lane.books()
   })
 

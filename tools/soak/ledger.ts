@@ -37,19 +37,22 @@ const parts = (isQuick: boolean): ReadonlyArray<Part> => {
 
 const vitest = path.join(root, "node_modules/vitest/vitest.mjs")
 
+/** Of what failed, so much is shown: the seeds and the steps of the first ones. */
+const OUTPUT_MAX = 20_000
+
 /** Runs tests; throws what they printed where one fails. Answers their own figures. */
 const test = async ({ env, tests }: Part): Promise<ReadonlyArray<string>> => {
   const files = tests.map((name) => `packages/ledger/test/${name}.test.ts`)
   const child = spawn(process.execPath, [vitest, "run", "--reporter=dot", ...files], {
     cwd: root,
-    env: { ...process.env, ...env },
+    env: { ...process.env, ...env, NO_COLOR: "1" },
     stdio: ["ignore", "pipe", "pipe"],
   })
   const output: Array<Buffer> = []
   for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk: Buffer) => output.push(chunk))
   const [code] = await once(child, "close")
   const text = Buffer.concat(output).toString()
-  if (code !== 0) throw new Error(text)
+  if (code !== 0) throw new Error(text.slice(text.indexOf("Failed Tests")).slice(0, OUTPUT_MAX))
   return text.split("\n").filter((line) => line.startsWith("figures: "))
 }
 

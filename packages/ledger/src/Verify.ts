@@ -2,6 +2,10 @@
  * Recomputes the books from their history, from the first entry to the last, and stops at the first figure that differs
  * from what the store says: balances, terms, holds, payouts, periods, and the proofs over all of it.
  *
+ * It does not read what history does not hold, or what only finds it: attachments, the amounts for which pending holds were
+ * taken, and the store's index of entries by account, which statements and balances of the past are read by. Whoever can
+ * write the whole history again is found by a checkpoint that was kept elsewhere, and by nothing else.
+ *
  * @since 0.1.0
  */
 import * as Effect from "effect/Effect"
@@ -286,8 +290,10 @@ export interface Options {
 }
 
 /**
- * Verifies everything that the store in context holds, as it is in one moment: the market may run meanwhile. Memory grows
- * with the accounts and payouts, not with the postings.
+ * Verifies the books that the store in context holds, as they are in one moment: the market may run meanwhile. Memory grows
+ * with the accounts, the pending holds and the payouts, not with the postings.
+ *
+ * A checkpoint's signature is not checked here: give one that you kept yourself.
  *
  * @category commands
  * @since 0.1.0

@@ -111,6 +111,18 @@ describe("the rules, at their edges: an account", () => {
     }),
   )
 
+  it.effect("that is closed takes nothing, not even what a hold promised it", () =>
+    Effect.gen(function* () {
+      const { buyer, earner, store } = yield* books
+      const hold = Sample.holdRequest(buyer, 10n)
+      yield* CrashTrial.done(store, { _tag: "Hold", hold })
+      yield* CrashTrial.done(store, terms(earner, { state: "closed" }))
+      const settle = { _tag: "Settle", hold: hold.id, posting: Sample.posting(buyer, earner, 4n) } as const
+      yield* refused(store, settle, "AccountNotOpen")
+      assert.deepInclude(yield* accountOf(store, buyer), { balance: 100n, held: 10n })
+    }),
+  )
+
   it.effect("has at most 78 digits, and is held of at most so much", () =>
     Effect.gen(function* () {
       const { outside, store } = yield* books
@@ -121,6 +133,10 @@ describe("the rules, at their edges: an account", () => {
       yield* refused(store, { _tag: "Hold", hold: Sample.holdRequest(vast, 1n) }, "InvalidCommand")
       yield* CrashTrial.done(store, Sample.post(vast, outside, AMOUNT_MAX, { kind: "adjustment" }))
       assert.strictEqual((yield* accountOf(store, vast)).balance, -AMOUNT_MAX)
+      const full = Sample.accountId("external")
+      yield* CrashTrial.done(store, Sample.open(full, { kind: "external", floor: null }))
+      yield* CrashTrial.done(store, Sample.post(outside, full, AMOUNT_MAX, { kind: "adjustment" }))
+      assert.strictEqual((yield* accountOf(store, full)).balance, AMOUNT_MAX)
       yield* refused(store, Sample.post(vast, outside, 1n), "InvalidCommand")
     }),
   )

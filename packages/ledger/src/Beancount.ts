@@ -161,13 +161,13 @@ const rateOf = ({ from, to, numerator, denominator, source, asOfMs }: Rate): Syn
 type Named = (id: AccountId) => Pick<Syntax.Amount, "account" | "asset">
 
 const postingText = ({ effectiveAtMs, hold, posting, postedAtMs, sequence }: Posted, named: Named): string => {
-  const { idempotencyKey, kind, legs, links, rate } = posting
+  const { idempotencyKey, kind, legs, rate } = posting
   const said = {
     sequence: `${sequence}`,
     kind,
     key: idempotencyKey,
     ...times(postedAtMs, effectiveAtMs),
-    ...links,
+    ...Statements.linksOf(posting),
     hold,
     ...(rate === undefined ? {} : rateOf(rate)),
   }

@@ -122,6 +122,15 @@ const route = ({ kind, legs, rate }: Posting): string => {
 }
 
 /**
+ * A posting's links in the order of their names, whatever order they came in: the same statement from every store.
+ *
+ * @category getters
+ * @since 0.1.0
+ */
+export const linksOf = ({ links = {} }: Posting): Links =>
+  Object.fromEntries(Object.entries(links).sort(([a], [b]) => (a < b ? -1 : 1)))
+
+/**
  * Says in words what a posting was for, as far as its kind and links tell.
  *
  * @category getters
@@ -156,7 +165,7 @@ const lineOf = (account: AccountId, posted: Posted, before: bigint): Line => {
     amount,
     balance: before + amount,
     idempotencyKey: posting.idempotencyKey,
-    links: posting.links ?? {},
+    links: linksOf(posting),
     hold,
   }
 }

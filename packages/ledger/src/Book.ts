@@ -110,7 +110,12 @@ const preview = (pages: Pages, command: Command, nowMs: number): Applied =>
  * @since 0.1.0
  */
 export const refusal = (command: Command): LedgerError | undefined => {
-  const detail = CommandForm.problem(command)
+  // Who is not type-checked may send anything: what cannot even be looked at must not take its batch down.
+  const looked = Result.try({
+    try: () => CommandForm.problem(command),
+    catch: (cause) => `it is not of the form that its type says. ${String(cause).slice(0, 200)}`,
+  })
+  const detail = Result.isSuccess(looked) ? looked.success : looked.failure
   return detail === undefined ? undefined : new LedgerError({ reason: new InvalidCommand({ detail }) })
 }
 

@@ -166,7 +166,7 @@ const makeCommit = (sql: SqlClient.SqlClient, t: LedgerTables.Tables, options: O
           }),
           reading.release(1),
         )
-        const isWritten = yield* Effect.ensuring(restore(write(decided)), writing.release(1))
+        const isWritten = yield* Effect.ensuring(restore(Effect.suspend(() => write(decided))), writing.release(1))
         return isWritten ? decided.outcomes : undefined
       }),
     )

@@ -1,9 +1,9 @@
 import type * as Schema from "effect/Schema"
 import { AMOUNT_MAX, ATTACHMENT_BYTES_MAX, CONTEXT_BYTES_MAX, EXPIRE_MAX, LIFE_MS_MAX } from "../Limits.ts"
 import type { HoldRequest } from "../Hold.ts"
-import type { Terms } from "../Account.ts"
+import { AccountKind, AccountState, type Terms } from "../Account.ts"
 import type { Command, Linkable } from "../LedgerStore.ts"
-import type { Attachment, Posting } from "../Posting.ts"
+import { type Attachment, Links, type Posting, PostingKind } from "../Posting.ts"
 
 const LEGS_MAX = 100
 const LINKED_MAX = 100
@@ -21,7 +21,7 @@ const ASSET = /^[A-Z][A-Z0-9.]{1,15}$/
 
 /** No store can keep a text with the character zero or half a surrogate pair under its own name. */
 const isText = (text: string, max: number): boolean =>
-  text.length > 0 && text.length <= max && !text.includes("\u0000") && text.isWellFormed()
+  typeof text === "string" && text.length > 0 && text.length <= max && !text.includes("\u0000") && text.isWellFormed()
 
 const isAmount = (amount: bigint): boolean =>
   typeof amount === "bigint" && amount <= AMOUNT_MAX && amount >= -AMOUNT_MAX
@@ -48,10 +48,21 @@ const time = (ms: number): string | undefined =>
   Number.isInteger(ms) && ms >= 0 && ms <= TIME_MS_MAX ? undefined : "a time is a whole number of Unix milliseconds."
 
 const accountId = (id: string): string | undefined =>
-  ACCOUNT_ID.test(id) ? undefined : "the id of an account is words joined by colons, such as buyer:mem_1."
+  typeof id === "string" && ACCOUNT_ID.test(id)
+    ? undefined
+    : "the id of an account is words joined by colons, such as buyer:mem_1."
 
-const detail = ({ links, rate, effectiveAtMs }: Posting): string | undefined => {
+const kinds: ReadonlySet<string> = new Set(PostingKind.literals)
+const accountKinds: ReadonlySet<string> = new Set(AccountKind.literals)
+const states: ReadonlySet<string> = new Set(AccountState.literals)
+const linkNames: ReadonlySet<string> = new Set(Object.keys(Links.fields))
+
+const detail = ({ kind, links, rate, effectiveAtMs }: Posting): string | undefined => {
+  if (!kinds.has(kind)) return `it is of no kind that a posting may have, but ${String(kind).slice(0, 40)}.`
   const ids = Object.values(links ?? {})
+  if (!Object.keys(links ?? {}).every((name) => linkNames.has(name))) {
+    return `a posting is linked by ${[...linkNames].join(", ")}, and by nothing else.`
+  }
   if (ids.length > LINKS_MAX) return `a posting has at most ${LINKS_MAX} links.`
   if (!ids.every((id) => isText(id, LINK_MAX))) return `a link is a text of 1 to ${LINK_MAX} characters.`
   if (rate !== undefined) {
@@ -107,15 +118,23 @@ const life = (lifeMs: number): string | undefined =>
 const holdId = (id: string): string | undefined =>
   isText(id, HOLD_ID_MAX) ? undefined : `the id of a hold is a text of 1 to ${HOLD_ID_MAX} characters.`
 
-const terms = ({ floor, ceiling }: Pick<Terms, "floor" | "ceiling">): string | undefined => {
+const terms = ({ floor, ceiling, state }: Terms): string | undefined => {
+  if (!states.has(state)) return "an account is open, frozen or closed."
   if (floor !== null && !isAmount(floor)) return "a floor is an amount of at most 78 digits, or none."
   if (ceiling !== null && !isAmount(ceiling)) return "a ceiling is an amount of at most 78 digits, or none."
   return floor !== null && ceiling !== null && floor > ceiling ? "a floor is not above the ceiling." : undefined
 }
 
-const opening = ({ id, asset, floor, ceiling }: Extract<Command, { readonly _tag: "Open" }>): string | undefined => {
-  const problem = accountId(id) ?? terms({ floor, ceiling })
+const opening = ({
+  id,
+  kind,
+  asset,
+  floor,
+  ceiling,
+}: Extract<Command, { readonly _tag: "Open" }>): string | undefined => {
+  const problem = accountId(id) ?? terms({ floor, ceiling, state: "open" })
   if (problem !== undefined) return problem
+  if (!accountKinds.has(kind)) return `it is of no kind that an account may have, but ${String(kind).slice(0, 40)}.`
   if (!ASSET.test(asset.code)) return "an asset is 2 to 16 capital letters and digits, such as USD."
   if (!Number.isInteger(asset.scale) || asset.scale < 0 || asset.scale > 36) return "an asset has 0 to 36 decimals."
   if (floor !== null && floor > 0n) return "a floor is zero or below: a new account is empty."
@@ -128,10 +147,24 @@ const payout = ({ account, rail, unit, minimum }: Extract<Command, { readonly _t
   return isAmount(minimum) ? accountId(account) : "the least that is paid out is an amount."
 }
 
+const linkable: ReadonlySet<string> = new Set<Linkable["_tag"]>([
+  "Open",
+  "SetTerms",
+  "Post",
+  "Hold",
+  "Draw",
+  "Settle",
+  "Void",
+  "Claim",
+  "Reverse",
+])
+
 const linked = (commands: ReadonlyArray<Linkable>): string | undefined => {
   if (commands.length === 0 || commands.length > LINKED_MAX) return `1 to ${LINKED_MAX} commands are linked at once.`
   for (const [index, command] of commands.entries()) {
-    const wrong = problem(command)
+    const wrong = linkable.has(command._tag)
+      ? problem(command)
+      : "only what concerns accounts, postings and holds is linked."
     if (wrong !== undefined) return `in command ${index} of the linked ones, ${wrong}`
   }
   return undefined
@@ -157,7 +190,7 @@ export const problem = (command: Command): string | undefined => {
     case "Claim":
       return holdId(command.hold) ?? noPayout(command.posting) ?? posting(command.posting)
     case "Reverse":
-      return command.sequence > 0n && command.sequence <= SEQUENCE_MAX
+      return typeof command.sequence === "bigint" && command.sequence > 0n && command.sequence <= SEQUENCE_MAX
         ? attachments(command.attachments)
         : "a sequence is a whole number from 1 up."
     case "Link":
@@ -167,8 +200,14 @@ export const problem = (command: Command): string | undefined => {
       return time(command.endMs)
     case "BeginPayout":
       return payout(command)
-    case "Preview":
-      return problem(command.command)
+    case "Preview": {
+      const { _tag: tag } = command.command
+      return linkable.has(tag) || tag === "Link"
+        ? problem(command.command)
+        : "only what can be linked can be previewed."
+    }
+    default:
+      return "there is no such command."
     case "Void":
       return holdId(command.hold) ?? attachments(command.attachments)
     case "Renew":

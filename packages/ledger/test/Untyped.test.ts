@@ -1,0 +1,97 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as TestDatabase from "@guildhall/tools/TestDatabase"
+import { Effect, Layer, Result } from "effect"
+import { type Command, LedgerStore } from "../src/LedgerStore.ts"
+import * as LedgerStoreMemory from "../src/LedgerStoreMemory.ts"
+import * as LedgerStoreSql from "../src/LedgerStoreSql.ts"
+import * as Sample from "../src/testing/SampleCommand.ts"
+import * as Verify from "../src/Verify.ts"
+
+/** What a program without types may send. */
+const untyped = (command: unknown): Command => command as Command
+
+const circle: Record<string, unknown> = {}
+circle["self"] = circle
+const thrower = {
+  get body() {
+    throw new Error("no")
+  },
+}
+
+const [outside, buyer] = [Sample.accountId("external"), Sample.accountId()]
+const posting = Sample.posting(outside, buyer, 1n)
+const post = (change: object) =>
+  untyped({ _tag: "Post", posting: { ...posting, idempotencyKey: Sample.text(), ...change } })
+const hold = (change: object) => untyped({ _tag: "Hold", hold: { ...Sample.holdRequest(buyer, 1n), ...change } })
+const inner = { _tag: "Post", posting }
+
+const poison: Readonly<Record<string, Command>> = {
+  nothing: untyped(null),
+  "no such command": untyped({ _tag: "Steal" }),
+  "no kind": post({ kind: undefined }),
+  "another kind": post({ kind: "lottery" }),
+  "no legs": post({ legs: undefined }),
+  "a number for an amount": post({
+    legs: [
+      { account: outside, amount: -1 },
+      { account: buyer, amount: 1 },
+    ],
+  }),
+  "a list for an account": post({
+    legs: [
+      { account: [outside], amount: -1n },
+      { account: buyer, amount: 1n },
+    ],
+  }),
+  "a number for a key": post({ idempotencyKey: 7 }),
+  "a link without a value": post({ links: { request: "r", case: undefined } }),
+  "a link of another name": post({ links: { invoice: "i" } }),
+  "no attachments": post({ attachments: undefined }),
+  "an attachment that goes round in a circle": post({ attachments: [{ kind: "a", body: circle }] }),
+  "an attachment with a bigint": post({ attachments: [{ kind: "a", body: { amount: 1n } }] }),
+  "an attachment that throws": post({ attachments: [thrower] }),
+  "no context": hold({ context: undefined }),
+  "a number held": hold({ amount: 1 }),
+  "no hold": untyped({ _tag: "Hold", hold: null }),
+  "an account of no kind": untyped({ ...Sample.open(Sample.accountId()), kind: null }),
+  "an account without an asset": untyped({ ...Sample.open(Sample.accountId()), asset: undefined }),
+  "terms without a state": untyped({
+    _tag: "SetTerms",
+    idempotencyKey: "t",
+    account: buyer,
+    terms: { floor: 0n, ceiling: null },
+  }),
+  "a number for a sequence": untyped({ _tag: "Reverse", sequence: 1, attachments: [] }),
+  "a linked sweep": untyped({ _tag: "Link", commands: [inner, { _tag: "Expire", limit: 1 }] }),
+  "a preview of a preview": untyped({ _tag: "Preview", command: { _tag: "Preview", command: inner } }),
+}
+
+for (const [name, layer] of [
+  ["memory", LedgerStoreMemory.layer],
+  ["sql", LedgerStoreSql.layer({ renewMs: 10_000 }).pipe(Layer.provide(TestDatabase.layer))],
+] as const) {
+  describe(`what is not of its type: ${name}`, () => {
+    it.effect("is refused alone, and the others of its batch are made", () =>
+      Effect.gen(function* () {
+        const store = yield* LedgerStore
+        yield* store.commit([Sample.open(outside, { kind: "external", floor: null }), Sample.open(buyer)])
+        let made = 0n
+        for (const [what, command] of Object.entries(poison)) {
+          const [before, answer, after] = yield* store.commit([
+            Sample.post(outside, buyer, 1n),
+            command,
+            Sample.post(outside, buyer, 1n),
+          ])
+          assert.isTrue(before !== undefined && Result.isSuccess(before), what)
+          assert.isTrue(after !== undefined && Result.isSuccess(after), what)
+          if (answer === undefined || Result.isSuccess(answer)) return assert.fail(`${what} was taken`)
+          assert.strictEqual(answer.failure.reason._tag, "InvalidCommand", what)
+          assert.isFalse(answer.failure.isRetryable, what)
+          made += 2n
+        }
+        assert.strictEqual((yield* store.accounts([buyer]))[0]?.balance, made)
+        assert.strictEqual(BigInt((yield* Verify.verify()).postings), made)
+      }).pipe(Effect.provide(layer)),
+    )
+  })
+}

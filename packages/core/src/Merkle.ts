@@ -34,8 +34,13 @@ const leafHash = (hash: Hash, leaf: Uint8Array): Uint8Array => hash(join(0, leaf
  */
 export const nodeHash = (hash: Hash, left: Uint8Array, right: Uint8Array): Uint8Array => hash(join(1, left, right))
 
-/** The largest power of two that is smaller than `size`. */
-const splitPoint = (size: number): number => {
+/**
+ * How many of `size` leaves are in the left subtree: the largest power of two that is smaller than `size`.
+ *
+ * @category rules
+ * @since 0.1.0
+ */
+export const splitPoint = (size: number): number => {
   let point = 1
   while (point * 2 < size) point *= 2
   return point

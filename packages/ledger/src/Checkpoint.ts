@@ -29,7 +29,7 @@ export const Checkpoint = Schema.Struct({
   size: Amount,
   root: Hash,
   chain: Hash,
-  atMs: Schema.Int,
+  atMs: Schema.Int.pipe(Schema.check(Schema.isBetween({ minimum: 0, maximum: 8.64e15 }))),
   signature: KeySignature,
 })
 /** @since 0.1.0 */

@@ -78,7 +78,7 @@ export class Ledger extends Context.Service<
     readonly expire: (limit: number) => Effect.Effect<ReadonlyArray<HoldId>, LedgerError>
     /** Lets nothing count before a time any more. */
     readonly closePeriod: (endMs: number) => Effect.Effect<void, LedgerError>
-    /** Writes down the trial balance of a closed period; answers its sequence. */
+    /** Writes down the trial balance of a closed period, for good; answers its sequence. `Period.close` computes it. */
     readonly sealPeriod: (endMs: number, trialBalance: TrialBalance) => Effect.Effect<bigint, LedgerError>
     /** Takes the next range of a payable account to be paid out; the pending one, if there is; null if there is too little. */
     readonly beginPayout: (payout: {
@@ -126,6 +126,15 @@ interface Waiting {
 }
 
 const unavailable = (cause: unknown): LedgerError => new LedgerError({ reason: new Unavailable({ cause }) })
+
+/** The command with legs of its own: what a caller changes while its command waits must not change what is posted. */
+const ownCopy = (command: Command): Command =>
+  "posting" in command && Array.isArray(command.posting?.legs)
+    ? {
+        ...command,
+        posting: { ...command.posting, legs: command.posting.legs.map(({ account, amount }) => ({ account, amount })) },
+      }
+    : command
 
 type Answers = Result.Result<ReadonlyArray<Result.Result<Outcome, LedgerError>>, LedgerError>
 
@@ -183,7 +192,7 @@ const makeSubmit = Effect.fnUntraced(function* (store: LedgerStore["Service"]) {
   return (command: Command): Effect.Effect<Outcome, LedgerError> => {
     if (isClosed) return Effect.fromResult(closed)
     if (Queue.sizeUnsafe(queue) >= WAITING_MAX) return Effect.fail(unavailable("too many commands wait already"))
-    const waiting: Waiting = { command, answer: Deferred.makeUnsafe() }
+    const waiting: Waiting = { command: ownCopy(command), answer: Deferred.makeUnsafe() }
     Queue.offerUnsafe(queue, waiting)
     return Deferred.await(waiting.answer)
   }
@@ -236,8 +245,9 @@ export const make = Effect.gen(function* () {
     Effect.suspend(() => offer(command) as Effect.Effect<Answer<C["_tag"]>, LedgerError>)
 
   return Ledger.of({
-    open: (account) => Effect.map(submit({ ceiling: null, ...account, _tag: "Open" }), ({ account }) => account),
-    setTerms: (change) => Effect.map(submit({ _tag: "SetTerms", ...change }), ({ account }) => account),
+    open: (account) =>
+      Effect.map(submit({ ...account, ceiling: account.ceiling ?? null, _tag: "Open" }), ({ account }) => account),
+    setTerms: (change) => Effect.map(submit({ ...change, _tag: "SetTerms" }), ({ account }) => account),
     post: (posting) => submit({ _tag: "Post", posting }),
     hold: (hold) =>
       Effect.tapError(
@@ -261,7 +271,7 @@ export const make = Effect.gen(function* () {
     closePeriod: (endMs) => Effect.asVoid(submit({ _tag: "ClosePeriod", endMs })),
     sealPeriod: (endMs, trialBalance) =>
       Effect.map(submit({ _tag: "SealPeriod", endMs, trialBalance }), ({ sequence }) => sequence),
-    beginPayout: (payout) => Effect.map(submit({ _tag: "BeginPayout", ...payout }), ({ payout }) => payout),
+    beginPayout: (payout) => Effect.map(submit({ ...payout, _tag: "BeginPayout" }), ({ payout }) => payout),
     dryRun: (command) => Effect.map(submit({ _tag: "Preview", command }), ({ preview }) => preview),
     account: Effect.fnUntraced(function* (id) {
       const [account] = yield* store.accounts([id])

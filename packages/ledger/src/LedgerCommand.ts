@@ -38,47 +38,53 @@ const failed = Effect.fnUntraced(function* (
   return yield* new CommandFailure({ detail })
 })
 
-const verify = Command.make(
-  "verify",
-  {
-    checkpoint: Flag.String("checkpoint").pipe(
-      Flag.withDescription("A checkpoint that was taken before: the history must still begin with it"),
-      Flag.optional,
-    ),
-    json,
-  },
-  (flags) =>
-    Effect.gen(function* () {
-      let told = 0
-      const progress = (entries: number) => {
-        if (flags.json || entries - told < PROGRESS_EVERY) return Effect.void
-        told = entries
-        return Console.error(`  ${entries} entries …`)
-      }
-      const checkpoint = Option.isNone(flags.checkpoint)
-        ? undefined
-        : yield* ProofCommand.readCheckpoint(flags.checkpoint.value)
-      const verified = yield* verifyBooks({ checkpoint, progress })
-      const { accounts, batches, entries, pendingHolds, postings, root } = verified
-      yield* Console.log(
-        flags.json
-          ? JSON.stringify({ ok: true, ...verified })
-          : [
-              `ok  ${postings} postings, ${accounts} accounts, ${pendingHolds} holds pending: every balance agrees with its history`,
-              `    ${entries} entries in ${batches} batches, whose Merkle root is ${root}`,
-            ].join("\n"),
-      )
-    }).pipe(Effect.catch((error) => failed(error, flags.json))),
-).pipe(
-  Command.withDescription("Recompute everything from history, and fail on the first figure that differs"),
-  Command.withExamples([
-    { command: "guildhall ledger verify", description: "Verify the books, with the market running or stopped" },
+const verify = (book: number) =>
+  Command.make(
+    "verify",
     {
-      command: "guildhall ledger verify --checkpoint october.json",
-      description: "Find out also whether what was stated in October was rewritten",
+      checkpoint: Flag.String("checkpoint").pipe(
+        Flag.withDescription("A checkpoint that was taken before: the history must still begin with it"),
+        Flag.optional,
+      ),
+      json,
     },
-  ]),
-)
+    (flags) =>
+      Effect.gen(function* () {
+        let told = 0
+        const progress = (entries: number) => {
+          if (flags.json || entries - told < PROGRESS_EVERY) return Effect.void
+          told = entries
+          return Console.error(`  ${entries} entries …`)
+        }
+        const checkpoint = Option.isNone(flags.checkpoint)
+          ? undefined
+          : yield* ProofCommand.readCheckpoint(flags.checkpoint.value, book)
+        const verified = yield* verifyBooks({ checkpoint, progress })
+        const { accounts, batches, entries, pendingHolds, postings, root } = verified
+        yield* Console.log(
+          flags.json
+            ? JSON.stringify({ ok: true, ...verified, checkpoint: checkpoint?.size.toString() ?? null })
+            : [
+                `ok  ${postings} postings, ${accounts} accounts, ${pendingHolds} holds pending: every balance agrees with its history`,
+                `    ${entries} entries in ${batches} batches, whose Merkle root is ${root}`,
+                ...(checkpoint === undefined
+                  ? []
+                  : [
+                      `    and the first ${checkpoint.size} entries are those that ${checkpoint.signature.keyId} signed`,
+                    ]),
+              ].join("\n"),
+        )
+      }).pipe(Effect.catch((error) => failed(error, flags.json))),
+  ).pipe(
+    Command.withDescription("Recompute everything from history, and fail on the first figure that differs"),
+    Command.withExamples([
+      { command: "guildhall ledger verify", description: "Verify the books, with the market running or stopped" },
+      {
+        command: "guildhall ledger verify --checkpoint october.json",
+        description: "Find out also whether what was stated in October was rewritten",
+      },
+    ]),
+  )
 
 const shown = (amount: bigint, { asset }: Account): string => Money.format(amount, asset)
 
@@ -228,23 +234,23 @@ const balances = Command.make(
 )
 
 /**
- * Makes the command `ledger`, for an app that has books: a store, and the key ring that signs checkpoints. Only `check` works
- * without them.
+ * Makes the command `ledger`, for an app that has books: a store, the key ring that signs checkpoints, and the number of the
+ * store's book, which checkpoints state. Only `check` works without them.
  *
  * @category commands
  * @since 0.1.0
  */
-export const make = <E, R>(books: Layer.Layer<LedgerStore | KeyRing, E, R>) =>
+export const make = <E, R>(books: Layer.Layer<LedgerStore | KeyRing, E, R>, book = 1) =>
   Command.make("ledger").pipe(
     Command.withDescription("Look at the books, verify and prove them, close a period"),
     Command.withSubcommands([
-      verify.pipe(Command.provide(books)),
+      verify(book).pipe(Command.provide(books)),
       balances.pipe(Command.provide(books)),
       StatementCommand.command.pipe(Command.provide(books)),
       StatementCommand.exportCommand.pipe(Command.provide(books)),
       PeriodCommand.command.pipe(Command.provide(books)),
-      ProofCommand.prove.pipe(Command.provide(books)),
-      ProofCommand.checkpoint.pipe(Command.provide(books)),
+      ProofCommand.prove(book).pipe(Command.provide(books)),
+      ProofCommand.checkpoint(book).pipe(Command.provide(books)),
       ProofCommand.check,
     ]),
   )

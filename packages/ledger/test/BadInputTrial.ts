@@ -372,7 +372,7 @@ const others = [
   ),
   case_(
     "a period that is open, sealed",
-    { _tag: "SealPeriod", endMs: 999, trialBalance: { root: "r", accounts: 1, totals: [] } },
+    { _tag: "SealPeriod", endMs: 999, trialBalance: { root: "r".repeat(43), accounts: 1, totals: [] } },
     "InvalidCommand",
     "only a closed period can be sealed",
   ),

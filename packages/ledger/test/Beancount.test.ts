@@ -133,7 +133,7 @@ describe("Beancount", () => {
         effectiveAtMs: day(9) + 1,
       } as const
       const terms = { floor: null, ceiling: null, state: "closed" } as const
-      const trialBalance = { root: "abc", accounts: 2, totals: [] }
+      const trialBalance = { root: "a".repeat(43), accounts: 2, totals: [] }
       const answers = yield* store.commit([
         { _tag: "Post", posting },
         { _tag: "SetTerms", idempotencyKey: "t", account: AccountId.make("buyer:Bob.x-1"), terms },
@@ -160,7 +160,7 @@ describe("Beancount", () => {
           "  Liabilities:Buyer:Mem-1  -1.500000000001 USD",
           "",
         ].join("\n"),
-        '2025-02-01 custom "period-sealed" "abc"\n  sequence: "11"\n',
+        `2025-02-01 custom "period-sealed" "${"a".repeat(43)}"\n  sequence: "11"\n`,
         "2025-01-11 balance Liabilities:Buyer:Mem-1  -1.500000000001 USD\n",
         "2025-01-11 close Liabilities:Buyer:X--Bob--2ex--2d1\n",
       ]

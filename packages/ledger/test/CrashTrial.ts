@@ -97,7 +97,7 @@ export const commands: Readonly<Record<string, Command>> = {
     commands: [{ _tag: "Post", posting: posting("linked", "charge", ann, eve, 2n) }, hold("linked", 600_000)],
   },
   "close period": { _tag: "ClosePeriod", endMs: 2 },
-  "seal period": { _tag: "SealPeriod", endMs: 1, trialBalance: { root: "r", accounts: 5, totals: [] } },
+  "seal period": { _tag: "SealPeriod", endMs: 1, trialBalance: { root: "r".repeat(43), accounts: 5, totals: [] } },
   "begin payout": { _tag: "BeginPayout", account: eve, rail: "bank", unit: 4n, minimum: 0n },
   "post payout": { _tag: "Settle", hold: payout, posting: posting("payout", "payout", zed, card, 20n) },
   "void payout": { _tag: "Void", hold: payout, attachments: [] },

@@ -288,7 +288,7 @@ describe("Ledger", () => {
       const empty = { account: buyer, rail: "card", unit: 20n, minimum: 20n }
       assert.strictEqual((yield* Effect.flip(ledger.beginPayout(empty))).reason._tag, "InvalidCommand")
       yield* ledger.closePeriod(500)
-      const trialBalance = { root: "r", accounts: 0, totals: [] }
+      const trialBalance = { root: "r".repeat(43), accounts: 0, totals: [] }
       const sealed = yield* ledger.sealPeriod(500, trialBalance)
       assert.strictEqual(yield* ledger.sealPeriod(500, trialBalance), sealed)
       const [seal] = yield* store.history("entries", { after: sealed - 1n, limit: 1 })

@@ -30,7 +30,13 @@ const books = Effect.gen(function* () {
 })
 
 const Crypto = Signature.layerWebCrypto.pipe(Layer.provide(SecureRandom.layerWebCrypto))
-const Keys = KeyRing.layerMemory.pipe(Layer.provide(Crypto))
+/** The market's keys, the same for every command. */
+const kept: Array<KeyRing.StoredKey> = []
+const store = {
+  load: Effect.sync(() => [...kept]),
+  add: (key: KeyRing.StoredKey) => Effect.sync(() => void kept.push(key)),
+}
+const Keys = Layer.effect(KeyRing.KeyRing, KeyRing.make(store)).pipe(Layer.provide(Crypto))
 
 const runOn = Effect.fnUntraced(function* <E>(
   layer: Layer.Layer<LedgerStore | KeyRing.KeyRing, E>,
@@ -100,7 +106,22 @@ describe("ledger verify", () => {
       const store = yield* books
       assert.isTrue((yield* run(store, "checkpoint", "--out", file)).isOk)
       yield* store.commit([Sample.post(buyer, outside, 1n)])
-      assert.isTrue((yield* run(store, "verify", "--checkpoint", file)).isOk)
+      const continued = yield* run(store, "verify", "--checkpoint", file)
+      assert.isTrue(continued.isOk)
+      assert.match(continued.out.join("\n"), /and the first 4 entries are those that checkpoint_\S+ signed$/)
+
+      // Whoever can swap the file cannot sign it, nor pass another book's off.
+      const text = yield* fs.readFileString(file)
+      for (const [forged, complaint] of [
+        [text.replace(/"value":"...../, '"value":"AAAAA'), "was not signed by a key of this market"],
+        [text.replace('"book":1', '"book":2'), "is of book 2, and this is book 1"],
+      ] as const) {
+        yield* fs.writeFileString(file, forged)
+        const refused = yield* run(store, "verify", "--checkpoint", file)
+        assert.isFalse(refused.isOk)
+        assert.include(refused.errors.join("\n"), complaint)
+      }
+      yield* fs.writeFileString(file, text)
 
       const rewritten = yield* LedgerStoreMemory.make
       yield* rewritten.commit([

@@ -182,7 +182,11 @@ export const batches = (seed: number, count: number): ReadonlyArray<ReadonlyArra
     }
     if (dice < 0.225) return { _tag: "ClosePeriod", endMs: below(12) }
     if (dice < 0.23) {
-      return { _tag: "SealPeriod", endMs: below(12), trialBalance: { root: "r", accounts: below(2), totals: [] } }
+      return {
+        _tag: "SealPeriod",
+        endMs: below(12),
+        trialBalance: { root: "r".repeat(43), accounts: below(2), totals: [] },
+      }
     }
     return linkable()
   }

@@ -307,7 +307,7 @@ describe("the rules, at their edges: a period", () => {
       const seal: Command = {
         _tag: "SealPeriod",
         endMs: 1_000_000,
-        trialBalance: { root: "r", accounts: 4, totals: [] },
+        trialBalance: { root: "r".repeat(43), accounts: 4, totals: [] },
       }
       assert.deepInclude(yield* CrashTrial.done(store, seal), { sequence: 8n, replayed: false })
       assert.deepInclude(yield* CrashTrial.done(store, seal), { sequence: 8n, replayed: true })

@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as TestDatabase from "@guildhall/tools/TestDatabase"
-import { Effect, Layer, Result } from "effect"
+import { Effect, Fiber, Layer, Result } from "effect"
+import * as Ledger from "../src/Ledger.ts"
 import { type Command, LedgerStore } from "../src/LedgerStore.ts"
 import * as LedgerStoreMemory from "../src/LedgerStoreMemory.ts"
 import * as LedgerStoreSql from "../src/LedgerStoreSql.ts"
@@ -62,6 +63,12 @@ const poison: Readonly<Record<string, Command>> = {
     terms: { floor: 0n, ceiling: null },
   }),
   "a number for a sequence": untyped({ _tag: "Reverse", sequence: 1, attachments: [] }),
+  "a seal of nothing": untyped({ _tag: "SealPeriod", endMs: 1, trialBalance: null }),
+  "a seal that does not balance": untyped({
+    _tag: "SealPeriod",
+    endMs: 1,
+    trialBalance: { root: "A".repeat(43), accounts: 2, totals: [{ asset: "USD", debits: 1n, credits: 2n }] },
+  }),
   "a linked sweep": untyped({ _tag: "Link", commands: [inner, { _tag: "Expire", limit: 1 }] }),
   "a preview of a preview": untyped({ _tag: "Preview", command: { _tag: "Preview", command: inner } }),
 }
@@ -95,3 +102,22 @@ for (const [name, layer] of [
     )
   })
 }
+
+describe("a caller that changes its command while it waits", () => {
+  it.effect("has posted what it asked for", () =>
+    Effect.gen(function* () {
+      const ledger = yield* Ledger.Ledger
+      yield* ledger.open({ id: outside, kind: "external", asset: Sample.USD, floor: null })
+      yield* ledger.open({ id: buyer, kind: "buyer", asset: Sample.USD, floor: 0n })
+      const legs = [
+        { account: outside, amount: -5n },
+        { account: buyer, amount: 5n },
+      ]
+      const made = yield* Effect.forkChild(ledger.post({ ...posting, legs }))
+      yield* Effect.yieldNow
+      legs.splice(1, 1, { account: buyer, amount: 500n })
+      yield* Fiber.join(made)
+      assert.strictEqual((yield* ledger.account(buyer)).balance, 5n)
+    }).pipe(Effect.provide(Ledger.layer.pipe(Layer.provide(LedgerStoreMemory.layer)))),
+  )
+})

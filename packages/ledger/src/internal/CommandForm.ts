@@ -2,6 +2,7 @@ import type * as Schema from "effect/Schema"
 import { AMOUNT_MAX, ATTACHMENT_BYTES_MAX, CONTEXT_BYTES_MAX, EXPIRE_MAX, LIFE_MS_MAX } from "../Limits.ts"
 import type { HoldRequest } from "../Hold.ts"
 import { AccountKind, AccountState, type Terms } from "../Account.ts"
+import type { TrialBalance } from "../Entry.ts"
 import type { Command, Linkable } from "../LedgerStore.ts"
 import { type Attachment, Links, type Posting, PostingKind } from "../Posting.ts"
 
@@ -141,6 +142,14 @@ const opening = ({
   return ceiling !== null && ceiling < 0n ? "a ceiling is zero or above: a new account is empty." : undefined
 }
 
+const seal = ({ accounts, root, totals }: TrialBalance): string | undefined => {
+  if (!/^[A-Za-z0-9_-]{43}$/.test(root)) return "the root of a trial balance is a hash in base64url."
+  if (!Number.isSafeInteger(accounts) || accounts < 0) return "a trial balance says of how many accounts it is."
+  const isRight = (total: TrialBalance["totals"][number]) =>
+    ASSET.test(total.asset) && isAmount(total.debits) && total.debits >= 0n && total.debits === total.credits
+  return totals.every(isRight) ? undefined : "all debits in an asset are as much as all credits."
+}
+
 const payout = ({ account, rail, unit, minimum }: Extract<Command, { readonly _tag: "BeginPayout" }>) => {
   if (!isText(rail, NAME_MAX)) return `the name of a rail is a text of 1 to ${NAME_MAX} characters.`
   if (!isAmount(unit) || unit <= 0n) return "the unit of a payout is a positive amount."
@@ -196,8 +205,9 @@ export const problem = (command: Command): string | undefined => {
     case "Link":
       return linked(command.commands)
     case "ClosePeriod":
-    case "SealPeriod":
       return time(command.endMs)
+    case "SealPeriod":
+      return time(command.endMs) ?? seal(command.trialBalance)
     case "BeginPayout":
       return payout(command)
     case "Preview": {

@@ -7,11 +7,11 @@ const BLOCK = 2 ** Chain.NODE_LEVEL
 
 /** A full subtree that is kept as a node: its level, or undefined. */
 const levelOf = ({ from, to }: Merkle.Leaves): number | undefined => {
-  const level = Math.log2(to - from)
-  return Number.isInteger(level) && level >= Chain.NODE_LEVEL && from % (to - from) === 0 ? level : undefined
+  const size = to - from
+  let level = 0
+  while (2 ** level < size) level += 1
+  return 2 ** level === size && level >= Chain.NODE_LEVEL && from % size === 0 ? level : undefined
 }
-
-const splitOf = (size: number): number => 2 ** Math.ceil(Math.log2(size) - 1)
 
 /** The hash over a run of entries: kept ones are read, small ones made again from their entries. */
 const hashOf = (
@@ -31,7 +31,7 @@ const hashOf = (
       const entries = yield* view.history("entries", { after: BigInt(from), limit: to - from })
       return Merkle.rootOf(Chain.sha256, entries.map(Chain.leafHash))
     }
-    const middle = from + splitOf(to - from)
+    const middle = from + Merkle.splitPoint(to - from)
     const left = yield* hashOf(view, { from, to: middle })
     return Merkle.nodeHash(Chain.sha256, left, yield* hashOf(view, { from: middle, to }))
   })

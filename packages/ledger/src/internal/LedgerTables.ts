@@ -96,7 +96,8 @@ const createHistory = Effect.fnUntraced(function* (sql: SqlClient.SqlClient, t: 
     PRIMARY KEY (book, sequence),
     UNIQUE (key, book),
     CHECK (cardinality(accounts) = cardinality(amounts) AND cardinality(accounts) = cardinality(balances)),
-    CHECK (0 <> ALL (amounts))
+    CHECK (0 <> ALL (amounts)),
+    CHECK ((kind = 'act') = (cardinality(accounts) = 0))
   )`
   yield* sql`CREATE INDEX ledger_entries_backdated ON ${t.entries} (book, effective_at_ms)
     WHERE effective_at_ms < posted_at_ms`

@@ -298,7 +298,7 @@ export const make = (seed: number) => {
       case "SealPeriod": {
         const closed = [...books.keys.keys()].filter((key) => key.startsWith("ledger:close:"))
         const endMs = closed.length > 0 && !chance(0.2) ? Number(pick(closed).slice(13)) : books.nowMs - below(9_000)
-        const trialBalance = { root: "r", accounts: chance(0.8) ? 1 : 2, totals: [] }
+        const trialBalance = { root: "r".repeat(43), accounts: chance(0.8) ? 1 : 2, totals: [] }
         return { _tag: "SealPeriod", endMs, trialBalance }
       }
       case "BeginPayout":

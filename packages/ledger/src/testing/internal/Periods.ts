@@ -28,7 +28,7 @@ export const closed = Effect.fnUntraced(function* (pass: Trial.Pass) {
   const endMs = second.postedAtMs
   const seal = (trialBalance: TrialBalance, end = endMs): Command => ({ _tag: "SealPeriod", endMs: end, trialBalance })
   const trialBalance: TrialBalance = {
-    root: Sample.text(),
+    root: `${Sample.text()}${"A".repeat(27)}`,
     accounts: 3,
     totals: [{ asset: Sample.USD.code, debits: 10n ** 40n, credits: 10n ** 40n }],
   }

@@ -281,7 +281,10 @@ export const check = Effect.fn("Proof.check")(function* (
     return yield* fail("NotIncluded", `entry ${entry.sequence} is not in the history that the checkpoint states.`)
   }
   if (!(yield* Checkpoints.isSigned(checkpoint, keys))) {
-    return yield* fail("NotSigned", `no known key signed the checkpoint; it names ${checkpoint.signature.keyId}.`)
+    return yield* fail(
+      "NotSigned",
+      `no known key signed the checkpoint; it names ${JSON.stringify(checkpoint.signature.keyId)}.`,
+    )
   }
   return { ...entry, legs: lines, checkpoint }
 })

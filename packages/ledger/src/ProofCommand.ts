@@ -23,7 +23,7 @@ import { AccountId } from "./Account.ts"
 import { Checkpoint, payload, take } from "./Checkpoint.ts"
 import { LedgerStore } from "./LedgerStore.ts"
 import * as Proof from "./Proof.ts"
-import { tell } from "./internal/CommandFailure.ts"
+import { printable, tell } from "./internal/CommandFailure.ts"
 
 /** The name of the file of published keys, as the market's home and the well-known address have it. */
 const KEYS_FILE = "guildhall-keys.json"
@@ -72,7 +72,7 @@ const findKeys = Effect.fnUntraced(function* (named: Option.Option<string>) {
   )
   const listed = yield* Effect.mapError(
     decodeKeys(text),
-    (error) => new Unreadable({ detail: `"${file}" is not a list of a market's keys. ${error.message}` }),
+    () => new Unreadable({ detail: `"${file}" is not a list of a market's keys, or was cut off. Download it again.` }),
   )
   return { file, keys: listed.keys }
 })
@@ -92,7 +92,9 @@ const deliver = Effect.fnUntraced(function* (text: string, file: Option.Option<s
     fs.writeFileString(file.value, `${text}\n`),
     () => new Unreadable({ detail: `"${file.value}" cannot be written. Name another file with --out.` }),
   )
-  yield* Console.error(`Written to ${file.value}, ${text.length} bytes. ${next.replace("FILE", file.value)}`)
+  yield* Console.error(
+    `Written to ${file.value}, ${Buffer.byteLength(text) + 1} bytes. ${next.replace("FILE", file.value)}`,
+  )
 })
 
 const isAccountId = Schema.is(AccountId)
@@ -103,7 +105,8 @@ const subjectOf = (text: string): ReadonlyArray<Proof.Subject> => {
 }
 
 /**
- * The command `prove <account|entry|key>` over the book of this number: a small file that proves an entry to whoever has the market's published keys.
+ * The command `prove <account|entry|key>` over the book of this number: a small file that proves an entry to whoever has the
+ * market's published keys.
  *
  * @category commands
  * @since 0.1.0
@@ -132,9 +135,6 @@ export const prove = (book: number) =>
   )
 
 const time = (ms: number): string => DateTime.formatIso(DateTime.makeUnsafe(ms))
-
-/** A proof comes from anywhere: what it names must not move a terminal's cursor or its colours. */
-const printable = (line: string): string => line.replace(/\p{Cc}|\p{Cf}/gu, "\ufffd")
 
 const letter = (proved: Proof.Proved, keysFile: string): ReadonlyArray<string> => {
   const { checkpoint, detail, effectiveAtMs, hold, idempotencyKey, kind, legs, postedAtMs, sequence } = proved
@@ -200,7 +200,8 @@ export const check = Command.make(
       const { file, keys } = yield* findKeys(flags.keys)
       const proved = yield* Effect.provide(Proof.check(proof, keys), Crypto)
       if (flags.json) return yield* Console.log(jsonText(proved, file))
-      for (const line of letter(proved, file)) yield* Console.log(printable(line))
+      // A proof comes from anywhere, and nothing in it may begin a line of its own.
+      for (const line of letter(proved, file)) yield* Console.log(printable(line).replaceAll("\n", "\ufffd"))
     }).pipe(Effect.catch((error) => tell(error, flags.json))),
 ).pipe(
   Command.withDescription("Check a proof offline, with the market's published keys"),
@@ -210,7 +211,8 @@ export const check = Command.make(
 )
 
 /**
- * The command `checkpoint` over the book of this number: states where the history stands, signed. Keep it, and give it to `verify --checkpoint` later.
+ * The command `checkpoint` over the book of this number: states where the history stands, signed. Keep it, and give it to
+ * `verify --checkpoint` later.
  *
  * @category commands
  * @since 0.1.0
@@ -236,7 +238,7 @@ export const readCheckpoint = Effect.fnUntraced(function* (file: string, book: n
   const keyRing = yield* KeyRing
   const refuse = (detail: string) => new Unreadable({ detail })
   const checkpoint = yield* Effect.mapError(
-    Effect.flatMap(read(file), Schema.decodeUnknownEffect(Schema.fromJsonString(Checkpoint))),
+    Schema.decodeUnknownEffect(Schema.fromJsonString(Checkpoint))(yield* read(file)),
     () => refuse(`"${file}" is not a checkpoint. Take one with: guildhall ledger checkpoint`),
   )
   if (checkpoint.book !== book)

@@ -19,9 +19,13 @@ export class CommandFailure extends Schema.TaggedError<CommandFailure>()("Ledger
 /** A name that a program can tell failures by: the reason of a ledger's error, or the error's own. */
 const nameOf = (error: { readonly _tag: string; readonly reason?: unknown }): string => {
   const { reason } = error
+  if (typeof reason === "string") return reason
   const isNamed = typeof reason === "object" && reason !== null && "_tag" in reason && typeof reason._tag === "string"
   return isNamed ? String(reason._tag) : error._tag
 }
+
+/** What a file or a database names must not move a terminal's cursor, its colours, or the direction of its text. */
+export const printable = (text: string): string => text.replace(/(?!\n)[\p{Cc}\p{Cf}]/gu, "\ufffd")
 
 /**
  * Tells what went wrong: as one JSON object on standard output for a program that asked for it, and else as a letter. Where a
@@ -32,6 +36,6 @@ export const tell = Effect.fnUntraced(function* (
   asJson: boolean,
 ) {
   if (asJson) yield* Console.log(JSON.stringify({ ok: false, reason: nameOf(error), detail: error.message }))
-  else yield* Console.error(`FAILED\n  ${error.message}`)
+  else yield* Console.error(printable(`FAILED\n  ${error.message}`))
   return yield* new CommandFailure({ detail: error.message })
 })

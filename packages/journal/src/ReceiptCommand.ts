@@ -70,7 +70,10 @@ const readBytes = Effect.fnUntraced(function* (file: string, maxBytes: number) {
 const readText = (file: string) =>
   Effect.map(readBytes(file, DOCUMENT_MAX_BYTES), (bytes) => new TextDecoder().decode(bytes))
 
-/** The list of keys: the file that was named, or the one beside the receipt, or the one in the market's home. */
+/**
+ * The list of keys: the file that was named, or the one in the market's home, or the one beside the receipt. That one comes last:
+ * whoever sends a receipt could send the keys along.
+ */
 const findKeys = Effect.fnUntraced(function* (named: Option.Option<string>, receipt: string) {
   const fs = yield* FileSystem.FileSystem
   const path = yield* Path.Path
@@ -80,7 +83,7 @@ const findKeys = Effect.fnUntraced(function* (named: Option.Option<string>, rece
   )
   const places = Option.match(named, {
     onSome: (file) => [file],
-    onNone: () => [path.join(path.dirname(receipt), KEYS_FILE), path.join(home, KEYS_FILE)],
+    onNone: () => [path.join(home, KEYS_FILE), path.join(path.dirname(receipt), KEYS_FILE)],
   })
   for (const file of places) {
     const present = yield* Effect.orElseSucceed(fs.exists(file), () => false)
@@ -144,7 +147,7 @@ const verify = Command.make(
   {
     file: Argument.String("file").pipe(Argument.withDescription("The receipt, as GET /v1/receipts/{id} answered it")),
     keys: Flag.String("keys").pipe(
-      Flag.withDescription(`The market's keys; otherwise ${KEYS_FILE} beside the receipt or in GUILDHALL_HOME`),
+      Flag.withDescription(`The market's keys; otherwise ${KEYS_FILE} in GUILDHALL_HOME or beside the receipt`),
       Flag.optional,
     ),
     request: bodyFlag("request", "request's body"),

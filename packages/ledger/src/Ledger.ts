@@ -56,7 +56,10 @@ export class Ledger extends Context.Service<
     }) => Effect.Effect<Account, LedgerError>
     /** Makes a posting, once per idempotency key. Answers its sequence number. */
     readonly post: (posting: Posting) => Effect.Effect<Made, LedgerError>
-    /** Takes a posting back by one with the opposite legs, once. */
+    /**
+     * Takes a posting back by one with the opposite legs, once. A payout is taken back when the rail gave the money back: it
+     * is paid out again with the next one.
+     */
     readonly reverse: (sequence: bigint, attachments: ReadonlyArray<Attachment>) => Effect.Effect<Made, LedgerError>
     /** Takes a hold; returns once it is durable. `available` is what the account has left. */
     readonly hold: (

@@ -8,7 +8,7 @@ import { Effect, Result } from "effect"
 import { type AccountId, ids } from "../src/Account.ts"
 import { HoldId, type HoldRequest } from "../src/Hold.ts"
 import * as Ledger from "../src/Ledger.ts"
-import type { LedgerError } from "../src/LedgerError.ts"
+import type { LedgerError, LedgerReason } from "../src/LedgerError.ts"
 import * as Opening from "../src/Opening.ts"
 import type { Posting } from "../src/Posting.ts"
 import * as Charge from "../src/templates/Charge.ts"
@@ -75,7 +75,10 @@ export const claim = ({ provider, request }: Meeting, amount: bigint) =>
   ready(Claim.posting({ request, provider, amount }))
 
 /** Asserts that it is refused, and why. */
-export const refused = Effect.fnUntraced(function* (effect: Effect.Effect<unknown, LedgerError>, reason: string) {
+export const refused = Effect.fnUntraced(function* <R>(
+  effect: Effect.Effect<unknown, LedgerError, R>,
+  reason: LedgerReason["_tag"],
+) {
   const error = yield* Effect.flip(effect)
   assert.strictEqual(error.reason._tag, reason, error.message)
   return error.reason

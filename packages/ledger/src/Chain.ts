@@ -128,6 +128,16 @@ export const linesOf = (text: string): ReadonlyArray<LegLine> | undefined => {
 const isAccountId = Schema.is(AccountId)
 const isWhole = (text: string | undefined): text is string => text !== undefined && /^-?\d{1,78}$/.test(text)
 
+/** Where two hashes are put side by side: nothing waits between writing and hashing it. */
+const pair = new Uint8Array(65).fill(1, 0, 1)
+
+/** What {@link Merkle.nodeHash} makes of two hashes, without a list for each. */
+const nodeHash = (left: Uint8Array, right: Uint8Array): Uint8Array => {
+  pair.set(left, 1)
+  pair.set(right, 33)
+  return sha256(pair)
+}
+
 const leaf = (text: string): Uint8Array => hash("sha256", `\u0000${text}`, "buffer")
 
 /**
@@ -152,9 +162,13 @@ export const legHashes = (posting: Posting, balances: ReadonlyArray<bigint>): Re
  */
 export const legLines = ({ legs }: Posting, balances: ReadonlyArray<bigint>, group: number): ReadonlyArray<LegLine> => {
   const from = group * LEGS_TOGETHER
-  return legs
-    .slice(from, from + LEGS_TOGETHER)
-    .map(({ account, amount }, at) => ({ account, amount, balance: balances[from + at] ?? 0n }))
+  const lines: Array<LegLine> = []
+  for (const { account, amount } of from === 0 && legs.length <= LEGS_TOGETHER
+    ? legs
+    : legs.slice(from, from + LEGS_TOGETHER)) {
+    lines.push({ account, amount, balance: balances[from + lines.length] ?? 0n })
+  }
+  return lines
 }
 
 /**
@@ -169,6 +183,12 @@ export const detailOf = ({ links, rate }: Posting): string | null => {
   const plain = { ...rest, numerator: numerator.toString(), denominator: denominator.toString() }
   return Canonical.stringify(links === undefined ? { rate: plain } : { links: { ...links }, rate: plain })
 }
+
+/** The root over the legs, in base64url. Most postings have one group of legs, which is the root. */
+const legsRoot = (posting: Posting, balances: ReadonlyArray<bigint>): string =>
+  posting.legs.length <= LEGS_TOGETHER
+    ? hash("sha256", `\u0000${legText(legLines(posting, balances, 0))}`, "base64url")
+    : Buffer.from(Merkle.rootOf(sha256, legHashes(posting, balances))).toString("base64url")
 
 const amountAsText = (_: string, value: unknown): unknown => (typeof value === "bigint" ? value.toString() : value)
 
@@ -194,7 +214,6 @@ export const header = (entry: Entry): string => {
     return JSON.stringify(["act1", sequence, entry.postedAtMs, keyOf(entry), actText(entry.act)])
   }
   const { posting, balances, hold, postedAtMs, effectiveAtMs } = entry
-  const legsRoot = Buffer.from(Merkle.rootOf(sha256, legHashes(posting, balances))).toString("base64url")
   return JSON.stringify([
     "post1",
     sequence,
@@ -204,7 +223,7 @@ export const header = (entry: Entry): string => {
     posting.idempotencyKey,
     hold,
     detailOf(posting),
-    legsRoot,
+    legsRoot(posting, balances),
   ])
 }
 
@@ -264,7 +283,7 @@ export const append = (
     let node = leafHash(entry)
     let level = 0
     for (let rest = size; rest % 2n === 1n; rest /= 2n) {
-      node = Merkle.nodeHash(sha256, peaks.pop() ?? node, node)
+      node = nodeHash(peaks.pop() ?? node, node)
       level += 1
       if (level >= NODE_LEVEL) nodes.push({ number: ++number, level, index: size >> BigInt(level), hash: node })
     }

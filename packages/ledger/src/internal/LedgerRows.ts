@@ -1,7 +1,7 @@
 import * as Schema from "effect/Schema"
 import type { AssetCode } from "@guildhall/core/Asset"
 import type { Account, AccountId, AccountKind, AccountState } from "../Account.ts"
-import { Act, type Entry } from "../Entry.ts"
+import { Act, type Entry, type Posted } from "../Entry.ts"
 import type { Hold, HoldId, HoldState } from "../Hold.ts"
 import type { PayoutRange } from "../PayoutRange.ts"
 import type { Leg, Links, Posting, PostingKind, Rate } from "../Posting.ts"
@@ -150,41 +150,52 @@ const detailOf = (text: string): Pick<Posting, "links" | "rate"> => {
   }
 }
 
-const legsOf = (row: EntryTuple, ids: ReadonlyMap<string, AccountId>): ReadonlyArray<Leg> => {
-  const amounts = Arrays.numbersIn(row[9])
-  return Arrays.numbersIn(row[8]).map((number, at) => {
-    const account = ids.get(number)
-    const amount = amounts[at]
-    if (account === undefined || amount === undefined) throw new Error(`Entry ${row[0]} moves an unknown account.`)
-    return { account, amount: BigInt(amount) }
-  })
+/** An account that a row names by its number. A row that names none of the table's is none that this store wrote: a defect. */
+const nameOf = (row: EntryTuple, number: string, ids: ReadonlyMap<string, AccountId>): AccountId => {
+  const id = ids.get(number)
+  if (id === undefined) throw new Error(`Entry ${row[0]} moves an unknown account.`)
+  return id
 }
 
-/** An entry, with its accounts by their ids. It throws where the row is none that this store wrote: a defect. */
-export const entryOf = (row: EntryTuple, ids: ReadonlyMap<string, AccountId>): Entry => {
-  const [number, idempotencyKey, fingerprint, kind, hold, detail, postedAtMs, effectiveAtMs] = row
+const postingOf = (
+  row: EntryTuple,
+  ids: ReadonlyMap<string, AccountId>,
+  accounts: ReadonlyArray<string>,
+): Posted["posting"] => {
+  const [, idempotencyKey, , kind, , detail, postedAtMs, effectiveAtMs, , amounts] = row
+  if (kind === "act") throw new Error(`Entry ${row[0]} is an act.`)
+  const legs: Array<Leg> = []
+  for (const amount of Arrays.numbersIn(amounts)) {
+    legs.push({ account: nameOf(row, accounts[legs.length] ?? "", ids), amount: BigInt(amount) })
+  }
+  const posting = { idempotencyKey, kind, legs, attachments: [] }
+  if (detail === null && effectiveAtMs === postedAtMs) return posting
+  return {
+    ...posting,
+    ...(detail === null ? {} : detailOf(detail)),
+    ...(effectiveAtMs === postedAtMs ? {} : { effectiveAtMs }),
+  }
+}
+
+/**
+ * An entry, with its accounts by their ids; their numbers are given where they have been read already. It throws where the row is none that this store wrote: a defect. Plain loops: it
+ * runs for every posting that is verified.
+ */
+export const entryOf = (
+  row: EntryTuple,
+  ids: ReadonlyMap<string, AccountId>,
+  accounts: ReadonlyArray<string> = Arrays.numbersIn(row[8]),
+): Entry => {
+  const [number, idempotencyKey, fingerprint, kind, hold, detail, postedAtMs, effectiveAtMs, , , after] = row
   const sequence = BigInt(number)
   if (kind === "act") {
     const act = decodeAct(parseJson(detail ?? "null"))
     return { _tag: "Acted", sequence, idempotencyKey, fingerprint, act, postedAtMs }
   }
-  return {
-    _tag: "Posted",
-    sequence,
-    fingerprint,
-    posting: {
-      idempotencyKey,
-      kind,
-      legs: legsOf(row, ids),
-      attachments: [],
-      ...(detail === null ? {} : detailOf(detail)),
-      ...(effectiveAtMs === postedAtMs ? {} : { effectiveAtMs }),
-    },
-    hold,
-    balances: Arrays.numbersIn(row[10]).map(BigInt),
-    postedAtMs,
-    effectiveAtMs,
-  }
+  const balances: Array<bigint> = []
+  for (const balance of Arrays.numbersIn(after)) balances.push(BigInt(balance))
+  const posting = postingOf(row, ids, accounts)
+  return { _tag: "Posted", sequence, fingerprint, posting, hold, balances, postedAtMs, effectiveAtMs }
 }
 
 /** Reads what this store wrote; its tables take nothing but JSON. */

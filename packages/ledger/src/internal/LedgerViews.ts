@@ -14,13 +14,14 @@ const NAMES_MAX = 100_000
 /** Names accounts by their numbers, which never change. */
 const makeNames = (sql: SqlClient.SqlClient, t: Tables) => {
   const names = new Map<string, AccountId>()
-  return Effect.fnUntraced(function* (numbers: ReadonlySet<string>) {
-    const missing = [...numbers].filter((number) => !names.has(number))
-    if (missing.length === 0) return names
-    if (names.size + missing.length > NAMES_MAX) names.clear()
-    const wanted = names.size === 0 ? [...numbers] : missing
+  return Effect.fnUntraced(function* (lists: ReadonlyArray<ReadonlyArray<string>>) {
+    const missing = new Set<string>()
+    for (const list of lists) for (const number of list) if (!names.has(number)) missing.add(number)
+    if (missing.size === 0) return names
+    if (names.size + missing.size > NAMES_MAX) names.clear()
+    const wanted = names.size === 0 ? new Set(lists.flat()) : missing
     const rows = yield* sql<{ readonly number: string; readonly id: AccountId }>`
-      SELECT number::text AS number, id FROM ${t.accounts} WHERE number = ANY(${`{${wanted.join(",")}}`}::text::bigint[])`
+      SELECT number::text AS number, id FROM ${t.accounts} WHERE number = ANY(${`{${[...wanted].join(",")}}`}::text::bigint[])`
     for (const { id, number } of rows) names.set(number, id)
     return names
   })
@@ -53,9 +54,9 @@ const makeEntries = (sql: SqlClient.SqlClient, t: Tables, book: number) => {
   }
   return Effect.fnUntraced(function* (range: Range) {
     const rows = (yield* rowsIn(range)).map(({ row }): Rows.EntryTuple => JSON.parse(row))
-    const numbers = new Set(rows.flatMap((row) => Arrays.numbersIn(row[8])))
-    const names = yield* namesOf(numbers)
-    return rows.map((row) => Rows.entryOf(row, names))
+    const accounts = rows.map((row) => Arrays.numbersIn(row[8]))
+    const names = yield* namesOf(accounts)
+    return rows.map((row, at) => Rows.entryOf(row, names, accounts[at]))
   })
 }
 

@@ -67,6 +67,9 @@ export interface Verified {
 /** How many entries are read at a time. */
 const PAGE = 2_000
 
+/** After so many entries what the database sends is taken up: it waits where nobody reads. */
+const BREATH = 250n
+
 /** Reads a history page by page, the next page while the one before is looked at. */
 const pages = Effect.fnUntraced(function* <Kind extends keyof History>(
   view: View,
@@ -129,6 +132,7 @@ const replayAll = Effect.fnUntraced(function* (
     const page = yield* nextEntries()
     if (page.length === 0) break
     for (const entry of page) {
+      if (entry.sequence % BREATH === 0n) yield* Effect.yieldNow
       if (entry.sequence !== last + 1n) return yield* differ("sequence", {}, last + 1n, entry.sequence)
       const wrong = replay.add(entry)
       if (wrong !== undefined) return yield* wrong

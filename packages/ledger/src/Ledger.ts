@@ -106,8 +106,8 @@ export class Ledger extends Context.Service<
 
 /** A batch is at most so many commands, so that one caller's wait stays short. */
 const BATCH_MAX = 512
-/** So many batches are on their way at once: one is written while the next is decided. */
-const BATCHES_AHEAD = 2
+/** So many batches are on their way at once: one waits for the disk, one is written, and the next is decided. */
+const BATCHES_AHEAD = 3
 /** So many commands wait at most while the store is slow; the next ones hear at once that it is not available. */
 const WAITING_MAX = 20_000
 /** So many accounts' last known balances are kept. */
@@ -163,8 +163,8 @@ const answer = (batch: ReadonlyArray<Waiting>, answers: Answers): void =>
   })
 
 /**
- * Gathers commands and commits them batch by batch: while one is on its way to the disk the next one is decided, and the
- * one after that gathers. When the scope ends, whoever still waits hears that the outcome is not known.
+ * Gathers commands and commits them batch by batch: while one waits for the disk the next is written, the one after that
+ * decided, and another gathers. When the scope ends, whoever still waits hears that the outcome is not known.
  */
 const makeSubmit = Effect.fnUntraced(function* (store: LedgerStore["Service"]) {
   const queue = yield* Queue.unbounded<Waiting>()

@@ -1,6 +1,7 @@
 /**
  * The ledger's history in PostgreSQL. A batch is read, decided and written if nobody else wrote meanwhile; the lock on the
- * book's row puts the batches of all processes in order, so the numbers of entries have no gaps and no balance is stale.
+ * book's row puts the batches of all processes in order, so the numbers of entries have no gaps and no balance is stale. It
+ * is answered once it is on the disk; what is read meanwhile may show it a moment before.
  *
  * @since 0.1.0
  */
@@ -125,6 +126,7 @@ const makeCommit = (sql: SqlClient.SqlClient, t: LedgerTables.Tables, options: O
       // Each statement must see what the batch before it left, whatever the database's default is.
       Effect.provideService(SqlClient.BeginTransaction, "BEGIN ISOLATION LEVEL READ COMMITTED"),
       Effect.retry(again),
+      Effect.tap(() => LedgerWrite.flush(sql)),
     )
 
   const reading = Semaphore.makeUnsafe(1)
@@ -167,7 +169,10 @@ const makeCommit = (sql: SqlClient.SqlClient, t: LedgerTables.Tables, options: O
           reading.release(1),
         )
         const isWritten = yield* Effect.ensuring(restore(Effect.suspend(() => write(decided))), writing.release(1))
-        return isWritten ? decided.outcomes : undefined
+        if (!isWritten) return undefined
+        // While this batch waits for the disk the next one is written.
+        yield* restore(LedgerWrite.flush(sql))
+        return decided.outcomes
       }),
     )
 

@@ -149,6 +149,7 @@ const letter = (proved: Proof.Proved, keysFile: string): ReadonlyArray<string> =
     `  keys from ${keysFile}`,
     "",
     "The proof holds: the entry is in the history, and says this. Later entries may have moved the accounts again.",
+    ...(legs.length === 0 ? [] : ["Amounts are in the smallest units of the account's asset."]),
   ]
 }
 

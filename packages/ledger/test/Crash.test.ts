@@ -13,12 +13,12 @@ import * as Wire from "./Wire.ts"
 
 /** The statements of a commit that has the book for itself, and of one that finds somebody else's in between. */
 const paths: Readonly<Record<string, ReadonlyArray<Wire.Step>>> = {
-  alone: ["read", "write"],
-  contended: ["read", "write", "begin", "lock", "read", "write", "commit"],
+  alone: ["read", "write", "flush"],
+  contended: ["read", "write", "begin", "lock", "read", "write", "commit", "flush"],
 }
 
 const sidesOf = (step: Wire.Step): ReadonlyArray<Wire.Side> =>
-  step === "write" || step === "commit" ? ["before", "during", "after"] : ["before", "after"]
+  step === "write" || step === "commit" || step === "flush" ? ["before", "during", "after"] : ["before", "after"]
 
 const cutsOf = (steps: ReadonlyArray<Wire.Step>): ReadonlyArray<Wire.Cut> =>
   steps.flatMap((step, at) => sidesOf(step).map((side) => ({ at, side })))
@@ -66,8 +66,10 @@ const undisturbed = Effect.fnUntraced(function* (store: LedgerStore["Service"], 
 
 /** Whether it is certain that what was cut off was done, or was not. */
 const wasDone = (steps: ReadonlyArray<Wire.Step>, { at, side }: Wire.Cut): boolean | undefined => {
-  if (at < steps.length - 1 || side === "before") return false
-  return side === "after" ? true : undefined
+  // The last statement only waits for the disk: what the one before it did is done.
+  const deciding = steps.length - 2
+  if (at !== deciding) return at > deciding
+  return side === "during" ? undefined : side === "after"
 }
 
 const crashAt = Effect.fnUntraced(function* (

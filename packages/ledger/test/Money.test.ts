@@ -42,11 +42,12 @@ const databaseNow = SqlClient.SqlClient.use(
 /** Everything that the database remembers is so much longer ago. */
 const databaseIsLater = (ms: number) =>
   SqlClient.SqlClient.use((db) =>
-    Effect.andThen(
+    Effect.all([
       db`UPDATE ledger_holds SET expires_at_ms = expires_at_ms - ${ms}::bigint`,
+      db`UPDATE ledger_owners SET until_ms = until_ms - ${ms}::bigint`,
       db`UPDATE ledger_books SET token = token + 1, committed_at_ms = committed_at_ms - ${ms}::bigint,
         resumed_at_ms = resumed_at_ms - ${ms}::bigint`,
-    ),
+    ]),
   )
 
 const holdState = ({ id, ledger }: Scene.Meeting) => Effect.map(ledger.findHold(id), (hold) => hold?.state)

@@ -103,6 +103,7 @@ describe("ledger prove, ledger check", () => {
           `  keys from ${folder}/guildhall-keys.json`,
           "",
           "The proof holds: the entry is in the history, and says this. Later entries may have moved the accounts again.",
+          "Amounts are in the smallest units of the account's asset.",
         ],
       )
       const json = JSON.parse((yield* atHome(folder, "check", proof, "--json")).out)
@@ -226,6 +227,54 @@ describe("ledger prove, ledger check", () => {
       assert.include(yield* refused(folder), "is not there, or not a file that you may read")
       assert.include(yield* refused(`${folder}/nothing`), "is not there, or not a file that you may read")
       assert.include(yield* refused(proof, "--keys", `${folder}/nothing`), `"${folder}/nothing" is not there`)
+    }).pipe(withFiles),
+  )
+})
+
+describe("ledger checkpoint, ledger verify --checkpoint", () => {
+  it.effect("hold the history to what was signed for this book, and to nothing else", () =>
+    Effect.gen(function* () {
+      const { folder, fs, onBooks, rotate } = yield* setUp
+      const [file, wrong] = [`${folder}/checkpoint.json`, `${folder}/wrong.json`]
+      const made = yield* onBooks("checkpoint", "--out", file)
+      assert.isTrue(made.isOk)
+      const { size } = yield* fs.stat(file)
+      assert.include(made.errors, `Written to ${file}, ${size} bytes. Keep it elsewhere`)
+      const printed = yield* onBooks("checkpoint")
+      assert.strictEqual(`${printed.out}\n`, yield* fs.readFileString(file))
+      yield* rotate("checkpoint")
+      assert.isTrue((yield* onBooks("verify", "--checkpoint", file)).isOk)
+
+      const refused = Effect.fnUntraced(function* (change: Readonly<Record<string, unknown>>) {
+        const plain: Readonly<Record<string, unknown>> = JSON.parse(printed.out)
+        yield* fs.writeFileString(wrong, JSON.stringify({ ...plain, ...change }))
+        const { isOk, out } = yield* onBooks("verify", "--checkpoint", wrong, "--json")
+        assert.isFalse(isOk)
+        return String(JSON.parse(out).detail)
+      })
+      assert.include(yield* refused({ book: 2 }), "is of book 2, and this is book 1")
+      assert.include(yield* refused({ size: "4" }), "was not signed by a key of this market, or was changed since")
+      assert.include(yield* refused({ atMs: 7 }), "was not signed by a key of this market, or was changed since")
+      assert.include(yield* refused({ root: "" }), "is not a checkpoint. Take one with")
+    }).pipe(withFiles),
+  )
+})
+
+describe("ledger", () => {
+  it.effect("reaches each of its commands", () =>
+    Effect.gen(function* () {
+      const { onBooks } = yield* setUp
+      assert.include((yield* onBooks("statement", buyer, "--json")).out, `"closing":"480"`)
+      assert.include((yield* onBooks("export")).out, "buyer")
+      const close = yield* onBooks("close", "2999-01")
+      assert.isFalse(close.isOk)
+      assert.strictEqual(close.out, "")
+      assert.notStrictEqual(close.errors, "")
+      for (const name of ["verify", "balances", "statement", "export", "close", "prove", "check", "checkpoint"]) {
+        const { isOk, out } = yield* onBooks(name, "--help")
+        assert.isTrue(isOk, name)
+        assert.include(out, name)
+      }
     }).pipe(withFiles),
   )
 })

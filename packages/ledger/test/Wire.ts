@@ -7,7 +7,7 @@ import { createServer, type Server, type Socket, connect } from "node:net"
 import path from "node:path"
 
 /** The statements that a commit consists of. */
-export type Step = "begin" | "lock" | "read" | "write" | "commit"
+export type Step = "begin" | "lock" | "read" | "write" | "commit" | "flush"
 
 /** When a statement is cut off: it never arrives, nobody knows whether it does, or nobody hears that it was done. */
 export type Side = "before" | "during" | "after"
@@ -30,6 +30,7 @@ export interface Wire {
 }
 
 const stepOf = (text: string): Step | undefined => {
+  if (/pg_logical_emit_message/.test(text)) return "flush"
   if (/ledger_read/.test(text)) return "read"
   if (/ledger_write/.test(text)) return "write"
   if (/FOR UPDATE/i.test(text)) return "lock"

@@ -106,6 +106,8 @@ export const write = (t: TableNames): string => `
       resumed_at_ms = resumed_ms, closed_until_ms = closed_ms
     WHERE s.book = b AND s.token = token_before;
     IF NOT FOUND THEN RETURN false; END IF;
+    -- The next batch need not wait for the disk: the caller does, before it tells anybody.
+    PERFORM set_config('synchronous_commit', 'off', true);
     IF others <> '' THEN PERFORM ${t.schema}.ledger_write_others(b, others::json); END IF;
     IF cardinality(e_key) > 0 THEN
       INSERT INTO ${t.entries}

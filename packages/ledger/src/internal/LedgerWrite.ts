@@ -145,6 +145,13 @@ const entryColumns = (entries: ReadonlyArray<Entry>, numbers: ReadonlyMap<Accoun
   return { accounts, amounts, balances, moves }
 }
 
+/**
+ * Waits until everything that was committed so far is on the disk: the log is written in order, so whatever is committed after
+ * it, and waits for the disk, shows that. A message in the log is the least that can be.
+ */
+export const flush = (sql: SqlClient.SqlClient) =>
+  sql`SELECT set_config('synchronous_commit', 'on', true), pg_logical_emit_message(true, 'guildhall-ledger', '')::text`
+
 /** Writes a batch in one call: it answers whether the book still stood where the batch began. */
 export const write = (sql: SqlClient.SqlClient, t: Tables, book: number, base: Book.Pages, written: Written) => {
   const { after, before, chained, numbers, sheet } = written

@@ -2,6 +2,8 @@
  * What operators and buyers do on the control lane of a running market, and what tells how it is.
  */
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
+import { statSync, writeFileSync } from "node:fs"
+import path from "node:path"
 import * as RunningMarket from "./RunningMarket.ts"
 import * as ScriptedEngine from "./ScriptedEngine.ts"
 
@@ -260,4 +262,31 @@ describe("a market tells", () => {
       assert.deepStrictEqual([error.code, error.message], [code, detail])
     }
   })
+})
+
+describe("the books of a running market", () => {
+  it("are verified, and a charge is proved to somebody who has a file and the market's keys only", async () => {
+    const buyer = await newBuyer("auditor", "1")
+    const { id } = await ask(buyer.secret)
+    await RunningMarket.until("the receipt", () => RunningMarket.receipt(market, id, buyer.secret))
+    const [checkpoint, proof] = [path.join(market.home, "checkpoint.json"), path.join(market.home, "proof.json")]
+    const told = async (...args: ReadonlyArray<string>) => {
+      const { code, output } = await RunningMarket.guildhall(market.home, ["ledger", ...args])
+      assert.strictEqual(code, 0, output)
+      return output
+    }
+    await told("checkpoint", "--out", checkpoint)
+    assert.include(await told("prove", `request:${id}`, "--out", proof), `Written to ${proof}`)
+    assert.include(await told("verify", "--checkpoint", checkpoint), "every balance agrees with its history")
+    assert.include(await told("balances"), `buyer:${buyer.member}`)
+
+    const keys = path.join(market.home, "published.json")
+    writeFileSync(keys, await (await fetch(`${market.url}/.well-known/guildhall-keys.json`)).text())
+    const elsewhere = RunningMarket.makeHome()
+    const { code, output } = await RunningMarket.guildhall(elsewhere, ["ledger", "check", proof, "--keys", keys])
+    assert.strictEqual(code, 0, output)
+    assert.match(output, new RegExp(`^entry \\d+ of book 1: charge request:${id}\n`))
+    assert.include(output, `buyer:${buyer.member}`)
+    assert.isBelow(statSync(proof).size, 2_000)
+  }, 60_000)
 })

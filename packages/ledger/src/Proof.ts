@@ -142,6 +142,8 @@ const lastOf = Effect.fnUntraced(function* (view: View, account: AccountId, size
 
 const find = Effect.fnUntraced(function* (view: View, subject: Subject, size: bigint) {
   if ("account" in subject) return yield* lastOf(view, subject.account, size)
+  // No history is longer than that, and no store has to look for it.
+  if ("sequence" in subject && subject.sequence > Number.MAX_SAFE_INTEGER) return undefined
   const range =
     "key" in subject ? { after: 0n, limit: 1, keys: [subject.key] } : { after: subject.sequence - 1n, limit: 1 }
   const [entry] = yield* view.history("entries", range)
@@ -301,7 +303,8 @@ export const parse = (text: string): Effect.Effect<Proof, ProofError> =>
   )
 
 /**
- * The hashes that show that a later checkpoint's history begins with an earlier one's.
+ * The hashes that show that a later checkpoint's history begins with an earlier one's. `NotFound` where the book has not as
+ * many entries as the later one states.
  *
  * @category constructors
  * @since 0.1.0
@@ -309,10 +312,16 @@ export const parse = (text: string): Effect.Effect<Proof, ProofError> =>
 export const consistency = Effect.fn("Proof.consistency")(function* (
   earlier: Checkpoints.Checkpoint,
   later: Checkpoints.Checkpoint,
-): Effect.fn.Return<ReadonlyArray<Uint8Array>, LedgerError, LedgerStore> {
+): Effect.fn.Return<ReadonlyArray<Uint8Array>, NotFound | LedgerError, LedgerStore> {
   const store = yield* LedgerStore
   const leaves = Merkle.consistencyLeaves(Number(earlier.size), Number(later.size))
-  return yield* store.snapshot((view) => HistoryTree.hashes(view, leaves))
+  return yield* store.snapshot(
+    Effect.fnUntraced(function* (view) {
+      const last = yield* find(view, { sequence: later.size }, later.size)
+      if (last === undefined) return yield* new NotFound({ subject: `${later.size}` })
+      return yield* HistoryTree.hashes(view, leaves)
+    }),
+  )
 })
 
 /**

@@ -172,6 +172,11 @@ describe("Proof", () => {
             assert.isFalse(Proof.isConsistent(earlier, later, hashes.slice(1)))
           }
         }
+        const [first, last] = [taken[0], taken.at(-1)]
+        if (first === undefined || last === undefined) return assert.fail("there are none")
+        for (const size of [last.size + 1n, 10n ** 12n, 10n ** 77n]) {
+          assert.strictEqual((yield* Effect.flip(Proof.consistency(first, { ...last, size })))._tag, "NotFound")
+        }
       }).pipe(Effect.provide(store)),
     )
   }
@@ -219,7 +224,7 @@ describe("Proof", () => {
       for (const subject of [
         { sequence: 0n },
         { sequence: 6n },
-        { sequence: 10n ** 17n },
+        { sequence: 10n ** 77n },
         { key: "none" },
         { account: accountAt(0) },
         { account: AccountId.make("buyer:none") },

@@ -33,7 +33,7 @@ const attachments = (attached: ReadonlyArray<Attachment>): string | undefined =>
   let bytes = 0
   for (const { kind, body } of attached) {
     if (!isText(kind, NAME_MAX)) return `the kind of an attachment is a text of 1 to ${NAME_MAX} characters.`
-    bytes += bytesOf(body)
+    bytes += bytesOf(kind) + bytesOf(body)
   }
   return bytes > ATTACHMENT_BYTES_MAX
     ? `its attachments are ${bytes} bytes, and ${ATTACHMENT_BYTES_MAX} is the most.`

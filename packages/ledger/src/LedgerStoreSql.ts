@@ -86,17 +86,21 @@ const makeCommit = (sql: SqlClient.SqlClient, t: LedgerTables.Tables, options: O
   const book = options.book ?? 1
 
   /** Since when the store answers without a pause, and whether holds may expire yet. */
-  const resumed = ({ committedAtMs, nowMs, resumedAtMs: last }: LedgerPages.Standing) => {
-    // A single batch between two silences is the sweep of a market in which nobody else lives: the second silence is
-    // no outage, or nothing would ever expire there.
+  const resumed = (
+    { committedAtMs, nowMs, resumedAtMs: last }: LedgerPages.Standing,
+    commands: ReadonlyArray<Command>,
+  ) => {
+    // A single sweep between two silences is that of a market in which nobody else lives: the second silence is no
+    // outage, or nothing would ever expire there. Any other batch shows life, and is told apart by its later mark.
     const wasAway = nowMs - committedAtMs > awayMs && committedAtMs !== last
-    const resumedAtMs = wasAway ? nowMs : last
+    const isSweep = commands.every(({ _tag }) => _tag === "Expire")
+    const resumedAtMs = wasAway ? (isSweep ? nowMs : nowMs + 1) : last
     return { resumedAtMs, isWaiting: nowMs - resumedAtMs < awayMs }
   }
 
   const decide = (commands: ReadonlyArray<Command>, loaded: LedgerPages.Loaded): Decided => {
     const { numbers, pages: base } = loaded
-    const { isWaiting, resumedAtMs } = resumed(loaded.standing)
+    const { isWaiting, resumedAtMs } = resumed(loaded.standing, commands)
     const before = { ...loaded.standing, resumedAtMs }
     const sheet = Overlay.make(base)
     const outcomes = commands.map((command): Result.Result<Outcome, LedgerError> => {

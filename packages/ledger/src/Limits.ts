@@ -7,7 +7,7 @@
 /** The most that a balance, a hold or a leg can be: 78 digits. @category constants @since 0.1.0 */
 export const AMOUNT_MAX = 10n ** 78n - 1n
 
-/** Attachments of one command , kinds and bodies, are at most so many bytes of JSON. @category constants @since 0.1.0 */
+/** Attachments of one command, kinds and bodies, are at most so many bytes of JSON. @category constants @since 0.1.0 */
 export const ATTACHMENT_BYTES_MAX = 16_384
 
 /** A hold's context is at most so many bytes of JSON. @category constants @since 0.1.0 */

@@ -52,6 +52,19 @@ describe("LedgerStoreSql: after an outage", () => {
     }).pipe(Effect.provide(Live)),
   )
 
+  it.effect("two outages with one sign of life in between are two", () =>
+    Effect.gen(function* () {
+      const { buyer } = yield* Trial.people(100n)
+      const alive = yield* overdue(buyer, "alive")
+      yield* silence(RENEW_MS * 5)
+      yield* Trial.outcome({ _tag: "Renew", owner: "another", lifeMs: 60_000 })
+      yield* silence(RENEW_MS * 2)
+      assert.deepStrictEqual(yield* sweep, [])
+      yield* silence(RENEW_MS * 1.5)
+      assert.deepStrictEqual(yield* sweep, [alive])
+    }).pipe(Effect.provide(Live)),
+  )
+
   it.effect("a pause between two commits that owners live through is none", () =>
     Effect.gen(function* () {
       const { buyer } = yield* Trial.people(100n)

@@ -95,7 +95,7 @@ const makeCommit = (sql: SqlClient.SqlClient, t: LedgerTables.Tables, options: O
     const wasAway = nowMs - committedAtMs > awayMs && committedAtMs !== last
     const isSweep = commands.every(({ _tag }) => _tag === "Expire")
     const resumedAtMs = wasAway ? (isSweep ? nowMs : nowMs + 1) : last
-    return { resumedAtMs, isWaiting: nowMs - resumedAtMs < awayMs }
+    return { resumedAtMs, isWaiting: nowMs - Math.min(nowMs, resumedAtMs) < awayMs }
   }
 
   const decide = (commands: ReadonlyArray<Command>, loaded: LedgerPages.Loaded): Decided => {

@@ -5,6 +5,7 @@
  */
 import * as Schema from "effect/Schema"
 import { DeviceId, DevicePublicKey } from "./Device.ts"
+import { Endpoint } from "./Endpoint.ts"
 import { MemberId } from "./Member.ts"
 import { ModelId } from "./Model.ts"
 import { PriceSheet } from "./PriceSheet.ts"
@@ -47,7 +48,41 @@ export const InstanceState = Schema.Literals(["online", "offline", "draining"])
 export type InstanceState = typeof InstanceState.Type
 
 /**
- * An instance. `contextLength` is in tokens, `concurrency` in requests at a time.
+ * A provider's short public name.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export const ProviderName = Schema.String.pipe(Schema.check(Schema.isPattern(/^[a-z0-9][a-z0-9-]{0,39}$/)))
+
+/**
+ * The precision of an instance's weights, as its provider declares it.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export const Quantization = Schema.Literals([
+  "int4",
+  "int8",
+  "fp4",
+  "mxfp4",
+  "nvfp4",
+  "fp6",
+  "fp8",
+  "mxfp8",
+  "fp16",
+  "bf16",
+  "fp32",
+])
+/** @since 0.1.0 */
+export type Quantization = typeof Quantization.Type
+
+/**
+ * An instance. `contextLength` is in tokens, `concurrency` in requests at a time. What is left out was not declared:
+ * `endpoints` then are the standard ones, `parameters` (the request members it understands beyond the basic
+ * ones, such as `tools`) may be any, and `retainsData` counts as true.
+ *
+ * - `provider` is the short public name (slug) that buyers name in `provider.order`, `only` and `ignore`.
  *
  * @category models
  * @since 0.1.0
@@ -63,6 +98,11 @@ export const Instance = Schema.Struct({
   contextLength: Schema.Int.pipe(Schema.check(Schema.isBetween({ minimum: 1, maximum: 100_000_000 }))),
   concurrency: Schema.Int.pipe(Schema.check(Schema.isBetween({ minimum: 1, maximum: 100_000 }))),
   state: InstanceState,
+  provider: Schema.optionalKey(ProviderName),
+  endpoints: Schema.optionalKey(Schema.NonEmptyArray(Endpoint)),
+  quantization: Schema.optionalKey(Quantization),
+  parameters: Schema.optionalKey(Schema.Array(Schema.String)),
+  retainsData: Schema.optionalKey(Schema.Boolean),
 })
 /** @since 0.1.0 */
 export type Instance = typeof Instance.Type

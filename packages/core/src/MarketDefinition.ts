@@ -46,9 +46,47 @@ export const Timeouts = Schema.Struct({
   totalMs: Milliseconds,
 })
 
+const Percent = Schema.Int.pipe(Schema.check(Schema.isBetween({ minimum: 0, maximum: 100 })))
+const Count = Schema.Int.pipe(Schema.check(Schema.isBetween({ minimum: 0, maximum: 1_000_000_000 })))
+
+/**
+ * How answers are carried.
+ *
+ * - `pingMs`: a stream that has shown nothing for so long gets a comment that keeps its connection alive.
+ * - `tokensPerSecondMin`: a stream that is slower than this for long is given up; 0 for no such limit.
+ * - `retries`: attempts after the first may be `percent` of the requests and `perSecond` more.
+ * - `hedgePercent`: for so many requests in a hundred a second instance may be asked while the first is slower than it
+ *   usually is; 0 for never.
+ * - `cost`: whether an answer's `usage` carries its cost only where the client asked for usage, or always.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export const Relaying = Schema.Struct({
+  pingMs: Milliseconds,
+  tokensPerSecondMin: Count,
+  retries: Schema.Struct({ percent: Percent, perSecond: Count }),
+  hedgePercent: Percent,
+  cost: Schema.Literals(["asked", "always"]),
+})
+
+/**
+ * How much of a buyer's balance one request sets aside.
+ *
+ * - `comfort`: while the balance is at least so many times the most a request can cost, all of that is held; below, the
+ *   likely cost is.
+ * - `outputTokensMin`: where not even so many tokens of an answer are covered, the request is refused.
+ * - `outputTokensStep`: by how many tokens of the answer the hold of a long stream grows at a time.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export const Reservation = Schema.Struct({ comfort: Positive, outputTokensMin: Positive, outputTokensStep: Positive })
+
 /**
  * A market definition.
  *
+ * - `funding`: the sources of a buyer's money in the order in which they are spent.
  * - `split` shares each charge; `routing`, `payments`, `payouts` name parts.
  * - `prices` are whole cents for a million tokens: what a provider asks by default, and the range it may ask in.
  * - `heartbeat`: how often agents report, after how many missed beats and failed checks an instance is offline.
@@ -79,6 +117,9 @@ export const MarketDefinition = Schema.Struct({
   }),
   limits: Limits,
   timeouts: Timeouts,
+  relay: Relaying,
+  reservation: Reservation,
+  funding: Schema.NonEmptyArray(Schema.String.pipe(Schema.check(Schema.isPattern(/^[a-z][a-z0-9-]{0,39}$/)))),
   attempts: Schema.Int.pipe(Schema.check(Schema.isBetween({ minimum: 1, maximum: 10 }))),
   heartbeat: Schema.Struct({ intervalMs: Milliseconds, missesMax: Positive, checkMs: Milliseconds }),
   hold: Schema.Struct({ lifeMs: Milliseconds, renewMs: Milliseconds }),

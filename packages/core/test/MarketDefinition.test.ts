@@ -27,7 +27,7 @@ const definition: MarketDefinition.MarketDefinition = {
     cost: "asked",
   },
   reservation: { comfort: 10, outputTokensMin: 16, outputTokensStep: 512 },
-  funding: ["prepaid"],
+  funding: ["development"],
   attempts: 1,
   heartbeat: { intervalMs: 1, missesMax: 1, checkMs: 1 },
   hold: { lifeMs: 4, renewMs: 1 },

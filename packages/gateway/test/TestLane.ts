@@ -62,7 +62,7 @@ export const definition: MarketDefinition.MarketDefinition = {
     cost: "asked",
   },
   reservation: { comfort: 10, outputTokensMin: 16, outputTokensStep: 512 },
-  funding: ["prepaid"],
+  funding: ["card"],
   attempts: 3,
   heartbeat: { intervalMs: 60_000, missesMax: 2, checkMs: 60_000 },
   hold: { lifeMs: 2_000, renewMs: 200 },

@@ -71,7 +71,7 @@ export const local: MarketDefinition = {
     cost: "asked",
   },
   reservation: { comfort: 10, outputTokensMin: 16, outputTokensStep: 512 },
-  funding: ["prepaid"],
+  funding: ["development"],
   attempts: 3,
   heartbeat: { intervalMs: 60_000, missesMax: 2, checkMs: 60_000 },
   hold: { lifeMs: 60_000, renewMs: 10_000 },

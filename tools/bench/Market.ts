@@ -40,7 +40,12 @@ const definition = (): string =>
     Schema.encodeSync(MarketDefinitionJson)({
       ...local,
       name: "bench",
-      limits: { ...local.limits, requestsPerMinute: 100_000_000, concurrentRequests: 10_000 },
+      limits: {
+        ...local.limits,
+        key: { requestsPerMinute: 100_000_000, tokensPerMinute: 1_000_000_000, concurrentRequests: 10_000 },
+        member: { requestsPerMinute: 100_000_000, tokensPerMinute: 1_000_000_000, concurrentRequests: 10_000 },
+        market: { concurrentRequests: 10_000 },
+      },
     }),
   )
 

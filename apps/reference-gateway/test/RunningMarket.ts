@@ -21,7 +21,7 @@ export const quick = {
   heartbeat: { intervalMs: 500, missesMax: 6, checkMs: 500 },
   hold: { lifeMs: 4_000, renewMs: 1_000 },
   receipts: { batchMs: 100, batchSize: 512 },
-  limits: { ...local.limits, requestsPerMinute: 1_000_000 },
+  limits: { ...local.limits, key: { requestsPerMinute: 1_000_000, concurrentRequests: 64 }, member: {} },
 } as const
 
 /** For tests in which nothing dies: no instance goes offline and no hold expires only because the machine is busy. */

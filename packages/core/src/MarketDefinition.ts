@@ -8,6 +8,7 @@ import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as SchemaIssue from "effect/SchemaIssue"
 import * as Digest from "effect/crypto/Digest"
+import { Allowance } from "./Allowance.ts"
 import { Asset, AssetCode, USD } from "./Asset.ts"
 import * as Canonical from "./Canonical.ts"
 import { ModelId } from "./Model.ts"
@@ -19,7 +20,8 @@ const Positive = Schema.Int.pipe(Schema.check(Schema.isBetween({ minimum: 1, max
 const Cents = Schema.Int.pipe(Schema.check(Schema.isBetween({ minimum: 0, maximum: 100_000_000 })))
 
 /**
- * What a market accepts from one request and one key.
+ * What a market accepts of one request; what each key may use, where its own terms say nothing else; what each member may
+ * use with all its keys; and what everyone may use together.
  *
  * @category models
  * @since 0.1.0
@@ -28,8 +30,9 @@ export const Limits = Schema.Struct({
   requestBytes: Positive,
   requestBodyMs: Milliseconds,
   outputTokens: Positive,
-  requestsPerMinute: Positive,
-  concurrentRequests: Positive,
+  key: Allowance,
+  member: Allowance,
+  market: Allowance,
 })
 
 /**

@@ -17,7 +17,14 @@ const definition: MarketDefinition.MarketDefinition = {
   payouts: [],
   aliases: {},
   prices: { inputCentsPerMillion: 0, outputCentsPerMillion: 0, maxCentsPerMillion: 0 },
-  limits: { requestBytes: 1, requestBodyMs: 1, outputTokens: 1, requestsPerMinute: 1, concurrentRequests: 1 },
+  limits: {
+    requestBytes: 1,
+    requestBodyMs: 1,
+    outputTokens: 1,
+    key: { requestsPerMinute: 1, tokensPerMinute: 1, concurrentRequests: 1, centsPerDay: 1, centsPerMonth: 1 },
+    member: {},
+    market: { concurrentRequests: 1 },
+  },
   timeouts: { connectMs: 1, headersMs: 1, firstTokenMs: 1, betweenTokensMs: 1, totalMs: 1 },
   relay: {
     pingMs: 10_000,

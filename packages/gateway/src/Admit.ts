@@ -141,7 +141,7 @@ export const authenticate = Effect.fnUntraced(function* (schemes: ReadonlyArray<
 export const make = Effect.gen(function* () {
   const { definition, payments } = yield* Market
   const { limits } = definition
-  const keys = KeyLimits.make(limits)
+  const keys = KeyLimits.make(limits.key)
   const aliases = new Map(Object.entries(definition.aliases))
 
   return Effect.fnUntraced(function* (buyer: Buyer, visit: Visit) {

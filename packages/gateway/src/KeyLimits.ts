@@ -13,8 +13,8 @@ import { Refusal } from "./Refusal.ts"
  * @since 0.1.0
  */
 export interface Limits {
-  readonly requestsPerMinute: number
-  readonly concurrentRequests: number
+  readonly requestsPerMinute?: number
+  readonly concurrentRequests?: number
 }
 
 interface Counter {
@@ -33,7 +33,8 @@ const KEYS_MAX = 100_000
  * @category constructors
  * @since 0.1.0
  */
-export const make = (limits: Limits) => {
+export const make = (given: Limits) => {
+  const limits = { requestsPerMinute: 1e9, concurrentRequests: 1e9, ...given }
   const counters = new Map<KeyId, Counter>()
   const perMs = limits.requestsPerMinute / 60_000
 

@@ -109,7 +109,7 @@ describe("a buyer that leaves", () => {
   it("does not keep its key's place", async () => {
     const { limits } = TestLane.definition
     const { lane, upstream } = await TestLane.withUpstream(() => undefined, {
-      definition: { limits: { ...limits, concurrentRequests: 1 } },
+      definition: { limits: { ...limits, key: { concurrentRequests: 1 } } },
     })
     visitor(lane, {}).leave()
     const second = visitor(lane, {})

@@ -188,7 +188,7 @@ describe("a request that is refused", () => {
   it("when the key has too many in flight, or started too many", async () => {
     const { limits } = TestLane.definition
     const { lane, upstream } = await TestLane.withUpstream(() => undefined, {
-      definition: { limits: { ...limits, concurrentRequests: 2, requestsPerMinute: 4 } },
+      definition: { limits: { ...limits, key: { concurrentRequests: 2, requestsPerMinute: 4 } } },
     })
     const waiting = [lane.chat({}), lane.chat({})]
     while (upstream.seen.length < 2) await new Promise(setImmediate)

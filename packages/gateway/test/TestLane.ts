@@ -50,8 +50,9 @@ export const definition: MarketDefinition.MarketDefinition = {
     requestBytes: 100_000,
     requestBodyMs: 300,
     outputTokens: 1_000,
-    requestsPerMinute: 10_000,
-    concurrentRequests: 1_000,
+    key: { requestsPerMinute: 10_000, concurrentRequests: 1_000 },
+    member: {},
+    market: {},
   },
   timeouts: { connectMs: 300, headersMs: 400, firstTokenMs: 500, betweenTokensMs: 300, totalMs: 3_000 },
   relay: {

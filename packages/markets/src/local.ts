@@ -53,8 +53,9 @@ export const local: MarketDefinition = {
     requestBytes: 10_000_000,
     requestBodyMs: 30_000,
     outputTokens: 4_096,
-    requestsPerMinute: 600,
-    concurrentRequests: 64,
+    key: { requestsPerMinute: 600, tokensPerMinute: 10_000_000, concurrentRequests: 64 },
+    member: { requestsPerMinute: 1_200, tokensPerMinute: 20_000_000, concurrentRequests: 128 },
+    market: { concurrentRequests: 1_000 },
   },
   timeouts: {
     connectMs: 5_000,

@@ -30,6 +30,7 @@ const apiKey = (members: Members["Service"]): Parts.Part =>
                     fundingSource,
                     role: key.role,
                     dataCollection: key.dataCollection,
+                    terms: key.terms,
                   },
             ),
             Effect.mapError((error) => new PaymentError({ code: "service_unavailable", detail: error.message })),

@@ -14,6 +14,7 @@
  */
 import type * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
+import type { KeyTerms } from "@guildhall/core/KeyTerms"
 import type { DataCollection, KeyId, MemberId, Role } from "@guildhall/core/Member"
 import * as Parts from "@guildhall/core/Parts"
 import { ReasonCode } from "@guildhall/core/Reason"
@@ -21,7 +22,8 @@ import type { AccountId } from "./Account.ts"
 
 /**
  * Who pays, from which account. `fundingSource` names where the account's money comes from (`card`, `credit`, …) and so
- * in which accrual the provider's share gathers.
+ * in which accrual the provider's share gathers. `terms` is what its key may be used for, where a scheme has keys with
+ * terms.
  *
  * @category models
  * @since 0.1.0
@@ -33,6 +35,7 @@ export interface Payer {
   readonly fundingSource: string
   readonly role: Role
   readonly dataCollection: DataCollection
+  readonly terms?: KeyTerms | undefined
 }
 
 /**

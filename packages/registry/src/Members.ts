@@ -12,6 +12,7 @@ import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import type * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
+import { KeyTerms, NONE } from "@guildhall/core/KeyTerms"
 import { DataCollection, KeyId, MemberId, Role, type Member } from "@guildhall/core/Member"
 import * as KeySecret from "./internal/KeySecret.ts"
 import { RegistryError } from "./RegistryError.ts"
@@ -28,6 +29,7 @@ export const ApiKey = Schema.Struct({
   name: Schema.String,
   role: Role,
   dataCollection: DataCollection,
+  terms: KeyTerms,
   createdAtMs: Schema.Int,
   revokedAtMs: Schema.NullOr(Schema.Int),
 })
@@ -61,6 +63,8 @@ export const CACHE_MS = 1000
  * 4. A secret that was made elsewhere is taken once: again for the same member and role it answers the same key.
  * 5. A revoked key is refused at once by the process that revoked it, and by the others within a second.
  * 6. A member's keys are listed newest first, without their secrets, the revoked ones with the time of their end.
+ * 7. A key has the terms that it was issued with or was given last: by the process that gave them at once, by the others
+ *    within a second. They may be given to a key that has ended, which they do not bring back.
  *
  * @category services
  * @since 0.1.0
@@ -80,12 +84,16 @@ export class Members extends Context.Service<
       readonly name: string
       readonly role: Role
       readonly dataCollection: DataCollection
+      /** What it may be used for; anything unless told. */
+      readonly terms?: KeyTerms | undefined
       /**
        * A secret made elsewhere, such as the one that development keeps in a file; otherwise a random one. Issuing
        * one again to the same member and role answers the key that has it.
        */
       readonly secret?: Redacted.Redacted | undefined
     }) => Effect.Effect<{ readonly key: ApiKey; readonly secret: Redacted.Redacted }, RegistryError>
+    /** Gives a key other terms, in place of all that it had. This process goes by them at once, the others within a second. */
+    readonly setTerms: (id: KeyId, terms: KeyTerms) => Effect.Effect<ApiKey, RegistryError>
     /** Ends a key. This process refuses it at once, the others within a second. */
     readonly revokeKey: (id: KeyId) => Effect.Effect<ApiKey, RegistryError>
     /** The live key with this secret, or undefined where it is unknown or revoked. */
@@ -111,6 +119,11 @@ export interface MemberStore {
     id: KeyId,
     atMs: number,
   ) => Effect.Effect<{ readonly key: ApiKey; readonly hash: string } | undefined, RegistryError>
+  /** Replaces a key's terms, and answers it with the hash of its secret. */
+  readonly setTerms: (
+    id: KeyId,
+    terms: KeyTerms,
+  ) => Effect.Effect<{ readonly key: ApiKey; readonly hash: string } | undefined, RegistryError>
   readonly keyByHash: (hash: string) => Effect.Effect<ApiKey | undefined, RegistryError>
   /** A member's keys, newest first, at most {@link KEYS_MAX}. */
   readonly keysOf: (memberId: MemberId) => Effect.Effect<ReadonlyArray<ApiKey>, RegistryError>
@@ -125,29 +138,30 @@ const checkName = (name: string) =>
 
 /** Issues keys over a store. */
 const makeIssueKey = (store: MemberStore): Members["Service"]["issueKey"] =>
-  Effect.fn("Members.issueKey")(function* ({ secret: given, ...terms }) {
-    yield* checkName(terms.name)
+  Effect.fn("Members.issueKey")(function* ({ secret: given, terms = NONE, ...asked }) {
+    yield* checkName(asked.name)
     if (given !== undefined && !KeySecret.hasForm(given)) {
       return yield* refuse(
         "invalid_request",
         "A secret is `sk-` and 43 characters of base64url. Make one of 32 random bytes.",
       )
     }
-    if ((yield* store.findMember(terms.memberId)) === undefined) {
-      return yield* refuse("not_found", `There is no member ${terms.memberId}. Create it first.`)
+    if ((yield* store.findMember(asked.memberId)) === undefined) {
+      return yield* refuse("not_found", `There is no member ${asked.memberId}. Create it first.`)
     }
-    if ((yield* store.keysOf(terms.memberId)).length >= KEYS_MAX) {
+    if ((yield* store.keysOf(asked.memberId)).length >= KEYS_MAX) {
       return yield* refuse("invalid_request", `A member has at most ${KEYS_MAX} keys. Use one that it has.`)
     }
     const secret = given ?? (yield* KeySecret.random)
     const made: ApiKey = {
-      ...terms,
+      ...asked,
+      terms,
       id: KeyId.make(KeySecret.randomId("key_")),
       createdAtMs: yield* Clock.currentTimeMillis,
       revokedAtMs: null,
     }
     const key = yield* store.insertKey(made, KeySecret.hash(secret))
-    if (key.memberId !== terms.memberId || key.role !== terms.role || key.revokedAtMs !== null) {
+    if (key.memberId !== asked.memberId || key.role !== asked.role || key.revokedAtMs !== null) {
       return yield* refuse("idempotency_conflict", "The secret was issued before, on other terms. Make a new one.")
     }
     return { key, secret }
@@ -186,6 +200,12 @@ export const make = Effect.fnUntraced(function* (store: MemberStore) {
       yield* Cache.invalidate(cache, revoked.hash)
       return revoked.key
     }),
+    setTerms: Effect.fn("Members.setTerms")(function* (id, terms) {
+      const changed = yield* store.setTerms(id, terms)
+      if (changed === undefined) return yield* refuse("not_found", `There is no key ${id}. List the member's keys.`)
+      yield* Cache.invalidate(cache, changed.hash)
+      return changed.key
+    }),
     authenticate: Effect.fn("Members.authenticate")(function* (secret) {
       if (!KeySecret.hasForm(secret)) return undefined
       const key = yield* Cache.get(cache, KeySecret.hash(secret))
@@ -199,6 +219,15 @@ export const make = Effect.fnUntraced(function* (store: MemberStore) {
 const memoryStore = (): MemberStore => {
   const members = new Map<MemberId, Member>()
   const keys = new Map<string, ApiKey>()
+  const change = (id: KeyId, how: (key: ApiKey) => ApiKey) => {
+    for (const [hash, key] of keys) {
+      if (key.id !== id) continue
+      const changed = how(key)
+      keys.set(hash, changed)
+      return { key: changed, hash }
+    }
+    return undefined
+  }
   return {
     insertMember: (member) =>
       Effect.sync(() => {
@@ -213,16 +242,8 @@ const memoryStore = (): MemberStore => {
         if (known === undefined) keys.set(hash, key)
         return known ?? key
       }),
-    revokeKey: (id, atMs) =>
-      Effect.sync(() => {
-        for (const [hash, key] of keys) {
-          if (key.id !== id) continue
-          const revoked = { ...key, revokedAtMs: key.revokedAtMs ?? atMs }
-          keys.set(hash, revoked)
-          return { key: revoked, hash }
-        }
-        return undefined
-      }),
+    revokeKey: (id, atMs) => Effect.sync(() => change(id, (key) => ({ ...key, revokedAtMs: key.revokedAtMs ?? atMs }))),
+    setTerms: (id, terms) => Effect.sync(() => change(id, (key) => ({ ...key, terms }))),
     keyByHash: (hash) => Effect.sync(() => keys.get(hash)),
     keysOf: (memberId) =>
       Effect.sync(() =>

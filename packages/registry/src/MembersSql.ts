@@ -35,10 +35,20 @@ const theRow = <A>(rows: ReadonlyArray<A>): Effect.Effect<A, RegistryError> =>
     ? Effect.fail(corrupt(new Error("A row is gone right after it was written.")))
     : Effect.succeed(rows[0])
 
+/** The key that a statement changed, with the hash of its secret. */
+const changed = Effect.fnUntraced(function* (statement: Effect.Effect<ReadonlyArray<unknown>, SqlError>) {
+  const rows = yield* Effect.mapError(statement, unavailable)
+  const [key] = yield* Effect.mapError(decodeKeys(rows), corrupt)
+  if (key === undefined) return undefined
+  const { secretSha256 } = yield* Effect.mapError(decodeHash(rows[0]), corrupt)
+  return { key, hash: secretSha256 }
+})
+
 const makeStore = (sql: SqlClient.SqlClient): MemberStore => {
   const memberColumns = sql.literal(`id, name, created_at_ms::float8 AS "createdAtMs"`)
-  const keyColumns = sql.literal(`id, member_id AS "memberId", name, role, data_collection AS "dataCollection",
+  const keyColumns = sql.literal(`id, member_id AS "memberId", name, role, data_collection AS "dataCollection", terms,
     created_at_ms::float8 AS "createdAtMs", revoked_at_ms::float8 AS "revokedAtMs"`)
+  const withHash = sql`${keyColumns}, secret_sha256 AS "secretSha256"`
   return {
     insertMember: Effect.fnUntraced(function* (member) {
       yield* sql`INSERT INTO registry_members (id, name, created_at_ms)
@@ -52,21 +62,19 @@ const makeStore = (sql: SqlClient.SqlClient): MemberStore => {
     findMember: (id) =>
       Effect.map(readMembers(sql`SELECT ${memberColumns} FROM registry_members WHERE id = ${id}`), (rows) => rows[0]),
     insertKey: Effect.fnUntraced(function* (key, hash) {
-      yield* sql`INSERT INTO registry_keys (id, member_id, name, role, data_collection, secret_sha256, created_at_ms)
-        VALUES (${key.id}, ${key.memberId}, ${key.name}, ${key.role}, ${key.dataCollection}, ${hash},
-          ${`${key.createdAtMs}`}::text::bigint)
+      yield* sql`INSERT INTO registry_keys (id, member_id, name, role, data_collection, terms, secret_sha256,
+          created_at_ms)
+        VALUES (${key.id}, ${key.memberId}, ${key.name}, ${key.role}, ${key.dataCollection},
+          ${JSON.stringify(key.terms)}::text::jsonb, ${hash}, ${`${key.createdAtMs}`}::text::bigint)
         ON CONFLICT (secret_sha256) DO NOTHING`.pipe(Effect.mapError(unavailable))
       return yield* theRow(yield* readKeys(sql`SELECT ${keyColumns} FROM registry_keys WHERE secret_sha256 = ${hash}`))
     }),
-    revokeKey: Effect.fnUntraced(function* (id, atMs) {
-      const rows = yield* sql`UPDATE registry_keys
-        SET revoked_at_ms = COALESCE(revoked_at_ms, ${`${atMs}`}::text::bigint)
-        WHERE id = ${id} RETURNING ${keyColumns}, secret_sha256 AS "secretSha256"`.pipe(Effect.mapError(unavailable))
-      const [key] = yield* Effect.mapError(decodeKeys(rows), corrupt)
-      if (key === undefined) return undefined
-      const { secretSha256 } = yield* Effect.mapError(decodeHash(rows[0]), corrupt)
-      return { key, hash: secretSha256 }
-    }),
+    revokeKey: (id, atMs) =>
+      changed(sql`UPDATE registry_keys SET revoked_at_ms = COALESCE(revoked_at_ms, ${`${atMs}`}::text::bigint)
+        WHERE id = ${id} RETURNING ${withHash}`),
+    setTerms: (id, terms) =>
+      changed(sql`UPDATE registry_keys SET terms = ${JSON.stringify(terms)}::text::jsonb
+        WHERE id = ${id} RETURNING ${withHash}`),
     keyByHash: (hash) =>
       Effect.map(
         readKeys(sql`SELECT ${keyColumns} FROM registry_keys WHERE secret_sha256 = ${hash}`),

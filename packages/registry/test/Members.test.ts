@@ -69,6 +69,13 @@ MembersTest.breaks(
   broken((members) => ({ keys: (id) => Effect.map(members.keys(id), (keys) => keys.toReversed()) })),
   6,
 )
+MembersTest.breaks(
+  "other terms count only once the old ones are forgotten",
+  broken((members) => ({
+    setTerms: (id, terms) => Effect.map(members.setTerms(id, {}), (key) => ({ ...key, terms })),
+  })),
+  7,
+)
 
 describe("MembersSql", () => {
   it.effect("another process refuses a revoked key within a second, and knows a new one as soon", () =>
@@ -78,6 +85,9 @@ describe("MembersSql", () => {
       const terms = { memberId: member.id, name: "laptop", role: "buyer", dataCollection: "deny" } as const
       const { key, secret } = yield* one.issueKey(terms)
       assert.deepStrictEqual(yield* other.authenticate(secret), key)
+      const changed = yield* one.setTerms(key.id, { expiresAtMs: 1 })
+      yield* TestClock.adjust(Members.CACHE_MS)
+      assert.deepStrictEqual(yield* other.authenticate(secret), changed)
       yield* one.revokeKey(key.id)
       yield* TestClock.adjust(Members.CACHE_MS)
       assert.isUndefined(yield* other.authenticate(secret))

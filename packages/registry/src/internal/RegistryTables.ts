@@ -59,8 +59,17 @@ const createDevices = Effect.gen(function* () {
   yield* sql`INSERT INTO registry_version (version) VALUES (0)`
 })
 
+const addKeyTerms = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient
+  yield* sql`ALTER TABLE registry_keys ADD COLUMN terms jsonb NOT NULL DEFAULT '{}'`
+})
+
 /** Creates the tables that are missing. A migration that was released is never changed. */
 export const migrate: Effect.Effect<void, RegistryError, SqlClient.SqlClient> = Migrator.make({})({
-  loader: Migrator.fromRecord({ "0001_create_members": createMembers, "0002_create_devices": createDevices }),
+  loader: Migrator.fromRecord({
+    "0001_create_members": createMembers,
+    "0002_create_devices": createDevices,
+    "0003_add_key_terms": addKeyTerms,
+  }),
   table: "guildhall_registry_migrations",
 }).pipe(Effect.mapError(unavailable), Effect.asVoid)

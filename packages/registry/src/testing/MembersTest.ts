@@ -9,7 +9,9 @@ import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import * as TestClock from "effect/testing/TestClock"
 import * as Conformance from "@guildhall/core/testing/Conformance"
+import type { KeyTerms } from "@guildhall/core/KeyTerms"
 import { KeyId, MemberId } from "@guildhall/core/Member"
+import { ModelId } from "@guildhall/core/Model"
 import { CACHE_MS, Members } from "../Members.ts"
 
 const newId = () => MemberId.make(`mem_${randomBytes(8).toString("hex")}`)
@@ -120,6 +122,35 @@ const listing = Effect.gen(function* () {
   assert.deepStrictEqual(yield* members.keys(newId()), [])
 })
 
+const restricting = Effect.gen(function* () {
+  const members = yield* Members
+  const member = yield* members.create({ name: "Ada" })
+  const first: KeyTerms = {
+    allowedModels: [ModelId.make("test/model")],
+    allowedIps: ["192.0.2.0/24", "2001:db8::/32"],
+    expiresAtMs: 1_800_000_000_000,
+    keepAlive: false,
+    limits: { requestsPerMinute: 7, centsPerDay: 100 },
+  }
+  const { key, secret } = yield* members.issueKey({ memberId: member.id, ...terms, terms: first })
+  assert.deepStrictEqual(key.terms, first)
+  assert.deepStrictEqual((yield* members.authenticate(secret))?.terms, first)
+  const second: KeyTerms = { limits: { concurrentRequests: 2 } }
+  const changed = yield* Conformance.answered(members.setTerms(key.id, second))
+  assert.deepStrictEqual(changed, { ...key, terms: second })
+  assert.deepStrictEqual(yield* members.authenticate(secret), changed)
+  yield* TestClock.adjust(CACHE_MS)
+  assert.deepStrictEqual(yield* members.authenticate(secret), changed)
+  const plain = yield* members.issueKey({ memberId: member.id, ...terms })
+  assert.deepStrictEqual(plain.key.terms, {})
+  yield* members.revokeKey(key.id)
+  const ended = yield* Conformance.answered(members.setTerms(key.id, {}))
+  assert.isNotNull(ended.revokedAtMs)
+  assert.isUndefined(yield* members.authenticate(secret))
+  const unknown = yield* Conformance.refused(members.setTerms(KeyId.make(`key_${randomBytes(8).toString("hex")}`), {}))
+  assert.strictEqual(unknown.code, "not_found")
+})
+
 /**
  * What members guarantee, in the order of the documentation.
  *
@@ -152,6 +183,11 @@ export const guarantees: ReadonlyArray<Conformance.Guarantee<Conformance.Proof<M
     number: 6,
     test: "A member's keys are listed newest first, without their secrets, the revoked ones with the time of their end.",
     proof: listing,
+  },
+  {
+    number: 7,
+    test: "A key has the terms that it was issued with or was given last: by the process that gave them at once, by the others within a second. They may be given to a key that has ended, which they do not bring back.",
+    proof: restricting,
   },
 ]
 

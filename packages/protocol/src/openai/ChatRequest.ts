@@ -3,8 +3,15 @@
  *
  * @since 0.1.0
  */
-import * as Result from "effect/Result"
+import type * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
+import { Inspection } from "../internal/Inspection.ts"
+import { get } from "../internal/Json.ts"
+import { MediaCount, ofChat } from "../internal/Media.ts"
+import * as Touching from "../internal/Touching.ts"
+import type { Flaw, Touched } from "./Touched.ts"
+
+export type { Flaw, Touched } from "./Touched.ts"
 
 const Tokens = Schema.Int.pipe(Schema.check(Schema.isBetween({ minimum: 1, maximum: 1_000_000_000 })))
 
@@ -32,36 +39,12 @@ export const ChatRequest = Schema.StructWithRest(
 export type ChatRequest = typeof ChatRequest.Type
 
 /**
- * What the market needs to know of a request. `maxTokens` is the smaller of the two limits that a client may set.
+ * The members that limit how many tokens are generated. The first is the one that every server knows.
  *
- * @category models
+ * @category constants
  * @since 0.1.0
  */
-export interface Touched {
-  readonly model: string
-  readonly messages: ReadonlyArray<unknown>
-  readonly stream: boolean
-  readonly includeUsage: boolean
-  readonly maxTokens: number | undefined
-  readonly choices: number
-}
-
-/**
- * What is wrong with a request, and which member it is.
- *
- * @category models
- * @since 0.1.0
- */
-export interface Flaw {
-  readonly param: string | null
-  readonly message: string
-}
-
-const flaw = (param: string | null, message: string) => Result.fail<Flaw>({ param, message })
-const get = (value: object, key: string): unknown => (Object.hasOwn(value, key) ? Reflect.get(value, key) : undefined)
-const isAbsent = (value: unknown): value is null | undefined => value === undefined || value === null
-const isCount = (value: unknown, maximum: number): value is number =>
-  typeof value === "number" && Number.isSafeInteger(value) && value >= 1 && value <= maximum
+export const limits = ["max_tokens", "max_completion_tokens"] as const
 
 /** As many answers as OpenAI gives to one request. */
 const CHOICES_MAX = 128
@@ -83,45 +66,20 @@ const CHOICES_MAX = 128
  * @since 0.1.0
  */
 export const touch = (body: unknown): Result.Result<Touched, Flaw> => {
-  if (typeof body !== "object" || body === null || Array.isArray(body)) {
-    return flaw(null, "The body must be a JSON object with `model` and `messages`.")
-  }
-  const model = get(body, "model")
-  if (typeof model !== "string" || model === "") return flaw("model", "`model` must be the name of a model.")
-  const messages = get(body, "messages")
-  if (!Array.isArray(messages) || messages.length === 0) {
-    return flaw("messages", "`messages` must be a list with at least one message.")
-  }
-  if (messages.some((message) => typeof message !== "object" || message === null || Array.isArray(message))) {
-    return flaw("messages", "Each of `messages` must be an object with a role.")
-  }
-  const stream = get(body, "stream")
-  if (!isAbsent(stream) && typeof stream !== "boolean") return flaw("stream", "`stream` must be true or false.")
-  const options = get(body, "stream_options")
-  if (!isAbsent(options) && (typeof options !== "object" || Array.isArray(options))) {
-    return flaw("stream_options", "`stream_options` must be an object.")
-  }
-  const includeUsage = isAbsent(options) ? undefined : get(options, "include_usage")
-  if (!isAbsent(includeUsage) && typeof includeUsage !== "boolean") {
-    return flaw("stream_options.include_usage", "`include_usage` must be true or false.")
-  }
-  let maxTokens: number | undefined
-  for (const param of ["max_tokens", "max_completion_tokens"]) {
-    const limit = get(body, param)
-    if (isAbsent(limit)) continue
-    if (!isCount(limit, 1_000_000_000)) return flaw(param, `\`${param}\` must be a whole number of at least 1.`)
-    maxTokens = maxTokens === undefined ? limit : Math.min(maxTokens, limit)
-  }
-  const n = get(body, "n")
-  if (!isAbsent(n) && !isCount(n, CHOICES_MAX)) {
-    return flaw("n", `\`n\` must be a whole number from 1 to ${CHOICES_MAX}.`)
-  }
-  return Result.succeed({
+  const inspection = new Inspection()
+  const model = Touching.model(inspection, body, "`model` and `messages`")
+  const messages = Touching.objects(inspection, body, "messages", "message")
+  const media = new MediaCount()
+  for (const message of messages) ofChat(media, get(message, "content"))
+  return inspection.conclude({
     model,
     messages,
-    stream: stream === true,
-    includeUsage: includeUsage === true,
-    maxTokens,
-    choices: isAbsent(n) ? 1 : n,
+    stream: Touching.flag(inspection, body, "stream"),
+    includeUsage: Touching.includeUsage(inspection, body),
+    maxTokens: Touching.maxTokens(inspection, body, limits),
+    choices: Touching.copies(inspection, body, "n", CHOICES_MAX),
+    media,
+    images: 0,
+    audioBytes: 0,
   })
 }

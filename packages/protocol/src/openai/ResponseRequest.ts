@@ -1,0 +1,107 @@
+/**
+ * The request of `POST /v1/responses`: typed where the market touches it, everything else passes through.
+ *
+ * @since 0.1.0
+ */
+import type * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
+import { Inspection } from "../internal/Inspection.ts"
+import { get, isAbsent } from "../internal/Json.ts"
+import { MediaCount, ofResponses } from "../internal/Media.ts"
+import * as Touching from "../internal/Touching.ts"
+import type { Flaw, Touched } from "./Touched.ts"
+
+/**
+ * The members that the market reads.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export const ResponseRequest = Schema.StructWithRest(
+  Schema.Struct({
+    model: Schema.NonEmptyString,
+    input: Schema.Union([Schema.String, Schema.Array(Schema.Record(Schema.String, Schema.Unknown))]),
+    instructions: Schema.optionalKey(Schema.NullOr(Schema.String)),
+    stream: Schema.optionalKey(Schema.NullOr(Schema.Boolean)),
+    max_output_tokens: Schema.optionalKey(Schema.NullOr(Schema.Int)),
+    store: Schema.optionalKey(Schema.NullOr(Schema.Boolean)),
+    background: Schema.optionalKey(Schema.NullOr(Schema.Boolean)),
+    previous_response_id: Schema.optionalKey(Schema.NullOr(Schema.String)),
+  }),
+  [Schema.Record(Schema.String, Schema.Unknown)],
+)
+/** @since 0.1.0 */
+export type ResponseRequest = typeof ResponseRequest.Type
+
+/** The members that limit how many tokens are generated. @category constants @since 0.1.0 */
+export const limits = ["max_output_tokens"] as const
+
+/** Members that point at what a server kept. A market keeps no conversation, and its next instance is another one. */
+const KEPT = ["previous_response_id", "conversation", "prompt"] as const
+
+/** Refuses what only a server that remembers can serve. */
+const refuseState = (inspection: Inspection, body: unknown, input: unknown): void => {
+  for (const param of KEPT) {
+    if (isAbsent(get(body, param))) continue
+    inspection.unsupported(
+      param,
+      `\`${param}\` needs a server that remembers. Send the whole conversation in \`input\`.`,
+    )
+  }
+  for (const param of ["background", "store"] as const) {
+    if (!Touching.flag(inspection, body, param)) continue
+    inspection.unsupported(param, `\`${param}\` needs a server that remembers. Leave it out or set it to false.`)
+  }
+  if (!Array.isArray(input)) return
+  const index = input.findIndex((item) => get(item, "type") === "item_reference")
+  if (index !== -1) {
+    inspection.unsupported(`input[${index}].type`, "`item_reference` needs a server that remembers. Send the item.")
+  }
+}
+
+const readInput = (inspection: Inspection, body: unknown, media: MediaCount): ReadonlyArray<unknown> => {
+  const input = get(body, "input")
+  if (typeof input === "string") return [input]
+  const items = Touching.objects(inspection, body, "input", "item")
+  for (const item of items) {
+    ofResponses(media, get(item, "content"))
+    ofResponses(media, get(item, "output"))
+  }
+  return items
+}
+
+/**
+ * Reads the members that the market touches from parsed JSON, and refuses what needs a server that remembers:
+ * `previous_response_id`, `conversation`, `prompt`, `background`, `store` and references to items.
+ *
+ * **Example** (Nothing is remembered)
+ *
+ * ```ts
+ * import { ResponseRequest } from "@guildhall/protocol/openai"
+ * import { Result } from "effect"
+ *
+ * const read = ResponseRequest.touch({ model: "m", input: "Hi", previous_response_id: "resp_1" })
+ * Result.isFailure(read) && read.failure.param // => "previous_response_id"
+ * ```
+ *
+ * @category decoding
+ * @since 0.1.0
+ */
+export const touch = (body: unknown): Result.Result<Touched, Flaw> => {
+  const inspection = new Inspection()
+  const media = new MediaCount()
+  const model = Touching.model(inspection, body, "`model` and `input`")
+  refuseState(inspection, body, get(body, "input"))
+  const messages = readInput(inspection, body, media)
+  return inspection.conclude({
+    model,
+    messages,
+    stream: Touching.flag(inspection, body, "stream"),
+    includeUsage: true,
+    maxTokens: Touching.maxTokens(inspection, body, limits),
+    choices: 1,
+    media,
+    images: 0,
+    audioBytes: 0,
+  })
+}

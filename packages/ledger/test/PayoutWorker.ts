@@ -13,6 +13,7 @@ import { KeyValueStore } from "effect/persistence"
 import { SqlClient } from "effect/sql"
 import * as Account from "../src/Account.ts"
 import * as Ledger from "../src/Ledger.ts"
+import { LedgerStore } from "../src/LedgerStore.ts"
 import * as LedgerStoreSql from "../src/LedgerStoreSql.ts"
 import { type Movement, RailError } from "../src/Movement.ts"
 import type { Payout, PayoutRail } from "../src/PayoutRail.ts"
@@ -63,9 +64,13 @@ const Shown = Layer.effect(
     const store = yield* KeyValueStore.KeyValueStore
     const set: typeof store.set = (key, value) => {
       const state = /"state":"(\w+)"/.exec(String(value))?.[1] ?? ""
+      const payout = /"payout":"([^"]+)"/.exec(String(value))?.[1] ?? ""
+      const isEnd = state === "paid" || state === "returned"
+      const told = sql`INSERT INTO told (payout) VALUES (${payout}) ON CONFLICT DO NOTHING`
+      const shown = Effect.tap(store.set(key, value), () => (isEnd ? Effect.orDie(told) : Effect.void))
       // The run goes on to its wait, and is killed while it waits.
       const later = Effect.andThen(Effect.sleep("15 millis"), point(sql, `${state} later`))
-      return store.set(key, value).pipe(around(sql, `tell ${state}`), Effect.tap(Effect.forkDetach(later)))
+      return shown.pipe(around(sql, `tell ${state}`), Effect.tap(Effect.forkDetach(later)))
     }
     return { ...store, set }
   }),
@@ -150,18 +155,25 @@ const Runs = Layer.unwrap(
 const main = Effect.gen(function* () {
   console.log("ready")
   const payouts = yield* PayoutRun.PayoutRun
-  const ledger = yield* Ledger.Ledger
-  const payable = (member: MemberId) => Account.ids.payable(bank, member)
-  const payOut = (member: MemberId) => payouts.start({ rail: bank, member, minimum: 0n })
-  yield* Effect.forEach(members, (member) => Effect.forkChild(payOut(member)))
-  for (let rounds = 1, isDone = false; !isDone; rounds++) {
+  const store = yield* LedgerStore
+  const sql = yield* SqlClient.SqlClient
+  const payOut = (member: MemberId) =>
+    payouts
+      .start({ rail: bank, member, minimum: 0n })
+      .pipe(Effect.retry({ while: (error) => error.isRetryable, times: 20 }))
+  // What failed carries into a next range, which begins here: the process answers for what it begins, so it waits for it.
+  yield* Effect.forEach(members, payOut, { concurrency: "unbounded" })
+  for (let rounds = 1; ; rounds++) {
     yield* Effect.sleep("40 millis")
-    const held = (yield* ledger.accounts(members.map(payable))).filter((account) => account.held > 0n)
-    const statuses = yield* Effect.forEach(members, (member) => payouts.status(bank, member))
-    isDone = held.length === 0 && statuses.every((status) => status?.state === "paid" || status?.state === "returned")
+    const pages = yield* Effect.forEach(members, (member) =>
+      store.history("payouts", { after: 0n, limit: 1_000, account: Account.ids.payable(bank, member) }),
+    )
+    const told = new Set((yield* sql<{ payout: string }>`SELECT payout FROM told`).map(({ payout }) => payout))
+    const lasting = pages.map((ranges) => ranges.some(({ hold, state }) => state === "pending" || !told.has(hold)))
+    if (!lasting.includes(true)) return
     // As whoever pays out does each time: what is pending is looked after.
-    const pending = members.filter((member) => held.some(({ id }) => id === payable(member)))
-    if (rounds % 50 === 0) yield* Effect.forEach(pending, payOut)
+    const late = members.filter((_, at) => lasting[at] === true)
+    if (rounds % 50 === 0) yield* Effect.forEach(late, payOut)
   }
 }).pipe(Effect.provide(Runs))
 

@@ -10,39 +10,42 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import type { ModelId } from "@guildhall/core/Model"
-import type { Usage } from "@guildhall/core/Usage"
+import type { Counted, Exchanged } from "./tokens/Counting.ts"
 
 /**
- * What is to be counted: the request's body, and the text of the model's output, which leave the gateway's memory with
- * the call. The digests are SHA-256, in hexadecimal, of the tokenizer's and the template's files.
+ * What is to be counted, which leaves the gateway's memory with the call, and the digests of the tokenizer and the
+ * template as the catalogue has them.
  *
  * @category models
  * @since 0.1.0
  */
-export interface CountRequest {
+export interface CountRequest extends Exchanged {
   readonly model: ModelId
   readonly tokenizerDigest: string
-  readonly templateDigest: string
-  readonly request: string
-  readonly output: string
+  readonly templateDigest: string | undefined
 }
 
 /**
- * Why there is no count. `NotAvailable`: this process has no tokenizer with that digest. `Malformed`: the template
- * cannot be applied to the request.
+ * Why there is no count. `NotAvailable`: this process has no tokenizer with that digest, or cannot use it. `Malformed`:
+ * the request or its answer cannot be read. `Crashed`: whatever counted came to an end over it, or took too long.
  *
  * @category errors
  * @since 0.1.0
  */
 export class TokenCountError extends Schema.TaggedError<TokenCountError>()("TokenCountError", {
-  reason: Schema.Literals(["NotAvailable", "Malformed"]),
+  reason: Schema.Literals(["NotAvailable", "Malformed", "Crashed"]),
   detail: Schema.String,
 }) {
   readonly isRetryable = false
   override get message(): string {
-    return this.reason === "NotAvailable"
-      ? `The exact count is not available. ${this.detail} The charge stays as the meter made it.`
-      : `The request cannot be counted. ${this.detail} The charge stays as the meter made it.`
+    switch (this.reason) {
+      case "NotAvailable":
+        return `The exact count is not available. ${this.detail} The charge stays as the meter made it.`
+      case "Malformed":
+        return `The request cannot be counted. ${this.detail} The charge stays as the meter made it.`
+      case "Crashed":
+        return `The count was given up. ${this.detail} The charge stays as the meter made it.`
+    }
   }
 }
 
@@ -55,8 +58,11 @@ export class TokenCountError extends Schema.TaggedError<TokenCountError>()("Toke
 export class TokenCount extends Context.Service<
   TokenCount,
   {
-    /** Counts prompt and output, as the model's own tokenizer does. */
-    readonly countExact: (request: CountRequest) => Effect.Effect<Usage, TokenCountError>
+    /**
+     * Counts prompt and output as the model's own tokenizer does. Each count is a band: where it cannot be told exactly,
+     * its high end is the most that it can plausibly have been.
+     */
+    readonly countExact: (request: CountRequest) => Effect.Effect<Counted, TokenCountError>
   }
 >()("@guildhall/gateway/TokenCount") {}
 

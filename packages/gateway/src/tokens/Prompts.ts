@@ -1,0 +1,80 @@
+/**
+ * What a request asks a model to read.
+ *
+ * @since 0.1.0
+ */
+import type { Endpoint } from "@guildhall/core/Endpoint"
+import * as Json from "../internal/Json.ts"
+import type { Chat } from "./ChatTemplate.ts"
+
+/**
+ * What is read: a conversation, or plain texts of which some may come as tokens already. `media` counts images, sounds
+ * and files, whose tokens are the model's own affair; `stops` are the texts at which the answer was to end.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Prompt =
+  | { readonly _tag: "Chat"; readonly chat: Chat; readonly media: number; readonly stops: ReadonlyArray<string> }
+  | {
+      readonly _tag: "Texts"
+      readonly texts: ReadonlyArray<string>
+      readonly tokens: number
+      readonly stops: ReadonlyArray<string>
+    }
+
+const listOf = (value: unknown): ReadonlyArray<unknown> => (Array.isArray(value) ? value : [])
+
+const settingsOf = (value: unknown): Readonly<Record<string, unknown>> =>
+  typeof value === "object" && value !== null ? Object.fromEntries(Object.entries(value)) : {}
+
+const stopsOf = (body: unknown): ReadonlyArray<string> => {
+  const stop = Json.get(body, "stop")
+  return (Array.isArray(stop) ? stop : [stop]).filter((text) => typeof text === "string")
+}
+
+/** Parts that are not text. */
+const mediaOf = (messages: ReadonlyArray<unknown>): number =>
+  messages
+    .flatMap((message) => listOf(Json.get(message, "content")))
+    .filter((part) => typeof Json.get(part, "text") !== "string" && typeof Json.get(part, "refusal") !== "string")
+    .length
+
+/** A prompt is a text, tokens, or a list of either. */
+const texts = (given: unknown, stops: ReadonlyArray<string>): Prompt => {
+  const items = typeof given === "string" ? [given] : listOf(given)
+  const isToken = (item: unknown): item is number => typeof item === "number"
+  const lists = items.filter((item) => Array.isArray(item))
+  return {
+    _tag: "Texts",
+    texts: items.filter((item) => typeof item === "string"),
+    tokens: items.filter(isToken).length + lists.reduce<number>((sum, list) => sum + list.length, 0),
+    stops,
+  }
+}
+
+/**
+ * The prompt of a request's body; `undefined` where the body or its endpoint cannot be read.
+ *
+ * @category decoding
+ * @since 0.1.0
+ */
+export const read = (endpoint: Endpoint, bytes: Uint8Array): Prompt | undefined => {
+  const body = Json.parse(new TextDecoder().decode(bytes))
+  if (typeof body !== "object" || body === null) return undefined
+  const stops = stopsOf(body)
+  if (endpoint === "completions") return texts(Json.get(body, "prompt"), stops)
+  if (endpoint === "embeddings") return texts(Json.get(body, "input"), stops)
+  if (endpoint !== "chat/completions") return undefined
+  const messages = listOf(Json.get(body, "messages"))
+  return {
+    _tag: "Chat",
+    chat: {
+      messages,
+      tools: listOf(Json.get(body, "tools")),
+      settings: settingsOf(Json.get(body, "chat_template_kwargs")),
+    },
+    media: mediaOf(messages),
+    stops,
+  }
+}

@@ -109,6 +109,8 @@ const errorOf = (text: string): { readonly code: string; readonly message: strin
   (JSON.parse(text) as { error: { code: string; message: string; type: string } }).error
 
 /** A refusal of the inference lane is in OpenAI's shape. */
+const TIMEOUTS = ["provider_headers_timeout", "provider_first_token_timeout", "request_timeout"]
+
 const refused = (answer: Pick<Answer, "status" | "text">, status: number, code: string): void => {
   assert.strictEqual(answer.status, status, answer.text)
   const error = errorOf(answer.text)
@@ -548,7 +550,9 @@ describe("a provider", () => {
       ask("hang", { stream: false }),
     ])
     for (const answer of answers) {
-      refused(answer, 504, "provider_timeout")
+      // Which of the limits runs out first is the definition's matter: the headers', the first token's or the whole one.
+      assert.include(TIMEOUTS, errorOf(answer.text).code)
+      assert.strictEqual(answer.status, 504)
       const receipt = await receiptOf(answer.id)
       assert.strictEqual(receipt.outcome, "failed")
       assert.strictEqual(receipt.charge, "0")
@@ -572,7 +576,7 @@ describe("a provider", () => {
   it("that stops between two tokens is given up, and what came is paid for", async () => {
     const answer = await ask("tokens=4 gap=2500", { stream: true })
     const { content, error, isDone } = events(answer.text)
-    assert.strictEqual(error, "provider_timeout")
+    assert.strictEqual(error, "provider_stalled")
     assert.isFalse(isDone)
     const receipt = await receiptOf(answer.id)
     assert.strictEqual(receipt.outcome, "truncated")

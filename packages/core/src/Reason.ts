@@ -64,7 +64,11 @@ export const reasons = {
   price_too_high: reason(402, false, "Every instance costs more than the request allows."),
   account_frozen: reason(403, false, "The account is frozen."),
   idempotency_conflict: reason(422, false, "The idempotency key was used before with another request."),
-  answer_not_kept: reason(409, false, "The request with this idempotency key was answered, and its answer is not kept."),
+  answer_not_kept: reason(
+    409,
+    false,
+    "The request with this idempotency key was answered, and its answer is not kept.",
+  ),
   request_in_progress: reason(409, true, "The request with this idempotency key is still being answered."),
   ceiling_exceeded: reason(409, false, "The account would hold more than its ceiling."),
   period_closed: reason(409, false, "The books of that time are closed."),

@@ -4,7 +4,6 @@
  *
  * @since 0.1.0
  */
-import { isUtf8 } from "node:buffer"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
@@ -12,18 +11,30 @@ import type { ModelId } from "@guildhall/core/Model"
 import type { RequestId } from "@guildhall/core/Request"
 import type { RoutingDecision } from "@guildhall/journal/JournalEntry"
 import type { Payer, PaymentScheme } from "@guildhall/ledger/PaymentScheme"
-import * as ChatRequest from "@guildhall/protocol/openai/ChatRequest"
+import type { Touched } from "@guildhall/protocol/openai/Touched"
 import { read } from "./internal/BodyReader.ts"
 import type { Buyer } from "./internal/Buyer.ts"
+import type { InferenceEndpoint } from "./InferenceEndpoint.ts"
 import * as Json from "./internal/Json.ts"
-import * as JsonSplice from "./JsonSplice.ts"
+import * as RequestBody from "./internal/RequestBody.ts"
 import * as KeyLimits from "./KeyLimits.ts"
 import { Market } from "./Market.ts"
 import { Refusal } from "./Refusal.ts"
 
 /**
- * A request that was let in. `text` is the body as text, `members` its top-level members, `leave` gives back the
- * key's place.
+ * What the buyer asked of the market beside the answer. `cost`: that the answer's usage carries its cost. `explain`: that
+ * its last part carries the routing decision.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Wishes {
+  readonly cost: boolean
+  readonly explain: boolean
+}
+
+/**
+ * A request that was let in. `content` is the body as it was read, `leave` gives back the key's place.
  *
  * @category models
  * @since 0.1.0
@@ -34,10 +45,13 @@ export interface Admitted {
   readonly payer: Payer
   readonly scheme: PaymentScheme
   readonly body: Buffer
-  readonly text: string
-  readonly members: ReadonlyArray<JsonSplice.Member>
-  readonly touched: ChatRequest.Touched
+  readonly endpoint: InferenceEndpoint
+  readonly content: RequestBody.RequestBody
+  /** What the provider is told that the body is. */
+  readonly contentType: string
+  readonly touched: Touched
   readonly model: ModelId
+  readonly wishes: Wishes
   readonly leave: () => void
 }
 
@@ -48,6 +62,7 @@ export interface Admitted {
  * @since 0.1.0
  */
 export interface Visit {
+  readonly endpoint: InferenceEndpoint
   readonly id: RequestId
   readonly startedAtMs: number
   payer: Payer | undefined
@@ -55,37 +70,6 @@ export interface Visit {
   decision: RoutingDecision | undefined
 }
 
-/** A member that the market reads or writes must stand once, or gateway and provider could read different ones. */
-const ONCE = ["model", "messages", "stream", "stream_options", "max_tokens", "max_completion_tokens", "n"]
-
-const parse = (body: Buffer) => {
-  const invalid = (detail: string) => Effect.fail(new Refusal({ code: "invalid_json", detail }))
-  if (body.length === 0) return invalid("The body is empty. Send a JSON object with `model` and `messages`.")
-  if (!isUtf8(body)) return invalid("The body is not UTF-8. Send JSON in UTF-8.")
-  const text = body.toString("utf8")
-  const json = Json.parse(text)
-  if (json === undefined) return invalid("The body is not valid JSON. Check it for a missing quote, comma or bracket.")
-  const touched = ChatRequest.touch(json)
-  if (Result.isFailure(touched)) {
-    const { message, param } = touched.failure
-    return Effect.fail(new Refusal({ code: "invalid_request", detail: message, param: param ?? undefined }))
-  }
-  const members = JsonSplice.members(text)
-  const twice = ONCE.find(
-    (key) => members.findIndex((m) => m.key === key) !== members.findLastIndex((m) => m.key === key),
-  )
-  if (twice !== undefined) {
-    return Effect.fail(
-      new Refusal({ code: "invalid_request", detail: `\`${twice}\` stands twice. Send it once.`, param: twice }),
-    )
-  }
-  return Effect.succeed({ text, members, touched: touched.success })
-}
-
-const isJson = (contentType: string | undefined): boolean =>
-  contentType !== undefined && /^application\/(?:[a-z.+-]+\+)?json\s*(?:;|$)/i.test(contentType)
-
-/** Node gives some headers as lists; the schemes read each as one text. */
 const flatHeaders = (buyer: Buyer): Record<string, string | undefined> => {
   const flat: Record<string, string | undefined> = {}
   for (const name in buyer.request.headers) {
@@ -93,6 +77,14 @@ const flatHeaders = (buyer: Buyer): Record<string, string | undefined> => {
     flat[name] = Array.isArray(value) ? value.join(", ") : value
   }
   return flat
+}
+
+const wishesOf = (buyer: Buyer, content: RequestBody.RequestBody, touched: Touched): Wishes => {
+  const usage = content._tag === "Json" ? Json.get(content.json, "usage") : undefined
+  return {
+    cost: Json.get(usage, "include") === true || (touched.stream && touched.includeUsage),
+    explain: buyer.request.headers["x-guildhall-explain"] === "1",
+  }
 }
 
 const missingKey = Effect.fnUntraced(function* (schemes: ReadonlyArray<PaymentScheme>) {
@@ -150,24 +142,21 @@ export const make = Effect.gen(function* () {
     const leave = keys.enter(payer.keyId, yield* Clock.currentTimeMillis)
     if (leave instanceof Refusal) return yield* leave
     const admitted = Effect.gen(function* () {
-      if (!isJson(buyer.request.headers["content-type"])) {
-        return yield* new Refusal({
-          code: "unsupported_media_type",
-          detail: "The body must be JSON. Send the header `content-type: application/json`.",
-        })
-      }
-      if (!/^(?:identity)?$/i.test(buyer.request.headers["content-encoding"]?.trim() ?? "")) {
-        return yield* new Refusal({
-          code: "unsupported_media_type",
-          detail: "The body is compressed, which is not read here. Send it without `content-encoding`.",
-        })
-      }
+      const { endpoint, id, startedAtMs } = visit
+      const unreadable = RequestBody.unreadable(endpoint, buyer.request.headers)
+      if (unreadable !== undefined) return yield* unreadable
       const body = yield* read(buyer, limits)
-      const { text, members, touched } = yield* parse(body)
+      const type = buyer.request.headers["content-type"] ?? ""
+      const parsed = RequestBody.parse(endpoint, body, type)
+      if (Result.isFailure(parsed)) return yield* parsed.failure
+      const { content, touched } = parsed.success
       visit.model = touched.model.slice(0, 200)
       // Whether a model of this name exists is the next step's question; a name that cannot exist is not found there.
       const model = aliases.get(touched.model) ?? (touched.model as ModelId)
-      return { id: visit.id, startedAtMs: visit.startedAtMs, payer, scheme, body, text, members, touched, model, leave }
+      const wishes = wishesOf(buyer, content, touched)
+      // A form names its boundary there; of JSON there is only one kind.
+      const contentType = content._tag === "Form" ? type : "application/json"
+      return { id, startedAtMs, payer, scheme, body, endpoint, content, contentType, touched, model, wishes, leave }
     })
     return yield* Effect.onError(admitted, () => Effect.sync(leave))
   })

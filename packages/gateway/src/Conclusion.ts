@@ -9,8 +9,9 @@ import type { Routed } from "./Route.ts"
 import { Refusal } from "./Refusal.ts"
 
 /**
- * A conclusion. `delivered` says whether anything went to the buyer, and so whether anything can be charged; `refusal`
- * is what a buyer is told who got nothing.
+ * A conclusion. `delivered` says whether anything of an answer went to the buyer; `bills` what can be charged: the answer,
+ * the prompt alone (a buyer left while a provider was at work for them), or nothing. `refusal` is what a buyer is told who
+ * got nothing.
  *
  * @category models
  * @since 0.1.0
@@ -19,6 +20,7 @@ export interface Conclusion {
   readonly outcome: Outcome
   readonly reason: Reason.ReasonCode | undefined
   readonly delivered: boolean
+  readonly bills: "answer" | "prompt" | "nothing"
   readonly refusal: Refusal | undefined
 }
 
@@ -32,17 +34,23 @@ export const of = (routed: Routed): Conclusion => {
   const { ending, relayed } = routed
   switch (ending._tag) {
     case "Completed":
-      return { outcome: "completed", reason: undefined, delivered: true, refusal: undefined }
+      return { outcome: "completed", reason: undefined, delivered: true, bills: "answer", refusal: undefined }
     case "Truncated":
-      return { outcome: "truncated", reason: ending.reason, delivered: true, refusal: undefined }
+      return { outcome: "truncated", reason: ending.reason, delivered: true, bills: "answer", refusal: undefined }
     case "Aborted": {
-      const delivered = relayed?.tally.firstByteAtMs !== undefined
-      const outcome = delivered ? "aborted" : "failed"
-      return { outcome, reason: "client_closed_request", delivered, refusal: undefined }
+      const delivered = routed.firstByteAtMs !== undefined
+      const bills = delivered ? "answer" : relayed?.sent === true ? "prompt" : "nothing"
+      const outcome = bills === "nothing" ? "failed" : "aborted"
+      return { outcome, reason: "client_closed_request", delivered, bills, refusal: undefined }
     }
     case "Failed": {
-      const refusal = new Refusal({ code: ending.reason, raw: ending.raw })
-      return { outcome: "failed", reason: ending.reason, delivered: false, refusal }
+      const { detail, raw, reason } = ending
+      const headers = retryAfter(routed.retryMs)
+      const refusal = new Refusal({ code: reason, detail, raw, headers })
+      return { outcome: "failed", reason, delivered: false, bills: "nothing", refusal }
     }
   }
 }
+
+const retryAfter = (retryMs: number | undefined) =>
+  retryMs === undefined ? {} : { "retry-after": String(Math.max(1, Math.ceil(retryMs / 1_000))) }

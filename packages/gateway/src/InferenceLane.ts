@@ -4,26 +4,33 @@
  *
  * @since 0.1.0
  */
+import type { Hash } from "node:crypto"
 import type { IncomingMessage, ServerResponse } from "node:http"
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import type { Endpoint } from "@guildhall/core/Endpoint"
 import type { KeyRing } from "@guildhall/core/KeyRing"
 import type { Journal } from "@guildhall/journal/Journal"
 import type { Ledger } from "@guildhall/ledger/Ledger"
 import type { ProviderTransport } from "@guildhall/protocol/ProviderTransport"
 import type { Router } from "@guildhall/routing/Router"
+import { chargeAssetOf } from "@guildhall/core/MarketDefinition"
+import type { Instance } from "@guildhall/core/Instance"
+import * as Money from "@guildhall/core/Money"
 import * as Admit from "./Admit.ts"
 import * as Conclusion from "./Conclusion.ts"
 import * as Hold from "./Hold.ts"
+import type { HoldGate } from "./HoldGate.ts"
 import type { HoldRenewal } from "./HoldRenewal.ts"
+import * as InferenceEndpoint from "./InferenceEndpoint.ts"
 import { Buyer } from "./internal/Buyer.ts"
 import { type Flight, Flights } from "./internal/Flights.ts"
 import * as Ids from "./internal/Ids.ts"
+import { Outlet } from "./internal/Outlet.ts"
 import * as Refuser from "./internal/Refuser.ts"
-import * as Respond from "./internal/Respond.ts"
 import * as Spans from "./internal/Spans.ts"
 import * as Ticks from "./internal/Ticks.ts"
 import * as LaneMetrics from "./LaneMetrics.ts"
@@ -35,14 +42,7 @@ import { Refusal } from "./Refusal.ts"
 import * as Relay from "./Relay.ts"
 import * as Route from "./Route.ts"
 import * as Settle from "./Settle.ts"
-
-/**
- * What the lane serves.
- *
- * @category models
- * @since 0.1.0
- */
-export type Endpoint = "chat/completions"
+import type { Tally } from "./Tally.ts"
 
 /**
  * The service.
@@ -68,6 +68,9 @@ export class InferenceLane extends Context.Service<
   }
 >()("@guildhall/gateway/InferenceLane") {}
 
+/** A request that was let in, and who waits for its answer until when. */
+type Asked = Omit<Relay.RelayJob, "outlet" | "cost"> & { readonly buyer: Buyer }
+
 const make = Effect.gen(function* () {
   const market = yield* Market
   const clock = yield* Clock.Clock
@@ -77,40 +80,76 @@ const make = Effect.gen(function* () {
   const hold = yield* Hold.make
   const route = yield* Route.make
   const relay = yield* Relay.make
-  const meter = yield* Meter.make
+  const { asItStands, meter } = yield* Meter.make
   const settle = yield* Settle.make
   const receipt = yield* Receipt.step
   const metrics = yield* LaneMetrics.make
   const refuse = yield* Refuser.make(metrics)
   const { span, annotate } = yield* Spans.make
   const { definition } = market
+  const asset = chargeAssetOf(definition)
 
   const serve = Effect.fnUntraced(function* (buyer: Buyer, flight: Flight, visit: Admit.Visit) {
     const deadline = Ticks.now() + definition.timeouts.totalMs
     const admitted = yield* span("admit", admit(buyer, visit))
-    const job = { admitted, buyer, flight, deadline, opening: Receipt.open(admitted.body) }
-    yield* Effect.ensuring(pay(job, visit), Effect.sync(admitted.leave))
+    yield* Effect.ensuring(pay({ admitted, buyer, flight, deadline }, visit), Effect.sync(admitted.leave))
   })
 
-  const pay = Effect.fnUntraced(function* (asked: Omit<Relay.RelayJob, "gate">, visit: Admit.Visit) {
-    const { admitted, opening } = asked
+  const pay = Effect.fnUntraced(function* (asked: Asked, visit: Admit.Visit) {
+    const { admitted, flight } = asked
+    const opening = Receipt.open(admitted.body)
     const priced = yield* span("price", price(admitted))
     const gate = yield* span("hold", hold.take(admitted, priced, opening))
-    yield* Effect.onError(carryOut({ ...asked, gate }, priced, visit), (cause) =>
+    const hash = Receipt.commit(opening.salts.response)
+    const outlet = outletFor(asked, gate, hash)
+    flight.outlet = outlet
+    const job = { ...asked, outlet, cost: costWith(admitted, priced, gate) }
+    const carried = carryOut(job, priced, visit, { opening, hash })
+    yield* Effect.onError(carried, (cause) =>
       Cause.hasDies(cause) ? Effect.sync(() => hold.abandon(gate)) : Effect.void,
-    )
+    ).pipe(Effect.ensuring(Effect.sync(() => outlet.close())))
   })
 
-  const carryOut = Effect.fnUntraced(function* (job: Relay.RelayJob, priced: Price.Priced, visit: Admit.Visit) {
-    const { admitted, buyer, gate, opening } = job
+  const outletFor = ({ admitted, buyer }: Asked, gate: HoldGate, hash: Hash): Outlet =>
+    new Outlet({
+      buyer,
+      gate,
+      hash,
+      errors: admitted.endpoint.errors,
+      headers: { "x-request-id": admitted.id },
+      pingMs: admitted.touched.stream ? definition.relay.pingMs : undefined,
+      now: () => clock.currentTimeMillisUnsafe(),
+      taps: [],
+    })
+
+  /** What the buyer is told that the answer costs; it is what will be charged. */
+  const costWith =
+    (admitted: Admit.Admitted, priced: Price.Priced, gate: HoldGate) => (tally: Tally, instance: Instance) =>
+      Money.format(
+        Settle.charge(definition.split, instance, asItStands(admitted, priced, tally, instance).usage, gate.amount)
+          .amount,
+        asset,
+      )
+
+  const carryOut = Effect.fnUntraced(function* (
+    job: Relay.RelayJob,
+    priced: Price.Priced,
+    visit: Admit.Visit,
+    { hash, opening }: { readonly hash: Hash; readonly opening: Receipt.Opening },
+  ) {
+    const { admitted, outlet } = job
+    const { gate } = outlet
     const routed = yield* span("route", route(job, priced, carry))
     visit.decision = routed.decision
     const conclusion = Conclusion.of(routed)
-    if (gate.refusal === undefined) tell(buyer, admitted, routed, conclusion)
+    // A buyer who got nothing is told why, before anything is written down.
+    if (gate.refusal === undefined && conclusion.refusal !== undefined) {
+      outlet.refuse(conclusion.refusal, { id: admitted.id, attempts: routed.decision.attempts.length })
+    }
     yield* Hold.decided(gate)
     const metered = yield* span("meter", meter(admitted, priced, routed, conclusion))
     const write = (charge: Settle.Charge) =>
-      span("receipt", receipt(admitted, opening, routed, conclusion, metered, charge))
+      span("receipt", receipt(admitted, opening, routed, hash, conclusion, metered, charge))
     const left = yield* span(
       "settle",
       settle({ admitted, gate, instance: routed.instance, usage: metered.usage }, write),
@@ -121,52 +160,45 @@ const make = Effect.gen(function* () {
 
   const carry = (job: Relay.RelayJob, attempt: Relay.Attempt) => span("relay", relay(job, attempt))
 
-  /** A buyer who got nothing is told why, before anything is written down. */
-  const tell = (
-    buyer: Buyer,
-    { id }: Admit.Admitted,
-    routed: Route.Routed,
-    conclusion: Conclusion.Conclusion,
-  ): void => {
-    const attempts = routed.decision.attempts.length
-    if (conclusion.refusal !== undefined) Respond.refuse(buyer, conclusion.refusal, { id, attempts })
-  }
-
-  const handle = (request: IncomingMessage, response: ServerResponse): Effect.Effect<void> =>
-    Effect.suspend(() => {
-      const startedAtMs = clock.currentTimeMillisUnsafe()
-      const visit: Admit.Visit = {
-        id: Ids.requestId(startedAtMs),
-        startedAtMs,
-        payer: undefined,
-        model: undefined,
-        decision: undefined,
-      }
-      const buyer = new Buyer(request, response)
-      if (flights.draining) return refuse(buyer, visit, new Refusal({ code: "shutting_down" }))
-      const flight = flights.enter()
-      metrics.inFlight(flights.size)
-      return span("chat/completions", serve(buyer, flight, visit)).pipe(
-        Effect.catchTag("Refusal", (refusal) => refuse(buyer, visit, refusal)),
-        Effect.catchCause((cause) =>
-          Effect.andThen(
-            Effect.logError(`The request ${visit.id} failed inside the gateway.`, cause),
-            refuse(buyer, visit, new Refusal({ code: "internal_error" })),
+  const handle =
+    (name: Endpoint) =>
+    (request: IncomingMessage, response: ServerResponse): Effect.Effect<void> =>
+      Effect.suspend(() => {
+        const endpoint = InferenceEndpoint.of(name)
+        const startedAtMs = clock.currentTimeMillisUnsafe()
+        const visit: Admit.Visit = {
+          endpoint,
+          id: Ids.requestId(startedAtMs),
+          startedAtMs,
+          payer: undefined,
+          model: undefined,
+          decision: undefined,
+        }
+        const buyer = new Buyer(request, response)
+        if (flights.draining) return refuse(buyer, visit, new Refusal({ code: "shutting_down" }))
+        const flight = flights.enter()
+        metrics.inFlight(flights.size)
+        return span(name, serve(buyer, flight, visit)).pipe(
+          Effect.catchTag("Refusal", (refusal) => refuse(buyer, visit, refusal)),
+          Effect.catchCause((cause) =>
+            Effect.andThen(
+              Effect.logError(`The request ${visit.id} failed inside the gateway.`, cause),
+              refuse(buyer, visit, new Refusal({ code: "internal_error" })),
+            ),
           ),
-        ),
-        Effect.ensuring(
-          Effect.sync(() => {
-            flights.leave(flight)
-            metrics.inFlight(flights.size)
-          }),
-        ),
-      )
-    }).pipe(Effect.uninterruptible)
+          Effect.ensuring(
+            Effect.sync(() => {
+              flights.leave(flight)
+              metrics.inFlight(flights.size)
+            }),
+          ),
+        )
+      }).pipe(Effect.uninterruptible)
 
   const empty = Effect.callback<void>((resume) => flights.whenEmpty(() => resume(Effect.void)))
 
   return InferenceLane.of({
-    handle: () => handle,
+    handle,
     inFlight: () => flights.size,
     drain: Effect.fn("InferenceLane.drain")(function* (deadlineMs) {
       flights.draining = true

@@ -139,6 +139,32 @@ export const set = (text: string, object: ReadonlyArray<Member>, key: string, va
 }
 
 /**
+ * The edit that gives an object inside of another a member; undefined where a step of the path is no object.
+ *
+ * **Example** (The cost beside the tokens)
+ *
+ * ```ts
+ * import { JsonSplice } from "@guildhall/gateway"
+ *
+ * const text = `{"id":"c1","usage":{"total_tokens":3}}`
+ * const edit = JsonSplice.within(text, ["usage"], "cost", "0.5")
+ * JsonSplice.apply(text, edit === undefined ? [] : [edit]) // => `{"id":"c1","usage":{"cost":0.5,"total_tokens":3}}`
+ * ```
+ *
+ * @category editing
+ * @since 0.1.0
+ */
+export const within = (text: string, path: ReadonlyArray<string>, key: string, value: string): Edit | undefined => {
+  let from = 0
+  for (const step of path) {
+    const member = members(text, from).findLast((member) => member.key === step)
+    if (member === undefined || text.charCodeAt(member.valueStart) !== OPEN_BRACE) return undefined
+    from = member.valueStart
+  }
+  return set(text, members(text, from), key, value, from)
+}
+
+/**
  * The edit that takes a member out, together with the comma that joined it to its neighbour.
  *
  * @category editing

@@ -9,6 +9,8 @@
  * @since 0.1.0
  */
 import * as Effect from "effect/Effect"
+import type { Instance } from "@guildhall/core/Instance"
+import type { PriceSheet } from "@guildhall/core/PriceSheet"
 import type { UsageSource } from "@guildhall/core/Receipt"
 import type { Usage } from "@guildhall/core/Usage"
 import type { Admitted } from "./Admit.ts"
@@ -36,6 +38,13 @@ export const NOTHING: Metered = { usage: {}, source: "none" }
 const SILENT_TOKENS = 8
 /** Tokens that leave no bytes, for each tool call. */
 const TOOL_TOKENS = 32
+/**
+ * A recording has at least so many bytes a second: the lowest rate at which speech is sent, 6 kbit/s.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const BYTES_A_SECOND = 750
 
 /**
  * The most tokens that what was delivered can have been.
@@ -89,7 +98,36 @@ export const bill = (
 }
 
 /**
- * Makes the step, with a memory of what was learned.
+ * What a request is billed that was cut off before any of its answer was shown: the prompt, which the provider had read.
+ *
+ * @category rules
+ * @since 0.1.0
+ */
+export const promptOnly = (request: Pick<Priced, "promptBound" | "promptBytes">, band: TokenBand.Band): Metered => ({
+  usage: { inputToken: Math.min(request.promptBound, Math.ceil(request.promptBytes / band.mean)), outputToken: 0 },
+  source: "bounded",
+})
+
+/** What is counted by the piece. Pictures were counted as they passed; a recording's length is the provider's word. */
+const pieces = (tally: Tally, { touched }: Admitted, price: PriceSheet): Usage => {
+  const images = Math.min(tally.images, touched.images)
+  const audioSecond = Math.min(tally.reported?.audioSecond ?? 0, Math.ceil(touched.audioBytes / BYTES_A_SECOND))
+  return {
+    ...(images > 0 ? { image: images } : {}),
+    ...(audioSecond > 0 ? { audioSecond } : {}),
+    ...(price.some(({ unit }) => unit === "request") ? { request: 1 } : {}),
+  }
+}
+
+interface Known {
+  readonly outputBytes: number
+  readonly reported: Usage | undefined
+  readonly metered: Metered
+}
+
+/**
+ * Makes the step, with a memory of what was learned. `asItStands` meters an answer that may not be over; asked again
+ * for one that has not changed, it answers the same, so that what a buyer was told is what is charged.
  *
  * @category constructors
  * @since 0.1.0
@@ -97,19 +135,33 @@ export const bill = (
 export const make = Effect.sync(() => {
   const inputs = TokenBand.make()
   const outputs = TokenBand.make()
+  const known = new WeakMap<Tally, Known>()
 
-  return (admitted: Admitted, priced: Priced, routed: Routed, conclusion: Conclusion): Effect.Effect<Metered> =>
+  const asItStands = (admitted: Admitted, priced: Priced, tally: Tally, instance: Instance): Metered => {
+    const { outputBytes, reported } = tally
+    const before = known.get(tally)
+    if (before?.outputBytes === outputBytes && before.reported === reported) return before.metered
+    const bands = { input: inputs.band(instance.model), output: outputs.band(instance.model) }
+    const { source, usage } = bill(tally, { ...priced, choices: admitted.touched.choices }, bands)
+    const metered = { usage: { ...usage, ...pieces(tally, admitted, instance.price) }, source }
+    known.set(tally, { outputBytes, reported, metered })
+    return metered
+  }
+
+  const meter = (admitted: Admitted, priced: Priced, routed: Routed, conclusion: Conclusion): Effect.Effect<Metered> =>
     Effect.sync(() => {
       const tally = routed.relayed?.tally
-      if (!conclusion.delivered || tally === undefined) return NOTHING
-      const { model } = admitted
-      const bands = { input: inputs.band(model), output: outputs.band(model) }
-      const metered = bill(tally, { ...priced, choices: admitted.touched.choices }, bands)
+      const { instance } = routed
+      if (conclusion.bills === "nothing" || tally === undefined || instance === undefined) return NOTHING
+      if (conclusion.bills === "prompt") return promptOnly(priced, inputs.band(instance.model))
+      const metered = asItStands(admitted, priced, tally, instance)
       if (conclusion.outcome === "completed" && metered.source === "reported") {
         const { inputToken = 0, cachedInputToken = 0, outputToken = 0 } = metered.usage
-        inputs.learn(model, { bytes: priced.promptBytes, tokens: inputToken + cachedInputToken })
-        outputs.learn(model, { bytes: tally.outputBytes, tokens: outputToken })
+        inputs.learn(instance.model, { bytes: priced.promptBytes, tokens: inputToken + cachedInputToken })
+        outputs.learn(instance.model, { bytes: tally.outputBytes, tokens: outputToken })
       }
       return metered
     })
+
+  return { meter, asItStands } as const
 })

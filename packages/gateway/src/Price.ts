@@ -12,10 +12,11 @@
 import * as Effect from "effect/Effect"
 import type { Instance } from "@guildhall/core/Instance"
 import * as PriceSheet from "@guildhall/core/PriceSheet"
+import type { Usage } from "@guildhall/core/Usage"
 import { Router } from "@guildhall/routing/Router"
 import type { Admitted } from "./Admit.ts"
-import * as Json from "./internal/Json.ts"
 import { Market } from "./Market.ts"
+import * as Meter from "./Meter.ts"
 import { Refusal } from "./Refusal.ts"
 
 /**
@@ -44,30 +45,6 @@ const TOOL_LAYOUT = 4
 /** Bytes of text for a token, on the low side of what is seen, for the estimate that the router compares. */
 const BYTES_A_TOKEN = 4
 
-const MEDIA = ["image_url", "input_audio", "file", "video_url", "input_image"] as const
-
-/** The bytes of embedded media and how many pieces there are. */
-const media = (messages: ReadonlyArray<unknown>): { readonly bytes: number; readonly pieces: number } => {
-  let bytes = 0
-  let pieces = 0
-  for (const message of messages) {
-    const content = Json.get(message, "content")
-    if (!Array.isArray(content)) continue
-    for (const part of content) {
-      for (const key of MEDIA) {
-        const value = Json.get(part, key)
-        if (value === undefined) continue
-        pieces += 1
-        for (const text of [value, Json.get(value, "url"), Json.get(value, "data"), Json.get(value, "file_data")]) {
-          // Counted in UTF-16 units, which are never more than bytes: too little is taken off, never too much.
-          if (typeof text === "string") bytes += text.length
-        }
-      }
-    }
-  }
-  return { bytes, pieces }
-}
-
 /**
  * Bounds the prompt of a request, in tokens; `bytes` is what remains of the body without embedded media.
  *
@@ -77,13 +54,13 @@ const media = (messages: ReadonlyArray<unknown>): { readonly bytes: number; read
 export const prompt = (
   admitted: Admitted,
 ): { readonly bound: number; readonly bytes: number; readonly media: number } => {
-  const { messages } = admitted.touched
-  const embedded = media(messages)
-  const bytes = admitted.body.length - embedded.bytes
-  const tools = admitted.members.find((member) => member.key === "tools")
+  const { content, touched } = admitted
+  const { media, messages } = touched
+  const bytes = admitted.body.length - media.bytes - touched.audioBytes
+  const tools = content._tag === "Json" ? content.members.find((member) => member.key === "tools") : undefined
   const layout = tools === undefined ? 0 : (tools.valueEnd - tools.valueStart) * (TOOL_LAYOUT - 1)
   const overhead = TEMPLATE_TOKENS + messages.length * MESSAGE_TOKENS
-  return { bound: bytes + layout + overhead + embedded.pieces * MEDIA_TOKENS, bytes, media: embedded.pieces }
+  return { bound: bytes + layout + overhead + media.pieces * MEDIA_TOKENS, bytes, media: media.pieces }
 }
 
 /**
@@ -92,10 +69,7 @@ export const prompt = (
  * @category rules
  * @since 0.1.0
  */
-export const highest = (
-  instances: ReadonlyArray<Instance>,
-  usage: { readonly inputToken: number; readonly outputToken: number },
-): bigint => {
+export const highest = (instances: ReadonlyArray<Instance>, usage: Usage): bigint => {
   let most = 0n
   let seen: PriceSheet.PriceSheet | undefined
   for (const instance of instances) {
@@ -129,7 +103,7 @@ export const make = Effect.gen(function* () {
       const code = choice._tag === "NoneLeft" ? choice.reason : "no_capacity"
       return Effect.fail(new Refusal({ code, ...(code === "model_not_found" ? notOffered(admitted) : {}) }))
     }
-    const { maxTokens, choices } = admitted.touched
+    const { audioBytes, choices, images, maxTokens } = admitted.touched
     const answer = Math.min(maxTokens ?? definition.limits.outputTokens, definition.limits.outputTokens)
     const { bound, bytes, media } = prompt(admitted)
     const outputBound = answer * choices
@@ -138,7 +112,12 @@ export const make = Effect.gen(function* () {
       promptBytes: bytes,
       outputBound,
       contextTokens: Math.ceil(bytes / BYTES_A_TOKEN) + media + (maxTokens === undefined ? 1 : answer),
-      maximum: highest(instances, { inputToken: bound, outputToken: outputBound }),
+      maximum: highest(instances, {
+        inputToken: bound,
+        outputToken: outputBound,
+        image: images,
+        audioSecond: Math.ceil(audioBytes / Meter.BYTES_A_SECOND),
+      }),
     })
   }
 })

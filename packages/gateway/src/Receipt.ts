@@ -107,7 +107,7 @@ export const make = (
     definitionDigest: market.digest,
     buyer: admitted.payer.memberId,
     keyId: admitted.payer.keyId,
-    model: admitted.model,
+    model: instance?.model ?? admitted.model,
     ...(instance === undefined
       ? {}
       : { provider: instance.memberId, device: instance.deviceId, instance: instance.id }),
@@ -160,32 +160,70 @@ const sheets = new WeakMap<PriceSheet.PriceSheet, Schema.Json>()
 const sheetJson = (sheet: PriceSheet.PriceSheet): Schema.Json => {
   const known = sheets.get(sheet)
   if (known !== undefined) return known
-  const json = PriceSheet.json(sheet)
+  const json = PriceSheet.json(sheet).map(({ amount, per, unit }) => ({ amount, per, unit }))
   sheets.set(sheet, json)
   return json
 }
 
+const usageJson = (usage: Usage): Schema.Json => {
+  const json: Record<string, number> = {}
+  if (usage.audioSecond !== undefined) json["audioSecond"] = usage.audioSecond
+  if (usage.cachedInputToken !== undefined) json["cachedInputToken"] = usage.cachedInputToken
+  if (usage.deviceHour !== undefined) json["deviceHour"] = usage.deviceHour
+  if (usage.image !== undefined) json["image"] = usage.image
+  if (usage.inputToken !== undefined) json["inputToken"] = usage.inputToken
+  if (usage.outputToken !== undefined) json["outputToken"] = usage.outputToken
+  if (usage.request !== undefined) json["request"] = usage.request
+  return json
+}
+
+/** The receipt's members in the order of the alphabet: what is written of this is the receipt's canonical form. */
+const receiptJson = (receipt: Receipt): Schema.Json => {
+  const json: Record<string, Schema.Json> = {
+    asset: receipt.asset,
+    attempts: receipt.attempts,
+    buyer: receipt.buyer,
+    charge: receipt.charge.toString(),
+    definitionDigest: receipt.definitionDigest,
+  }
+  if (receipt.device !== undefined) json["device"] = receipt.device
+  json["endedAtMs"] = receipt.endedAtMs
+  if (receipt.firstByteAtMs !== undefined) json["firstByteAtMs"] = receipt.firstByteAtMs
+  json["id"] = receipt.id
+  if (receipt.instance !== undefined) json["instance"] = receipt.instance
+  json["keyId"] = receipt.keyId
+  json["market"] = receipt.market
+  json["model"] = receipt.model
+  json["outcome"] = receipt.outcome
+  json["paidFromLoss"] = receipt.paidFromLoss.toString()
+  json["price"] = sheetJson(receipt.price)
+  if (receipt.provider !== undefined) json["provider"] = receipt.provider
+  if (receipt.reason !== undefined) json["reason"] = receipt.reason
+  json["requestCommitment"] = receipt.requestCommitment
+  if (receipt.responseCommitment !== undefined) json["responseCommitment"] = receipt.responseCommitment
+  json["revision"] = receipt.revision
+  json["split"] = receipt.split.map(({ party, amount }) => ({ amount: amount.toString(), party }))
+  json["startedAtMs"] = receipt.startedAtMs
+  json["usage"] = usageJson(receipt.usage)
+  json["usageSource"] = receipt.usageSource
+  json["version"] = receipt.version
+  return json
+}
+
 /**
- * The entry as JSON, the same that `JournalEntryJson` encodes. It is written by hand because it runs twice for each
- * request; a test compares the two.
+ * The entry as JSON, the same that `JournalEntryJson` encodes, with the receipt in its canonical form: the journal hashes it
+ * as it stands. It is written by hand because it runs for each request; a test compares the two.
  *
  * @category encoding
  * @since 0.1.0
  */
 export const entryJson = (entry: Extract<JournalEntry, { readonly _tag: "RequestEnded" }>): Schema.Json => {
-  const { receipt, decision } = entry
+  const { decision, id, receipt, salts } = entry
   return {
     _tag: entry._tag,
-    id: entry.id,
-    receipt: {
-      ...receipt,
-      usage: { ...receipt.usage },
-      price: sheetJson(receipt.price),
-      charge: receipt.charge.toString(),
-      split: receipt.split.map(({ party, amount }) => ({ party, amount: amount.toString() })),
-      paidFromLoss: receipt.paidFromLoss.toString(),
-    },
-    salts: { ...entry.salts },
+    id,
+    receipt: receiptJson(receipt),
+    salts: { request: salts.request, response: salts.response },
     decision: decision === null ? null : decisionJson(decision),
   }
 }
@@ -203,7 +241,8 @@ export const step = Effect.gen(function* () {
   return (
     admitted: Admitted,
     opening: Opening,
-    { relayed, instance, decision }: Routed,
+    { decision, firstByteAtMs, instance }: Routed,
+    hash: Hash,
     { outcome, reason, delivered }: Conclusion,
     { usage, source }: Metered,
     charge: Charge,
@@ -218,9 +257,9 @@ export const step = Effect.gen(function* () {
         charge: charge.amount,
         split: charge.split,
         attempts: decision.attempts.length,
-        firstByteAtMs: relayed?.tally.firstByteAtMs,
+        firstByteAtMs,
         endedAtMs: clock.currentTimeMillisUnsafe(),
-        responseCommitment: delivered ? relayed?.hash.digest("hex") : undefined,
+        responseCommitment: delivered ? hash.digest("hex") : undefined,
       })
       return entry(receipt, opening.salts, decision)
     })

@@ -5,7 +5,6 @@
  */
 import * as Data from "effect/Data"
 import * as Reason from "@guildhall/core/Reason"
-import * as ErrorBody from "@guildhall/protocol/openai/ErrorBody"
 
 /**
  * A refusal. `detail` replaces the reason's own sentence, `param` names the wrong member of the body. `raw` is a
@@ -33,15 +32,6 @@ export class Refusal extends Data.TaggedError("Refusal")<{
  * @since 0.1.0
  */
 export const status = (refusal: Refusal): number => refusal.raw?.status ?? Reason.describe(refusal.code).status
-
-/**
- * The JSON text of a refusal, in OpenAI's shape.
- *
- * @category encoding
- * @since 0.1.0
- */
-export const body = (refusal: Refusal): string =>
-  refusal.raw?.body ?? JSON.stringify(ErrorBody.make(refusal.code, { message: refusal.detail, param: refusal.param }))
 
 /**
  * The headers of a refusal. Clients must not repeat what the gateway has already tried elsewhere, nor what cannot

@@ -3,24 +3,23 @@
  *
  * @since 0.1.0
  */
-import type { Hash } from "node:crypto"
-import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type { Instance } from "@guildhall/core/Instance"
 import { ProviderTransport } from "@guildhall/protocol/ProviderTransport"
 import type { Admitted } from "./Admit.ts"
-import type { HoldGate } from "./HoldGate.ts"
-import type { Buyer } from "./internal/Buyer.ts"
+import type { InferenceEndpoint } from "./InferenceEndpoint.ts"
 import type { Ending, Exchange } from "./internal/Exchange.ts"
+import type { Flight } from "./internal/Flights.ts"
+import type { Outlet } from "./internal/Outlet.ts"
+import * as Rendition from "./internal/Rendition.ts"
 import { StreamExchange } from "./internal/StreamExchange.ts"
 import { WholeExchange } from "./internal/WholeExchange.ts"
-import type { Flight } from "./internal/Flights.ts"
 import { Market } from "./Market.ts"
-import * as Receipt from "./Receipt.ts"
 import { Tally } from "./Tally.ts"
 
 /**
- * One attempt: which instance, with which body and headers.
+ * One attempt: which instance, by which of its endpoints, with which body. `explain` is the decision up to this attempt,
+ * as JSON.
  *
  * @category models
  * @since 0.1.0
@@ -28,12 +27,14 @@ import { Tally } from "./Tally.ts"
 export interface Attempt {
   readonly number: number
   readonly instance: Instance
+  readonly endpoint: InferenceEndpoint
+  readonly explain: () => string
   readonly body: Buffer
   readonly ticket: string
 }
 
 /**
- * What came of an attempt.
+ * What came of an attempt. `sent`: the provider had the request, and so the work of reading its prompt.
  *
  * @category models
  * @since 0.1.0
@@ -41,27 +42,23 @@ export interface Attempt {
 export interface Relayed {
   readonly ending: Ending
   readonly tally: Tally
-  /** The commitment to what the buyer was sent, not yet closed. */
-  readonly hash: Hash
+  readonly sent: boolean
 }
 
 /**
  * What the relay needs to know of the request it serves. `deadline` is when all of it must be over, in milliseconds of
- * this process's monotonic clock.
+ * this process's monotonic clock; `cost` what an answer of an instance costs as it stands, as a decimal number.
  *
  * @category models
  * @since 0.1.0
  */
 export interface RelayJob {
   readonly admitted: Admitted
-  readonly buyer: Buyer
+  readonly outlet: Outlet
   readonly flight: Flight
-  readonly gate: HoldGate
-  readonly opening: Receipt.Opening
   readonly deadline: number
+  readonly cost: (tally: Tally, instance: Instance) => string
 }
-
-const PATH = "/v1/chat/completions"
 
 /**
  * Makes the step. The effect that it gives cannot fail: how the attempt ended is its answer.
@@ -72,50 +69,48 @@ const PATH = "/v1/chat/completions"
 export const make = Effect.gen(function* () {
   const { definition } = yield* Market
   const transport = yield* ProviderTransport
-  const clock = yield* Clock.Clock
-  const { timeouts } = definition
+  const { timeouts, relay } = definition
   // A whole answer shows nothing before it is complete, so only the total limits it.
   const wholeTimeouts = { ...timeouts, headersMs: timeouts.totalMs, firstTokenMs: timeouts.totalMs }
-  const now = () => clock.currentTimeMillisUnsafe()
+
+  const renditionFor = ({ admitted }: RelayJob, { endpoint, explain }: Attempt): Rendition.Rendition => {
+    const { touched, wishes } = admitted
+    const showCost = wishes.cost || relay.cost === "always"
+    const wished = { showCost, explain: wishes.explain ? explain : undefined }
+    if (endpoint !== admitted.endpoint) return Rendition.translated(admitted, endpoint, wished)
+    return Rendition.verbatim({ format: endpoint.format, showUsage: touched.includeUsage, ...wished })
+  }
 
   return (job: RelayJob, attempt: Attempt): Effect.Effect<Relayed> =>
     Effect.callback<Relayed>((resume) => {
-      const { admitted, buyer, flight, gate } = job
-      const { stream, includeUsage } = admitted.touched
+      const { admitted, flight, outlet } = job
+      const { stream } = admitted.touched
+      const { endpoint, instance } = attempt
       const tally = new Tally()
-      const hash = Receipt.commit(job.opening.salts.response)
       const limits = stream ? timeouts : wholeTimeouts
       const options = {
-        buyer,
-        gate,
+        outlet,
         tally,
-        hash,
         timeouts: limits,
+        tokensPerSecondMin: stream ? relay.tokensPerSecondMin : 0,
         deadline: job.deadline,
-        now,
-        headers: {
-          "x-request-id": admitted.id,
-          "x-guildhall-instance": attempt.instance.id,
-          "x-guildhall-attempts": String(attempt.number),
-        },
-        done: (ending: Ending) => {
-          flight.exchange = undefined
-          resume(Effect.succeed({ ending, tally, hash }))
-        },
+        format: endpoint.format,
+        rendition: renditionFor(job, attempt),
+        readUsage: endpoint.shape.readUsage,
+        headers: { "x-guildhall-instance": instance.id, "x-guildhall-attempts": String(attempt.number) },
+        cost: (tally: Tally) => job.cost(tally, instance),
+        done: (ending: Ending) => resume(Effect.succeed({ ending, tally, sent: exchange.sent })),
       }
-      const exchange: Exchange = stream
-        ? new StreamExchange(options, { showUsage: includeUsage })
-        : new WholeExchange(options)
-      flight.exchange = exchange
+      const exchange: Exchange = stream ? new StreamExchange(options) : new WholeExchange(options)
       // The gateway began to stop while the hold or the ticket was waited for: nothing new is begun.
       if (flight.stopped !== undefined) return exchange.stop(flight.stopped)
       exchange.start(transport, {
-        instance: attempt.instance,
+        instance,
         method: "POST",
-        path: PATH,
+        path: endpoint.path,
         headers: {
-          "content-type": "application/json",
-          accept: stream ? "text/event-stream" : "application/json",
+          "content-type": admitted.contentType,
+          accept: stream ? "text/event-stream" : endpoint.accept,
           "accept-encoding": "identity",
           "x-request-id": admitted.id,
           "guildhall-ticket": attempt.ticket,

@@ -6,22 +6,29 @@
  */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Result from "effect/Result"
 import type { Instance, InstanceId } from "@guildhall/core/Instance"
 import type { ReasonCode } from "@guildhall/core/Reason"
 import type { Attempt as AttemptRecord, RoutingDecision } from "@guildhall/journal/JournalEntry"
 import { Router } from "@guildhall/routing/Router"
+import type { HoldGate } from "./HoldGate.ts"
+import * as InferenceEndpoint from "./InferenceEndpoint.ts"
 import type { Ending } from "./internal/Exchange.ts"
 import * as Ids from "./internal/Ids.ts"
+import * as RequestBody from "./internal/RequestBody.ts"
 import * as RequestRewrite from "./internal/RequestRewrite.ts"
 import * as Ticks from "./internal/Ticks.ts"
 import { Market } from "./Market.ts"
 import type { Priced } from "./Price.ts"
 import type { Attempt, RelayJob, Relayed } from "./Relay.ts"
+import * as RetryBudget from "./RetryBudget.ts"
 import * as Tickets from "./Tickets.ts"
 
 /**
  * What came of a request's attempts: how the last one ended, on which instance, and how it came to that.
- * `relayed` is absent where no instance was asked.
+ * `relayed` is absent where no instance was asked. `hedges` are the attempts that were asked beside another one and lost.
+ * `retryMs` says when another attempt could be afforded, where the budget for them was spent.
  *
  * @category models
  * @since 0.1.0
@@ -31,9 +38,24 @@ export interface Routed {
   readonly relayed: Relayed | undefined
   readonly instance: Instance | undefined
   readonly decision: RoutingDecision
+  readonly hedges: ReadonlyArray<Tried>
+  readonly firstByteAtMs: number | undefined
+  readonly retryMs: number | undefined
 }
 
-const failed = (reason: ReasonCode): Ending => ({ _tag: "Failed", reason, retry: false })
+/**
+ * An instance that was asked, and what came of it.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Tried {
+  readonly instance: Instance
+  readonly version: number
+  readonly relayed: Relayed
+}
+
+const failed = (reason: ReasonCode, detail?: string): Ending => ({ _tag: "Failed", reason, retry: false, detail })
 
 /** Why an attempt did not serve, for the record. */
 const reasonOf = (ending: Ending): ReasonCode | undefined => {
@@ -48,8 +70,29 @@ const reasonOf = (ending: Ending): ReasonCode | undefined => {
   }
 }
 
+const record = ({ instance, relayed, version }: Tried): AttemptRecord => {
+  const reason = reasonOf(relayed.ending)
+  return { instance: instance.id, version, ...(reason === undefined ? {} : { reason }) }
+}
+
+const isLost = ({ relayed }: Tried): boolean =>
+  relayed.ending._tag === "Failed" && relayed.ending.reason === "hedge_lost"
+
+/** One request on its way: what was tried, and what the router is asked next. */
+interface Way {
+  readonly job: RelayJob
+  readonly priced: Priced
+  readonly gate: HoldGate
+  readonly seed: number
+  readonly carry: (job: RelayJob, attempt: Attempt) => Effect.Effect<Relayed>
+  readonly tried: Array<Tried>
+  /** The instances that were asked, in their order; each try is on another. */
+  readonly asked: Array<InstanceId>
+  version: number | undefined
+}
+
 /**
- * Makes the step. `relay` carries one attempt.
+ * Makes the step. The effect that it gives cannot fail; a request that no instance could serve ends with a reason.
  *
  * @category constructors
  * @since 0.1.0
@@ -58,80 +101,124 @@ export const make = Effect.gen(function* () {
   const { definition } = yield* Market
   const router = yield* Router
   const ticket = yield* Tickets.make
+  const { hedgePercent, retries } = definition.relay
+  const startedAt = Ticks.now()
+  const retryBudget = RetryBudget.make(retries, startedAt)
+  const hedgeBudget = RetryBudget.make({ percent: hedgePercent, perSecond: 0 }, startedAt)
 
-  /** Counts the instance as busy from the moment it was chosen, so that requests at the same time choose others. */
-  const attemptOn = (
-    job: RelayJob,
-    chosen: Omit<Attempt, "ticket">,
-    relay: (job: RelayJob, attempt: Attempt) => Effect.Effect<Relayed>,
-  ): Effect.Effect<Relayed | undefined> => {
-    const { instance, number } = chosen
+  const usual = (_instance: InstanceId): number | undefined => undefined
+
+  const decisionOf = ({ job, priced, seed, tried, version }: Way): RoutingDecision => ({
+    replica: router.replica,
+    version: version ?? 0,
+    policy: router.policy,
+    seed,
+    model: job.admitted.model,
+    contextTokens: priced.contextTokens,
+    attempts: tried.map(record),
+  })
+
+  /** Asks the router, and the instance that it names. An ending says that there is nobody, or nothing, to ask with. */
+  const attempt = Effect.fnUntraced(function* (way: Way) {
+    const { asked, carry, gate, job, priced } = way
+    const { admitted } = job
+    const choice = router.choose({ model: admitted.model, contextTokens: priced.contextTokens, tried: asked }, way.seed)
+    way.version ??= choice.version
+    if (choice._tag === "NoneLeft") return failed(choice.reason)
+    const { instance, version } = choice
+    const endpoint = InferenceEndpoint.of(RequestBody.spokenBy(admitted.endpoint.name, instance))
+    const { outputTokens } = definition.limits
+    const target = { model: instance.model, endpoint, contextLength: instance.contextLength }
+    const body = RequestRewrite.make(admitted, target, { outputTokens, promptBound: priced.promptBound })
+    if (Result.isFailure(body)) return failed(body.failure.code, body.failure.detail)
+    asked.push(instance.id)
+    const number = asked.length
+    const explain = () => JSON.stringify({ ...decisionOf(way), attempt: number, instance: instance.id })
     router.apply({ _tag: "DispatchStarted", instanceId: instance.id })
     const carried = Effect.gen(function* () {
       const nowMs = yield* Clock.currentTimeMillis
-      const request = { requestId: job.admitted.id, attempt: number, instance, hold: job.gate.amount, nowMs }
+      const request = { requestId: admitted.id, attempt: number, instance, hold: gate.amount, nowMs }
       const signed = yield* Effect.orElseSucceed(ticket(request), () => undefined)
-      return signed === undefined ? undefined : yield* relay(job, { ...chosen, ticket: signed })
+      if (signed === undefined) return failed("service_unavailable")
+      const relayed = yield* carry(job, { number, instance, endpoint, explain, body: body.success, ticket: signed })
+      return { instance, version, relayed } satisfies Tried
     })
-    return Effect.ensuring(
+    return yield* Effect.ensuring(
       carried,
       Effect.sync(() => router.apply({ _tag: "DispatchEnded", instanceId: instance.id })),
     )
-  }
+  })
+
+  /** One attempt, or two side by side where the first is slower than it usually is. */
+  const round = Effect.fnUntraced(function* (way: Way) {
+    const { admitted, outlet } = way.job
+    hedgeBudget.request()
+    if (hedgePercent === 0 || !admitted.touched.stream) return [yield* attempt(way)]
+    const first = yield* Effect.forkChild(attempt(way), { startImmediately: true })
+    const [asked] = way.asked.slice(-1)
+    const usualMs = asked === undefined ? undefined : usual(asked)
+    if (usualMs !== undefined) {
+      yield* Effect.raceFirst(Effect.asVoid(Fiber.await(first)), Effect.sleep(usualMs))
+      const isSlow = first.pollUnsafe() === undefined && !outlet.shows() && outlet.gate.state === "open"
+      if (isSlow && hedgeBudget.take(Ticks.now())) {
+        const second = yield* attempt(way)
+        return [yield* Fiber.join(first), second]
+      }
+    }
+    return [yield* Fiber.join(first)]
+  })
+
+  const mayRetry = ({ job, tried }: Way, ending: Ending): boolean =>
+    ending._tag === "Failed" &&
+    ending.retry &&
+    tried.length < definition.attempts &&
+    job.flight.stopped === undefined &&
+    !job.outlet.buyer.gone &&
+    Ticks.now() < job.deadline
 
   return Effect.fnUntraced(function* (
     job: RelayJob,
     priced: Priced,
-    relay: (job: RelayJob, attempt: Attempt) => Effect.Effect<Relayed>,
+    carry: (job: RelayJob, attempt: Attempt) => Effect.Effect<Relayed>,
   ) {
-    const { admitted, flight, buyer } = job
-    const seed = Ids.seed()
-    const body = RequestRewrite.make(admitted, {
-      outputTokens: definition.limits.outputTokens,
-      promptBound: priced.promptBound,
-    })
-    const attempts: Array<AttemptRecord> = []
-    const tried: Array<InstanceId> = []
-    let version: number | undefined
-    let last: { readonly relayed: Relayed; readonly instance: Instance } | undefined
+    const way: Way = {
+      job,
+      priced,
+      gate: job.outlet.gate,
+      seed: Ids.seed(),
+      carry,
+      tried: [],
+      asked: [],
+      version: undefined,
+    }
+    let last: Tried | undefined
     let ending: Ending = failed("no_capacity")
-    while (attempts.length < definition.attempts) {
-      const choice = router.choose({ model: admitted.model, contextTokens: priced.contextTokens, tried }, seed)
-      version ??= choice.version
-      if (choice._tag === "NoneLeft") {
-        // What the last instance said is closer to the truth than that there is no other.
-        if (attempts.length === 0) ending = failed(choice.reason)
+    let retryMs: number | undefined
+    retryBudget.request()
+    for (;;) {
+      const results = yield* round(way)
+      const tried = results.flatMap((result) => ("relayed" in result ? [result] : []))
+      way.tried.push(...tried)
+      last = tried.find((one) => !isLost(one)) ?? last
+      const [stop] = results.flatMap((result) => ("relayed" in result ? [] : [result]))
+      // What the last instance said is closer to the truth than that there is no other.
+      if (last !== undefined) ending = last.relayed.ending
+      else if (stop !== undefined) ending = stop
+      if (stop !== undefined || !mayRetry(way, ending)) break
+      if (!retryBudget.take(Ticks.now())) {
+        retryMs = retryBudget.waitMs(Ticks.now()) ?? 1_000
         break
       }
-      const { instance } = choice
-      const chosen = { number: attempts.length + 1, instance, body: body(instance.contextLength) }
-      const relayed = yield* attemptOn(job, chosen, relay)
-      if (relayed === undefined) {
-        ending = failed("service_unavailable")
-        break
-      }
-      ending = relayed.ending
-      last = { relayed, instance }
-      tried.push(instance.id)
-      const reason = reasonOf(ending)
-      const attempt = { instance: instance.id, version: choice.version }
-      attempts.push(reason === undefined ? attempt : { ...attempt, reason })
-      if (ending._tag !== "Failed" || !ending.retry) break
-      if (flight.stopped !== undefined) {
-        ending = failed(flight.stopped)
-        break
-      }
-      if (buyer.gone || Ticks.now() >= job.deadline) break
     }
-    const decision: RoutingDecision = {
-      replica: router.replica,
-      version: version ?? 0,
-      policy: router.policy,
-      seed,
-      model: admitted.model,
-      contextTokens: priced.contextTokens,
-      attempts,
-    }
-    return { ending, relayed: last?.relayed, instance: last?.instance, decision } satisfies Routed
+    if (job.flight.stopped !== undefined && ending._tag === "Failed") ending = failed(job.flight.stopped)
+    return {
+      ending,
+      relayed: last?.relayed,
+      instance: last?.instance,
+      decision: decisionOf(way),
+      hedges: way.tried.filter(isLost),
+      firstByteAtMs: job.outlet.firstByteAtMs,
+      retryMs,
+    } satisfies Routed
   })
 })

@@ -4,13 +4,12 @@
  * @since 0.1.0
  */
 import type { Usage } from "@guildhall/core/Usage"
-import * as CompletionUsage from "@guildhall/protocol/openai/CompletionUsage"
 import * as Json from "./internal/Json.ts"
 import * as OutputBytes from "./OutputBytes.ts"
 
 /**
  * The counts of one attempt. `outputBytes` are bytes of the model's own output, `deltas` the events or messages that
- * carried some; `reported` is the provider's last word on usage.
+ * carried some; `images` are pictures; `reported` is the provider's last word on usage.
  *
  * @category models
  * @since 0.1.0
@@ -19,8 +18,8 @@ export class Tally {
   outputBytes = 0
   deltas = 0
   toolCalls = 0
+  images = 0
   reported: Usage | undefined
-  firstByteAtMs: number | undefined
 
   /** Takes in one choice of an answer, or of one event of it. Answers whether it carried output or an end. */
   add(choice: unknown, output: unknown): boolean {
@@ -33,8 +32,11 @@ export class Tally {
     return bytes > 0 || typeof Json.get(choice, "finish_reason") === "string"
   }
 
-  /** Takes in a `usage` member; null and nonsense change nothing. */
-  report(usage: unknown): void {
-    this.reported = CompletionUsage.read(usage) ?? this.reported
+  /** Takes in a piece of output; what is no text counts nothing. Answers whether it was one, and not empty. */
+  deliver(text: unknown): boolean {
+    if (typeof text !== "string" || text === "") return false
+    this.outputBytes += Buffer.byteLength(text)
+    this.deltas += 1
+    return true
   }
 }

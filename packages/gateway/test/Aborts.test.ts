@@ -21,9 +21,13 @@ const until = async <A>(what: string, look: () => A | undefined | false): Promis
   throw new Error(`never: ${what}`)
 }
 
+const bodyOf = (body: object) =>
+  JSON.stringify({ model: TestLane.MODEL, messages: [{ role: "user", content: "hello" }], ...body })
+const bodyBytes = (body: object) => Buffer.byteLength(bodyOf(body))
+
 /** A buyer that can leave whenever it likes. */
 const visitor = (lane: TestLane.TestLane, body: object) => {
-  const text = JSON.stringify({ model: TestLane.MODEL, messages: [{ role: "user", content: "hello" }], ...body })
+  const text = bodyOf(body)
   const state = { text: "", leave: (): number => 0, request: undefined as undefined | ReturnType<typeof httpRequest> }
   const request = httpRequest({
     port: lane.port,
@@ -58,7 +62,7 @@ describe("a buyer that leaves", () => {
     ["after the role", true, (r) => void Upstream.streamHead(r).write(Upstream.role)],
     ["while a whole answer is made", false, () => undefined],
   ] as ReadonlyArray<readonly [string, boolean, Upstream.Script]>)(
-    "%s frees the provider within 100 ms and pays nothing",
+    "%s frees the provider within 100 ms and pays for the prompt alone",
     async (_, stream, script) => {
       const { lane, upstream } = await TestLane.withUpstream(script)
       const visit = visitor(lane, { stream })
@@ -67,10 +71,13 @@ describe("a buyer that leaves", () => {
       const leftAt = visit.leave()
       const closedAt = await until("the close", () => seen.closedAt)
       assert.isBelow(closedAt - leftAt, 100)
-      assert.deepStrictEqual(await lane.books(), free)
+      const { spent } = await lane.books()
       const receipt = await outcome(lane)
-      assert.strictEqual(receipt.outcome, "failed")
+      assert.strictEqual(receipt.outcome, "aborted")
       assert.strictEqual(receipt.reason, "client_closed_request")
+      assert.deepStrictEqual(receipt.usage, { inputToken: Math.ceil(bodyBytes({ stream }) / 4), outputToken: 0 })
+      assert.strictEqual(spent, receipt.charge)
+      assert.isUndefined(receipt.responseCommitment)
     },
   )
 

@@ -45,8 +45,8 @@ const failures: ReadonlyArray<readonly [string, Upstream.Script, string]> = [
     (r) => void Upstream.streamHead(r).write(Upstream.role, () => r.destroy()),
     "provider_closed_early",
   ],
-  ["silence", () => undefined, "provider_timeout"],
-  ["silence after the headers", (r) => void Upstream.streamHead(r).flushHeaders(), "provider_timeout"],
+  ["silence", () => undefined, "provider_headers_timeout"],
+  ["silence after the headers", (r) => void Upstream.streamHead(r).flushHeaders(), "provider_first_token_timeout"],
 ]
 
 describe("a provider that fails before the first token", () => {
@@ -66,7 +66,7 @@ describe("a provider that fails before the first token", () => {
   it.each(failures)("with %s and has no other is reported, and costs nothing", async (_, script, reason) => {
     const { lane } = await TestLane.withUpstreams([script])
     const answer = await lane.chat({ stream: true })
-    assert.strictEqual(answer.status, reason === "provider_timeout" ? 504 : 502)
+    assert.strictEqual(answer.status, reason.endsWith("_timeout") ? 504 : 502)
     assert.strictEqual(JSON.parse(answer.text).error.code, reason)
     assert.strictEqual(answer.headers["x-should-retry"], "false")
     assert.deepStrictEqual(await lane.books(), free)
@@ -125,7 +125,7 @@ describe("a provider that fails after the first token", () => {
     ["ends without [DONE]", (r) => void Upstream.streamHead(r).end(begun), "provider_closed_early"],
     ["sends half an event", (r) => void Upstream.streamHead(r).end(`${begun}data: {"cho`), "provider_closed_early"],
     ["closes the socket", (r) => void Upstream.streamHead(r).write(begun, () => r.destroy()), "provider_closed_early"],
-    ["falls silent", (r) => void Upstream.streamHead(r).write(begun), "provider_timeout"],
+    ["falls silent", (r) => void Upstream.streamHead(r).write(begun), "provider_stalled"],
     ["sends nonsense", then("data: nope\n\n"), "provider_invalid_response"],
     ["reports an error", then('data: {"error":{"message":"oom"}}\n\n'), "provider_error"],
   ]

@@ -1,5 +1,6 @@
 import { afterEach, assert, describe, it } from "@effect/vitest"
 import { Schema } from "effect"
+import { Asset, Money } from "@guildhall/core"
 import { JournalEntry } from "@guildhall/journal"
 import * as Ticket from "@guildhall/protocol/provider/Ticket"
 import * as Upstream from "./ScriptedUpstream.ts"
@@ -8,7 +9,7 @@ import * as TestLane from "./TestLane.ts"
 afterEach(TestLane.closeAll)
 
 const usage = { prompt: 5, completion: 2 }
-const cost = 5n * TestLane.INPUT_UNIT + 2n * TestLane.OUTPUT_UNIT
+const charged = 5n * TestLane.INPUT_UNIT + 2n * TestLane.OUTPUT_UNIT
 
 describe("a good answer", () => {
   it("is passed on whole, byte for byte, and charged", async () => {
@@ -19,7 +20,7 @@ describe("a good answer", () => {
     assert.match(String(answer.headers["x-request-id"]), /^req_[0-9a-f]{32}$/)
     assert.strictEqual(answer.headers["x-guildhall-instance"], "ins_i0")
     assert.strictEqual(answer.headers["x-guildhall-attempts"], "1")
-    assert.deepStrictEqual(await lane.books(), { spent: cost, earned: (cost * 9n) / 10n, fees: cost / 10n })
+    assert.deepStrictEqual(await lane.books(), { spent: charged, earned: (charged * 9n) / 10n, fees: charged / 10n })
   })
 
   it("is streamed byte for byte, without the usage that was not asked for", async () => {
@@ -32,13 +33,46 @@ describe("a good answer", () => {
     assert.strictEqual(answer.headers["content-type"], "text/event-stream; charset=utf-8")
     assert.strictEqual(answer.headers["x-accel-buffering"], "no")
     assert.deepStrictEqual(JSON.parse(upstream.seen[0]?.body ?? "").stream_options, { include_usage: true })
-    assert.strictEqual((await lane.books()).spent, cost)
+    assert.strictEqual((await lane.books()).spent, charged)
   })
 
-  it("shows the usage to a client that asked for it", async () => {
+  it("shows the usage and what it costs to a client that asked for it", async () => {
     const { lane } = await TestLane.withUpstream(Upstream.stream(["hi"], usage))
     const answer = await lane.chat({ stream: true, stream_options: { include_usage: true } })
-    assert.include(answer.text, Upstream.usageEvent(5, 2))
+    const { spent } = await lane.books()
+    const cost = Money.format(spent, Asset.USD)
+    assert.include(answer.text, Upstream.usageEvent(5, 2).replace('"usage":{', `"usage":{"cost":${cost},`))
+    assert.strictEqual(answer.trailers["x-guildhall-cost"], cost)
+  })
+
+  it("tells the cost of a whole answer in a header, and in the usage where it was asked for", async () => {
+    const { lane } = await TestLane.withUpstream(Upstream.whole("hi", usage))
+    const plain = await lane.chat({})
+    const asked = await lane.chat({ usage: { include: true } })
+    const { spent } = await lane.books()
+    const cost = Money.format(spent / 2n, Asset.USD)
+    assert.strictEqual(plain.headers["x-guildhall-cost"], cost)
+    assert.strictEqual(plain.text, Upstream.wholeBody("hi", usage))
+    assert.strictEqual(asked.text, plain.text.replace('"usage":{', `"usage":{"cost":${cost},`))
+  })
+
+  it("adds the routing decision to its last part where that was asked for", async () => {
+    const { lane } = await TestLane.withUpstream((response, seen) =>
+      JSON.parse(seen.body).stream === true
+        ? Upstream.stream(["hi"], usage)(response, seen)
+        : Upstream.whole("hi", usage)(response, seen),
+    )
+    const explain = { "x-guildhall-explain": "1" }
+    const whole = JSON.parse((await lane.chat({}, explain)).text)
+    assert.deepInclude(whole.guildhall, { instance: "ins_i0", attempt: 1, model: TestLane.MODEL })
+    const streamed = await lane.chat({ stream: true }, explain)
+    const events = streamed.text.split("\n\n").filter((event) => event !== "")
+    assert.strictEqual(events.at(-1), "data: [DONE]")
+    const last = JSON.parse(events.at(-2)?.slice(6) ?? "")
+    assert.strictEqual(last.guildhall.instance, "ins_i0")
+    assert.notProperty(last, "usage")
+    assert.deepStrictEqual(last.choices, [])
+    assert.notInclude(events.slice(0, -2).join(), "guildhall")
   })
 
   it("loses a null usage in each event as well, and nothing else", async () => {
@@ -100,7 +134,7 @@ describe("a good answer", () => {
     assert.deepStrictEqual(Schema.encodeSync(JournalEntry.JournalEntryJson)(entry), attachment?.body)
     assert.strictEqual(entry.receipt.id, answer.headers["x-request-id"])
     assert.strictEqual(entry.receipt.outcome, "completed")
-    assert.strictEqual(entry.receipt.charge, cost)
+    assert.strictEqual(entry.receipt.charge, charged)
     assert.strictEqual(entry.receipt.usageSource, "reported")
     assert.isAtMost(JSON.stringify(entry.decision).length, 300)
     const { createHash } = await import("node:crypto")
@@ -112,7 +146,7 @@ describe("a good answer", () => {
     const { lane } = await TestLane.withUpstream(Upstream.stream(["a", "b"], usage))
     const answers = await Promise.all(Array.from({ length: 100 }, () => lane.chat({ stream: true })))
     assert.isTrue(answers.every((answer) => answer.status === 200 && answer.text.endsWith("data: [DONE]\n\n")))
-    assert.strictEqual((await lane.books()).spent, cost * 100n)
+    assert.strictEqual((await lane.books()).spent, charged * 100n)
   })
 })
 

@@ -119,6 +119,7 @@ export const instance = (name: string, url: string, changes: Partial<Instance.In
 export interface Answer {
   readonly status: number
   readonly headers: IncomingHttpHeaders
+  readonly trailers: NodeJS.Dict<string>
   readonly text: string
   /** The connection broke before the answer was complete. */
   readonly broken: boolean
@@ -220,6 +221,7 @@ export const start = async (options: Options = {}) => {
           resolve({
             status: response.statusCode ?? 0,
             headers: response.headers,
+            trailers: response.trailers,
             text: Buffer.concat(chunks).toString(),
             broken,
           })

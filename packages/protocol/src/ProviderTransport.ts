@@ -22,14 +22,14 @@ import type { Instance } from "@guildhall/core/Instance"
  *
  * - `Unreachable`: no connection could be made.
  * - `ClosedEarly`: the connection ended before the answer did.
- * - `Timeout`: connecting or the headers took longer than allowed.
+ * - `ConnectTimeout`: connecting took longer than allowed; `HeadersTimeout`: the headers did.
  * - `Cancelled`: the gateway cancelled.
  *
  * @category errors
  * @since 0.1.0
  */
 export type TransportError = {
-  readonly reason: "Unreachable" | "ClosedEarly" | "Timeout" | "Cancelled"
+  readonly reason: "Unreachable" | "ClosedEarly" | "ConnectTimeout" | "HeadersTimeout" | "Cancelled"
   readonly detail: string
 }
 

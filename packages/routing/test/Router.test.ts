@@ -36,7 +36,7 @@ const decide = (router: Router.Router["Service"], dice: SampleMarket.Dice): Rout
     const { id } = choice.instance
     // What each attempt does to the directory is part of what the next one sees.
     router.apply({ _tag: "DispatchStarted", instanceId: id })
-    attempts.push({ instance: id, version: choice.version, reason: "provider_timeout" })
+    attempts.push({ instance: id, version: choice.version, reason: "provider_stalled" })
     router.apply({ _tag: "DispatchEnded", instanceId: id })
   }
   return { replica: router.replica, version: version ?? 0, policy: router.policy, seed, model, contextTokens, attempts }

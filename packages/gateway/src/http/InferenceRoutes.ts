@@ -1,5 +1,5 @@
 /**
- * Mounts the inference lane on an Effect `HttpRouter`: chat completions and the list of models.
+ * Mounts the inference lane on an Effect `HttpRouter`: its endpoints and the list of models.
  *
  * @since 0.1.0
  */
@@ -12,6 +12,7 @@ import * as Schema from "effect/Schema"
 import * as HttpRouter from "effect/http/HttpRouter"
 import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
+import { Endpoint } from "@guildhall/core/Endpoint"
 import * as ErrorBody from "@guildhall/protocol/openai/ErrorBody"
 import * as ModelList from "@guildhall/protocol/openai/ModelList"
 import { Router } from "@guildhall/routing/Router"
@@ -25,24 +26,26 @@ const encodeModel = Schema.encodeSync(Schema.fromJsonString(ModelList.ModelJson)
 const json = (body: string, status: number) =>
   HttpServerResponse.text(body, { status, contentType: "application/json" })
 
-const chat = HttpRouter.use((router) =>
+const endpoints = HttpRouter.use((router) =>
   Effect.gen(function* () {
     const lane = yield* InferenceLane
-    const handle = lane.handle("chat/completions")
-    yield* router.add(
-      "POST",
-      "/v1/chat/completions",
-      Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) =>
-        // The lane speaks HTTP/1.1 over Node's own objects; the server that it is mounted on is one of those.
-        Effect.as(
-          handle(
-            NodeHttpServerRequest.toIncomingMessage(request) as IncomingMessage,
-            NodeHttpServerRequest.toServerResponse(request) as ServerResponse,
+    for (const endpoint of Endpoint.literals) {
+      const handle = lane.handle(endpoint)
+      yield* router.add(
+        "POST",
+        `/v1/${endpoint}`,
+        Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) =>
+          // The lane speaks HTTP/1.1 over Node's own objects; the server that it is mounted on is one of those.
+          Effect.as(
+            handle(
+              NodeHttpServerRequest.toIncomingMessage(request) as IncomingMessage,
+              NodeHttpServerRequest.toServerResponse(request) as ServerResponse,
+            ),
+            HttpServerResponse.empty(),
           ),
-          HttpServerResponse.empty(),
         ),
-      ),
-    )
+      )
+    }
   }),
 )
 
@@ -79,6 +82,6 @@ const models = HttpRouter.use((http) =>
  * @since 0.1.0
  */
 export const layer: Layer.Layer<never, never, InferenceLane | Market | Router | HttpRouter.HttpRouter> = Layer.mergeAll(
-  chat,
+  endpoints,
   models,
 )

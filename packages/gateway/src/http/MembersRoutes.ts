@@ -61,6 +61,12 @@ export const layer = HttpApiBuilder.group(
         const keys = yield* members.keys(query.member)
         return { data: keys.map(keyView) }
       }, Problems.answer),
+      setTerms: Effect.fn("MembersRoutes.setTerms")(function* ({ params, payload }) {
+        const caller = yield* Caller
+        const key = yield* members.setTerms(params.id, payload)
+        yield* note(caller.memberId, "key.restricted", key.id)
+        return keyView(key)
+      }, Problems.answer),
       revokeKey: Effect.fn("MembersRoutes.revokeKey")(function* ({ params }) {
         const caller = yield* Caller
         const key = yield* members.revokeKey(params.id)

@@ -1,5 +1,5 @@
-import type { Hash } from "node:crypto"
 import type { MarketDefinition } from "@guildhall/core/MarketDefinition"
+import type { Usage } from "@guildhall/core/Usage"
 import type { ReasonCode } from "@guildhall/core/Reason"
 import type {
   Dispatch,
@@ -8,10 +8,11 @@ import type {
   ProviderTransport,
   TransportError,
 } from "@guildhall/protocol/ProviderTransport"
-import type { HoldGate } from "../HoldGate.ts"
+import type { AnswerFormat } from "../AnswerFormat.ts"
 import type { Tally } from "../Tally.ts"
-import type { Buyer } from "./Buyer.ts"
+import type { Attached, Outlet } from "./Outlet.ts"
 import * as ProviderFault from "./ProviderFault.ts"
+import type { Rendition } from "./Rendition.ts"
 import * as Ticks from "./Ticks.ts"
 
 /**
@@ -26,20 +27,25 @@ export type Ending =
       readonly _tag: "Failed"
       readonly reason: ReasonCode
       readonly retry: boolean
+      readonly detail?: string | undefined
       readonly raw?: { readonly status: number; readonly body: string } | undefined
     }
 
 export interface ExchangeOptions {
-  readonly buyer: Buyer
-  readonly gate: HoldGate
+  readonly outlet: Outlet
   readonly tally: Tally
-  /** Commits to what the buyer was sent. */
-  readonly hash: Hash
   readonly timeouts: MarketDefinition["timeouts"]
+  /** A stream that is slower than this for `betweenTokensMs` is given up; 0 for never. */
+  readonly tokensPerSecondMin: number
   /** When the whole request must be over, on the scale of `Ticks.now`. */
   readonly deadline: number
+  readonly format: AnswerFormat
+  readonly rendition: Rendition
+  /** Reads what a whole answer, or one event, reports; `before` is what came earlier. */
+  readonly readUsage: (json: unknown, before: Usage | undefined) => Usage | undefined
   readonly headers: Readonly<Record<string, string>>
-  readonly now: () => number
+  /** What the answer costs as it stands, as the decimal number that the buyer is told. */
+  readonly cost: (tally: Tally) => string
   readonly done: (ending: Ending) => void
 }
 
@@ -47,16 +53,18 @@ export interface ExchangeOptions {
 const ERROR_BYTES_MAX = 64 * 1024
 /** How long a provider may take to close an answer that is already complete. */
 const LINGER_MS = 1000
+/** A token of running text is rarely longer; an event may hold more than one. */
+const BYTES_A_TOKEN = 4
 
 /**
  * One attempt on one instance: hears the provider, writes to the buyer, and ends exactly once. Subclasses say what a
  * good answer is.
  */
-export abstract class Exchange implements ProviderSink {
+export abstract class Exchange implements ProviderSink, Attached {
   protected readonly options: ExchangeOptions
-  /** Bytes have gone to the buyer, so nothing can be taken back. */
-  protected committed = false
   protected over = false
+  /** Whether the provider has the whole request. */
+  sent = false
   #dispatch: Dispatch | undefined
   #closed = false
   #timer: Ticks.Timer | undefined
@@ -64,6 +72,9 @@ export abstract class Exchange implements ProviderSink {
   #heardAt = 0
   #token = false
   #paused = false
+  /** Since when, and at how many tokens, the rate is measured. */
+  #rateFrom = 0
+  #rateTokens = 0
   #refused: { readonly status: number; readonly chunks: Array<Uint8Array>; bytes: number } | undefined
 
   constructor(options: ExchangeOptions) {
@@ -71,21 +82,47 @@ export abstract class Exchange implements ProviderSink {
   }
 
   start(transport: ProviderTransport["Service"], request: ProviderRequest): void {
-    const { buyer, gate } = this.options
+    const { outlet } = this.options
     this.#startedAt = Ticks.now()
     this.#heardAt = this.#startedAt
+    outlet.attach(this)
     this.#dispatch = transport.dispatch(request, this)
-    buyer.onGone = () => this.#end({ _tag: "Aborted" })
-    buyer.onDrain = () => this.#resume()
-    gate.onChange = () => this.#onGate()
-    if (buyer.gone) this.#end({ _tag: "Aborted" })
-    else if (gate.state !== "pending") this.#onGate()
+    if (outlet.buyer.gone) this.onGone()
+    else if (outlet.gate.state !== "pending") this.onGate()
     if (!this.over) this.#arm()
   }
 
-  /** Ends the attempt from outside: the gateway is stopping, or the hold is lost. */
+  /** Gives the attempt up from outside. */
   stop(reason: ReasonCode): void {
     this.fail(reason, { retry: false })
+  }
+
+  onGone(): void {
+    this.#end({ _tag: "Aborted" })
+  }
+
+  onDrain(): void {
+    this.#resume()
+  }
+
+  onLost(): void {
+    this.#end({ _tag: "Failed", reason: "hedge_lost", retry: false })
+  }
+
+  onGate(): void {
+    const { gate } = this.options.outlet
+    if (this.over) return
+    if (gate.state === "refused")
+      this.#end({ _tag: "Failed", reason: gate.refusal?.code ?? "internal_error", retry: false })
+    else if (gate.state === "expired") this.stop("hold_expired")
+    else {
+      this.released()
+      this.#resume()
+    }
+  }
+
+  onSent(): void {
+    this.sent = true
   }
 
   onStart(status: number, headers: Readonly<Record<string, string>>): void {
@@ -127,51 +164,34 @@ export abstract class Exchange implements ProviderSink {
     this.fail(ProviderFault.ofTransport(error), { retry: true })
   }
 
+  /** Whether an answer of this content type is the kind that was asked for. */
   protected abstract accepts(contentType: string): boolean
-  /** Takes in a piece of a good answer; false asks for a pause. */
+  /** Takes bytes of a good answer; false to be fed no more until the buyer has caught up. */
   protected abstract read(chunk: Buffer): boolean
-  /** The provider has said all that was asked of it: what is still waited for is the hold. */
+  /** Whether all of the answer has come, so that there is nothing to wait for but the hold. */
   protected abstract get isComplete(): boolean
-  /** The provider ended its answer. */
+  /** The provider closed the answer. */
   protected abstract ended(): void
-  /** The hold became durable: what was kept back may go. */
+  /** The hold is durable: what was kept back may go. */
   protected abstract released(): void
-  /** The last thing that a buyer hears of an answer that was begun and cannot be completed. */
-  protected abstract breakOff(reason: ReasonCode, detail: string | undefined): void
 
-  protected get mayWrite(): boolean {
-    return this.options.gate.state === "open"
-  }
-
-  /** The first token has come: from now on pauses between tokens are what is limited. */
+  /** Starts the limit between tokens. */
   protected tokenSeen(): void {
     if (this.#token) return
     this.#token = true
+    this.#measure()
     // The new limit may be nearer than the one that the timer was set for.
     this.#disarm()
     this.#arm()
   }
 
-  protected commit(extra: Readonly<Record<string, string>>): void {
-    const { buyer, headers, now, tally } = this.options
-    this.committed = true
-    tally.firstByteAtMs = now()
-    buyer.response.writeHead(200, { ...headers, ...extra })
+  /** Whether content of this attempt has gone to the buyer, so that nothing can be taken back. */
+  protected get shown(): boolean {
+    return this.options.outlet.shows(this)
   }
 
-  protected write(bytes: Buffer): boolean {
-    this.options.hash.update(bytes)
-    return this.options.buyer.response.write(bytes)
-  }
-
-  /** Sends the last bytes. The answer is complete, whatever the provider still does with its connection. */
-  protected complete(bytes: Buffer | undefined): void {
-    const { buyer, hash } = this.options
-    if (bytes === undefined) buyer.response.end()
-    else {
-      hash.update(bytes)
-      buyer.response.end(bytes)
-    }
+  /** The answer is complete and has gone to the buyer. */
+  protected completed(): void {
     this.#finish({ _tag: "Completed" })
     if (this.#closed) return
     // The connection may serve the next request, if the provider lets go of it soon.
@@ -180,8 +200,9 @@ export abstract class Exchange implements ProviderSink {
 
   protected fail(reason: ReasonCode, options: { readonly retry: boolean; readonly detail?: string | undefined }): void {
     if (this.over) return
-    if (!this.committed) return this.#end({ _tag: "Failed", reason, retry: options.retry })
-    this.breakOff(reason, options.detail)
+    const { detail, retry } = options
+    if (!this.shown) return this.#end({ _tag: "Failed", reason, retry, detail })
+    this.options.outlet.breakOff(reason, detail)
     this.#end({ _tag: "Truncated", reason })
   }
 
@@ -190,40 +211,26 @@ export abstract class Exchange implements ProviderSink {
     this.#end({ _tag: "Failed", ...ProviderFault.ofAnswer(refused.status, body) })
   }
 
-  #onGate(): void {
-    const { gate } = this.options
-    if (this.over) return
-    if (gate.state === "refused")
-      this.#end({ _tag: "Failed", reason: gate.refusal?.code ?? "internal_error", retry: false })
-    else if (gate.state === "expired") this.stop("hold_expired")
-    else {
-      this.released()
-      this.#resume()
-    }
-  }
-
   #resume(): void {
     if (!this.#paused || this.over) return
     this.#paused = false
     // The time that the buyer took is not the provider's.
     this.#heardAt = Ticks.now()
+    this.#measure()
     this.#dispatch?.resume()
   }
 
-  /** Ends with the provider still talking, or silent: it is told to stop. */
   #end(ending: Ending): void {
+    if (this.over) return
     this.#finish(ending)
     if (!this.#closed) this.#dispatch?.cancel(ending._tag === "Aborted" ? "the buyer left" : "the request is over")
   }
 
   #finish(ending: Ending): void {
-    const { buyer, gate, done } = this.options
     this.over = true
     this.#disarm()
-    buyer.onGone = undefined
-    buyer.onDrain = undefined
-    gate.onChange = undefined
-    done(ending)
+    this.options.outlet.detach(this)
+    this.options.done(ending)
   }
 
   #disarm(): void {
@@ -231,39 +238,68 @@ export abstract class Exchange implements ProviderSink {
     this.#timer = undefined
   }
 
-  /** When the present phase is over: first token, pause between tokens, everything. */
-  #dueAt(): number {
-    const { deadline, timeouts } = this.options
-    if (this.#paused || this.isComplete) return deadline
-    const phase = this.#token ? this.#heardAt + timeouts.betweenTokensMs : this.#startedAt + timeouts.firstTokenMs
-    return Math.min(phase, deadline)
+  get #tokens(): number {
+    const { deltas, outputBytes } = this.options.tally
+    return Math.max(deltas, outputBytes / BYTES_A_TOKEN)
   }
 
-  /** One timer for each attempt, which looks at the clock when it rings; hearing something only moves a number. */
+  #measure(): void {
+    this.#rateFrom = Ticks.now()
+    this.#rateTokens = this.#tokens
+  }
+
+  /** When the attempt is late as things stand. While the buyer is slow, only the whole request's limit runs. */
+  #dueAt(): number {
+    const { deadline, timeouts, tokensPerSecondMin } = this.options
+    if (this.#paused || this.isComplete) return deadline
+    if (!this.#token) return Math.min(this.#startedAt + timeouts.firstTokenMs, deadline)
+    const window = tokensPerSecondMin === 0 ? Infinity : this.#rateFrom + timeouts.betweenTokensMs
+    return Math.min(this.#heardAt + timeouts.betweenTokensMs, window, deadline)
+  }
+
+  /** One timer for all limits: when it rings, it looks at what has become of them meanwhile. */
   #arm(): void {
     const waitMs = Math.max(1, Math.ceil(this.#dueAt() - Ticks.now()))
     this.#timer = Ticks.after(waitMs, () => {
       if (this.over) return
-      if (Ticks.now() < this.#dueAt()) return this.#arm()
+      if (Ticks.now() < this.#dueAt() || this.#keepsUp()) return this.#arm()
       this.#late()
     })
   }
 
-  /** Time is up. Whose fault it is depends on who was waited for: the buyer, the ledger or the provider. */
-  #late(): void {
-    if (this.#paused && this.committed) {
-      this.options.buyer.response.destroy()
-      return this.#end({ _tag: "Aborted" })
-    }
-    if (this.isComplete) return this.fail("service_unavailable", { retry: false })
-    this.fail("provider_timeout", { retry: true, detail: this.#phase() })
+  /** Whether it was only the window of the rate that ended, and enough came in it. */
+  #keepsUp(): boolean {
+    const { deadline, timeouts, tokensPerSecondMin } = this.options
+    const now = Ticks.now()
+    if (!this.#token || this.isComplete || now >= Math.min(this.#heardAt + timeouts.betweenTokensMs, deadline))
+      return false
+    const enough = this.#tokens - this.#rateTokens >= (tokensPerSecondMin * (now - this.#rateFrom)) / 1_000
+    if (enough) this.#measure()
+    return enough
   }
 
-  #phase(): string {
-    const { deadline, timeouts } = this.options
-    if (Ticks.now() >= deadline) return `The answer took longer than ${timeouts.totalMs} ms altogether.`
-    return this.#token
-      ? `The provider sent nothing for ${timeouts.betweenTokensMs} ms.`
-      : `The provider sent no token within ${timeouts.firstTokenMs} ms.`
+  #late(): void {
+    const { deadline, outlet, timeouts, tokensPerSecondMin } = this.options
+    if (this.#paused && this.shown) {
+      outlet.buyer.response.destroy()
+      return this.#end({ _tag: "Aborted" })
+    }
+    // Complete, and the hold still not decided: the store is what did not answer.
+    if (this.isComplete) return this.fail("service_unavailable", { retry: false })
+    const now = Ticks.now()
+    if (now >= deadline) {
+      const detail = `The answer took longer than ${timeouts.totalMs} ms altogether.`
+      return this.fail("request_timeout", { retry: false, detail })
+    }
+    if (!this.#token) {
+      const detail = `The provider sent no token within ${timeouts.firstTokenMs} ms.`
+      return this.fail("provider_first_token_timeout", { retry: true, detail })
+    }
+    if (now >= this.#heardAt + timeouts.betweenTokensMs) {
+      const detail = `The provider sent nothing for ${timeouts.betweenTokensMs} ms.`
+      return this.fail("provider_stalled", { retry: true, detail })
+    }
+    const detail = `The provider sent less than ${tokensPerSecondMin} tokens a second for ${timeouts.betweenTokensMs} ms.`
+    this.fail("provider_too_slow", { retry: true, detail })
   }
 }

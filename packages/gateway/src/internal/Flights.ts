@@ -1,10 +1,10 @@
 import type { ReasonCode } from "@guildhall/core/Reason"
-import type { Exchange } from "./Exchange.ts"
+import type { Outlet } from "./Outlet.ts"
 
 /** One request on its way through the lane. */
 export interface Flight {
   /** The attempt that is under way, where one is. */
-  exchange: Exchange | undefined
+  outlet: Outlet | undefined
   /** Set once the request must end: nothing new is tried for it. */
   stopped: ReasonCode | undefined
 }
@@ -20,7 +20,7 @@ export class Flights {
   }
 
   enter(): Flight {
-    const flight: Flight = { exchange: undefined, stopped: undefined }
+    const flight: Flight = { outlet: undefined, stopped: undefined }
     this.#flights.add(flight)
     return flight
   }
@@ -34,7 +34,7 @@ export class Flights {
   stop(reason: ReasonCode): void {
     for (const flight of this.#flights) {
       flight.stopped = reason
-      flight.exchange?.stop(reason)
+      flight.outlet?.stop(reason)
     }
   }
 

@@ -8,8 +8,10 @@ export const ofTransport = (error: TransportError): ReasonCode => {
   switch (error.reason) {
     case "Unreachable":
       return "provider_unreachable"
-    case "Timeout":
-      return "provider_timeout"
+    case "ConnectTimeout":
+      return "provider_connect_timeout"
+    case "HeadersTimeout":
+      return "provider_headers_timeout"
     case "ClosedEarly":
     case "Cancelled":
       return "provider_closed_early"

@@ -6,7 +6,7 @@ import * as Receipt from "../Receipt.ts"
 import type { Refusal } from "../Refusal.ts"
 import * as RefusalLog from "../RefusalLog.ts"
 import type { Buyer } from "./Buyer.ts"
-import * as Respond from "./Respond.ts"
+import { respond } from "./Outlet.ts"
 
 /** Makes what happens to a request that no money was held for: the buyer is told, it is counted and written down. */
 export const make = Effect.fnUntraced(function* (metrics: Effect.Success<typeof LaneMetrics.make>) {
@@ -15,7 +15,8 @@ export const make = Effect.fnUntraced(function* (metrics: Effect.Success<typeof 
 
   return (buyer: Buyer, visit: Visit, refusal: Refusal): Effect.Effect<void> =>
     Effect.sync(() => {
-      Respond.refuse(buyer, refusal, { id: visit.id, attempts: visit.decision?.attempts.length ?? 0 })
+      const attempts = visit.decision?.attempts.length ?? 0
+      respond(buyer, refusal, visit.endpoint.errors, { id: visit.id, attempts })
       metrics.refused(refusal.code)
       log({
         _tag: "RequestRefused",

@@ -1,17 +1,21 @@
 import { Exchange } from "./Exchange.ts"
 import * as Json from "./Json.ts"
 
-/** A whole answer is kept in memory until it is complete; longer ones are refused. */
 const ANSWER_BYTES_MAX = 32 * 1024 * 1024
 
-/** An answer in one piece. It is checked, counted and then sent as the bytes it came in. */
+/**
+ * An answer in one piece. It is read as a whole before the first byte of it goes on, so any failure can be tried elsewhere.
+ */
 export class WholeExchange extends Exchange {
   #chunks: Array<Buffer> = []
   #bytes = 0
   #answer: Buffer | undefined
+  #contentType = "application/json"
 
   protected accepts(contentType: string): boolean {
-    return contentType.startsWith("application/json")
+    const known = ["application/json", ...this.options.format.textTypes].find((type) => contentType.startsWith(type))
+    if (known !== undefined) this.#contentType = contentType
+    return known !== undefined
   }
 
   protected read(chunk: Buffer): boolean {
@@ -28,35 +32,33 @@ export class WholeExchange extends Exchange {
   }
 
   protected ended(): void {
-    const { tally } = this.options
+    const { cost, format, rendition, tally } = this.options
     const [only] = this.#chunks
     const answer = only !== undefined && this.#chunks.length === 1 ? only : Buffer.concat(this.#chunks)
     this.#chunks = []
-    const json = Json.parse(answer.toString("utf8"))
-    const choices = Json.get(json, "choices")
-    if (!Array.isArray(choices)) {
+    const text = answer.toString("utf8")
+    const json = this.#contentType.startsWith("application/json") ? Json.parse(text) : text
+    if (!format.whole(json, tally)) {
       const isError = Json.get(json, "error") !== undefined
       return this.fail(isError ? "provider_error" : "provider_invalid_response", { retry: true })
     }
-    for (const choice of choices) tally.add(choice, Json.get(choice, "message"))
-    tally.report(Json.get(json, "usage"))
-    this.#answer = answer
-    this.#send()
+    tally.reported = this.options.readUsage(json, undefined)
+    this.#answer = typeof json === "string" ? answer : rendition.whole(answer, json, () => cost(tally))
+    this.released()
   }
 
   protected released(): void {
-    this.#send()
-  }
-
-  protected breakOff(): void {
-    this.options.buyer.response.destroy()
-  }
-
-  #send(): void {
+    const { cost, headers, outlet, tally } = this.options
     const answer = this.#answer
-    if (answer === undefined || !this.mayWrite) return
+    if (answer === undefined || !outlet.hold(this)) return
     this.#answer = undefined
-    this.commit({ "content-type": "application/json", "content-length": String(answer.length) })
-    this.complete(answer)
+    outlet.headWhole({
+      ...headers,
+      "x-guildhall-cost": cost(tally),
+      "content-type": this.#contentType,
+      "content-length": String(answer.length),
+    })
+    outlet.end(answer)
+    this.completed()
   }
 }

@@ -52,7 +52,7 @@ class Exchange implements Dispatch, ProviderExchange {
       return this.#fail({ reason: "Unreachable", detail: `There is no provider "${name}" in this process.` })
     }
     this.#sink.onSent?.()
-    this.#stopTimer = startTimer(() => this.#abort({ reason: "Timeout", detail: "No answer in time." }))
+    this.#stopTimer = startTimer(() => this.#abort({ reason: "HeadersTimeout", detail: "No answer in time." }))
     provider(this)
   }
 

@@ -163,13 +163,15 @@ class Exchange implements Dispatch, Dispatcher.DispatchHandler {
 
   #meaning(error: Error): TransportError {
     if (this.#cancelled !== undefined) return { reason: "Cancelled", detail: this.#cancelled }
-    if (error instanceof errors.ConnectTimeoutError) return { reason: "Timeout", detail: error.message }
+    if (error instanceof errors.ConnectTimeoutError) return { reason: "ConnectTimeout", detail: error.message }
     return { reason: this.#sent ? "ClosedEarly" : "Unreachable", detail: error.message }
   }
 
   #limit(ms: number, detail: string): void {
     Ticks.stop(this.#timer)
-    this.#timer = Ticks.after(ms, () => this.#abort({ reason: "Timeout", detail }))
+    this.#timer = Ticks.after(ms, () =>
+      this.#abort({ reason: this.#sent ? "HeadersTimeout" : "ConnectTimeout", detail }),
+    )
   }
 
   /** Tells the sink first, then closes the connection: what undici says about that is not news. */

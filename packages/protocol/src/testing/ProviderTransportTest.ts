@@ -169,7 +169,7 @@ const reasons = Effect.gen(function* () {
   const silent = yield* TransportProbe.send(yield* provider.serve(() => undefined), { headersMs: 100 })
   const startedAt = yield* Clock.currentTimeMillis
   yield* TransportProbe.over(silent)
-  assert.strictEqual(TransportProbe.errorOf(silent), "Timeout")
+  assert.strictEqual(TransportProbe.errorOf(silent), "HeadersTimeout")
   assert.isBelow((yield* Clock.currentTimeMillis) - startedAt, 1_000)
 }).pipe(Effect.scoped)
 

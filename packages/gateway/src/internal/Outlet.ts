@@ -1,0 +1,219 @@
+import type { Hash } from "node:crypto"
+import type { ReasonCode } from "@guildhall/core/Reason"
+import type { HoldGate } from "../HoldGate.ts"
+import * as Refusal from "../Refusal.ts"
+import type { Buyer } from "./Buyer.ts"
+import type { InferenceEndpoint } from "../InferenceEndpoint.ts"
+import * as Ticks from "./Ticks.ts"
+
+/** What an attempt hears from the buyer's side. */
+export interface Attached {
+  /** The buyer left. */
+  readonly onGone: () => void
+  /** The buyer can take more. */
+  readonly onDrain: () => void
+  /** The hold was decided, grew, or was lost. */
+  readonly onGate: () => void
+  /** Another attempt shows its answer. */
+  readonly onLost: () => void
+  /** The gateway gives the request up. */
+  readonly stop: (reason: ReasonCode) => void
+}
+
+/** Who else hears what goes to the buyer. */
+export interface Tap {
+  readonly onHead: (status: number, headers: Readonly<Record<string, string>>) => void
+  readonly onBytes: (bytes: Buffer) => void
+  readonly onEnd: (outcome: "completed" | "truncated" | "aborted" | "failed") => void
+}
+
+export interface OutletOptions {
+  readonly buyer: Buyer
+  readonly gate: HoldGate
+  readonly errors: InferenceEndpoint["errors"]
+  /** Commits to what the buyer is sent. */
+  readonly hash: Hash
+  readonly headers: Readonly<Record<string, string>>
+  /** After how long without a byte a stream gets a comment; undefined for never. */
+  readonly pingMs: number | undefined
+  readonly now: () => number
+  readonly taps: ReadonlyArray<Tap>
+}
+
+const EVENT_STREAM = {
+  "content-type": "text/event-stream; charset=utf-8",
+  "cache-control": "no-cache",
+  "x-accel-buffering": "no",
+  trailer: "x-guildhall-cost",
+}
+
+/** Only one newline: some clients take an empty line for the end of an event, and then find it empty. */
+const PING = Buffer.from(": ping\n")
+
+/**
+ * The buyer's side of one answer. Several attempts may write to it, one after the other or side by side; the first
+ * that has content to show keeps it. Comments may go before that, and then errors are told in the stream.
+ */
+export class Outlet {
+  readonly buyer: Buyer
+  readonly gate: HoldGate
+  /** When the first content went out, in milliseconds since 1970. */
+  firstByteAtMs: number | undefined
+  readonly #options: OutletOptions
+  readonly #attached = new Set<Attached>()
+  #holder: Attached | undefined
+  #headed = false
+  #wroteAt = Ticks.now()
+  #timer: Ticks.Timer | undefined
+
+  constructor(options: OutletOptions) {
+    this.#options = options
+    this.buyer = options.buyer
+    this.gate = options.gate
+    const { buyer, gate } = options
+    buyer.onGone = () => this.#tell((one) => one.onGone())
+    buyer.onDrain = () => this.#tell((one) => one.onDrain())
+    gate.onChange = () => this.#tell((one) => one.onGate())
+    if (options.pingMs !== undefined) this.#arm(options.pingMs)
+  }
+
+  attach(one: Attached): void {
+    this.#attached.add(one)
+  }
+
+  detach(one: Attached): void {
+    this.#attached.delete(one)
+  }
+
+  stop(reason: ReasonCode): void {
+    this.#tell((one) => one.stop(reason))
+  }
+
+  /** Whether this attempt may show content: it does already, or nobody does and the hold is durable. */
+  hold(one: Attached): boolean {
+    if (this.#holder !== undefined) return this.#holder === one
+    if (this.gate.state !== "open") return false
+    this.#holder = one
+    this.firstByteAtMs = this.#options.now()
+    if (this.#attached.size > 1) this.#tell((other) => other !== one && other.onLost())
+    return true
+  }
+
+  /** Whether content of this attempt, or of any, has been shown. */
+  shows(one?: Attached): boolean {
+    return one === undefined ? this.#holder !== undefined : this.#holder === one
+  }
+
+  /** The head of a stream. The attempt's own headers are left out where a comment went before. */
+  headStream(headers: Readonly<Record<string, string>>): void {
+    if (!this.#headed) this.#head(200, { ...this.#options.headers, ...headers, ...EVENT_STREAM })
+  }
+
+  headWhole(headers: Readonly<Record<string, string>>): void {
+    this.#head(200, { ...this.#options.headers, ...headers })
+  }
+
+  write(bytes: Buffer): boolean {
+    this.#options.hash.update(bytes)
+    this.#wroteAt = Ticks.now()
+    for (const tap of this.#options.taps) tap.onBytes(bytes)
+    return this.buyer.response.write(bytes)
+  }
+
+  end(bytes: Buffer | undefined, trailers?: Readonly<Record<string, string>>): void {
+    const { response } = this.buyer
+    if (trailers !== undefined) response.addTrailers(trailers)
+    if (bytes === undefined) response.end()
+    else {
+      this.#options.hash.update(bytes)
+      for (const tap of this.#options.taps) tap.onBytes(bytes)
+      response.end(bytes)
+    }
+    this.close()
+  }
+
+  /** Ends a stream with an error that the client cannot take for the end of the answer. */
+  breakOff(reason: ReasonCode, detail: string | undefined): void {
+    this.end(Buffer.from(this.#options.errors.errorFrame(reason, { message: detail })))
+  }
+
+  /** Tells why there is no answer: as a response of its own, or in the stream where a comment has gone. */
+  refuse(refusal: Refusal.Refusal, request: { readonly id: string; readonly attempts: number }): void {
+    const { buyer } = this
+    const { errors } = this.#options
+    this.close()
+    if (buyer.gone || buyer.response.writableEnded) return
+    if (this.#headed) this.breakOff(refusal.code, refusal.detail)
+    else respond(buyer, refusal, errors, request)
+  }
+
+  /** No more comments. */
+  close(): void {
+    Ticks.stop(this.#timer)
+    this.#timer = undefined
+    this.buyer.onGone = undefined
+    this.buyer.onDrain = undefined
+    this.gate.onChange = undefined
+  }
+
+  #head(status: number, headers: Readonly<Record<string, string>>): void {
+    this.#headed = true
+    for (const tap of this.#options.taps) tap.onHead(status, headers)
+    this.buyer.response.writeHead(status, headers)
+  }
+
+  #tell(act: (one: Attached) => void): void {
+    // One that ends while it hears this takes itself out.
+    for (const one of [...this.#attached]) act(one)
+  }
+
+  #arm(pingMs: number): void {
+    const waitMs = Math.max(1, Math.ceil(this.#wroteAt + pingMs - Ticks.now()))
+    this.#timer = Ticks.after(waitMs, () => {
+      if (this.buyer.gone) return
+      if (Ticks.now() - this.#wroteAt >= pingMs - 1) this.#ping()
+      this.#arm(pingMs)
+    })
+  }
+
+  /** Bytes go to the buyer in whole events only, so wherever the stream stands, it stands between two. */
+  #ping(): void {
+    // Nothing goes out before the hold is durable; a buyer who does not read needs no comment to stay.
+    if (this.gate.state !== "open" || this.buyer.response.writableNeedDrain) return
+    this.headStream({})
+    this.write(PING)
+  }
+}
+
+/** Answers a request that has had no byte of an answer. */
+export const respond = (
+  buyer: Buyer,
+  refusal: Refusal.Refusal,
+  errors: InferenceEndpoint["errors"],
+  request: { readonly id: string; readonly attempts: number },
+): void => {
+  const { response, request: incoming } = buyer
+  if (buyer.gone || response.writableEnded) return
+  if (response.headersSent) {
+    response.destroy()
+    return
+  }
+  const { raw } = refusal
+  const body = Buffer.from(
+    raw?.body ?? errors.errorBody(refusal.code, { message: refusal.detail, param: refusal.param }),
+  )
+  const headers: Record<string, string | ReadonlyArray<string>> = {
+    ...Refusal.headers(refusal, request),
+    "content-length": String(body.length),
+    "x-request-id": request.id,
+    "x-guildhall-attempts": String(request.attempts),
+  }
+  // What is left of the body would have to be read before the connection could serve another request.
+  if (!incoming.complete) headers["connection"] = "close"
+  for (const name in headers) {
+    const value = headers[name]
+    if (value !== undefined) response.setHeader(name, typeof value === "string" ? value : [...value])
+  }
+  response.statusCode = Refusal.status(refusal)
+  response.end(body)
+}

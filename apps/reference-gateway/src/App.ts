@@ -31,6 +31,7 @@ import * as Claims from "@guildhall/gateway/Claims"
 import * as HoldRenewal from "@guildhall/gateway/HoldRenewal"
 import * as ControlRoutes from "@guildhall/gateway/http/ControlRoutes"
 import * as InferenceRoutes from "@guildhall/gateway/http/InferenceRoutes"
+import * as LaneServer from "@guildhall/gateway/http/LaneServer"
 import * as NotFoundRoute from "@guildhall/gateway/http/NotFoundRoute"
 import * as InferenceLane from "@guildhall/gateway/InferenceLane"
 import { Market } from "@guildhall/gateway/Market"
@@ -54,6 +55,7 @@ import * as DirectoryFeed from "@guildhall/steward/DirectoryFeed"
 import * as HoldExpiry from "@guildhall/steward/HoldExpiry"
 import * as Liveness from "@guildhall/steward/Liveness"
 import * as Outbox from "@guildhall/steward/Outbox"
+import * as OutboxSql from "@guildhall/steward/OutboxSql"
 import { randomUUID } from "node:crypto"
 import type { Settings } from "./AppConfig.ts"
 import * as Definition from "./Definition.ts"
@@ -111,7 +113,7 @@ const loops = (definition: MarketDefinition.MarketDefinition) =>
     DirectoryFeed.layer({ pollMs: 100 }),
     Liveness.layer({ heartbeat: definition.heartbeat }),
     HoldExpiry.layer({ everyMs: Math.ceil(definition.hold.renewMs / 2) }),
-    Outbox.layer({ definition }),
+    Outbox.layerWith({ definition, copy: OutboxSql.copy() }),
   )
 
 /** Effect exports nothing unless told to; OpenTelemetry's own default, once there is an endpoint, is everything. */
@@ -180,9 +182,10 @@ export const make = (facts: Facts): Effect.Effect<Running, LaunchError, Scope.Sc
       Layer.provideMerge(Layer.mergeAll(NodeCrypto.layer, NodeServices.layer)),
     )
     const routes = Layer.mergeAll(InferenceRoutes.layer, ControlRoutes.layer, NotFoundRoute.layer)
+    const nodeServer = createServer()
     const server = HttpRouter.serve(routes, { disableLogger: true, disableListenLog: true }).pipe(
       Layer.provideMerge(
-        NodeHttpServer.layer(createServer, {
+        NodeHttpServer.layer(() => nodeServer, {
           port: settings.port,
           host: settings.host,
           gracefulShutdownTimeout: "100 millis",
@@ -190,7 +193,7 @@ export const make = (facts: Facts): Effect.Effect<Running, LaunchError, Scope.Sc
       ),
     )
     const context = yield* Layer.build(
-      server.pipe(
+      Layer.merge(server, LaneServer.layer(nodeServer)).pipe(
         Layer.provideMerge(loops(definition)),
         Layer.provideMerge(services),
         Layer.provideMerge(telemetry(settings)),

@@ -24,7 +24,13 @@ const join = (prefix: number, ...parts: ReadonlyArray<Uint8Array>): Uint8Array =
   return joined
 }
 
-const leafHash = (hash: Hash, leaf: Uint8Array): Uint8Array => hash(join(0, leaf))
+/**
+ * The hash of one leaf. Use it where leaves are hashed one by one, long before their tree is built with {@link rootOf}.
+ *
+ * @category hashing
+ * @since 0.1.0
+ */
+export const leafHash = (hash: Hash, leaf: Uint8Array): Uint8Array => hash(join(0, leaf))
 
 /**
  * The hash of two subtrees side by side. Use it where a tree grows, or where parts of it are kept.

@@ -18,10 +18,11 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import type { MemberId } from "@guildhall/core/Member"
-import type { Receipt, ReceiptBatch, SignedReceipt } from "@guildhall/core/Receipt"
+import type { ReceiptBatch, SignedReceipt } from "@guildhall/core/Receipt"
 import type { RequestId } from "@guildhall/core/Request"
 import { columns, type Columns, type JournalEntry, JournalEntryJson } from "./JournalEntry.ts"
 import { JournalError } from "./JournalError.ts"
+import * as ReceiptSeal from "./ReceiptSeal.ts"
 
 export { JournalError }
 
@@ -52,15 +53,15 @@ export const DirectorySegment = Schema.Struct({
 export type DirectorySegment = typeof DirectorySegment.Type
 
 /**
- * A receipt that waits for its batch, with the position it has in the journal.
+ * A receipt that waits for its batch: its entry, and the hash of the receipt's canonical bytes, which is its leaf in the
+ * batch's tree (`ReceiptSeal.leafOf`).
  *
  * @category models
  * @since 0.1.0
  */
 export interface UnsealedReceipt {
   readonly entryId: string
-  readonly receipt: Receipt
-  readonly salts: { readonly request: string; readonly response: string }
+  readonly leaf: Uint8Array
 }
 
 /**
@@ -93,10 +94,10 @@ export class Journal extends Context.Service<
      */
     readonly receipts: {
       readonly unsealed: (limit: number) => Effect.Effect<ReadonlyArray<UnsealedReceipt>, JournalError>
-      /** Keeps a batch with the receipts in it; each is found by `signed` from then on. */
+      /** Keeps a batch with its leaves, in their order; each receipt is found by `signed` from then on. */
       readonly seal: (
         batch: ReceiptBatch,
-        receipts: ReadonlyArray<{ readonly entryId: string; readonly signed: SignedReceipt }>,
+        receipts: ReadonlyArray<UnsealedReceipt>,
       ) => Effect.Effect<void, JournalError>
       readonly signed: (id: RequestId) => Effect.Effect<SignedReceipt | undefined, JournalError>
     }
@@ -124,6 +125,13 @@ interface Row extends Columns {
   readonly json: typeof JournalEntryJson.Encoded
 }
 
+interface SealedRow {
+  readonly entry: Row
+  readonly index: number
+  readonly leaves: ReadonlyArray<Uint8Array>
+  readonly batch: ReceiptBatch
+}
+
 const encode = Schema.encodeEffect(JournalEntryJson)
 const decode = Schema.decodeEffect(JournalEntryJson)
 const corrupt = (cause: unknown) => new JournalError({ reason: "Corrupt", cause })
@@ -134,16 +142,16 @@ const revisionOf = (row: Row): number => row.revision ?? -1
 class State {
   readonly entries = new Map<string, Row>()
   readonly byRequest = new Map<RequestId, Row>()
-  readonly unsealed = new Set<string>()
-  readonly sealed = new Map<RequestId, SignedReceipt>()
-  readonly batches = new Map<string, ReceiptBatch>()
+  readonly unsealed = new Map<string, Uint8Array>()
+  readonly sealed = new Map<RequestId, SealedRow>()
+  readonly batches = new Set<string>()
   readonly segments = new Map<string, DirectorySegment>()
   position = 0n
 
   add(entry: JournalEntry, row: Row): void {
     if (this.entries.has(entry.id)) return
     this.entries.set(entry.id, row)
-    if (entry._tag === "RequestEnded") this.unsealed.add(entry.id)
+    if (entry._tag === "RequestEnded") this.unsealed.set(entry.id, ReceiptSeal.leafOf(entry.receipt))
     if (row.requestId === null) return
     const known = this.byRequest.get(row.requestId)
     if (known === undefined || revisionOf(known) < revisionOf(row)) this.byRequest.set(row.requestId, row)
@@ -157,11 +165,12 @@ class State {
       .map(([, row]) => row)
   }
 
-  seal(entryId: string, signed: SignedReceipt): void {
-    if (!this.unsealed.delete(entryId)) return
-    const known = this.sealed.get(signed.receipt.id)
-    if (known === undefined || known.receipt.revision < signed.receipt.revision) {
-      this.sealed.set(signed.receipt.id, signed)
+  seal(entryId: string, sealed: Omit<SealedRow, "entry">): void {
+    const entry = this.entries.get(entryId)
+    if (!this.unsealed.delete(entryId) || entry === undefined || entry.requestId === null) return
+    const known = this.sealed.get(entry.requestId)
+    if (known === undefined || revisionOf(known.entry) < revisionOf(entry)) {
+      this.sealed.set(entry.requestId, { ...sealed, entry })
     }
   }
 
@@ -209,21 +218,27 @@ export const makeMemory: Effect.Effect<Journal["Service"]> = Effect.sync(() => {
       return (yield* read(state.page(query.member, query.before, query.limit))).filter(isRequest)
     }),
     receipts: {
-      unsealed: Effect.fn("Journal.receipts.unsealed")(function* (limit) {
-        const ids = [...state.unsealed].slice(0, Math.max(0, Math.min(limit, PAGE_MAX)))
-        const entries = yield* read(ids.flatMap((id) => state.entries.get(id) ?? []))
-        return entries.flatMap((entry): ReadonlyArray<UnsealedReceipt> =>
-          entry._tag === "RequestEnded" ? [{ entryId: entry.id, receipt: entry.receipt, salts: entry.salts }] : [],
-        )
-      }),
+      unsealed: Effect.fn("Journal.receipts.unsealed")((limit) =>
+        Effect.sync(() =>
+          [...state.unsealed]
+            .slice(0, Math.max(0, Math.min(limit, PAGE_MAX)))
+            .map(([entryId, leaf]): UnsealedReceipt => ({ entryId, leaf })),
+        ),
+      ),
       seal: Effect.fn("Journal.receipts.seal")((batch, receipts) =>
         Effect.sync(() => {
           if (state.batches.has(batch.batchId)) return
-          state.batches.set(batch.batchId, batch)
-          for (const { entryId, signed } of receipts) state.seal(entryId, signed)
+          state.batches.add(batch.batchId)
+          const leaves = receipts.map(({ leaf }) => leaf)
+          for (const [index, { entryId }] of receipts.entries()) state.seal(entryId, { index, leaves, batch })
         }),
       ),
-      signed: Effect.fn("Journal.receipts.signed")((id) => Effect.sync(() => state.sealed.get(id))),
+      signed: Effect.fn("Journal.receipts.signed")(function* (id) {
+        const sealed = state.sealed.get(id)
+        if (sealed === undefined) return undefined
+        const entry = yield* Effect.mapError(decode(sealed.entry.json), corrupt)
+        return entry._tag === "RequestEnded" ? ReceiptSeal.signed(entry, sealed) : undefined
+      }),
     },
     directory: {
       append: Effect.fn("Journal.directory.append")((segments) =>

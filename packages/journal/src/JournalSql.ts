@@ -13,10 +13,12 @@ import { ReceiptBatch, SignedReceipt } from "@guildhall/core/Receipt"
 import { DirectorySegment, Journal, PAGE_MAX, type RequestRecord, type UnsealedReceipt } from "./Journal.ts"
 import { columns, type JournalEntry, JournalEntryJson } from "./JournalEntry.ts"
 import { JournalError } from "./JournalError.ts"
+import * as ReceiptSeal from "./ReceiptSeal.ts"
 import * as JournalTables from "./internal/JournalTables.ts"
 import * as StorableJson from "./internal/StorableJson.ts"
 
 const encodeEntry = Schema.encodeEffect(JournalEntryJson)
+const decodeEntry = Schema.decodeUnknownEffect(JournalEntryJson)
 const decodeEntries = Schema.decodeUnknownEffect(Schema.Array(Schema.Struct({ body: JournalEntryJson })))
 const decodeSegments = Schema.decodeUnknownEffect(Schema.Array(DirectorySegment))
 const encodeBatch = Schema.encodeEffect(Schema.toCodecJson(ReceiptBatch))
@@ -35,31 +37,43 @@ const chunksOf = <A>(items: ReadonlyArray<A>): ReadonlyArray<ReadonlyArray<A>> =
     items.slice(at * STATEMENT_MAX, (at + 1) * STATEMENT_MAX),
   )
 
-const toRow = (entry: JournalEntry) =>
-  Effect.map(encodeEntry(entry), (body) => {
-    const found = columns(entry)
-    return {
-      id: entry.id,
-      tag: entry._tag,
-      request_id: found.requestId,
-      member: found.member,
-      revision: found.revision,
-      at_ms: found.atMs,
-      body,
-    }
-  })
+/** What is hashed is what is kept: a text may have had to be changed for it. */
+const leafOf = Effect.fnUntraced(function* (body: unknown) {
+  const kept = yield* decodeEntry(body)
+  return kept._tag === "RequestEnded" ? Buffer.from(ReceiptSeal.leafOf(kept.receipt)).toString("hex") : null
+})
+
+const toRow = Effect.fnUntraced(function* (entry: JournalEntry) {
+  const body = StorableJson.of(yield* encodeEntry(entry))
+  const found = columns(entry)
+  return {
+    id: entry.id,
+    tag: entry._tag,
+    request_id: found.requestId,
+    member: found.member,
+    revision: found.revision,
+    at_ms: found.atMs,
+    body,
+    leaf: entry._tag === "RequestEnded" ? yield* leafOf(body) : null,
+  }
+})
 
 const makeEntries = (sql: SqlClient.SqlClient) => {
   const insert = (rows: ReadonlyArray<unknown>) => sql`
-    WITH added AS (
+    WITH given AS (
+      SELECT DISTINCT ON (e.id) e.*
+      FROM ROWS FROM (jsonb_to_recordset(${JSON.stringify(rows)}::text::jsonb)
+        AS (id text, tag text, request_id text, member text, revision int, at_ms bigint, body jsonb, leaf text))
+        WITH ORDINALITY AS e(id, tag, request_id, member, revision, at_ms, body, leaf, number)
+      ORDER BY e.id, e.number
+    ), added AS (
       INSERT INTO journal_entries (id, tag, request_id, member, revision, at_ms, body)
       SELECT e.id, e.tag, e.request_id, e.member, e.revision, e.at_ms, e.body
-      FROM jsonb_to_recordset(${StorableJson.stringify(rows)}::text::jsonb)
-        AS e(id text, tag text, request_id text, member text, revision int, at_ms bigint, body jsonb)
-      ON CONFLICT (id) DO NOTHING
-      RETURNING id, tag
+      FROM given e ON CONFLICT (id) DO NOTHING
+      RETURNING id
     )
-    INSERT INTO journal_unsealed (entry_id) SELECT id FROM added WHERE tag = 'RequestEnded'`
+    INSERT INTO journal_unsealed (entry_id, leaf)
+    SELECT g.id, decode(g.leaf, 'hex') FROM given g JOIN added USING (id) WHERE g.leaf IS NOT NULL ORDER BY g.number`
 
   const read = (rows: Effect.Effect<ReadonlyArray<unknown>, JournalError>) =>
     Effect.flatMap(rows, (found) => Effect.mapError(decodeEntries(found), corrupt)).pipe(
@@ -98,56 +112,65 @@ const makeEntries = (sql: SqlClient.SqlClient) => {
     return (yield* read(Effect.mapError(rows, unavailable))).filter(isRequest)
   })
 
-  return { append, position, requests, read }
+  return { append, position, requests }
 }
 
-const makeReceipts = (
-  sql: SqlClient.SqlClient,
-  read: ReturnType<typeof makeEntries>["read"],
-): Journal["Service"]["receipts"] => ({
+const LEAF_BYTES = 32
+
+/** Cuts leaves that stand side by side apart. */
+const leavesIn = (bytes: Uint8Array): ReadonlyArray<Uint8Array> =>
+  Array.from({ length: bytes.length / LEAF_BYTES }, (_, at) => bytes.subarray(at * LEAF_BYTES, (at + 1) * LEAF_BYTES))
+
+const decodeIds = Schema.decodeEffect(Schema.fromJsonString(Schema.Array(Schema.String)))
+
+const makeReceipts = (sql: SqlClient.SqlClient): Journal["Service"]["receipts"] => ({
   unsealed: Effect.fn("Journal.receipts.unsealed")(function* (limit) {
-    const entries = yield* read(
-      sql`SELECT e.body FROM journal_unsealed u JOIN journal_entries e ON e.id = u.entry_id
-          ORDER BY u.number LIMIT ${clamp(limit)}`.pipe(Effect.mapError(unavailable)),
-    )
-    return entries.flatMap((entry): ReadonlyArray<UnsealedReceipt> =>
-      entry._tag === "RequestEnded" ? [{ entryId: entry.id, receipt: entry.receipt, salts: entry.salts }] : [],
-    )
+    // One row with all of them: there may be a thousand, many times a second.
+    const [row] = yield* sql<{ readonly ids: string | null; readonly leaves: Uint8Array | null }>`
+      SELECT json_agg(u.entry_id ORDER BY u.number)::text AS ids, string_agg(u.leaf, ''::bytea ORDER BY u.number) AS leaves
+      FROM (SELECT * FROM journal_unsealed ORDER BY number LIMIT ${clamp(limit)}) u`.pipe(Effect.mapError(unavailable))
+    const ids = yield* Effect.mapError(decodeIds(row?.ids ?? "[]"), corrupt)
+    const leaves = leavesIn(row?.leaves ?? new Uint8Array())
+    return ids.flatMap((entryId, at): ReadonlyArray<UnsealedReceipt> => {
+      const leaf = leaves[at]
+      return leaf === undefined ? [] : [{ entryId, leaf }]
+    })
   }),
   seal: Effect.fn("Journal.receipts.seal")(function* (batch, receipts) {
     const json = yield* Effect.mapError(encodeBatch(batch), corrupt)
-    const rows = receipts.map(({ entryId, signed }) => ({
-      entry_id: entryId,
-      leaf: signed.index,
-      path: signed.path,
-    }))
+    const ids = JSON.stringify(receipts.map(({ entryId }) => entryId))
+    const leaves = Buffer.concat(receipts.map(({ leaf }) => leaf))
     const write = Effect.gen(function* () {
-      const added = yield* sql`INSERT INTO journal_batches (batch_id, body)
-        VALUES (${batch.batchId}, ${StorableJson.stringify(json)}::text::jsonb)
+      const added = yield* sql`INSERT INTO journal_batches (batch_id, body, leaves)
+        VALUES (${batch.batchId}, ${StorableJson.stringify(json)}::text::jsonb, ${leaves}::bytea)
         ON CONFLICT (batch_id) DO NOTHING RETURNING batch_id`
       if (added.length === 0) return
       // Deleting from the queue is what seals: two sealers that saw the same receipt cannot both seal it.
       yield* sql`
         WITH batch AS (
-          SELECT s.entry_id, s.leaf, s.path FROM jsonb_to_recordset(${JSON.stringify(rows)}::text::jsonb)
-            AS s(entry_id text, leaf int, path jsonb)
+          SELECT s.entry_id, s.number::int - 1 AS leaf
+          FROM json_array_elements_text(${ids}::text::json) WITH ORDINALITY AS s(entry_id, number)
         ), taken AS (
           DELETE FROM journal_unsealed u USING batch WHERE u.entry_id = batch.entry_id
-          RETURNING batch.entry_id, batch.leaf, batch.path
+          RETURNING batch.entry_id, batch.leaf
         )
-        INSERT INTO journal_sealed (entry_id, request_id, revision, batch_id, leaf, path)
-        SELECT taken.entry_id, e.request_id, e.revision, ${batch.batchId}, taken.leaf, taken.path
+        INSERT INTO journal_sealed (entry_id, request_id, revision, batch_id, leaf)
+        SELECT taken.entry_id, e.request_id, e.revision, ${batch.batchId}, taken.leaf
         FROM taken JOIN journal_entries e ON e.id = taken.entry_id`
     })
     yield* sql.withTransaction(write).pipe(Effect.mapError(unavailable))
   }),
   signed: Effect.fn("Journal.receipts.signed")(function* (id) {
-    const rows = yield* sql`
-      SELECT e.body -> 'receipt' AS receipt, e.body -> 'salts' AS salts, s.leaf AS index, s.path, b.body AS batch
+    const rows = yield* sql<{ readonly index: number; readonly path: unknown; readonly leaves: Uint8Array | null }>`
+      SELECT e.body -> 'receipt' AS receipt, e.body -> 'salts' AS salts, s.leaf AS index, s.path, b.body AS batch, b.leaves
       FROM journal_sealed s JOIN journal_entries e ON e.id = s.entry_id JOIN journal_batches b ON b.batch_id = s.batch_id
       WHERE s.request_id = ${id} ORDER BY s.revision DESC LIMIT 1`.pipe(Effect.mapError(unavailable))
     const [row] = rows
-    return row === undefined ? undefined : yield* Effect.mapError(decodeSigned(row), corrupt)
+    if (row === undefined) return undefined
+    const signed = yield* Effect.mapError(decodeSigned({ ...row, path: row.path ?? [] }), corrupt)
+    return row.leaves === null
+      ? signed
+      : ReceiptSeal.signed(signed, { batch: signed.batch, index: row.index, leaves: leavesIn(row.leaves) })
   }),
 })
 
@@ -192,8 +215,7 @@ export const make: Effect.Effect<Journal["Service"], JournalError, SqlClient.Sql
     loader: Migrator.fromRecord(JournalTables.migrations),
     table: "guildhall_journal_migrations",
   }).pipe(Effect.mapError(unavailable))
-  const { read, ...entries } = makeEntries(sql)
-  return Journal.of({ ...entries, receipts: makeReceipts(sql, read), directory: makeDirectory(sql) })
+  return Journal.of({ ...makeEntries(sql), receipts: makeReceipts(sql), directory: makeDirectory(sql) })
 })
 
 /**

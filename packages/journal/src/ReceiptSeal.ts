@@ -3,7 +3,7 @@
  *
  * @since 0.1.0
  */
-import { createHash } from "node:crypto"
+import { hash } from "node:crypto"
 import * as Effect from "effect/Effect"
 import { KeyRing, KeyRingError, type PublishedKey } from "@guildhall/core/KeyRing"
 import * as Merkle from "@guildhall/core/Merkle"
@@ -18,11 +18,40 @@ import type { UnsealedReceipt } from "./Journal.ts"
  */
 export interface Sealed {
   readonly batch: Receipt.ReceiptBatch
-  readonly receipts: ReadonlyArray<{ readonly entryId: string; readonly signed: Receipt.SignedReceipt }>
+  readonly receipts: ReadonlyArray<UnsealedReceipt>
 }
 
-const sha256 = (bytes: Uint8Array): Uint8Array => createHash("sha256").update(bytes).digest()
+const sha256 = (bytes: Uint8Array): Uint8Array => hash("sha256", bytes, "buffer")
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex")
+
+/**
+ * The leaf of a receipt in its batch's tree: SHA-256 of a zero byte and its canonical bytes.
+ *
+ * @category encoding
+ * @since 0.1.0
+ */
+export const leafOf = (receipt: Receipt.Receipt): Uint8Array => Merkle.leafHash(sha256, Receipt.bytes(receipt))
+
+/**
+ * A receipt as its owner holds it, out of a batch that was sealed: with the path from its leaf to the batch's root.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const signed = (
+  { receipt, salts }: Pick<Receipt.SignedReceipt, "receipt" | "salts">,
+  sealed: {
+    readonly batch: Receipt.ReceiptBatch
+    readonly leaves: ReadonlyArray<Uint8Array>
+    readonly index: number
+  },
+): Receipt.SignedReceipt => {
+  const { batch, index, leaves } = sealed
+  const path = Merkle.pathLeaves(index, leaves.length).map(({ from, to }) =>
+    hex(Merkle.rootOf(sha256, leaves.slice(from, to))),
+  )
+  return { receipt, salts, index, path, batch }
+}
 
 const signingKey = (keys: ReadonlyArray<PublishedKey>) =>
   keys.findLast((key) => key.purpose === "receipt" && key.validUntilMs === undefined)
@@ -40,9 +69,9 @@ export const seal = Effect.fn("ReceiptSeal.seal")(function* (
   options: { readonly market: string; readonly batchId: string; readonly nowMs: number },
 ): Effect.fn.Return<Sealed, KeyRingError, KeyRing> {
   const ring = yield* KeyRing
-  const { root, paths } = Merkle.tree(
+  const root = Merkle.rootOf(
     sha256,
-    receipts.map(({ receipt }) => Receipt.bytes(receipt)),
+    receipts.map(({ leaf }) => leaf),
   )
   const content = {
     batchId: options.batchId,
@@ -63,11 +92,5 @@ export const seal = Effect.fn("ReceiptSeal.seal")(function* (
   if (!current) return yield* new KeyRingError({ reason: "Unavailable", detail: "Its keys change at every signature." })
 
   const batch: Receipt.ReceiptBatch = { ...content, signedAtMs, keyId: signature.keyId, signature: signature.value }
-  return {
-    batch,
-    receipts: receipts.map(({ entryId, receipt, salts }, index) => ({
-      entryId,
-      signed: { receipt, salts, index, path: (paths[index] ?? []).map(hex), batch },
-    })),
-  }
+  return { batch, receipts }
 })

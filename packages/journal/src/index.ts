@@ -2,6 +2,7 @@
 export * as AnswerStore from "./AnswerStore.ts"
 export * as AnswerStoreSql from "./AnswerStoreSql.ts"
 export * as Commitment from "./Commitment.ts"
+export * as EndedCopy from "./EndedCopy.ts"
 export * as Journal from "./Journal.ts"
 export * as JournalEntry from "./JournalEntry.ts"
 export * as JournalError from "./JournalError.ts"

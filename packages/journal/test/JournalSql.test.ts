@@ -3,6 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit } from "effect"
 import { SqlClient } from "effect/sql"
 import * as JournalSql from "../src/JournalSql.ts"
+import * as ReceiptSeal from "../src/ReceiptSeal.ts"
 import * as SampleEntry from "../src/testing/SampleEntry.ts"
 
 const batch = (batchId: string) => ({
@@ -63,12 +64,7 @@ describe("JournalSql", () => {
       const entry = SampleEntry.ended()
       yield* journal.append([entry])
       const seal = (batchId: string) =>
-        journal.receipts.seal(batch(batchId), [
-          {
-            entryId: entry.id,
-            signed: { receipt: entry.receipt, salts: entry.salts, index: 0, path: [], batch: batch(batchId) },
-          },
-        ])
+        journal.receipts.seal(batch(batchId), [{ entryId: entry.id, leaf: ReceiptSeal.leafOf(entry.receipt) }])
       yield* Effect.all([seal("bat_1"), seal("bat_2")], { concurrency: "unbounded" })
       const signed = yield* journal.receipts.signed(entry.receipt.id)
       yield* seal("bat_3")

@@ -19,15 +19,27 @@ const Live = Layer.merge(Ring, Journal.layerMemory)
 const request = new TextEncoder().encode('{"model":"guildhall/demo","messages":[]}')
 const response = new TextEncoder().encode('{"choices":[]}')
 
-const unsealed = (count: number): ReadonlyArray<Journal.UnsealedReceipt> => {
-  const make = (): Journal.UnsealedReceipt => {
-    const { id, receipt, salts } = SampleEntry.ended()
+const ended = (count: number) => {
+  const make = () => {
+    const entry = SampleEntry.ended()
+    const { receipt, salts } = entry
     const requestCommitment = Commitment.commit(salts.request, request)
     const responseCommitment = Commitment.commit(salts.response, response)
-    return { entryId: id, receipt: { ...receipt, requestCommitment, responseCommitment }, salts }
+    return { ...entry, receipt: { ...receipt, requestCommitment, responseCommitment } }
   }
   return Array.from({ length: count }, make)
 }
+
+/** These entries sealed, each as its owner holds it. */
+const sealed = Effect.fnUntraced(function* (
+  entries: ReturnType<typeof ended>,
+  given: Parameters<typeof ReceiptSeal.seal>[1],
+) {
+  const waiting = entries.map(({ id, receipt }) => ({ entryId: id, leaf: ReceiptSeal.leafOf(receipt) }))
+  const { batch, receipts } = yield* ReceiptSeal.seal(waiting, given)
+  const leaves = receipts.map(({ leaf }) => leaf)
+  return { batch, signed: entries.map((entry, index) => ReceiptSeal.signed(entry, { batch, leaves, index })) }
+})
 
 const options = { market: "local", batchId: "bat_1", nowMs: 1_750_000_001_000 }
 const text = Schema.encodeSync(Schema.fromJsonString(Schema.toCodecJson(Receipt.SignedReceipt)))
@@ -35,8 +47,7 @@ const keys = KeyRing.KeyRing.use((ring) => ring.list)
 
 /** A sealed receipt as its owner holds it, with the list of keys. */
 const held = Effect.gen(function* () {
-  const sealed = yield* ReceiptSeal.seal(unsealed(5), options)
-  const signed = sealed.receipts[3]?.signed
+  const signed = (yield* sealed(ended(5), options)).signed[3]
   return signed === undefined ? assert.fail("the receipt is gone") : { signed, keys: yield* keys }
 })
 
@@ -47,15 +58,15 @@ describe("ReceiptSeal", () => {
   it.effect("root and paths are those of the Merkle tree, for batches of every size", () =>
     Effect.gen(function* () {
       const sha256 = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest()
-      const all = unsealed(33)
+      const all = ended(33)
       for (let size = 0; size <= all.length; size++) {
-        const sealed = yield* ReceiptSeal.seal(all.slice(0, size), options)
+        const { batch, signed } = yield* sealed(all.slice(0, size), options)
         const leaves = all.slice(0, size).map(({ receipt }) => Receipt.bytes(receipt))
-        assert.strictEqual(sealed.batch.root, Buffer.from(Merkle.root(sha256, leaves)).toString("hex"))
-        for (const [at, { signed }] of sealed.receipts.entries()) {
+        assert.strictEqual(batch.root, Buffer.from(Merkle.root(sha256, leaves)).toString("hex"))
+        for (const [at, { index, path: found }] of signed.entries()) {
           const path = Merkle.path(sha256, leaves, at).map((node) => Buffer.from(node).toString("hex"))
-          assert.deepStrictEqual(signed.path, path)
-          assert.strictEqual(signed.index, at)
+          assert.deepStrictEqual(found, path)
+          assert.strictEqual(index, at)
         }
       }
     }).pipe(Effect.provide(Live)),
@@ -64,14 +75,10 @@ describe("ReceiptSeal", () => {
   it.effect("every sealed receipt verifies, out of the journal and with its bodies", () =>
     Effect.gen(function* () {
       const journal = yield* Journal.Journal
-      const entries = unsealed(7).map(({ entryId, ...rest }) => ({
-        ...SampleEntry.ended(),
-        id: entryId,
-        ...rest,
-      }))
+      const entries = ended(7)
       yield* journal.append(entries)
-      const sealed = yield* ReceiptSeal.seal(yield* journal.receipts.unsealed(100), options)
-      yield* journal.receipts.seal(sealed.batch, sealed.receipts)
+      const { batch, receipts } = yield* ReceiptSeal.seal(yield* journal.receipts.unsealed(100), options)
+      yield* journal.receipts.seal(batch, receipts)
       for (const { receipt } of entries) {
         const signed = yield* journal.receipts.signed(receipt.id)
         if (signed === undefined) return assert.fail("not signed")
@@ -88,8 +95,8 @@ describe("ReceiptSeal", () => {
       yield* TestClock.setTime(5_000)
       const ring = yield* KeyRing.KeyRing
       yield* ring.rotate("receipt")
-      const [one] = (yield* ReceiptSeal.seal(unsealed(1), { ...options, nowMs: 10 })).receipts
-      const verdict = yield* ReceiptVerify.verify({ text: text(one?.signed ?? assert.fail()), keys: yield* keys })
+      const [one] = (yield* sealed(ended(1), { ...options, nowMs: 10 })).signed
+      const verdict = yield* ReceiptVerify.verify({ text: text(one ?? assert.fail()), keys: yield* keys })
       assert.deepStrictEqual(failing(verdict), [])
     }).pipe(Effect.provide(Live)),
   )

@@ -22,12 +22,13 @@ const desk = Effect.gen(function* () {
   const folder = yield* fs.makeTempDirectoryScoped()
   const { id, receipt, salts } = SampleEntry.ended()
   const committed = { ...receipt, requestCommitment: Commitment.commit(salts.request, body) }
-  const sealed = yield* ReceiptSeal.seal([{ entryId: id, receipt: committed, salts }], {
+  const leaf = ReceiptSeal.leafOf(committed)
+  const { batch } = yield* ReceiptSeal.seal([{ entryId: id, leaf }], {
     market: "local",
     batchId: "bat_1",
     nowMs: 1_750_000_001_000,
   })
-  const signed = sealed.receipts[0]?.signed ?? assert.fail("nothing was sealed")
+  const signed = ReceiptSeal.signed({ receipt: committed, salts }, { batch, leaves: [leaf], index: 0 })
   yield* fs.writeFileString(`${folder}/receipt.json`, receiptText(signed))
   yield* fs.writeFile(`${folder}/request.json`, body)
   yield* fs.writeFileString(`${folder}/forged.json`, receiptText({ ...signed, receipt: { ...receipt, charge: 1n } }))

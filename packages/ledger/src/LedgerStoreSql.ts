@@ -209,6 +209,20 @@ const openBook = (sql: SqlClient.SqlClient, t: LedgerTables.Tables, book: number
   ON CONFLICT DO NOTHING`
 
 /**
+ * A query for the attachments of a book after a sequence, in order: rows `(sequence bigint, kind text, body json, at_ms bigint)`.
+ * Use it to copy them inside the database, where `Ledger.attachments` would carry each through this process.
+ *
+ * @category queries
+ * @since 0.1.0
+ */
+export const attachmentsAfter = (
+  sql: SqlClient.SqlClient,
+  { book = 1, schema = "public" }: Pick<Options, "book" | "schema">,
+  range: { readonly after: bigint; readonly limit: number },
+) => sql`SELECT sequence, kind, body, at_ms FROM ${LedgerTables.inSchema(sql, schema).attachments}
+  WHERE book = ${book}::int AND sequence > ${String(range.after)}::text::bigint ORDER BY sequence LIMIT ${range.limit}::int`
+
+/**
  * Makes the store, creating its tables on first use.
  *
  * @category constructors

@@ -17,7 +17,8 @@ import type { Attached } from "@guildhall/ledger/LedgerStore"
 import * as Loop from "./Loop.ts"
 import * as Sealing from "./Sealing.ts"
 
-const copied = Metric.counter("guildhall_outbox_copied", {
+/** Counts what was copied, by kind. @category metrics @since 0.1.0 */
+export const copied = Metric.counter("guildhall_outbox_copied", {
   description: "Attachments copied from the ledger to the journal, by kind.",
 })
 const poisoned = Metric.counter("guildhall_outbox_unreadable", {
@@ -32,8 +33,8 @@ const KINDS: ReadonlySet<string> = new Set(["request.ended", "request.claimed", 
 
 /** How long copying and sealing may take when the gateway stops. */
 const LAST_ROUND_MS = 2_000
-/** How many attachments one step copies. */
-const STEP_MAX = 500
+/** How many attachments one step copies. @category constants @since 0.1.0 */
+export const STEP_MAX = 1_000
 
 const decode = Schema.decodeUnknownResult(JournalEntryJson)
 
@@ -68,6 +69,29 @@ const report = Effect.fnUntraced(function* (carried: ReadonlyArray<Attached>, un
 })
 
 /**
+ * Takes attachments into the journal, the last of which has this sequence, and raises the alarms that belong to them.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const carry = Effect.fnUntraced(function* (attached: ReadonlyArray<Attached>, last: bigint) {
+  const journal = yield* Journal
+  const carried: Array<Attached> = []
+  const unreadable: Array<Attached> = []
+  const entries: Array<JournalEntry> = []
+  for (const one of attached) {
+    if (!KINDS.has(one.attachment.kind)) continue
+    const entry = entryOf(one)
+    if (Result.isSuccess(entry)) {
+      carried.push(one)
+      entries.push(entry.success)
+    } else unreadable.push(one)
+  }
+  yield* journal.append(entries, last)
+  yield* report(carried, unreadable)
+})
+
+/**
  * Copies one step from the ledger; answers how many attachments it took. The journal keeps the position with the
  * entries, and knows entries by their ids: a crash between two steps repeats nothing and loses nothing.
  *
@@ -80,24 +104,9 @@ export const copy = Effect.gen(function* () {
   const attached = yield* ledger.attachments(yield* journal.position, STEP_MAX)
   const last = attached.at(-1)
   if (last === undefined) return 0
-  const carried: Array<Attached> = []
-  const unreadable: Array<Attached> = []
-  const entries: Array<JournalEntry> = []
-  for (const one of attached) {
-    if (!KINDS.has(one.attachment.kind)) continue
-    const entry = entryOf(one)
-    if (Result.isSuccess(entry)) {
-      carried.push(one)
-      entries.push(entry.success)
-    } else unreadable.push(one)
-  }
-  yield* journal.append(entries, last.sequence)
-  yield* report(carried, unreadable)
+  yield* carry(attached, last.sequence)
   return attached.length
 }).pipe(Effect.withSpan("Outbox.copy"))
-
-/** Copies until nothing is left. */
-const drain = Effect.repeat(copy, { until: (count) => count < STEP_MAX })
 
 /**
  * Copies and seals every `receipts.batchMs` for as long as the layer lives, and once more when it ends, so that a
@@ -107,8 +116,21 @@ const drain = Effect.repeat(copy, { until: (count) => count < STEP_MAX })
  * @since 0.1.0
  */
 export const layer = (options: { readonly definition: Pick<MarketDefinition, "name" | "receipts"> }) =>
+  layerWith({ ...options, copy })
+
+/**
+ * {@link layer} with another way to copy a step, such as `OutboxSql.copy` for ledger and journal in one database.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerWith = <E, R>(options: {
+  readonly definition: Pick<MarketDefinition, "name" | "receipts">
+  readonly copy: Effect.Effect<number, E, R>
+}) =>
   Layer.effectDiscard(
     Effect.gen(function* () {
+      const drain = Effect.repeat(options.copy, { until: (count) => count < STEP_MAX })
       const { name, receipts } = options.definition
       const seal = yield* Sealing.make({ market: name, batchSize: receipts.batchSize })
       const round = Effect.andThen(drain, Effect.repeat(seal, { until: (count) => count === 0 }))

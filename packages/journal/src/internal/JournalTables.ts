@@ -1,5 +1,8 @@
 import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
 import * as SqlClient from "effect/sql/SqlClient"
+import * as Receipt from "@guildhall/core/Receipt"
+import * as ReceiptSeal from "../ReceiptSeal.ts"
 
 const create = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
@@ -46,5 +49,21 @@ const create = Effect.gen(function* () {
   )`
 })
 
+const SignedEntries = Schema.Array(Schema.Struct({ entry_id: Schema.String, receipt: Receipt.ReceiptJson }))
+
+/** Leaves are kept once for a batch instead of a path for each receipt, and are there before the batch is. */
+const keepLeaves = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient
+  yield* sql`ALTER TABLE journal_batches ADD COLUMN leaves bytea`
+  yield* sql`ALTER TABLE journal_sealed ALTER COLUMN path DROP NOT NULL`
+  yield* sql`ALTER TABLE journal_unsealed ADD COLUMN leaf bytea`
+  const waiting = yield* sql`SELECT u.entry_id, e.body -> 'receipt' AS receipt
+    FROM journal_unsealed u JOIN journal_entries e ON e.id = u.entry_id`
+  for (const { entry_id, receipt } of yield* Schema.decodeUnknownEffect(SignedEntries)(waiting)) {
+    yield* sql`UPDATE journal_unsealed SET leaf = ${ReceiptSeal.leafOf(receipt)}::bytea WHERE entry_id = ${entry_id}`
+  }
+  yield* sql`ALTER TABLE journal_unsealed ALTER COLUMN leaf SET NOT NULL`
+})
+
 /** The journal's migrations, in order. A released one is never changed. */
-export const migrations = { "0001_create": create }
+export const migrations = { "0001_create": create, "0002_leaves": keepLeaves }

@@ -12,3 +12,9 @@ export const stringify = (value: unknown): string => {
   if (!UNSTORABLE.test(json)) return json
   return JSON.stringify(value, (_, member: unknown) => (typeof member === "string" ? storable(member) : member))
 }
+
+/** The value as it will be kept, which is the value itself where nothing in it must be replaced. */
+export const of = (value: unknown): unknown => {
+  const json = JSON.stringify(value)
+  return UNSTORABLE.test(json) ? JSON.parse(stringify(value)) : value
+}

@@ -27,7 +27,7 @@ const waiting = (ids: ReadonlyArray<RequestId>) =>
   Effect.gen(function* () {
     const journal = yield* Journal
     const unsealed = yield* journal.receipts.unsealed(PAGE_MAX)
-    return unsealed.filter(({ receipt }) => ids.includes(receipt.id))
+    return unsealed.filter(({ entryId }) => ids.some((id) => entryId.startsWith(`${id}:`)))
   })
 
 const durable = Effect.gen(function* () {
@@ -105,7 +105,7 @@ const sealed = Effect.gen(function* () {
   assert.isUndefined(yield* journal.receipts.signed(id))
   assert.deepStrictEqual(
     yield* waiting(ids),
-    entries.map((entry) => ({ entryId: entry.id, receipt: entry.receipt, salts: entry.salts })),
+    entries.map((entry) => ({ entryId: entry.id, leaf: ReceiptSeal.leafOf(entry.receipt) })),
   )
 
   const seal = (receipts: ReadonlyArray<UnsealedReceipt>) =>
@@ -115,8 +115,10 @@ const sealed = Effect.gen(function* () {
   const unsealed = yield* waiting(ids)
   const batch = yield* seal(unsealed)
   yield* journal.receipts.seal(batch.batch, batch.receipts)
-  for (const { signed } of batch.receipts) {
-    assert.deepStrictEqual(yield* journal.receipts.signed(signed.receipt.id), signed)
+  const leaves = batch.receipts.map(({ leaf }) => leaf)
+  for (const [index, entry] of entries.entries()) {
+    const signed = ReceiptSeal.signed(entry, { batch: batch.batch, leaves, index })
+    assert.deepStrictEqual(yield* journal.receipts.signed(entry.receipt.id), signed)
   }
   const kept = yield* journal.receipts.signed(id)
   const text = yield* Schema.encodeUnknownEffect(SignedJson)(kept ?? null)
@@ -131,11 +133,17 @@ const sealed = Effect.gen(function* () {
   assert.lengthOf(yield* waiting(ids), 0)
   assert.deepStrictEqual(yield* journal.receipts.signed(id), kept)
 
-  yield* journal.append([SampleEntry.ended({ ...first.receipt, revision: 1, charge: 0n, split: [] })])
+  const revised = SampleEntry.ended({ ...first.receipt, revision: 1, charge: 0n, split: [] })
+  yield* journal.append([revised])
   assert.deepStrictEqual(yield* journal.receipts.signed(id), kept)
   const second = yield* seal(yield* waiting([id]))
   yield* journal.receipts.seal(second.batch, second.receipts)
-  assert.deepStrictEqual(yield* journal.receipts.signed(id), second.receipts[0]?.signed)
+  const last = ReceiptSeal.signed(revised, {
+    batch: second.batch,
+    leaves: second.receipts.map(({ leaf }) => leaf),
+    index: 0,
+  })
+  assert.deepStrictEqual(yield* journal.receipts.signed(id), last)
 }).pipe(Effect.provide(KeyRing.layerMemory.pipe(Layer.provideMerge(Crypto))))
 
 const directory = Effect.gen(function* () {

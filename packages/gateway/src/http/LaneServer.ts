@@ -8,9 +8,8 @@ import type { IncomingMessage, Server, ServerResponse } from "node:http"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Tracer from "effect/Tracer"
-import { type Endpoint, InferenceLane } from "../InferenceLane.ts"
-
-const ENDPOINTS: ReadonlyArray<Endpoint> = ["chat/completions"]
+import { Endpoint } from "@guildhall/core/Endpoint"
+import { InferenceLane } from "../InferenceLane.ts"
 
 /** What a request is for, where the lane serves it. */
 const find = <A>(handlers: ReadonlyMap<string, A>, { method, url = "" }: IncomingMessage): A | undefined => {
@@ -32,7 +31,7 @@ export const layer = (server: Server): Layer.Layer<never, never, InferenceLane> 
     Effect.gen(function* () {
       if ((yield* Tracer.Tracer) !== Tracer.nativeTracer) return
       const lane = yield* InferenceLane
-      const handlers = new Map(ENDPOINTS.map((endpoint) => [`/v1/${endpoint}`, lane.handle(endpoint)]))
+      const handlers = new Map(Endpoint.literals.map((endpoint) => [`/v1/${endpoint}`, lane.handle(endpoint)]))
       const fork = Effect.runForkWith(yield* Effect.context<never>())
       const take = (request: IncomingMessage, response: ServerResponse): boolean => {
         const handle = find(handlers, request)

@@ -137,6 +137,8 @@ export const decide = (pages: Pages, command: Command, nowMs: number): Applied =
       return PostingRules.reverse(pages, command, nowMs)
     case "Hold":
       return HoldRules.take(pages, command, nowMs)
+    case "Grow":
+      return HoldRules.grow(pages, command)
     case "Draw":
       return HoldRules.draw(pages, command, nowMs)
     case "Settle":

@@ -14,7 +14,7 @@ import * as Semaphore from "effect/Semaphore"
 import type { Asset } from "@guildhall/core/Asset"
 import type { Account, AccountId, AccountKind, Terms } from "./Account.ts"
 import type { TrialBalance } from "./Entry.ts"
-import type { Hold, HoldId, HoldRequest } from "./Hold.ts"
+import type { Hold, HoldId, HoldRequest, Part } from "./Hold.ts"
 import { LedgerError, Unavailable, UnknownAccount } from "./LedgerError.ts"
 import { type Attached, type Command, LedgerStore, type Linkable, type Outcome, type Preview } from "./LedgerStore.ts"
 import type { PayoutRange } from "./PayoutRange.ts"
@@ -28,6 +28,20 @@ import type { Attachment, Posting } from "./Posting.ts"
  */
 export interface Made {
   readonly sequence: bigint
+  readonly replayed: boolean
+}
+
+/**
+ * What a hold has grown to: its amount, its parts in the order in which they are spent, and what its accounts have left
+ * together. `replayed` says that it was of as much before.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Grown {
+  readonly amount: bigint
+  readonly parts: readonly [Part, ...ReadonlyArray<Part>]
+  readonly available: bigint
   readonly replayed: boolean
 }
 
@@ -61,10 +75,18 @@ export class Ledger extends Context.Service<
      * is paid out again with the next one.
      */
     readonly reverse: (sequence: bigint, attachments: ReadonlyArray<Attachment>) => Effect.Effect<Made, LedgerError>
-    /** Takes a hold; returns once it is durable. `available` is what the account has left. */
+    /** Takes a hold; returns once it is durable. `available` is what the account, and the further ones, have left. */
     readonly hold: (
       hold: HoldRequest,
     ) => Effect.Effect<{ readonly hold: Hold; readonly available: bigint }, LedgerError>
+    /**
+     * Lets a pending hold be of at least `amount`, not of so much more: asking again changes nothing. What is missing is held
+     * of `sources` in their order, or else of the accounts that it is on. It stays as it is where they have too little.
+     */
+    readonly grow: (
+      hold: HoldId,
+      to: { readonly amount: bigint; readonly sources?: ReadonlyArray<AccountId> },
+    ) => Effect.Effect<Grown, LedgerError>
     /** Posts a part of a hold, which keeps the rest. */
     readonly draw: (hold: HoldId, posting: Posting) => Effect.Effect<Made, LedgerError>
     /** Posts a hold, up to what it still keeps; the rest is free again. */
@@ -99,7 +121,10 @@ export class Ledger extends Context.Service<
     readonly accounts: (ids?: ReadonlyArray<AccountId>) => Effect.Effect<ReadonlyArray<Account>, LedgerError>
     readonly findHold: (id: HoldId) => Effect.Effect<Hold | undefined, LedgerError>
     readonly attachments: (after: bigint, limit: number) => Effect.Effect<ReadonlyArray<Attached>, LedgerError>
-    /** The last `available` this process saw of an account, without asking the store; undefined where it saw none. */
+    /**
+     * What this process last saw available where a hold began with this account, its further ones included, without asking
+     * the store; undefined where it saw none.
+     */
     readonly lastAvailable: (id: AccountId) => bigint | undefined
   }
 >()("@guildhall/ledger/Ledger") {}
@@ -130,14 +155,17 @@ interface Waiting {
 
 const unavailable = (cause: unknown): LedgerError => new LedgerError({ reason: new Unavailable({ cause }) })
 
-/** The command with legs of its own: what a caller changes while its command waits must not change what is posted. */
-const ownCopy = (command: Command): Command =>
-  "posting" in command && Array.isArray(command.posting?.legs)
-    ? {
-        ...command,
-        posting: { ...command.posting, legs: command.posting.legs.map(({ account, amount }) => ({ account, amount })) },
-      }
+/** The command with lists of its own: what a caller changes while its command waits must not change what is made. */
+const ownCopy = (command: Command): Command => {
+  if ("posting" in command && Array.isArray(command.posting?.legs)) {
+    const legs = command.posting.legs.map(({ account, amount }) => ({ account, amount }))
+    return { ...command, posting: { ...command.posting, legs } }
+  }
+  if (command._tag === "Grow" && Array.isArray(command.sources)) return { ...command, sources: [...command.sources] }
+  return command._tag === "Hold" && Array.isArray(command.hold?.further)
+    ? { ...command, hold: { ...command.hold, further: [...command.hold.further] } }
     : command
+}
 
 type Answers = Result.Result<ReadonlyArray<Result.Result<Outcome, LedgerError>>, LedgerError>
 
@@ -216,6 +244,7 @@ interface OutcomeOf {
   readonly BeginPayout: "PayoutBegun"
   readonly Preview: "Previewed"
   readonly Hold: "Held"
+  readonly Grow: "Grown"
   readonly Void: "Voided"
   readonly Renew: "Renewed"
   readonly Expire: "Expired"
@@ -247,21 +276,32 @@ export const make = Effect.gen(function* () {
     // The rules answer each kind of command with its own kind of outcome, which OutcomeOf writes down.
     Effect.suspend(() => offer(command) as Effect.Effect<Answer<C["_tag"]>, LedgerError>)
 
+  /** Sees what an answer says of the accounts that begin with this one, a refusal too. */
+  const seeing = <A extends { readonly available: bigint }>(
+    answer: Effect.Effect<A, LedgerError>,
+    first: (answer: A) => AccountId,
+  ): Effect.Effect<A, LedgerError> =>
+    Effect.tapError(
+      Effect.map(answer, (held) => {
+        see(first(held), held.available)
+        return held
+      }),
+      ({ reason }) =>
+        Effect.sync(() => {
+          if (reason._tag === "InsufficientFunds") see(reason.account, reason.available)
+        }),
+    )
+
   return Ledger.of({
     open: (account) =>
       Effect.map(submit({ ...account, ceiling: account.ceiling ?? null, _tag: "Open" }), ({ account }) => account),
     setTerms: (change) => Effect.map(submit({ ...change, _tag: "SetTerms" }), ({ account }) => account),
     post: (posting) => submit({ _tag: "Post", posting }),
-    hold: (hold) =>
-      Effect.tapError(
-        Effect.map(submit({ _tag: "Hold", hold }), (held) => {
-          see(hold.account, held.available)
-          return held
-        }),
-        ({ reason }) =>
-          Effect.sync(() => {
-            if (reason._tag === "InsufficientFunds") see(reason.account, reason.available)
-          }),
+    hold: (hold) => seeing(submit({ _tag: "Hold", hold }), () => hold.account),
+    grow: (hold, { amount, sources }) =>
+      seeing(
+        submit({ _tag: "Grow", hold, amount, ...(sources === undefined ? {} : { sources }) }),
+        ({ parts }) => sources?.[0] ?? parts[0].account,
       ),
     reverse: (sequence, attachments) => submit({ _tag: "Reverse", sequence, attachments }),
     draw: (hold, posting) => submit({ _tag: "Draw", hold, posting }),

@@ -18,9 +18,11 @@
  * 12. Each batch's record carries the chain's head and the Merkle root over all entries up to it, as `Chain` computes them.
  * 13. Nothing counts in a closed period, and the balances of any sequence or time stay as they were.
  * 14. Payout ranges of an account have no gaps and do not overlap.
+ * 15. A pending hold grows to what is asked or stays as it is, and asking again changes nothing; what it grew to can be drawn and settled.
+ * 16. A hold of several accounts takes of each what it has, in their order, all or nothing; each part is posted, voided and expired with it.
  *
- * Two postings are the same if kind, legs, links, rate and effective time are; two holds, if account, amount, owner and
- * definition are.
+ * Two postings are the same if kind, legs, links, rate and effective time are; two holds, if amount, owner and definition
+ * are, and the accounts that the first was taken of are among those that the second names.
  *
  * @since 0.1.0
  */
@@ -31,7 +33,7 @@ import type { Asset } from "@guildhall/core/Asset"
 import type { Account, AccountId, AccountKind, Terms } from "./Account.ts"
 import type { Batch, Node } from "./Chain.ts"
 import type { Entry, TrialBalance } from "./Entry.ts"
-import type { Hold, HoldId, HoldRequest } from "./Hold.ts"
+import type { Hold, HoldId, HoldRequest, Part } from "./Hold.ts"
 import type { LedgerError } from "./LedgerError.ts"
 import type { PayoutRange } from "./PayoutRange.ts"
 import type { Attachment, Posting } from "./Posting.ts"
@@ -42,7 +44,9 @@ import type { Attachment, Posting } from "./Posting.ts"
  * - `Open`: open an account; opening it again with the same kind, asset, floor and ceiling changes nothing.
  * - `SetTerms`: change an account's floor, ceiling and state, to what its balance already allows.
  * - `Post`: make a posting.
- * - `Hold`: take a hold.
+ * - `Hold`: take a hold, of one account or of several in their order.
+ * - `Grow`: let a pending hold be of at least `amount`, all that was drawn of it included; what is missing is held of
+ *   `sources` in their order, or of the accounts that it is on. Nothing, where it is of as much already.
  * - `Draw`: post a part of a hold, which keeps the rest.
  * - `Settle`: post a hold. The posting takes at most what the hold still keeps from the hold's account; the rest is free.
  * - `Void`: give back what a pending hold still keeps.
@@ -69,6 +73,12 @@ export type Linkable =
     }
   | { readonly _tag: "Post"; readonly posting: Posting }
   | { readonly _tag: "Hold"; readonly hold: HoldRequest }
+  | {
+      readonly _tag: "Grow"
+      readonly hold: HoldId
+      readonly amount: bigint
+      readonly sources?: ReadonlyArray<AccountId>
+    }
   | { readonly _tag: "Draw"; readonly hold: HoldId; readonly posting: Posting }
   | { readonly _tag: "Settle"; readonly hold: HoldId; readonly posting: Posting }
   | { readonly _tag: "Void"; readonly hold: HoldId; readonly attachments: ReadonlyArray<Attachment> }
@@ -118,7 +128,8 @@ export interface Preview {
 }
 
 /**
- * What a command led to. `replayed` says that the key was known and nothing new happened.
+ * What a command led to. `replayed` says that the key was known and nothing new happened. `available` is what the accounts
+ * that were named have left together.
  *
  * @category models
  * @since 0.1.0
@@ -128,6 +139,13 @@ export type Outcome =
   | { readonly _tag: "TermsSet"; readonly account: Account; readonly replayed: boolean }
   | { readonly _tag: "Posted"; readonly sequence: bigint; readonly replayed: boolean }
   | { readonly _tag: "Held"; readonly hold: Hold; readonly available: bigint; readonly replayed: boolean }
+  | {
+      readonly _tag: "Grown"
+      readonly amount: bigint
+      readonly parts: readonly [Part, ...ReadonlyArray<Part>]
+      readonly available: bigint
+      readonly replayed: boolean
+    }
   | { readonly _tag: "Voided"; readonly replayed: boolean }
   | { readonly _tag: "Linked"; readonly outcomes: ReadonlyArray<Outcome> }
   | { readonly _tag: "Renewed"; readonly count: number }

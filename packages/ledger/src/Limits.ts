@@ -18,3 +18,6 @@ export const LIFE_MS_MAX = 2_147_483_647
 
 /** One `Expire` releases at most so many holds. @category constants @since 0.1.0 */
 export const EXPIRE_MAX = 10_000
+
+/** A hold is taken from at most so many accounts. @category constants @since 0.1.0 */
+export const SOURCES_MAX = 16

@@ -14,7 +14,7 @@ import type { AccountId } from "./Account.ts"
 import type { Checkpoint } from "./Checkpoint.ts"
 import * as Chain from "./Chain.ts"
 import type { Entry } from "./Entry.ts"
-import type { Hold } from "./Hold.ts"
+import { type Hold, partsOf } from "./Hold.ts"
 import type { LedgerError } from "./LedgerError.ts"
 import { type History, LedgerStore, type View } from "./LedgerStore.ts"
 import * as Period from "./Period.ts"
@@ -183,12 +183,26 @@ const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex")
 /** What pending holds keep of each account. */
 const heldOf = Effect.fnUntraced(function* (pending: ReadonlyArray<Hold>, replay: Replay) {
   const held = new Map<AccountId, bigint>()
-  for (const { account, amount, drawn, id } of pending) {
-    if (!replay.accounts.has(account)) return yield* differ("account", { account }, "known", undefined)
-    if (drawn < 0n || drawn > amount) return yield* differ("hold", { account }, `at most ${amount}`, drawn)
-    const is = replay.drawn.get(id)?.amount ?? 0n
-    if (drawn !== is) return yield* differ("hold", { account }, `${id} drawn by ${is}`, `drawn by ${drawn}`)
-    held.set(account, (held.get(account) ?? 0n) + amount - drawn)
+  for (const hold of pending) {
+    const parts = partsOf(hold)
+    let [amount, drawn] = [0n, 0n]
+    for (const [at, part] of parts.entries()) {
+      const { account } = part
+      if (!replay.accounts.has(account)) return yield* differ("account", { account }, "known", undefined)
+      if (part.drawn < 0n || part.drawn > part.amount) {
+        return yield* differ("hold", { account }, `at most ${part.amount}`, part.drawn)
+      }
+      const is = replay.drawn.get(hold.id)?.[at]?.amount ?? 0n
+      if (part.drawn !== is) {
+        return yield* differ("hold", { account }, `${hold.id} drawn by ${is}`, `drawn by ${part.drawn}`)
+      }
+      held.set(account, (held.get(account) ?? 0n) + part.amount - part.drawn)
+      amount += part.amount
+      drawn += part.drawn
+    }
+    const { account } = hold
+    if (amount !== hold.amount) return yield* differ("hold", { account }, amount, hold.amount)
+    if (drawn !== hold.drawn) return yield* differ("hold", { account }, drawn, hold.drawn)
   }
   return held
 })

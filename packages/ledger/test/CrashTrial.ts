@@ -172,6 +172,8 @@ export const call = (ledger: Ledger["Service"], command: Command): Effect.Effect
       return ledger.reverse(command.sequence, command.attachments)
     case "Hold":
       return ledger.hold(command.hold)
+    case "Grow":
+      return ledger.grow(command.hold, command)
     case "Draw":
       return ledger.draw(command.hold, command.posting)
     case "Settle":

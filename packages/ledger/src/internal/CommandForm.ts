@@ -1,5 +1,5 @@
 import type * as Schema from "effect/Schema"
-import { AMOUNT_MAX, ATTACHMENT_BYTES_MAX, CONTEXT_BYTES_MAX, EXPIRE_MAX, LIFE_MS_MAX } from "../Limits.ts"
+import { AMOUNT_MAX, ATTACHMENT_BYTES_MAX, CONTEXT_BYTES_MAX, EXPIRE_MAX, LIFE_MS_MAX, SOURCES_MAX } from "../Limits.ts"
 import type { HoldRequest } from "../Hold.ts"
 import { AccountKind, AccountState, type Terms } from "../Account.ts"
 import type { TrialBalance } from "../Entry.ts"
@@ -98,8 +98,27 @@ const posting = ({ idempotencyKey, legs, attachments: attached, ...rest }: Posti
 const noPayout = ({ kind }: Posting): string | undefined =>
   kind === "payout" ? "a payout is posted by settling its hold. Begin it first." : undefined
 
-const hold = ({ id, account, amount, owner, lifeMs, definitionDigest, context }: HoldRequest): string | undefined => {
-  const wrongId = holdId(id) ?? accountId(account)
+/** The accounts that a hold is taken of. */
+const sources = (ids: ReadonlyArray<string>): string | undefined => {
+  if (ids.length === 0 || ids.length > SOURCES_MAX) return `a hold is of 1 to ${SOURCES_MAX} accounts.`
+  for (const id of ids) {
+    const wrongId = accountId(id)
+    if (wrongId !== undefined) return wrongId
+  }
+  return new Set(ids).size === ids.length ? undefined : "an account stands twice among those that a hold is taken of."
+}
+
+const growth = ({ amount, hold, sources: ids }: Extract<Command, { readonly _tag: "Grow" }>): string | undefined => {
+  const wrongId = holdId(hold)
+  if (wrongId !== undefined) return wrongId
+  if (hold.startsWith("payout:")) return "a payout's hold does not grow. What is earned later is in the next payout."
+  if (!isAmount(amount) || amount < 0n) return "a hold grows to an amount of zero or more."
+  return ids === undefined ? undefined : sources(ids)
+}
+
+const hold = (request: HoldRequest): string | undefined => {
+  const { id, account, further, amount, owner, lifeMs, definitionDigest, context } = request
+  const wrongId = holdId(id) ?? (further === undefined ? accountId(account) : sources([account, ...further]))
   if (wrongId !== undefined) return wrongId
   if (id.startsWith("payout:")) return "holds that begin with payout: are those of payouts. Begin a payout."
   if (!isText(owner, NAME_MAX)) return `the owner of a hold is a text of 1 to ${NAME_MAX} characters.`
@@ -161,6 +180,7 @@ const linkable: ReadonlySet<string> = new Set<Linkable["_tag"]>([
   "SetTerms",
   "Post",
   "Hold",
+  "Grow",
   "Draw",
   "Settle",
   "Void",
@@ -193,6 +213,8 @@ export const problem = (command: Command): string | undefined => {
       return noPayout(command.posting) ?? posting(command.posting)
     case "Hold":
       return hold(command.hold)
+    case "Grow":
+      return growth(command)
     case "Settle":
       return holdId(command.hold) ?? posting(command.posting)
     case "Draw":

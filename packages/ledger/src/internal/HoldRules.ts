@@ -1,13 +1,15 @@
+import * as Result from "effect/Result"
 import type { Account, AccountId } from "../Account.ts"
 import type { Applied, Change, Pages } from "../Book.ts"
-import type { Hold, HoldId } from "../Hold.ts"
-import { AccountNotOpen, Conflict, HoldNotAvailable, InsufficientFunds, UnknownAccount } from "../LedgerError.ts"
+import { type Hold, type HoldId, type HoldRequest, type Part, partsOf } from "../Hold.ts"
+import { Conflict, HoldNotAvailable } from "../LedgerError.ts"
 import type { Command } from "../LedgerStore.ts"
-import { AMOUNT_MAX } from "../Limits.ts"
+import { SOURCES_MAX } from "../Limits.ts"
 import type { PayoutRange } from "../PayoutRange.ts"
 import type { Posting } from "../Posting.ts"
 import { acted } from "./AccountRules.ts"
-import { attached, available, done, fingerprint, invalid, record, refuse, replay } from "./PostingRules.ts"
+import { availableOf, type Covered, cover, joined, type Sources } from "./HoldSources.ts"
+import { attached, done, fingerprint, invalid, record, refuse, replay } from "./PostingRules.ts"
 
 type Of<Tag extends Command["_tag"]> = Extract<Command, { readonly _tag: Tag }>
 
@@ -20,40 +22,77 @@ const withLease = (pages: Pages, hold: Hold): Hold =>
     ? hold
     : { ...hold, expiresAtMs: Math.max(hold.expiresAtMs, pages.leaseOf(hold.owner) ?? 0) }
 
+/** A hold of these parts, which has at least one. */
+const onParts = (hold: Omit<Hold, "account" | "parts">, parts: Covered["parts"]): Hold => {
+  const { account } = parts[0]
+  return parts.length === 1 ? { ...hold, account } : { ...hold, account, parts }
+}
+
+/** A hold that is asked for again, under its id. */
+const takenBefore = (pages: Pages, request: HoldRequest, sources: Sources, known: Hold): Applied => {
+  const left = availableOf(pages, sources)
+  // The context says when it was written: a second try may carry another time. Of the accounts those count that gave.
+  const isSame =
+    (known.asked ?? known.amount) === request.amount &&
+    known.owner === request.owner &&
+    known.definitionDigest === request.definitionDigest &&
+    partsOf(known).every(({ account }) => sources.includes(account))
+  if (!isSame || left === undefined) return refuse(new Conflict({ idempotencyKey: request.id }))
+  return done({ _tag: "Held", hold: withLease(pages, known), available: left, replayed: true })
+}
+
+const setAccounts = (accounts: ReadonlyArray<Account>): ReadonlyArray<Change> =>
+  accounts.map((account) => ({ _tag: "AccountSet", account }))
+
 export const take = (pages: Pages, { hold: request }: Of<"Hold">, nowMs: number): Applied => {
-  const { id, account: accountId, amount } = request
-  const account = pages.account(accountId)
-  const known = pages.hold(id)
-  if (known !== undefined) {
-    // The context says when it was written: a second try may carry another time.
-    const isSame =
-      known.account === accountId &&
-      known.amount === amount &&
-      known.owner === request.owner &&
-      known.definitionDigest === request.definitionDigest
-    if (!isSame || account === undefined) return refuse(new Conflict({ idempotencyKey: id }))
-    return done({ _tag: "Held", hold: withLease(pages, known), available: available(account), replayed: true })
+  const { account, amount, further, ...rest } = request
+  const sources: Sources = further === undefined ? [account] : [account, ...further]
+  const known = pages.hold(request.id)
+  if (known !== undefined) return takenBefore(pages, request, sources, known)
+  return Result.flatMap(cover(pages, sources, amount), ({ accounts, available: left, parts }) => {
+    const expiresAtMs = request.lifeMs === null ? null : nowMs + request.lifeMs
+    const hold = onParts({ ...rest, amount, state: "pending", drawn: 0n, claimed: false, expiresAtMs }, parts)
+    return done({ _tag: "Held", hold: withLease(pages, hold), available: left, replayed: false }, [
+      ...setAccounts(accounts),
+      { _tag: "HoldSet", hold },
+    ])
+  })
+}
+
+export const grow = (pages: Pages, { hold: id, amount, sources: asked }: Of<"Grow">): Applied => {
+  const hold = pages.hold(id)
+  if (hold?.state !== "pending") return notAvailable(id, hold, "pending")
+  const before = partsOf(hold)
+  const [first = hold.account, ...further] = asked ?? before.map(({ account }) => account)
+  const sources: Sources = [first, ...further]
+  if (amount <= hold.amount) {
+    const left = availableOf(pages, sources) ?? 0n
+    return done({ _tag: "Grown", amount: hold.amount, parts: before, available: left, replayed: true })
   }
-  if (account === undefined) return refuse(new UnknownAccount({ account: accountId }))
-  if (account.state !== "open") return refuse(new AccountNotOpen({ account: accountId, state: account.state }))
-  const left = available(account)
-  if (left < amount) return refuse(new InsufficientFunds({ account: accountId, available: left, needed: amount }))
-  const after: Account = { ...account, held: account.held + amount }
-  if (after.held > AMOUNT_MAX) return invalid(`it takes what is held of ${accountId} beyond 78 digits.`)
-  const expiresAtMs = request.lifeMs === null ? null : nowMs + request.lifeMs
-  const hold: Hold = { ...request, state: "pending", drawn: 0n, claimed: false, expiresAtMs }
-  return done({ _tag: "Held", hold: withLease(pages, hold), available: available(after), replayed: false }, [
-    { _tag: "AccountSet", account: after },
-    { _tag: "HoldSet", hold },
-  ])
+  return Result.flatMap(cover(pages, sources, amount - hold.amount), ({ accounts, available: left, parts: grown }) => {
+    const parts = joined(sources, before, grown)
+    if (parts.length > SOURCES_MAX)
+      return invalid(`it would be of ${parts.length} accounts, and ${SOURCES_MAX} is the most.`)
+    const [mine, other] = [pages.account(hold.account), accounts[0]]
+    if (mine !== undefined && other !== undefined && mine.asset.code !== other.asset.code) {
+      return invalid(
+        `${mine.id} is in ${mine.asset.code} and ${other.id} in ${other.asset.code}. A hold is in one asset.`,
+      )
+    }
+    const after = onParts({ ...hold, amount, asked: hold.asked ?? hold.amount }, parts)
+    return done({ _tag: "Grown", amount, parts, available: left, replayed: false }, [
+      ...setAccounts(accounts),
+      { _tag: "HoldSet", hold: after },
+    ])
+  })
 }
 
 const notAvailable = (id: HoldId, hold: Hold | undefined, wanted: Hold["state"]) =>
   refuse(new HoldNotAvailable({ hold: id, state: hold?.state ?? null, wanted }))
 
-/** What a posting takes from a hold's account. */
-const takenBy = ({ legs }: Posting, { account }: Hold): bigint =>
-  legs.reduce((sum, leg) => (leg.account === account ? sum - leg.amount : sum), 0n)
+/** What a posting takes from an account. */
+const takenFrom = ({ legs }: Posting, id: AccountId): bigint =>
+  legs.reduce((sum, leg) => (leg.account === id ? sum - leg.amount : sum), 0n)
 
 /** The payout that a hold is for. */
 const payoutOf = (pages: Pages, { account, id }: Hold): PayoutRange | undefined => {
@@ -61,14 +100,43 @@ const payoutOf = (pages: Pages, { account, id }: Hold): PayoutRange | undefined 
   return payout?.hold === id ? payout : undefined
 }
 
+/** A part of a hold, and what a posting takes of its account. */
+interface Taken {
+  readonly part: Part
+  readonly amount: bigint
+}
+
+const takenOf = (hold: Hold, posting: Posting): ReadonlyArray<Taken> =>
+  partsOf(hold).map((part) => ({ part, amount: takenFrom(posting, part.account) }))
+
+const total = (taken: ReadonlyArray<Taken>): bigint => taken.reduce((sum, { amount }) => sum + amount, 0n)
+
 /** What is wrong with posting a hold by this posting; undefined where nothing is. */
-const misfit = (hold: Hold, taken: bigint, posting: Posting, payout: PayoutRange | undefined): string | undefined => {
-  if (taken > kept(hold)) return `it takes ${taken} from ${hold.account}, and only ${kept(hold)} is held.`
+const misfit = (taken: ReadonlyArray<Taken>, posting: Posting, payout: PayoutRange | undefined): string | undefined => {
+  const over = taken.find(({ amount, part }) => amount > part.amount - part.drawn)
+  if (over !== undefined) {
+    const { account, amount, drawn } = over.part
+    return `it takes ${over.amount} from ${account}, and only ${amount - drawn} is held.`
+  }
   if ((payout !== undefined) !== (posting.kind === "payout")) {
     return "a payout's hold is posted by a payout, and nothing else is."
   }
-  if (payout !== undefined && taken !== payout.amount) return `it pays ${taken}, and the payout is of ${payout.amount}.`
+  if (payout !== undefined && total(taken) !== payout.amount) {
+    return `it pays ${total(taken)}, and the payout is of ${payout.amount}.`
+  }
   return undefined
+}
+
+/** A hold that a posting drew on. Who is paid more than it pays draws nothing of its own part. */
+const drawnBy = (hold: Hold, taken: ReadonlyArray<Taken>, state: Hold["state"]): Hold => {
+  const [first, ...others] = taken.map(({ amount, part }) => ({
+    ...part,
+    drawn: part.drawn + (amount > 0n ? amount : 0n),
+  }))
+  const drawn = others.reduce((sum, part) => sum + part.drawn, first?.drawn ?? 0n)
+  return hold.parts === undefined || first === undefined
+    ? { ...hold, drawn, state }
+    : { ...hold, drawn, parts: [first, ...others], state }
 }
 
 export const draw = (pages: Pages, { hold: id, posting }: Of<"Draw">, nowMs: number): Applied => {
@@ -77,17 +145,19 @@ export const draw = (pages: Pages, { hold: id, posting }: Of<"Draw">, nowMs: num
   if (known !== undefined) return known
   const hold = pages.hold(id)
   if (hold?.state !== "pending") return notAvailable(id, hold, "pending")
-  const taken = takenBy(posting, hold)
-  if (taken <= 0n) return invalid(`it takes nothing from ${hold.account}, whose hold it draws on.`)
+  const taken = takenOf(hold, posting)
+  if (total(taken) <= 0n) return invalid(`it takes nothing from ${hold.account}, whose hold it draws on.`)
+  const paid = taken.find(({ amount }) => amount < 0n)
+  if (paid !== undefined) return invalid(`it pays into ${paid.part.account}, whose hold it draws on.`)
   if (payoutOf(pages, hold) !== undefined) return invalid("a payout is posted whole. Settle its hold.")
-  const problem = misfit(hold, taken, posting, undefined)
+  const problem = misfit(taken, posting, undefined)
   if (problem !== undefined) return invalid(problem)
   return record(pages, posting, {
     fingerprint: print,
     hold: id,
-    release: { account: hold.account, amount: taken },
+    release: taken.map(({ amount, part }) => ({ account: part.account, amount })),
     nowMs,
-    changes: [{ _tag: "HoldSet", hold: { ...hold, drawn: hold.drawn + taken } }],
+    changes: [{ _tag: "HoldSet", hold: drawnBy(hold, taken, "pending") }],
   })
 }
 
@@ -97,22 +167,26 @@ export const settle = (pages: Pages, { hold: id, posting }: Of<"Settle">, nowMs:
   if (known !== undefined) return known
   const hold = pages.hold(id)
   if (hold?.state !== "pending") return notAvailable(id, hold, "pending")
-  const taken = takenBy(posting, hold)
+  const taken = takenOf(hold, posting)
   const payout = payoutOf(pages, hold)
-  const problem = misfit(hold, taken, posting, payout)
+  const problem = misfit(taken, posting, payout)
   if (problem !== undefined) return invalid(problem)
-  // Who is paid more than it pays draws nothing of its own hold.
-  const drawn = hold.drawn + (taken > 0n ? taken : 0n)
-  const changes: Array<Change> = [{ _tag: "HoldSet", hold: { ...hold, drawn, state: "posted" } }]
+  const changes: Array<Change> = [{ _tag: "HoldSet", hold: drawnBy(hold, taken, "posted") }]
   if (payout !== undefined) changes.push({ _tag: "PayoutSet", payout: { ...payout, state: "posted" } })
   return record(pages, posting, {
     fingerprint: print,
     hold: id,
-    release: { account: hold.account, amount: kept(hold) },
+    release: taken.map(({ part }) => ({ account: part.account, amount: part.amount - part.drawn })),
     nowMs,
     changes,
   })
 }
+
+/** An account that a part of a hold is given back to. */
+const freed = (account: Account, { amount, drawn }: Part): Account => ({
+  ...account,
+  held: account.held - amount + drawn,
+})
 
 /** A voided payout was not made: the next one carries what it would have paid. */
 const voidPayout = (pages: Pages, payout: PayoutRange, nowMs: number): ReadonlyArray<Change> => [
@@ -125,9 +199,9 @@ export const giveBack = (pages: Pages, { hold: id, attachments }: Of<"Void">, no
   if (hold?.state === "voided") return done({ _tag: "Voided", replayed: true })
   if (hold?.state !== "pending") return notAvailable(id, hold, "pending")
   const changes: Array<Change> = [{ _tag: "HoldSet", hold: { ...hold, state: "voided" } }]
-  const account = pages.account(hold.account)
-  if (account !== undefined) {
-    changes.push({ _tag: "AccountSet", account: { ...account, held: account.held - kept(hold) } })
+  for (const part of partsOf(hold)) {
+    const account = pages.account(part.account)
+    if (account !== undefined) changes.push({ _tag: "AccountSet", account: freed(account, part) })
   }
   const payout = payoutOf(pages, hold)
   if (payout !== undefined) changes.push(...voidPayout(pages, payout, nowMs))
@@ -143,14 +217,17 @@ export const claim = (pages: Pages, { hold: id, posting }: Of<"Claim">, nowMs: n
   if (known !== undefined) return known
   const hold = pages.hold(id)
   if (hold?.state !== "expired" || hold.claimed) return notAvailable(id, hold, "expired")
-  if (posting.legs.some((leg) => leg.account === hold.account && leg.amount < 0n)) {
-    return invalid(`a claim is not paid by ${hold.account}: its hold expired, and the money is its own again.`)
+  const own = partsOf(hold).find(({ account }) =>
+    posting.legs.some((leg) => leg.account === account && leg.amount < 0n),
+  )
+  if (own !== undefined) {
+    return invalid(`a claim is not paid by ${own.account}: its hold expired, and the money is its own again.`)
   }
   if (paid(posting) > kept(hold)) return invalid(`it pays ${paid(posting)}, and the hold kept ${kept(hold)}.`)
   return record(pages, posting, {
     fingerprint: print,
     hold: id,
-    release: null,
+    release: [],
     nowMs,
     changes: [{ _tag: "HoldSet", hold: { ...hold, claimed: true } }],
   })
@@ -166,12 +243,13 @@ export const expire = (pages: Pages, { limit }: Of<"Expire">, nowMs: number): Ap
   const changes: Array<Change> = []
   const holds: Array<HoldId> = []
   for (const hold of pages.due(nowMs, limit)) {
-    const account = accounts.get(hold.account) ?? pages.account(hold.account)
-    if (account !== undefined) accounts.set(account.id, { ...account, held: account.held - kept(hold) })
+    for (const part of partsOf(hold)) {
+      const account = accounts.get(part.account) ?? pages.account(part.account)
+      if (account !== undefined) accounts.set(account.id, freed(account, part))
+    }
     changes.push({ _tag: "HoldSet", hold: { ...hold, state: "expired" } })
     changes.push({ _tag: "Attached", attachment: { kind: "hold.expired", body: hold.context } })
     holds.push(hold.id)
   }
-  const released = [...accounts.values()].map((account): Change => ({ _tag: "AccountSet", account }))
-  return done({ _tag: "Expired", holds }, [...released, ...changes])
+  return done({ _tag: "Expired", holds }, [...setAccounts([...accounts.values()]), ...changes])
 }

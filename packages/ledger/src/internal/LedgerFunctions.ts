@@ -42,6 +42,7 @@ export const read = (t: TableNames): string => `
     due text[] := '{}';
     with_context text[] := taken_ids;
     wanted text[] := account_ids;
+    of_several bigint;
   BEGIN
     SELECT s.token, s.last_sequence, s.last_account, s.last_attachment, s.last_batch, s.chain, s.peaks,
       -- The book's time never goes back, whatever the server's clock does.
@@ -59,8 +60,12 @@ export const read = (t: TableNames): string => `
     END IF;
     due_ids := to_json(due)::text;
     IF cardinality(hold_ids) > 0 THEN
-      SELECT ${Rows.rowsOf(heldColumns)}, wanted || COALESCE(array_agg(h.account), '{}') INTO holds, wanted
-      FROM ${leased(t)} WHERE h.book + 0 = b AND h.id = ANY(hold_ids);
+      SELECT ${Rows.rowsOf(heldColumns)}, wanted || COALESCE(array_agg(h.account), '{}'), count(h.parts)
+      INTO holds, wanted, of_several FROM ${leased(t)} WHERE h.book + 0 = b AND h.id = ANY(hold_ids);
+      IF of_several > 0 THEN
+        wanted := wanted || ARRAY(SELECT p->>0 FROM ${t.holds} h CROSS JOIN LATERAL json_array_elements(h.parts) p
+          WHERE h.book + 0 = b AND h.id = ANY(hold_ids) AND h.parts IS NOT NULL);
+      END IF;
     END IF;
     IF cardinality(sequences) > 0 THEN
       ${into("reversed", Rows.entryColumns, numbered(t))}
@@ -140,7 +145,7 @@ export const write = (t: TableNames): string => `
     RETURN true;
   END $$`
 
-/** The function that writes what few batches change: accounts and terms, owners, payouts, nodes. */
+/** The function that writes what few batches change: accounts and terms, owners, payouts, nodes, holds that grew or are of several accounts. */
 export const writeOthers = (t: TableNames): string => `
   CREATE FUNCTION ${t.schema}.ledger_write_others(b int, o json) RETURNS void LANGUAGE plpgsql ${byKeys} AS $$
   BEGIN
@@ -157,6 +162,16 @@ export const writeOthers = (t: TableNames): string => `
       FROM json_to_recordset(o->'terms') AS u(number bigint, floor numeric, ceiling numeric, state text, balance numeric,
         held numeric)
       WHERE a.number = u.number;
+    END IF;
+    IF json_array_length(o->'holds') > 0 THEN
+      INSERT INTO ${t.holds} AS h (book, id, account, amount, drawn, asked, parts, owner, life_ms, definition_digest,
+        context, state, claimed, expires_at_ms)
+      SELECT b, id, account, amount, drawn, asked, parts, owner, life, digest, COALESCE(context, 'null'), state, claimed,
+        expires
+      FROM json_to_recordset(o->'holds') AS u(id text, account text, amount numeric, drawn numeric, asked numeric,
+        parts json, owner text, life int, digest text, context json, state text, claimed boolean, expires bigint)
+      ON CONFLICT (id, book) DO UPDATE SET account = excluded.account, amount = excluded.amount, drawn = excluded.drawn,
+        asked = excluded.asked, parts = excluded.parts, state = excluded.state, claimed = excluded.claimed;
     END IF;
     IF json_array_length(o->'leases') > 0 THEN
       INSERT INTO ${t.owners} SELECT b, owner, until FROM json_to_recordset(o->'leases') AS u(owner text, until bigint)

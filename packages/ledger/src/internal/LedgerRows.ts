@@ -2,7 +2,7 @@ import * as Schema from "effect/Schema"
 import type { AssetCode } from "@guildhall/core/Asset"
 import type { Account, AccountId, AccountKind, AccountState } from "../Account.ts"
 import { Act, type Entry, type Posted } from "../Entry.ts"
-import type { Hold, HoldId, HoldState } from "../Hold.ts"
+import type { Hold, HoldId, HoldState, Part } from "../Hold.ts"
 import type { PayoutRange } from "../PayoutRange.ts"
 import type { Leg, Links, Posting, PostingKind, Rate } from "../Posting.ts"
 import * as Arrays from "./Arrays.ts"
@@ -55,7 +55,12 @@ export type HoldTuple = readonly [
   state: HoldState,
   claimed: boolean,
   expiresAtMs: number | null,
+  asked: string | null,
+  parts: ReadonlyArray<PartTuple> | null,
 ]
+
+/** A part of a hold, in a list that its row has only where it is of several accounts. */
+export type PartTuple = readonly [account: AccountId, amount: string, drawn: string]
 
 /** When a hold `h` with its owner's lease `o` ends: it lives until the later of both, or for ever. */
 export const expiresAtMs =
@@ -65,11 +70,22 @@ export const expiresAtMs =
  * The columns of a hold `h`, in the order of its tuple. Its context is the most of it, and only read where it is wanted.
  */
 export const holdColumns = (context = "h.context::text") => `h.id, h.account, h.amount::text, h.drawn::text, h.owner,
-  h.life_ms, h.definition_digest, ${context}, h.state, h.claimed, ${expiresAtMs}`
+  h.life_ms, h.definition_digest, ${context}, h.state, h.claimed, ${expiresAtMs}, h.asked::text, h.parts`
+
+const partOf = ([account, amount, drawn]: PartTuple): Part => ({
+  account,
+  amount: BigInt(amount),
+  drawn: BigInt(drawn),
+})
+
+/** The parts of a hold as its row has them. */
+export const partTuples = (parts: ReadonlyArray<Part>): ReadonlyArray<PartTuple> =>
+  parts.map(({ account, amount, drawn }) => [account, amount.toString(), drawn.toString()])
 
 export const holdOf = (row: HoldTuple): Hold => {
   const [id, account, amount, drawn, owner, lifeMs, definitionDigest, context, state, claimed, expiresAtMs] = row
-  return {
+  const [, , , , , , , , , , , asked, parts] = row
+  const hold: Hold = {
     id,
     account,
     amount: BigInt(amount),
@@ -81,6 +97,13 @@ export const holdOf = (row: HoldTuple): Hold => {
     state,
     claimed,
     expiresAtMs,
+  }
+  if (asked === null && parts === null) return hold
+  const [first, ...others] = (parts ?? []).map(partOf)
+  return {
+    ...hold,
+    ...(asked === null ? {} : { asked: BigInt(asked) }),
+    ...(first === undefined ? {} : { parts: [first, ...others] }),
   }
 }
 

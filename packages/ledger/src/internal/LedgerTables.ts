@@ -145,6 +145,8 @@ const createHolds = Effect.fnUntraced(function* (sql: SqlClient.SqlClient, t: Ta
     account text COLLATE "C" NOT NULL,
     amount numeric(78,0) NOT NULL CHECK (amount >= 0),
     drawn numeric(78,0) NOT NULL CHECK (drawn >= 0 AND drawn <= amount),
+    asked numeric(78,0),
+    parts json,
     owner text COLLATE "C" NOT NULL,
     life_ms int,
     definition_digest text NOT NULL,
@@ -202,7 +204,9 @@ const protect = Effect.fnUntraced(function* (sql: SqlClient.SqlClient, t: Tables
 
 /** What was there before this layout: a ledger of a version that was never released. */
 const refuseFormer = Effect.fnUntraced(function* (sql: SqlClient.SqlClient, schema: string) {
-  const rows = yield* sql`SELECT FROM pg_tables WHERE schemaname = ${schema} AND tablename = 'ledger_book'`
+  const rows = yield* sql`SELECT FROM pg_tables t WHERE schemaname = ${schema} AND (tablename = 'ledger_book'
+    OR (tablename = 'ledger_holds' AND NOT EXISTS (SELECT FROM pg_attribute
+      WHERE attrelid = format('%I.%I', t.schemaname, t.tablename)::regclass AND attname = 'parts')))`
   if (rows.length === 0) return
   return yield* Effect.die(
     new Error(

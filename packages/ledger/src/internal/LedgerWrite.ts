@@ -7,6 +7,7 @@ import { type Entry, keyOf } from "../Entry.ts"
 import type { Hold } from "../Hold.ts"
 import * as Arrays from "./Arrays.ts"
 import type { Standing } from "./LedgerPages.ts"
+import * as Rows from "./LedgerRows.ts"
 import type { Tables } from "./LedgerTables.ts"
 import type { Sheet } from "./Overlay.ts"
 
@@ -106,8 +107,43 @@ const payoutsOf = ({ sheet }: Written, base: Book.Pages) => {
   return { begun, ended }
 }
 
+/** Whether all of a hold's row is written: it is of several accounts, or grew. Of the many others only the state changes. */
+const isWhole = ({ amount, asked, parts }: Hold, before: Hold | undefined): boolean =>
+  parts !== undefined || (before === undefined ? asked !== undefined : amount !== before.amount)
+
+/** The changes of holds: new ones, those that were drawn on or ended, and the few whose row is written whole. */
+const holdsOf = ({ sheet }: Written, base: Book.Pages) => {
+  const taken: Array<Hold> = []
+  const moved: Array<Hold> = []
+  const whole: Array<object> = []
+  for (const hold of sheet.dirty.holds.values()) {
+    const before = base.hold(hold.id)
+    if (isWhole(hold, before)) {
+      const { asked, amount, definitionDigest, drawn, expiresAtMs, lifeMs, parts, ...rest } = hold
+      whole.push({
+        ...rest,
+        amount: amount.toString(),
+        drawn: drawn.toString(),
+        asked: asked?.toString() ?? null,
+        parts: parts === undefined ? null : Rows.partTuples(parts),
+        life: lifeMs,
+        digest: definitionDigest,
+        context: before === undefined ? hold.context : null,
+        expires: expiresAtMs,
+      })
+    } else if (before === undefined) taken.push(hold)
+    else moved.push(hold)
+  }
+  return { taken, moved, whole }
+}
+
 /** What few batches change, as JSON; nothing, where this one does not. */
-const othersOf = (written: Written, base: Book.Pages, accounts: ReturnType<typeof accountsOf>): string => {
+const othersOf = (
+  written: Written,
+  base: Book.Pages,
+  accounts: ReturnType<typeof accountsOf>,
+  holds: ReadonlyArray<object>,
+): string => {
   const { chained, forgetsOwners, sheet } = written
   const { opened, terms } = accounts
   const { begun, ended } = payoutsOf(written, base)
@@ -118,7 +154,7 @@ const othersOf = (written: Written, base: Book.Pages, accounts: ReturnType<typeo
     index: index.toString(),
     hash: Buffer.from(hash).toString("hex"),
   }))
-  const lists = { opened, terms, begun, ended, leases, nodes }
+  const lists = { opened, terms, holds, begun, ended, leases, nodes }
   if (!forgetsOwners && Object.values(lists).every((list) => list.length === 0)) return ""
   const forgetBeforeMs = forgetsOwners ? written.before.nowMs - OWNER_KEPT_MS : null
   return JSON.stringify({ ...lists, forgetBeforeMs })
@@ -158,9 +194,7 @@ export const write = (sql: SqlClient.SqlClient, t: Tables, book: number, base: B
   const { attachments, entries } = sheet.dirty
   const { accounts, amounts, balances, moves } = entryColumns(entries, numbers)
   const accountChanges = accountsOf(written, base)
-  const newHolds: Array<Hold> = []
-  const holds: Array<Hold> = []
-  for (const hold of sheet.dirty.holds.values()) (base.hold(hold.id) === undefined ? newHolds : holds).push(hold)
+  const { taken: newHolds, moved: holds, whole } = holdsOf(written, base)
   const texts = Arrays.ofTexts
   const numbersOf = Arrays.ofNumbers
   const hashes = Buffer.concat(after.head.peaks)
@@ -196,5 +230,5 @@ export const write = (sql: SqlClient.SqlClient, t: Tables, book: number, base: B
     ${texts(newHolds.map(({ expiresAtMs }) => (expiresAtMs === null ? null : String(expiresAtMs))))}::text::bigint[],
     ${texts(attachments.map(({ kind }) => kind))}::text[],
     ${texts(attachments.map(({ body }) => JSON.stringify(body)))}::text[],
-    ${chained.batch?.root ?? new Uint8Array()}::bytea, ${othersOf(written, base, accountChanges)}::text) AS "isWritten"`
+    ${chained.batch?.root ?? new Uint8Array()}::bytea, ${othersOf(written, base, accountChanges, whole)}::text) AS "isWritten"`
 }

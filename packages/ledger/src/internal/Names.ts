@@ -41,9 +41,14 @@ const add = (names: Names, command: Command): void => {
       return
     case "Hold":
       names.accounts.add(command.hold.account)
+      for (const id of command.hold.further ?? []) names.accounts.add(id)
       names.holds.add(command.hold.id)
       names.taken.add(command.hold.id)
       names.owners.add(command.hold.owner)
+      return
+    case "Grow":
+      names.holds.add(command.hold)
+      for (const id of command.sources ?? []) names.accounts.add(id)
       return
     case "Void":
       return ended(names, command.hold)

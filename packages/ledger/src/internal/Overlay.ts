@@ -71,7 +71,13 @@ export const make = (base: Book.Pages): Sheet => {
     }
   }
 
-  const hold = (id: HoldId): Hold | undefined => dirty.holds.get(id) ?? base.hold(id)
+  /** A context is read only where it is needed: what was written before it was need not have it. */
+  const hold = (id: HoldId): Hold | undefined => {
+    const written = dirty.holds.get(id)
+    if (written === undefined || written.context !== null) return written ?? base.hold(id)
+    const context = base.hold(id)?.context ?? null
+    return context === null ? written : { ...written, context }
+  }
   const leaseOf = (owner: string): number | undefined => dirty.leases.get(owner) ?? base.leaseOf(owner)
 
   /** What was ended or renewed since is due no more. */

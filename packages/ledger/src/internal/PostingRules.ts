@@ -73,20 +73,23 @@ interface Release {
 }
 
 /** Whether an account takes this leg: a frozen one only what an earlier hold promised, its own or somebody else's to it. */
-const takesPart = ({ id, state }: Account, amount: bigint, release: Release | null): boolean =>
-  state === "open" || (state === "frozen" && release !== null && (amount > 0n || id === release.account))
+const takesPart = ({ id, state }: Account, amount: bigint, released: ReadonlyArray<Release>): boolean =>
+  state === "open" ||
+  (state === "frozen" && released.length > 0 && (amount > 0n || released.some(({ account }) => account === id)))
 
 /** The accounts after all legs, before anything is said about limits. */
-const move = (pages: Pages, posting: Posting, release: Release | null): Result.Result<Moved, LedgerError> => {
+const move = (pages: Pages, posting: Posting, released: ReadonlyArray<Release>): Result.Result<Moved, LedgerError> => {
   const accounts = new Map<AccountId, Account>()
   const sums = new Map<AssetCode, bigint>()
   const balances: Array<bigint> = []
-  const held = release === null ? undefined : pages.account(release.account)
-  if (release !== null && held !== undefined) accounts.set(held.id, { ...held, held: held.held - release.amount })
+  for (const { account: id, amount } of released) {
+    const account = pages.account(id)
+    if (account !== undefined) accounts.set(id, { ...account, held: account.held - amount })
+  }
   for (const { account: id, amount } of posting.legs) {
     const account = accounts.get(id) ?? pages.account(id)
     if (account === undefined) return refuse(new UnknownAccount({ account: id }))
-    if (!takesPart(account, amount, release)) return refuse(new AccountNotOpen({ account: id, state: account.state }))
+    if (!takesPart(account, amount, released)) return refuse(new AccountNotOpen({ account: id, state: account.state }))
     const balance = account.balance + amount
     if (balance > AMOUNT_MAX || balance < -AMOUNT_MAX) return invalid(`it takes ${id} beyond 78 digits.`)
     accounts.set(id, { ...account, balance })
@@ -117,14 +120,14 @@ const beyondLimits = (pages: Pages, { accounts }: Moved): LedgerReason | undefin
   return undefined
 }
 
-/** Records a posting; `release` is what it frees of a hold, `hold` the one that it belongs to. */
+/** Records a posting; `release` is what it frees of a hold's parts, `hold` the one that it belongs to. */
 export const record = (
   pages: Pages,
   posting: Posting,
   options: {
     readonly fingerprint: string
     readonly hold: HoldId | null
-    readonly release: Release | null
+    readonly release: ReadonlyArray<Release>
     readonly nowMs: number
     readonly changes: ReadonlyArray<Change>
   },
@@ -161,7 +164,7 @@ export const post = (pages: Pages, { posting }: Of<"Post">, nowMs: number): Appl
   const print = fingerprint("Post", null, posting)
   return (
     replay(pages, posting.idempotencyKey, print) ??
-    record(pages, posting, { fingerprint: print, hold: null, release: null, nowMs, changes: [] })
+    record(pages, posting, { fingerprint: print, hold: null, release: [], nowMs, changes: [] })
   )
 }
 
@@ -181,6 +184,6 @@ export const reverse = (pages: Pages, { sequence, attachments }: Of<"Reverse">, 
   const print = fingerprint("Reverse", null, posting)
   return (
     replay(pages, posting.idempotencyKey, print) ??
-    record(pages, posting, { fingerprint: print, hold: null, release: null, nowMs, changes: [] })
+    record(pages, posting, { fingerprint: print, hold: null, release: [], nowMs, changes: [] })
   )
 }

@@ -2,14 +2,14 @@ import type { AssetCode } from "@guildhall/core/Asset"
 import type { Account, AccountId } from "../Account.ts"
 import * as Chain from "../Chain.ts"
 import type { Acted, Entry, Posted, TrialBalance } from "../Entry.ts"
-import type { Hold, HoldId } from "../Hold.ts"
+import { type Hold, type HoldId, partsOf } from "../Hold.ts"
 import type { PayoutRange } from "../PayoutRange.ts"
 import { type Figure, Disagreement } from "./Disagreement.ts"
 
 /** An account as history gives it. One that moves is changed in place: there are four such changes to a posting. */
 type Standing = Omit<Account, "held" | "balance"> & { balance: bigint }
 
-/** What history drew of a hold that is pending now. */
+/** What history drew of a part of a hold that is pending now. */
 interface Drawn {
   readonly account: AccountId
   amount: bigint
@@ -38,7 +38,7 @@ export const differ = (
  */
 export class Replay {
   readonly accounts = new Map<AccountId, Standing>()
-  readonly drawn: ReadonlyMap<HoldId, Drawn>
+  readonly drawn: ReadonlyMap<HoldId, ReadonlyArray<Drawn>>
   readonly payouts = new Map<HoldId, Payout>()
   readonly seals: Array<{ readonly sequence: bigint; readonly endMs: number; readonly trialBalance: TrialBalance }> = []
   head: Chain.Head = Chain.empty
@@ -49,7 +49,9 @@ export class Replay {
 
   /** Of holds only those that are pending now are followed: there are far fewer of them than there ever were. */
   constructor(pending: ReadonlyArray<Hold>) {
-    this.drawn = new Map(pending.map(({ account, id }) => [id, { account, amount: 0n }]))
+    this.drawn = new Map(
+      pending.map((hold) => [hold.id, partsOf(hold).map(({ account }) => ({ account, amount: 0n }))]),
+    )
   }
 
   /** Adds an entry, but for its place in the chain. */
@@ -126,8 +128,7 @@ export class Replay {
 
   /** What a posting takes of its hold. */
   #taken(hold: HoldId, legs: Posted["posting"]["legs"], sequence: bigint): Disagreement | undefined {
-    const drawn = this.drawn.get(hold)
-    if (drawn !== undefined) {
+    for (const drawn of this.drawn.get(hold) ?? []) {
       for (const { account, amount } of legs) if (account === drawn.account) drawn.amount -= amount
     }
     return this.#paid(hold, legs, sequence)

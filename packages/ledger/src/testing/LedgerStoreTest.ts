@@ -8,12 +8,14 @@ import * as Conformance from "@guildhall/core/testing/Conformance"
 import type { LedgerStore } from "../LedgerStore.ts"
 import * as Batches from "./internal/Batches.ts"
 import * as Chained from "./internal/Chained.ts"
+import * as Growth from "./internal/Growth.ts"
 import * as Holds from "./internal/Holds.ts"
 import * as Limits from "./internal/Limits.ts"
 import * as Payouts from "./internal/Payouts.ts"
 import * as Periods from "./internal/Periods.ts"
 import * as Postings from "./internal/Postings.ts"
 import * as ReadBack from "./internal/ReadBack.ts"
+import * as Sources from "./internal/Sources.ts"
 import type { Pass } from "./internal/Trial.ts"
 
 /**
@@ -92,6 +94,16 @@ export const guarantees: ReadonlyArray<Conformance.Guarantee<(pass: Pass) => Con
     number: 14,
     test: "Payout ranges of an account have no gaps and do not overlap.",
     proof: () => Payouts.ranges,
+  },
+  {
+    number: 15,
+    test: "A pending hold grows to what is asked or stays as it is, and asking again changes nothing; what it grew to can be drawn and settled.",
+    proof: Growth.grown,
+  },
+  {
+    number: 16,
+    test: "A hold of several accounts takes of each what it has, in their order, all or nothing; each part is posted, voided and expired with it.",
+    proof: Sources.several,
   },
 ]
 

@@ -3,8 +3,8 @@
  * `Posted again 7`; or every reason that there is against it, one of which a ledger has to give. Exchanges are not modelled.
  */
 import type { HoldRequest } from "../../src/Hold.ts"
-import { change, free, isBeyond, leave, no, once, post, text } from "./Oracle.ts"
-import type { Answer, Asked, Books, Hold } from "./Shapes.ts"
+import { free, freeOf, isBeyond, leave, left, no, once, post, reserve, text } from "./Oracle.ts"
+import type { Answer, Asked, Books, Hold, Part } from "./Shapes.ts"
 
 type Of<Tag extends Asked["_tag"]> = Extract<Asked, { readonly _tag: Tag }>
 
@@ -17,40 +17,59 @@ const copy = (b: Books): Books => ({
   keys: new Map(b.keys),
   why: [],
 })
-const left = ({ amount, drawn }: Hold) => amount - drawn
 const untilMs = (b: Books, { owner, untilMs }: Hold) => Math.max(untilMs, b.times.get(owner) ?? 0)
 
-const hold = (b: Books, { account: of, amount, context, definitionDigest, id, lifeMs, owner }: HoldRequest): string => {
-  const [known, account, asked] = [
-    b.holds.get(id),
-    b.accounts.get(of),
-    JSON.stringify([of, `${amount}`, owner, definitionDigest]),
-  ]
+const hold = (b: Books, request: HoldRequest): string => {
+  const { account, amount, context, definitionDigest, further = [], id, lifeMs, owner } = request
+  const of: ReadonlyArray<string> = [account, ...further]
+  const [known, asked] = [b.holds.get(id), JSON.stringify([`${amount}`, owner, definitionDigest])]
   no(b, amount < 0n || isBeyond(amount))
-  no(b, known !== undefined && known.asked !== asked, "Conflict")
-  if (known !== undefined) return `Held again ${account === undefined ? 0n : free(account)}`
-  change(b, of, 0n, amount, false)
-  no(b, account !== undefined && free(account) < amount, "InsufficientFunds")
+  if (known !== undefined) {
+    no(b, known.asked !== asked || known.parts.some((part) => !of.includes(part.account)), "Conflict")
+    return `Held again ${freeOf(b, of)}`
+  }
   b.holds.set(id, {
     asked,
-    account: of,
     owner,
-    amount,
+    parts: reserve(b, of, amount),
     untilMs: lifeMs === null ? Infinity : b.nowMs + lifeMs,
-    drawn: 0n,
     state: "pending",
     claimed: false,
     context,
   })
-  const after = b.accounts.get(of)
-  return `Held ${after === undefined ? 0n : free(after)}`
+  return `Held ${freeOf(b, of)}`
+}
+
+/** Grows a hold to an amount, in the order of the accounts that are named. */
+const grow = (b: Books, { amount, hold: id, sources }: Of<"Grow">): string => {
+  const known = b.holds.get(id)
+  no(b, amount < 0n || isBeyond(amount) || id.startsWith("payout:"))
+  if (known?.state !== "pending") {
+    no(b, true, "HoldNotAvailable")
+    return ""
+  }
+  const of: ReadonlyArray<string> = sources ?? known.parts.map(({ account }) => account)
+  const has = known.parts.reduce((all, part) => all + part.amount, 0n)
+  if (amount <= has) return `Grown again ${has} ${freeOf(b, of)}`
+  const parts = [...known.parts]
+  for (const more of reserve(b, of, amount - has)) {
+    const at = parts.findIndex(({ account }) => account === more.account)
+    const was = parts[at]
+    if (was === undefined) parts.push(more)
+    else parts[at] = { ...was, amount: was.amount + more.amount }
+  }
+  no(b, new Set(parts.map(({ account }) => b.accounts.get(account)?.asset.code)).size > 1)
+  const rank = ({ account }: Part) => of.indexOf(account)
+  const some = parts.filter((part) => part.amount > 0n).toSorted((x, y) => rank(x) - rank(y))
+  b.holds.set(id, { ...known, parts: some })
+  return `Grown ${amount} ${freeOf(b, of)}`
 }
 
 const giveBack = (b: Books, id: string): string => {
   const known = b.holds.get(id)
   if (known?.state === "voided") return "Voided again"
   if (known?.state !== "pending") no(b, true, "HoldNotAvailable")
-  else leave(b, id, known, left(known), { state: "voided" })
+  else leave(b, id, known, known.parts.map(left), { state: "voided" })
   return "Voided"
 }
 
@@ -78,12 +97,10 @@ const payOut = (b: Books, { account: id, minimum, rail, unit }: Of<"BeginPayout"
   b.payouts.set(id, { hold: name, rail, to, isPending: true })
   b.accounts.set(id, { ...account, held: account.held + amount })
   b.holds.set(name, {
-    asked: name,
-    account: id,
+    asked: JSON.stringify([`${amount}`, "payouts", ""]),
     owner: "payouts",
-    amount,
+    parts: [{ account: id, amount, drawn: 0n }],
     untilMs: Infinity,
-    drawn: 0n,
     state: "pending",
     claimed: false,
     context: null,
@@ -109,6 +126,8 @@ const act = (b: Books, c: Exclude<Asked, Of<"Link" | "Preview">>): string => {
       return setTerms(b, c)
     case "Hold":
       return hold(b, c.hold)
+    case "Grow":
+      return grow(b, c)
     case "Void":
       return giveBack(b, c.hold)
     case "Reverse": {
@@ -135,7 +154,7 @@ const act = (b: Books, c: Exclude<Asked, Of<"Link" | "Preview">>): string => {
       const first = due
         .toSorted(([a, x], [z, y]) => untilMs(b, x) - untilMs(b, y) || (a < z ? -1 : 1))
         .slice(0, c.limit)
-      for (const [id, known] of first) leave(b, id, known, left(known), { state: "expired" })
+      for (const [id, known] of first) leave(b, id, known, known.parts.map(left), { state: "expired" })
       b.attached = b.attached.concat(first.map(([, { context }]) => text({ kind: "hold.expired", body: context })))
       return `Expired ${first.map(([id]) => id).join(" ")}`
     }

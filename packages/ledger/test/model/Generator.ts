@@ -8,7 +8,7 @@ import { HoldId } from "../../src/Hold.ts"
 import type { Linkable } from "../../src/LedgerStore.ts"
 import { AMOUNT_MAX } from "../../src/Limits.ts"
 import type { Leg, Posting } from "../../src/Posting.ts"
-import type { Asked, Books } from "./Shapes.ts"
+import type { Asked, Books, Part } from "./Shapes.ts"
 
 /** Commands of one batch, and what the clock says then. */
 export interface Step {
@@ -65,6 +65,7 @@ const owners = ["gateway-1", "gateway-2", "gateway-3"]
 const weights: ReadonlyArray<readonly [Asked["_tag"], number]> = [
   ["Post", 26],
   ["Hold", 22],
+  ["Grow", 9],
   ["Draw", 8],
   ["Settle", 13],
   ["Void", 5],
@@ -133,25 +134,64 @@ export const make = (seed: number) => {
       : {}),
   })
 
-  const holdIn = (books: Books, state: "pending" | "expired"): [string, bigint, AccountId] => {
+  const holdIn = (books: Books, state: "pending" | "expired"): [string, ReadonlyArray<Part>] => {
     const wanted = [...books.holds].filter(([, hold]) => (chance(0.06) ? true : hold.state === state && !hold.claimed))
     const [name, hold] = wanted.length === 0 || chance(0.04) ? ["nothing", undefined] : pick(wanted)
-    return [name, hold === undefined ? 5n : hold.amount - hold.drawn, id(hold?.account ?? "buyer:ann")]
+    return [name, hold?.parts ?? [{ account: "buyer:ann", amount: 5n, drawn: 0n }]]
+  }
+
+  /** One account, or several in any order, some of which are not there, or in another asset. */
+  const sources = (): [AccountId, ...ReadonlyArray<AccountId>] => {
+    const of = chance(0.9) ? pick(payers) : anyAccount()
+    const others = [...payers, ...(chance(0.2) ? [anyAccount()] : [])].filter(() => chance(0.7))
+    const further = others.toSorted(() => next() - 0.5).filter((other) => other !== of)
+    return chance(0.55) ? [of] : [of, ...new Set(further)]
+  }
+
+  const growth = (books: Books): Linkable => {
+    const [name, parts] = holdIn(books, "pending")
+    const has = parts.reduce((sum, { amount: part }) => sum + part, 0n)
+    const to = chance(0.02) ? pick([-1n, AMOUNT_MAX + 1n, 0n]) : chance(0.15) ? has - 1n : has + amount()
+    return {
+      _tag: "Grow",
+      hold: HoldId.make(name),
+      amount: to < -1n ? 0n : to,
+      ...(chance(0.4) ? {} : { sources: sources() }),
+    }
+  }
+
+  /** What parts keep of an amount, in their order; now and then one gives too much, or in another order. */
+  const spread = (parts: ReadonlyArray<Part>, amount: bigint): ReadonlyArray<Leg> => {
+    let rest = amount
+    const given = (chance(0.1) ? parts.toReversed() : parts).flatMap(({ account, amount: part, drawn }, at) => {
+      const isLast = at === parts.length - 1
+      const has = part - drawn
+      const takes = isLast || has > rest || chance(0.03) ? rest : has
+      rest -= takes
+      return takes === 0n ? [] : [{ account: id(account), amount: -takes }]
+    })
+    return given
   }
 
   /** A posting that takes from a hold what it has, mostly. */
   const ofHold = (books: Books, tag: "Draw" | "Settle" | "Claim"): Linkable => {
-    const [name, left, account] = holdIn(books, tag === "Claim" ? "expired" : "pending")
+    const [name, parts] = holdIn(books, tag === "Claim" ? "expired" : "pending")
+    const left = parts.reduce((sum, part) => sum + part.amount - part.drawn, 0n)
     const isPayout = name.startsWith("payout:") && !chance(0.1)
     const most = isPayout || chance(0.2) ? left : BigInt(below(Number(left < 1_000n ? left : 1_000n) + 1))
     const moved = chance(0.06) ? left + 1n : most
     const [from, to] = [
-      tag === "Claim" && !chance(0.1) ? id("platform:fees") : account,
+      tag === "Claim" && !chance(0.1) ? id("platform:fees") : id(parts[0]?.account ?? "buyer:ann"),
       isPayout ? id("external:card") : pick(earners),
     ]
     const kind = isPayout ? "payout" : tag === "Claim" ? "claim" : "charge"
-    const both = moved === 0n && !chance(0.1) ? [] : legs(from, to, moved)
-    const isFree = both.length === 0
+    const both =
+      moved === 0n && !chance(0.1)
+        ? []
+        : parts.length > 1 && tag !== "Claim"
+          ? [...spread(parts, moved), { account: to, amount: moved }]
+          : legs(from, to, moved)
+    const isFree = both.length < 2
     const of = posting(books, kind, isFree ? legs(id("platform:fees"), pick(earners), 1n) : both)
     return { _tag: tag, hold: HoldId.make(name), posting: of }
   }
@@ -198,13 +238,16 @@ export const make = (seed: number) => {
           : pick(opened)
       case "SetTerms":
         return terms(books)
+      case "Grow":
+        return growth(books)
       case "Hold": {
-        const of = chance(0.9) ? pick(payers) : anyAccount()
+        const [of, ...further] = sources()
         return {
           _tag: "Hold",
           hold: {
             id: HoldId.make(fresh("hold")),
             account: of,
+            ...(further.length === 0 ? {} : { further }),
             amount: chance(0.02) ? pick([-1n, AMOUNT_MAX + 1n, 0n]) : amount(),
             owner: pick(owners),
             lifeMs: chance(0.05) ? null : 1 + below(chance(0.5) ? 400 : 5_000),
@@ -241,7 +284,13 @@ export const make = (seed: number) => {
         posting: chance(0.5) ? { ...command.posting, legs: doubled } : { ...command.posting, links: { case: "other" } },
       }
     }
-    if (command._tag === "Hold") return { ...command, hold: { ...command.hold, amount: command.hold.amount + 1n } }
+    if (command._tag === "Hold") {
+      const [account, ...further] = sources()
+      return chance(0.5)
+        ? { ...command, hold: { ...command.hold, amount: command.hold.amount + 1n } }
+        : { ...command, hold: { ...command.hold, account, further } }
+    }
+    if (command._tag === "Grow") return { ...command, amount: command.amount + 1n }
     if (command._tag === "SetTerms") return { ...command, terms: { ...command.terms, floor: -7n } }
     if (command._tag === "Open") return { ...command, floor: -99n }
     return command
@@ -250,6 +299,8 @@ export const make = (seed: number) => {
   const isSound = (command: Linkable): boolean =>
     !("posting" in command && command.posting.kind === "payout" && command._tag !== "Settle") &&
     (command._tag !== "Hold" || (command.hold.amount >= 0n && command.hold.amount <= AMOUNT_MAX)) &&
+    (command._tag !== "Grow" ||
+      (command.amount >= 0n && command.amount <= AMOUNT_MAX && !command.hold.startsWith("payout:"))) &&
     !(
       "posting" in command &&
       command.posting.legs.some(({ amount: moved }) => moved === 0n || moved > AMOUNT_MAX || -moved > AMOUNT_MAX)

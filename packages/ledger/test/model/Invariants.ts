@@ -4,7 +4,7 @@ import { Effect } from "effect"
 import type { AccountId } from "../../src/Account.ts"
 import type { Entry, Posted } from "../../src/Entry.ts"
 import { keyOf } from "../../src/Entry.ts"
-import type { HoldId, HoldState } from "../../src/Hold.ts"
+import { type HoldId, type HoldState, partsOf } from "../../src/Hold.ts"
 import type { PayoutRange } from "../../src/PayoutRange.ts"
 import type { LedgerStore, View } from "../../src/LedgerStore.ts"
 
@@ -59,7 +59,7 @@ const read = Effect.fnUntraced(function* (view: View) {
     if (page.length < PAGE) break
   }
   const pending = yield* view.holds({ pending: true })
-  for (const { account, amount, drawn } of pending) add(held, account, amount - drawn)
+  for (const { account, amount, drawn } of pending.flatMap(partsOf)) add(held, account, amount - drawn)
   for (const account of accounts.values()) {
     assert.strictEqual(account.balance, running.get(account.id) ?? 0n, `${account.id} has what was posted to it`)
     assert.strictEqual(account.held, held.get(account.id) ?? 0n, `of ${account.id} is held what its pending holds keep`)

@@ -3,7 +3,7 @@
  * Something is done first, and what is wrong with it is noted: `Acts`, which has all other commands, takes it back then.
  */
 import type { Posting } from "../../src/Posting.ts"
-import type { Account, Books, Hold } from "./Shapes.ts"
+import type { Account, Books, Hold, Part } from "./Shapes.ts"
 
 const BEYOND = 10n ** 78n
 const sum = (legs: Posting["legs"]) => legs.reduce((total, { amount }) => total + amount, 0n)
@@ -33,25 +33,66 @@ export const change = (b: Books, id: string, balance: bigint, held: bigint, isPr
   no(b, isBeyond(is.balance) || isBeyond(is.held))
 }
 
-/** Frees an amount of a hold, and says how it stands then. */
-export const leave = (b: Books, id: string, hold: Hold, freed: bigint, next: Partial<Hold>): void => {
-  const [payout, account] = [b.payouts.get(hold.account), b.accounts.get(hold.account)]
-  if (account !== undefined) b.accounts.set(hold.account, { ...account, held: account.held - freed })
+const least = (a: bigint, b: bigint) => (a < b ? a : b)
+export const left = ({ amount, drawn }: Part) => amount - drawn
+
+/** What is left where these accounts are open. */
+export const freeOf = (b: Books, ids: ReadonlyArray<string>): bigint => {
+  const open = ids.flatMap((id) => b.accounts.get(id) ?? []).filter(({ state }) => state === "open")
+  return least(
+    open.reduce((all, account) => all + free(account), 0n),
+    BEYOND - 1n,
+  )
+}
+
+/** Holds an amount, of each account what it has, one after the other. */
+export const reserve = (b: Books, ids: ReadonlyArray<string>, amount: bigint): ReadonlyArray<Part> => {
+  const there = ids.flatMap((id) => {
+    const account = b.accounts.get(id)
+    return account === undefined ? [] : [{ id, account }]
+  })
+  const usable = there.filter(({ account }) => account.state !== "closed")
+  no(b, there.length === 0, "UnknownAccount")
+  no(b, there.length > 0 && usable.length === 0, "AccountNotOpen")
+  no(b, new Set(usable.map(({ account }) => account.asset.code)).size > 1)
+  let rest = amount
+  const parts = usable.map(({ account, id }) => {
+    const takes = least(free(account), rest)
+    change(b, id, 0n, takes, false)
+    rest -= takes
+    return { account: id, amount: takes, drawn: 0n }
+  })
+  no(b, usable.length > 0 && rest > 0n, "InsufficientFunds")
+  const some = parts.filter((part) => part.amount > 0n)
+  return some.length > 0 ? some : parts.slice(0, 1)
+}
+
+/** Frees what is said of each part of a hold, and says how it stands then. */
+export const leave = (b: Books, id: string, hold: Hold, freed: ReadonlyArray<bigint>, next: Partial<Hold>): void => {
+  for (const [at, part] of hold.parts.entries()) {
+    const account = b.accounts.get(part.account)
+    if (account !== undefined) b.accounts.set(part.account, { ...account, held: account.held - (freed[at] ?? 0n) })
+  }
   b.holds.set(id, { ...hold, ...next })
-  if (payout?.hold === id) b.payouts.set(hold.account, { ...payout, isPending: false })
-  if (payout?.hold === id && next.state === "voided") once(b, "PayoutVoided", `ledger:void:${id}`, "", () => undefined)
+  const [of, payout] = [...b.payouts].find(([, { hold }]) => hold === id) ?? []
+  if (of !== undefined && payout !== undefined) b.payouts.set(of, { ...payout, isPending: false })
+  if (of !== undefined && next.state === "voided") once(b, "PayoutVoided", `ledger:void:${id}`, "", () => undefined)
 }
 
 /** Takes money out of a hold; for a claim, out of what one had that expired. */
 const spend = (b: Books, tag: string, { kind, legs }: Posting, id: string, hold: Hold): void => {
-  const [own, lost] = [legs.filter((leg) => leg.account === hold.account), legs.filter((leg) => leg.amount < 0n)]
-  const [left, taken, paid] = [hold.amount - hold.drawn, -sum(own), -sum(lost)]
-  const [isPayout, isClaim] = [b.payouts.get(hold.account)?.hold === id, tag === "Claim"]
-  no(b, isPayout !== (kind === "payout") || (isPayout && taken !== left) || (tag === "Draw" && taken <= 0n))
-  no(b, isClaim ? paid > left || own.some((leg) => leg.amount < 0n) : taken > left)
-  const spent = isClaim || taken < 0n ? 0n : taken
+  const taken = hold.parts.map(({ account }) => -sum(legs.filter((leg) => leg.account === account)))
+  const [all, kept] = [taken.reduce((a, one) => a + one, 0n), hold.parts.reduce((a, part) => a + left(part), 0n)]
+  const lost = legs.filter((leg) => leg.amount < 0n)
+  const isOwn = lost.some((leg) => hold.parts.some(({ account }) => account === leg.account))
+  const [isPayout, isClaim] = [[...b.payouts.values()].some((payout) => payout.hold === id), tag === "Claim"]
+  no(b, isPayout !== (kind === "payout") || (isPayout && all !== kept))
+  no(b, tag === "Draw" && (all <= 0n || taken.some((amount) => amount < 0n)))
+  no(b, isClaim ? -sum(lost) > kept || isOwn : hold.parts.some((part, at) => (taken[at] ?? 0n) > left(part)))
+  const spent = taken.map((amount) => (isClaim || amount < 0n ? 0n : amount))
+  const parts = hold.parts.map((part, at) => ({ ...part, drawn: part.drawn + (spent[at] ?? 0n) }))
   const state = tag === "Settle" ? "posted" : hold.state
-  leave(b, id, hold, isClaim || tag === "Draw" ? spent : left, { drawn: hold.drawn + spent, state, claimed: isClaim })
+  leave(b, id, hold, isClaim || tag === "Draw" ? spent : hold.parts.map(left), { parts, state, claimed: isClaim })
 }
 
 /** Posts: for nothing else, or a part of a hold, or the whole of it, or for one that expired. */
@@ -62,7 +103,7 @@ export const post = (b: Books, tag: string, posting: Posting, id = ""): string =
     const [hold, wanted] = [b.holds.get(id), tag === "Claim" ? "expired" : "pending"]
     if (tag !== "Post" && (hold?.state !== wanted || hold.claimed)) return no(b, true, "HoldNotAvailable")
     const isPromised = (account: string, amount: bigint) =>
-      hold?.state === "pending" && (amount > 0n || account === hold.account)
+      hold?.state === "pending" && (amount > 0n || hold.parts.some((part) => part.account === account))
     for (const { account, amount } of legs) change(b, account, amount, 0n, isPromised(account, amount))
     no(b, at !== undefined && at > b.nowMs)
     no(b, (at ?? b.nowMs) < (b.times.get("closed") ?? 0), "PeriodClosed")

@@ -13,14 +13,19 @@ export type Answer = string | ReadonlyArray<string>
 
 export type Account = Omit<StoredAccount, "id">
 
+/** What of a hold is on one account. */
+export interface Part {
+  readonly account: string
+  readonly amount: bigint
+  readonly drawn: bigint
+}
+
 export interface Hold {
   readonly asked: string
-  readonly account: string
   readonly owner: string
-  readonly amount: bigint
+  readonly parts: ReadonlyArray<Part>
   /** When it ends if nobody renews it. */
   readonly untilMs: number
-  readonly drawn: bigint
   readonly state: HoldState
   readonly claimed: boolean
   readonly context: Json

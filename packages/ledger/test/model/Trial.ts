@@ -3,13 +3,13 @@ import { assert } from "@effect/vitest"
 import { Cause, Data, Effect, Exit, Result, type Scope } from "effect"
 import { AccountId } from "../../src/Account.ts"
 import { keyOf } from "../../src/Entry.ts"
-import { HoldId } from "../../src/Hold.ts"
+import { HoldId, partsOf } from "../../src/Hold.ts"
 import type { LedgerError } from "../../src/LedgerError.ts"
 import type { LedgerStore, Outcome } from "../../src/LedgerStore.ts"
 import { ask } from "./Acts.ts"
 import * as Generator from "./Generator.ts"
 import * as Invariants from "./Invariants.ts"
-import type { Answer, Asked, Books } from "./Shapes.ts"
+import type { Answer, Asked, Books, Part } from "./Shapes.ts"
 
 /** A store that was never used, and its clock. */
 export interface Subject {
@@ -50,6 +50,8 @@ const say = (outcome: Outcome): string => {
       return `Renewed ${outcome.count}`
     case "Held":
       return `Held${again} ${outcome.available}`
+    case "Grown":
+      return `Grown${again} ${outcome.amount} ${outcome.available}`
     case "Expired":
       return `Expired ${outcome.holds.join(" ")}`
     case "PayoutBegun": {
@@ -102,18 +104,22 @@ const comparePreview = (outcome: Outcome, command: Asked, books: Books): void =>
   }
 }
 
+const sumOf = (parts: ReadonlyArray<Part>, of: "amount" | "drawn") => parts.reduce((sum, part) => sum + part[of], 0n)
+
 const compareAll = Effect.fnUntraced(function* (store: LedgerStore["Service"], books: Books) {
   yield* compareAccounts(store, books)
   const holds = new Map(
     (yield* store.holds({ ids: [...books.holds.keys()].map((id) => HoldId.make(id)) })).map((hold) => [hold.id, hold]),
   )
   assert.strictEqual(holds.size, books.holds.size, "how many holds there are")
-  for (const [id, { account, amount, claimed, drawn, owner, state, untilMs }] of books.holds) {
+  for (const [id, { asked, claimed, owner, parts, state, untilMs }] of books.holds) {
     const found = holds.get(HoldId.make(id)) ?? assert.fail(`there is no ${id}`)
-    const told = [found.account, found.amount, found.claimed, found.drawn, found.state]
+    const first = JSON.stringify([`${found.asked ?? found.amount}`, found.owner, found.definitionDigest])
+    const told = [first, found.account, found.amount, found.claimed, found.drawn, found.state, partsOf(found)]
+    const [amount, drawn] = [sumOf(parts, "amount"), sumOf(parts, "drawn")]
     const leaseMs = Math.max(untilMs, books.times.get(owner) ?? 0)
     assert.strictEqual(found.expiresAtMs, untilMs === Infinity ? null : leaseMs, `when ${id} expires`)
-    assert.deepStrictEqual(told, [AccountId.make(account), amount, claimed, drawn, state], id)
+    assert.deepStrictEqual<unknown>(told, [asked, parts[0]?.account, amount, claimed, drawn, state, parts], id)
   }
   for (const account of books.payouts.keys()) {
     const payouts = yield* store.history("payouts", { after: 0n, limit: 1_000, account: AccountId.make(account) })

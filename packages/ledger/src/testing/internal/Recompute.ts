@@ -8,6 +8,7 @@ import * as Effect from "effect/Effect"
 import type { AccountId } from "../../Account.ts"
 import * as Chain from "../../Chain.ts"
 import type { Entry } from "../../Entry.ts"
+import { partsOf } from "../../Hold.ts"
 import { LedgerStore } from "../../LedgerStore.ts"
 import * as History from "./History.ts"
 
@@ -74,7 +75,7 @@ export const balances = Effect.gen(function* () {
   const assets = new Map(accounts.map(({ asset, id }) => [id, asset.code]))
   const running = run(entries, (id) => assets.get(id) ?? assert.fail(`there is no account ${id}`))
   const held = new Map<AccountId, bigint>()
-  for (const { account, amount, drawn } of yield* store.holds({ pending: true })) {
+  for (const { account, amount, drawn } of (yield* store.holds({ pending: true })).flatMap(partsOf)) {
     held.set(account, (held.get(account) ?? 0n) + amount - drawn)
   }
   for (const account of accounts) {

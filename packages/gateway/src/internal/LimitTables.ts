@@ -54,11 +54,13 @@ const createAdvanced = (sql: SqlClient.SqlClient) =>
   LANGUAGE plpgsql IMMUTABLE AS $$
   DECLARE
     now_period bigint := gateway_limits_period(c.span, at_ms, 0);
+    slot int;
   BEGIN
     IF c.span = 'minute' AND now_period > c.period THEN
-      FOR n IN GREATEST(c.period + 1, now_period - ${SLOTS - 1}) .. now_period LOOP
-        c.used := c.used - c.slots[n % ${SLOTS} + 1];
-        c.slots[n % ${SLOTS} + 1] := 0;
+      FOR back IN 0 .. LEAST(now_period - c.period, ${SLOTS})::int - 1 LOOP
+        slot := (now_period - back) % ${SLOTS} + 1;
+        c.used := c.used - c.slots[slot];
+        c.slots[slot] := 0;
       END LOOP;
       c.period := now_period;
     ELSIF c.span IN ('day', 'month') AND now_period <> c.period THEN
@@ -94,9 +96,9 @@ const createFreeIn = (sql: SqlClient.SqlClient) =>
     IF amount <= 0 THEN RETURN 0; END IF;
     IF amount > c.used OR c.span = 'now' THEN RETURN NULL; END IF;
     IF c.span <> 'minute' THEN RETURN gateway_limits_period(c.span, at_ms, 1) - at_ms; END IF;
-    FOR n IN c.period - ${SLOTS - 1} .. c.period LOOP
-      freed := freed + c.slots[n % ${SLOTS} + 1];
-      IF freed >= amount THEN RETURN (n + ${SLOTS}) * ${SLOT_MS} - at_ms; END IF;
+    FOR back IN REVERSE ${SLOTS - 1} .. 0 LOOP
+      freed := freed + c.slots[(c.period - back) % ${SLOTS} + 1];
+      IF freed >= amount THEN RETURN (c.period - back + ${SLOTS}) * ${SLOT_MS} - at_ms; END IF;
     END LOOP;
     RETURN NULL;
   END $$`)

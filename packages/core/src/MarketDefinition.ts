@@ -93,6 +93,8 @@ export const Reservation = Schema.Struct({ comfort: Positive, outputTokensMin: P
  * - `split` shares each charge; `routing`, `payments`, `payouts` name parts.
  * - `prices` are whole cents for a million tokens: what a provider asks by default, and the range it may ask in.
  * - `heartbeat`: how often agents report, after how many missed beats and failed checks an instance is offline.
+ * - `recount.percent`: of so many requests in a hundred the tokens are counted exactly afterwards, where the catalogue has
+ *   the model's tokenizer.
  * - `hold`: how long a hold lives without renewal, and how often its owner renews it.
  * - `receipts`: how long a batch of receipts waits at most, and how many it holds at most.
  * - `endpoints.allowPrivate`: whether an instance's URL may lead to a private address.
@@ -123,6 +125,7 @@ export const MarketDefinition = Schema.Struct({
   relay: Relaying,
   reservation: Reservation,
   funding: Schema.NonEmptyArray(Schema.String.pipe(Schema.check(Schema.isPattern(/^[a-z][a-z0-9-]{0,39}$/)))),
+  recount: Schema.Struct({ percent: Percent }),
   attempts: Schema.Int.pipe(Schema.check(Schema.isBetween({ minimum: 1, maximum: 10 }))),
   heartbeat: Schema.Struct({ intervalMs: Milliseconds, missesMax: Positive, checkMs: Milliseconds }),
   hold: Schema.Struct({ lifeMs: Milliseconds, renewMs: Milliseconds }),

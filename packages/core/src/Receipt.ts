@@ -36,12 +36,12 @@ export type Outcome = typeof Outcome.Type
 
 /**
  * Where the billed counts come from: the provider's report, the gateway's own bound where the report exceeded it or
- * was missing, or the agent's signed usage line in a claim.
+ * was missing, the gateway's exact count afterwards where it was lower, or the agent's signed usage line in a claim.
  *
  * @category models
  * @since 0.1.0
  */
-export const UsageSource = Schema.Literals(["reported", "bounded", "claimed", "none"])
+export const UsageSource = Schema.Literals(["reported", "bounded", "counted", "claimed", "none"])
 /** @since 0.1.0 */
 export type UsageSource = typeof UsageSource.Type
 

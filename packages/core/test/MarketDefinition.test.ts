@@ -34,6 +34,7 @@ const definition: MarketDefinition.MarketDefinition = {
     cost: "asked",
   },
   reservation: { comfort: 10, outputTokensMin: 16, outputTokensStep: 512 },
+  recount: { percent: 10 },
   funding: ["development"],
   attempts: 1,
   heartbeat: { intervalMs: 1, missesMax: 1, checkMs: 1 },

@@ -63,6 +63,7 @@ export const definition: MarketDefinition.MarketDefinition = {
     cost: "asked",
   },
   reservation: { comfort: 10, outputTokensMin: 16, outputTokensStep: 512 },
+  recount: { percent: 0 },
   funding: ["card"],
   attempts: 3,
   heartbeat: { intervalMs: 60_000, missesMax: 2, checkMs: 60_000 },

@@ -72,6 +72,7 @@ export const local: MarketDefinition = {
     cost: "asked",
   },
   reservation: { comfort: 10, outputTokensMin: 16, outputTokensStep: 512 },
+  recount: { percent: 10 },
   funding: ["development"],
   attempts: 3,
   heartbeat: { intervalMs: 60_000, missesMax: 2, checkMs: 60_000 },

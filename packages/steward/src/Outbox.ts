@@ -29,7 +29,13 @@ const recovered = Metric.counter("guildhall_platform_loss_claims", {
 })
 
 /** The kinds of attachments that carry an entry of the journal. The others are an embedder's own. */
-const KINDS: ReadonlySet<string> = new Set(["request.ended", "request.claimed", "hold.expired", "operator.acted"])
+const KINDS: ReadonlySet<string> = new Set([
+  "request.ended",
+  "request.claimed",
+  "request.recounted",
+  "hold.expired",
+  "operator.acted",
+])
 
 /** How long copying and sealing may take when the gateway stops. */
 const LAST_ROUND_MS = 2_000

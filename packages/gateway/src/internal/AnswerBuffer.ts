@@ -93,7 +93,8 @@ export class AnswerBuffer {
     this.#bytes += bytes.length
     if (this.#bytes > this.#options.max) {
       this.overflowed = true
-      this.#forget((left) => left > this.#options.max)
+      // In one go for many chunks to come, for each time costs as much as is left.
+      this.#forget((left) => left > this.#options.max * 0.75)
     }
     this.#tell()
   }
@@ -107,16 +108,13 @@ export class AnswerBuffer {
   /** Calls back at every change, until the answer is let go of. */
   follow(follower: () => void): () => void {
     this.#followers.add(follower)
-    return () => {
-      this.#followers.delete(follower)
-      if (this.#isDropped && this.#followers.size === 0) this.#forget(() => true)
-    }
+    return () => void this.#followers.delete(follower)
   }
 
-  /** Nobody else will follow: it is forgotten with the last who does. */
+  /** Nobody wants it any more. */
   drop(): void {
     this.#isDropped = true
-    if (this.#followers.size === 0) this.#forget(() => true)
+    this.#forget(() => true)
   }
 
   /** There is no memory for it: it ends for all who follow. */

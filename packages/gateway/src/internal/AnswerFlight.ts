@@ -75,12 +75,12 @@ export class AnswerFlight {
     this.#wake()
   }
 
-  /** Nobody answers here any more. Who follows reads on to the end. */
+  /** Nobody answers here any more. Who has a seat reads on to the end. */
   close(): void {
     this.#isClosed = true
     this.onEnd("aborted")
-    this.buffer.drop()
     this.#wake()
+    if (this.#seats === 0) this.buffer.drop()
   }
 
   /** Waits until there is something to be had. Where that is an answer, the twin has a seat, and must leave it. */
@@ -106,7 +106,9 @@ export class AnswerFlight {
 
   leave(): void {
     this.#seats -= 1
-    if (this.#seats === 0) this.onUnwanted?.()
+    if (this.#seats > 0) return
+    if (this.#isClosed) this.buffer.drop()
+    this.onUnwanted?.()
   }
 
   #met(fingerprint: string): Met | undefined {

@@ -1,0 +1,256 @@
+/**
+ * The secrets of idempotency: names the slot of an idempotency key, compares requests, and seals the answers that are
+ * kept. A sealed answer opens only with a secret of the market and the idempotency key together: the database has
+ * neither, and the market alone forgets the key when the request is over.
+ *
+ * @since 0.1.0
+ */
+import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes } from "node:crypto"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import * as Layer from "effect/Layer"
+import type { PlatformError } from "effect/PlatformError"
+import * as Redacted from "effect/Redacted"
+import * as Schema from "effect/Schema"
+import type { MemberId } from "@guildhall/core/Member"
+import type { RequestId } from "@guildhall/core/Request"
+import type { SealedAnswer } from "@guildhall/journal/AnswerStore"
+
+/**
+ * What an answer is sealed for: the request that it answers, in the slot of this idempotency key.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface About {
+  readonly slot: string
+  readonly request: RequestId
+  readonly key: Redacted.Redacted
+}
+
+/**
+ * Why there are no secrets to seal with.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class AnswerSealError extends Schema.TaggedError<AnswerSealError>()("AnswerSealError", {
+  reason: Schema.Literals(["Invalid", "Unavailable"]),
+  detail: Schema.String,
+}) {
+  get isRetryable(): boolean {
+    return this.reason === "Unavailable"
+  }
+  override get message(): string {
+    return this.reason === "Invalid"
+      ? `A secret for sealing answers is not one. ${this.detail} Give 32 random bytes in base64url, 43 characters.`
+      : `The secrets for sealing answers cannot be read. ${this.detail}`
+  }
+}
+
+/**
+ * The service. Every process of a market needs the same secrets.
+ *
+ * @category services
+ * @since 0.1.0
+ */
+export class AnswerSeal extends Context.Service<
+  AnswerSeal,
+  {
+    /** The slot of a member's idempotency key, in hexadecimal. */
+    readonly slot: (member: MemberId, key: Redacted.Redacted) => string
+    /** What is asked, in hexadecimal: alike only for the same bytes to the same path in the same slot. */
+    readonly fingerprint: (slot: string, path: string, body: Uint8Array) => string
+    /** Seals with the newest secret. */
+    readonly seal: (
+      about: About,
+      answer: Uint8Array,
+    ) => Effect.Effect<{ readonly keyId: string; readonly bytes: Buffer }>
+    /** Opens what was sealed; undefined where the secret is gone, or anything was changed. */
+    readonly open: (about: About, sealed: Pick<SealedAnswer, "keyId" | "bytes">) => Effect.Effect<Buffer | undefined>
+  }
+>()("@guildhall/gateway/AnswerSeal") {}
+
+const VERSION = 1
+const NONCE_BYTES = 12
+const TAG_BYTES = 16
+const HEAD_BYTES = 1 + NONCE_BYTES
+/** So much is sealed at a stretch: a millisecond's work at most, then others have their turn. */
+const STRETCH_BYTES = 512 * 1024
+
+const SECRET = /^[A-Za-z0-9_-]{43}$/
+
+const derive = (secret: Uint8Array, salt: string, info: string, bytes: number): Buffer =>
+  Buffer.from(hkdfSync("sha256", secret, salt, `guildhall/answers/v1/${info}`, bytes))
+
+interface Secret {
+  readonly id: string
+  readonly master: Buffer
+}
+
+const read = (text: Redacted.Redacted): Effect.Effect<Buffer, AnswerSealError> => {
+  const value = Redacted.value(text).trim()
+  return SECRET.test(value)
+    ? Effect.succeed(Buffer.from(value, "base64url"))
+    : Effect.fail(new AnswerSealError({ reason: "Invalid", detail: `It has ${value.length} characters.` }))
+}
+
+/** One key for each answer: of the market's secret, the idempotency key and the slot. */
+const keyOf = ({ master }: Secret, { key, slot }: About): Buffer =>
+  derive(Buffer.concat([master, Buffer.from(Redacted.value(key), "utf8")]), slot, "seal", 32)
+
+/** Moved to another slot, or said to be another request's, a sealed answer does not open. */
+const boundTo = ({ request, slot }: About, keyId: string): Buffer => Buffer.from(`${slot}\n${request}\n${keyId}`)
+
+const inStretches = Effect.fnUntraced(function* (bytes: Uint8Array, update: (stretch: Uint8Array) => Buffer) {
+  const out: Array<Buffer> = []
+  for (let at = 0; at < bytes.length; at += STRETCH_BYTES) {
+    if (at > 0) yield* Effect.yieldNow
+    out.push(update(bytes.subarray(at, at + STRETCH_BYTES)))
+  }
+  return out
+})
+
+const seal = Effect.fnUntraced(function* (secret: Secret, about: About, answer: Uint8Array) {
+  const nonce = randomBytes(NONCE_BYTES)
+  const cipher = createCipheriv("aes-256-gcm", keyOf(secret, about), nonce)
+  cipher.setAAD(boundTo(about, secret.id))
+  const body = yield* inStretches(answer, (stretch) => cipher.update(stretch))
+  const last = cipher.final()
+  const bytes = Buffer.concat([Buffer.from([VERSION]), nonce, ...body, last, cipher.getAuthTag()])
+  return { keyId: secret.id, bytes }
+})
+
+const open = Effect.fnUntraced(function* (secret: Secret, about: About, sealed: Uint8Array) {
+  const end = sealed.length - TAG_BYTES
+  if (end < HEAD_BYTES || sealed[0] !== VERSION) return undefined
+  const decipher = createDecipheriv("aes-256-gcm", keyOf(secret, about), sealed.subarray(1, HEAD_BYTES))
+  decipher.setAAD(boundTo(about, secret.id))
+  decipher.setAuthTag(sealed.subarray(end))
+  const body = yield* inStretches(sealed.subarray(HEAD_BYTES, end), (stretch) => decipher.update(stretch))
+  return yield* Effect.orElseSucceed(
+    Effect.try(() => Buffer.concat([...body, decipher.final()])),
+    () => undefined,
+  )
+})
+
+/**
+ * Makes the service of secrets, each 32 random bytes in base64url, oldest first. The first names slots, the last seals,
+ * all open. To rotate, put a new one behind the others, everywhere; a day later those before it open nothing any more. The
+ * first stays, or idempotency keys of the last day are forgotten.
+ *
+ * **Example** (Sealing and opening)
+ *
+ * ```ts
+ * import { Member, Request } from "@guildhall/core"
+ * import { AnswerSeal } from "@guildhall/gateway"
+ * import { Effect, Redacted } from "effect"
+ *
+ * const program = Effect.gen(function* () {
+ *   const seal = yield* AnswerSeal.make([Redacted.make("A".repeat(43))])
+ *   const key = Redacted.make("order-17")
+ *   const slot = seal.slot(Member.MemberId.make("mem_1"), key)
+ *   const request = Request.RequestId.make(`req_${"0".repeat(32)}`)
+ *   const sealed = yield* seal.seal({ slot, request, key }, Buffer.from("hello"))
+ *   const opened = yield* seal.open({ slot, request, key }, sealed)
+ *   const guessed = yield* seal.open({ slot, request, key: Redacted.make("order-18") }, sealed)
+ *   return [opened?.toString(), guessed]
+ * })
+ * await Effect.runPromise(program) // => ["hello", undefined]
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = Effect.fnUntraced(function* (
+  texts: readonly [Redacted.Redacted, ...ReadonlyArray<Redacted.Redacted>],
+): Effect.fn.Return<AnswerSeal["Service"], AnswerSealError> {
+  const [first, ...later] = texts
+  const root = yield* read(first)
+  const secretOf = (bytes: Buffer): Secret => ({
+    id: `answer_${derive(bytes, "", "id", 12).toString("base64url")}`,
+    master: derive(bytes, "", "master", 32),
+  })
+  const secrets = [secretOf(root), ...(yield* Effect.forEach(later, read)).map(secretOf)]
+  const newest = secrets.at(-1) ?? secretOf(root)
+  const slotKey = derive(root, "", "slot", 32)
+  const fingerprintKey = derive(root, "", "fingerprint", 32)
+
+  return AnswerSeal.of({
+    slot: (member, key) =>
+      createHmac("sha256", slotKey).update(`${member}\n`).update(Redacted.value(key)).digest("hex"),
+    fingerprint: (slot, path, body) =>
+      createHmac("sha256", fingerprintKey).update(`${slot}\n${path}\n`).update(body).digest("hex"),
+    seal: (about, answer) => seal(newest, about, answer),
+    open: (about, sealed) => {
+      const secret = secrets.find(({ id }) => id === sealed.keyId)
+      return secret === undefined ? Effect.succeed(undefined) : open(secret, about, sealed.bytes)
+    },
+  })
+})
+
+/** A new secret. */
+const random = Effect.sync(() => Redacted.make(randomBytes(32).toString("base64url")))
+
+/**
+ * {@link make} as a layer.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer = (
+  secrets: readonly [Redacted.Redacted, ...ReadonlyArray<Redacted.Redacted>],
+): Layer.Layer<AnswerSeal, AnswerSealError> => Layer.effect(AnswerSeal, make(secrets))
+
+/**
+ * A secret of this process alone: what it sealed opens nowhere else and never again. For tests, and for a market of one
+ * process that keeps nothing.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerMemory: Layer.Layer<AnswerSeal, AnswerSealError> = Layer.effect(
+  AnswerSeal,
+  Effect.flatMap(random, (secret) => make([secret])),
+)
+
+const unavailable = (file: string) => (error: PlatformError) =>
+  new AnswerSealError({ reason: "Unavailable", detail: `${file} answered: ${error.message}.` })
+
+/** Writes the first secret, unless another process does: a link is made or it is not, and shows the whole file. */
+const create = Effect.fnUntraced(function* (file: string) {
+  const fs = yield* FileSystem.FileSystem
+  const draft = `${file}.${randomBytes(6).toString("hex")}`
+  yield* fs.writeFileString(draft, `${Redacted.value(yield* random)}\n`, { mode: 0o600, flag: "wx" })
+  yield* Effect.catchIf(
+    fs.link(draft, file),
+    (error) => error.reason._tag === "AlreadyExists",
+    () => Effect.void,
+  )
+  yield* fs.remove(draft)
+})
+
+/**
+ * Secrets in a file that only its owner may read, one a line, oldest first; made with one where it is missing. Use it
+ * for a market that keeps its keys on the machine's disk. To rotate, add a line and start again.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerFile = (options: {
+  readonly file: string
+}): Layer.Layer<AnswerSeal, AnswerSealError, FileSystem.FileSystem> =>
+  Layer.effect(
+    AnswerSeal,
+    Effect.gen(function* () {
+      const { file } = options
+      const fs = yield* FileSystem.FileSystem
+      const text = yield* Effect.gen(function* () {
+        if (!(yield* fs.exists(file))) yield* create(file)
+        return yield* fs.readFileString(file)
+      }).pipe(Effect.mapError(unavailable(file)))
+      const [first = "", ...later] = text.split("\n").filter((line) => line.trim() !== "")
+      return yield* make([Redacted.make(first), ...later.map((line) => Redacted.make(line))])
+    }),
+  )

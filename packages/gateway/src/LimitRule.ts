@@ -12,7 +12,7 @@
 import * as DateTime from "effect/DateTime"
 
 /**
- * For how long what is spent counts: 60 seconds, the day or the month of UTC, or, for things that are only held, not at all.
+ * For how long what is spent counts: 60 seconds, the day or the month of UTC, or, for things that are only busy, not at all.
  *
  * @category models
  * @since 0.1.0
@@ -23,13 +23,13 @@ export type Span = "minute" | "day" | "month" | "now"
  * What a process tells of a counter, and what it asks for. All are whole numbers of the counter's unit.
  *
  * - `spent`: all that it ever spent of it, so that telling it twice does no harm.
- * - `held`: what its requests under way may still spend, or occupy.
+ * - `busy`: what its requests under way may still spend, or occupy.
  * - `keep`: as much of its lease it goes on using meanwhile, what is held included. It is not taken away.
  * - `least`: less than this in all is of no use to it; then what it does not keep goes back.
  * - `need`: what it has requests waiting for, in all.
  * - `want`: what it would like to have in all, so that it need not ask soon.
  *
- * `held ≤ keep ≤ least ≤ need ≤ want`. All but `spent` at 0 gives the lease back. All at 0 forgets the process too, which
+ * `busy ≤ keep ≤ least ≤ need ≤ want`. All but `spent` at 0 gives the lease back. All at 0 forgets the process too, which
  * may begin at 0 then: it does so once everything that it spent is told.
  *
  * @category models
@@ -40,7 +40,7 @@ export interface Ask {
   readonly span: Span
   readonly limit: number
   readonly spent: number
-  readonly held: number
+  readonly busy: number
   readonly keep: number
   readonly least: number
   readonly need: number
@@ -51,7 +51,7 @@ export interface Ask {
  * What a process has after it asked.
  *
  * - `lease`: what it may hold and spend from now on, in all.
- * - `used`, `held`: what everyone has spent within the span, and what everyone's requests under way hold.
+ * - `used`, `busy`: what everyone has spent within the span, and what everyone's requests under way hold.
  * - `lent`: what other processes have leased and do not hold: some of it may soon be free.
  * - `isTight`: somebody was short of it within a second. Who can, gives back what it does not hold.
  * - `freeInMs`: when `least` will be free if nobody spends more and nothing comes back; null where time frees nothing.
@@ -64,7 +64,7 @@ export interface Grant {
   readonly counter: string
   readonly lease: number
   readonly used: number
-  readonly held: number
+  readonly busy: number
   readonly lent: number
   readonly isTight: boolean
   readonly freeInMs: number | null
@@ -73,8 +73,8 @@ export interface Grant {
 
 /** What one process has of a counter. @category models @since 0.1.0 */
 export interface Lease {
-  readonly amount: number
-  readonly held: number
+  readonly units: number
+  readonly busy: number
   readonly spent: number
   readonly untilMs: number
 }
@@ -163,12 +163,12 @@ const advanced = (counter: Counter, nowMs: number): Counter => {
   return { ...counter, period: newest, slots: kept, used: left }
 }
 
-const spend = (counter: Counter, amount: number): Counter => {
-  if (amount === 0 || counter.span === "now") return counter
+const spend = (counter: Counter, units: number): Counter => {
+  if (units === 0 || counter.span === "now") return counter
   const { period, slots, span, used } = counter
   return span === "minute"
-    ? { ...counter, used: used + amount, slots: slots.with(period % SLOTS, slotOf(slots, period) + amount) }
-    : { ...counter, used: used + amount }
+    ? { ...counter, used: used + units, slots: slots.with(period % SLOTS, slotOf(slots, period) + units) }
+    : { ...counter, used: used + units }
 }
 
 /**
@@ -179,43 +179,43 @@ const withoutEnded = (counter: Counter, who: string, nowMs: number): Counter => 
   const leases = new Map(counter.leases)
   let lost = 0
   for (const [process, lease] of counter.leases) {
-    if (process === who || lease.untilMs > nowMs || lease.amount === 0) continue
-    lost += lease.amount
-    leases.set(process, { ...lease, amount: 0, held: 0 })
+    if (process === who || lease.untilMs > nowMs || lease.units === 0) continue
+    lost += lease.units
+    leases.set(process, { ...lease, units: 0, busy: 0 })
   }
   const ended = { ...counter, leases }
   return counter.span === "minute" ? spend(ended, lost) : ended
 }
 
 /** When so much of what is spent will have fallen out of the span. */
-const freeInMs = (counter: Counter, amount: number, nowMs: number): number | null => {
+const freeInMs = (counter: Counter, units: number, nowMs: number): number | null => {
   const { period, slots, span, used } = counter
-  if (amount <= 0) return 0
-  if (amount > used || span === "now") return null
+  if (units <= 0) return 0
+  if (units > used || span === "now") return null
   if (span !== "minute") return periodOf(span, nowMs).endMs - nowMs
   let freed = 0
   for (let number = period - SLOTS + 1; number <= period; number++) {
     freed += slotOf(slots, number)
-    if (freed >= amount) return (number + SLOTS) * SLOT_MS - nowMs
+    if (freed >= units) return (number + SLOTS) * SLOT_MS - nowMs
   }
   return null
 }
 
 /** What a counter shows, at a time that it has been advanced to. */
 const figures = (counter: Counter, who: string | undefined, nowMs: number) => {
-  let held = 0
+  let busy = 0
   let others = 0
   let lent = 0
   let sharers = 0
   for (const [process, lease] of counter.leases) {
     if (lease.untilMs <= nowMs) continue
-    held += lease.held
+    busy += lease.busy
     if (process === who) continue
-    others += lease.amount
-    lent += lease.amount - lease.held
-    if (lease.amount > 0) sharers += 1
+    others += lease.units
+    lent += lease.units - lease.busy
+    if (lease.units > 0) sharers += 1
   }
-  return { held, others, lent, sharers, resetInMs: freeInMs(counter, counter.used, nowMs) }
+  return { busy, others, lent, sharers, resetInMs: freeInMs(counter, counter.used, nowMs) }
 }
 
 /**
@@ -240,18 +240,18 @@ export const exchange = (
   const isTight = shortAtMs !== null && nowMs - shortAtMs < TIGHT_MS
   const share = sharers === 0 ? 1 : 2 * (sharers + 1)
   const more = isTight ? 0 : Math.min(ask.want - ask.need, Math.floor((free - ask.need) / share))
-  const amount = Math.max(ask.keep, isShort ? (free >= ask.least ? free : 0) : ask.need + more)
+  const units = Math.max(ask.keep, isShort ? (free >= ask.least ? free : 0) : ask.need + more)
   const leases = new Map(counter.leases)
   if (ask.want === 0 && ask.spent === 0) leases.delete(who)
-  else leases.set(who, { amount, held: ask.held, spent: Math.max(known, ask.spent), untilMs: nowMs + lifeMs })
+  else leases.set(who, { units, busy: ask.busy, spent: Math.max(known, ask.spent), untilMs: nowMs + lifeMs })
   const after = { ...counter, leases, touchedAtMs: nowMs, shortAtMs: isTight ? shortAtMs : null }
   return {
     counter: after,
     grant: {
       counter: ask.counter,
-      lease: amount,
+      lease: units,
       used: counter.used,
-      held: figures(after, who, nowMs).held,
+      busy: figures(after, who, nowMs).busy,
       lent,
       isTight,
       freeInMs: isShort ? freeInMs(counter, ask.least - free, nowMs) : 0,
@@ -269,7 +269,7 @@ export const exchange = (
 export interface Usage {
   readonly counter: string
   readonly used: number
-  readonly held: number
+  readonly busy: number
   readonly resetInMs: number | null
 }
 
@@ -282,8 +282,8 @@ export interface Usage {
 export const usage = (before: Counter, name: string, at: number): Usage => {
   const nowMs = Math.max(at, before.touchedAtMs)
   const counter = withoutEnded(advanced(before, nowMs), "", nowMs)
-  const { held, resetInMs } = figures(counter, undefined, nowMs)
-  return { counter: name, used: counter.used, held, resetInMs }
+  const { busy, resetInMs } = figures(counter, undefined, nowMs)
+  return { counter: name, used: counter.used, busy, resetInMs }
 }
 
 /** A process that has not been heard of for so long is forgotten, with what it told. @category constants @since 0.1.0 */

@@ -85,7 +85,7 @@ const makeMemory = Effect.gen(function* () {
 
   const tightFor = (process: string, nowMs: number): ReadonlyArray<string> =>
     [...counters].flatMap(([name, { leases, shortAtMs }]) =>
-      shortAtMs !== null && nowMs - shortAtMs < LimitRule.TIGHT_MS && (leases.get(process)?.amount ?? 0) > 0
+      shortAtMs !== null && nowMs - shortAtMs < LimitRule.TIGHT_MS && (leases.get(process)?.units ?? 0) > 0
         ? [name]
         : [],
     )

@@ -32,7 +32,7 @@ const decodeUsage = Schema.decodeUnknownEffect(
     Schema.Struct({
       counter: Schema.String,
       used: Schema.Finite,
-      held: Schema.Finite,
+      busy: Schema.Finite,
       resetInMs: Schema.NullOr(Schema.Finite),
     }),
   ),
@@ -58,11 +58,11 @@ export const make: Effect.Effect<LimitStore["Service"], LimitStoreError, SqlClie
           ${JSON.stringify(asks)}::text::jsonb) AS exchanged`
         const [{ exchanged }] = yield* decodeExchange(rows)
         const grants = exchanged[0].map(
-          ([counter, lease, used, held, lent, isTight, freeInMs, resetInMs]): LimitRule.Grant => ({
+          ([counter, lease, used, busy, lent, isTight, freeInMs, resetInMs]): LimitRule.Grant => ({
             counter,
             lease,
             used,
-            held,
+            busy,
             lent,
             isTight,
             freeInMs,
@@ -73,7 +73,7 @@ export const make: Effect.Effect<LimitStore["Service"], LimitStoreError, SqlClie
       }, Effect.mapError(unavailable)),
       usage: Effect.fnUntraced(function* (counters) {
         const names = JSON.stringify(counters.map(({ counter }) => counter))
-        const rows = yield* sql`SELECT counter, used::float8, held::float8, reset_in::float8 AS "resetInMs"
+        const rows = yield* sql`SELECT counter, used::float8, busy::float8, reset_in::float8 AS "resetInMs"
           FROM gateway_limits_usage(ARRAY(SELECT jsonb_array_elements_text(${names}::text::jsonb)))`
         const found = new Map((yield* decodeUsage(rows)).map((usage) => [usage.counter, usage]))
         return counters.map(

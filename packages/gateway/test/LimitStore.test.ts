@@ -1,6 +1,6 @@
 import { Effect, Layer } from "effect"
 import { TestClock } from "effect/testing"
-import * as LimitRule from "../src/LimitRule.ts"
+import type * as LimitRule from "../src/LimitRule.ts"
 import * as LimitStore from "../src/LimitStore.ts"
 import * as LimitStoreTest from "../src/testing/LimitStoreTest.ts"
 import * as LimitDatabase from "./LimitDatabase.ts"
@@ -105,7 +105,7 @@ LimitStoreTest.breaks(
   "who was away has lost what it held",
   granting((grant, ask) => ({
     ...grant,
-    lease: ask.least > ask.keep ? Math.max(0, grant.lease - ask.held) : grant.lease,
+    lease: ask.least > ask.keep ? Math.max(0, grant.lease - ask.busy) : grant.lease,
   })),
   6,
   virtual,

@@ -17,8 +17,8 @@ const createTables = Effect.fnUntraced(function* (sql: SqlClient.SqlClient) {
   yield* sql`CREATE TABLE gateway_limit_leases (
     counter text COLLATE "C" NOT NULL,
     process text COLLATE "C" NOT NULL,
-    amount bigint NOT NULL,
-    held bigint NOT NULL,
+    units bigint NOT NULL,
+    busy bigint NOT NULL,
     spent bigint NOT NULL,
     until_ms bigint NOT NULL,
     PRIMARY KEY (counter, process)
@@ -73,13 +73,13 @@ const createAdvanced = (sql: SqlClient.SqlClient) =>
 /** Counts what was spent. */
 const createSpent = (sql: SqlClient.SqlClient) =>
   sql.unsafe(`
-  CREATE FUNCTION gateway_limits_spent(c gateway_limit_counters, amount bigint) RETURNS gateway_limit_counters
+  CREATE FUNCTION gateway_limits_spent(c gateway_limit_counters, units bigint) RETURNS gateway_limit_counters
   LANGUAGE plpgsql IMMUTABLE AS $$
   BEGIN
-    IF amount > 0 AND c.span <> 'now' THEN
-      c.used := c.used + amount;
+    IF units > 0 AND c.span <> 'now' THEN
+      c.used := c.used + units;
       IF c.span = 'minute' THEN
-        c.slots[c.period % ${SLOTS} + 1] := c.slots[c.period % ${SLOTS} + 1] + amount;
+        c.slots[c.period % ${SLOTS} + 1] := c.slots[c.period % ${SLOTS} + 1] + units;
       END IF;
     END IF;
     RETURN c;
@@ -88,17 +88,17 @@ const createSpent = (sql: SqlClient.SqlClient) =>
 /** When so much of what is spent will have fallen out of the span; null where time frees nothing. */
 const createFreeIn = (sql: SqlClient.SqlClient) =>
   sql.unsafe(`
-  CREATE FUNCTION gateway_limits_free_in(c gateway_limit_counters, amount bigint, at_ms bigint) RETURNS bigint
+  CREATE FUNCTION gateway_limits_free_in(c gateway_limit_counters, units bigint, at_ms bigint) RETURNS bigint
   LANGUAGE plpgsql IMMUTABLE AS $$
   DECLARE
     freed bigint := 0;
   BEGIN
-    IF amount <= 0 THEN RETURN 0; END IF;
-    IF amount > c.used OR c.span = 'now' THEN RETURN NULL; END IF;
+    IF units <= 0 THEN RETURN 0; END IF;
+    IF units > c.used OR c.span = 'now' THEN RETURN NULL; END IF;
     IF c.span <> 'minute' THEN RETURN gateway_limits_period(c.span, at_ms, 1) - at_ms; END IF;
     FOR back IN REVERSE ${SLOTS - 1} .. 0 LOOP
       freed := freed + c.slots[(c.period - back) % ${SLOTS} + 1];
-      IF freed >= amount THEN RETURN (c.period - back + ${SLOTS}) * ${SLOT_MS} - at_ms; END IF;
+      IF freed >= units THEN RETURN (c.period - back + ${SLOTS}) * ${SLOT_MS} - at_ms; END IF;
     END LOOP;
     RETURN NULL;
   END $$`)
@@ -121,16 +121,16 @@ const createExchange = (sql: SqlClient.SqlClient) =>
     lost bigint;
     others bigint;
     lent bigint;
-    held bigint;
+    busy bigint;
     sharers bigint;
     free bigint;
-    amount bigint;
+    units bigint;
     is_short boolean;
     is_tight boolean;
     grants jsonb := '[]';
   BEGIN
     FOR a IN SELECT * FROM jsonb_to_recordset(asks) AS x(
-      counter text, span text, "limit" bigint, spent bigint, held bigint, keep bigint, least bigint, need bigint, want bigint
+      counter text, span text, "limit" bigint, spent bigint, busy bigint, keep bigint, least bigint, need bigint, want bigint
     ) ORDER BY x.counter COLLATE "C" LOOP
       LOOP
         SELECT * INTO c FROM gateway_limit_counters k WHERE k.counter = a.counter FOR UPDATE;
@@ -141,25 +141,25 @@ const createExchange = (sql: SqlClient.SqlClient) =>
       END LOOP;
       now_ms := GREATEST(gateway_limits_now(), c.touched_at_ms);
       c := gateway_limits_advanced(c, now_ms);
-      SELECT COALESCE(sum(l.amount), 0) INTO lost FROM gateway_limit_leases l
-      WHERE l.counter = a.counter AND l.process <> who AND l.until_ms <= now_ms AND l.amount > 0;
+      SELECT COALESCE(sum(l.units), 0) INTO lost FROM gateway_limit_leases l
+      WHERE l.counter = a.counter AND l.process <> who AND l.until_ms <= now_ms AND l.units > 0;
       IF lost > 0 THEN
-        UPDATE gateway_limit_leases l SET amount = 0, held = 0
-        WHERE l.counter = a.counter AND l.process <> who AND l.until_ms <= now_ms AND l.amount > 0;
+        UPDATE gateway_limit_leases l SET units = 0, busy = 0
+        WHERE l.counter = a.counter AND l.process <> who AND l.until_ms <= now_ms AND l.units > 0;
         IF c.span = 'minute' THEN c := gateway_limits_spent(c, lost); END IF;
       END IF;
       SELECT * INTO mine FROM gateway_limit_leases l WHERE l.counter = a.counter AND l.process = who;
       c := gateway_limits_spent(c, a.spent - COALESCE(mine.spent, 0));
-      SELECT COALESCE(sum(l.amount), 0), COALESCE(sum(l.amount - l.held), 0), COALESCE(sum(l.held), 0),
-        count(*) FILTER (WHERE l.amount > 0)
-      INTO others, lent, held, sharers FROM gateway_limit_leases l
+      SELECT COALESCE(sum(l.units), 0), COALESCE(sum(l.units - l.busy), 0), COALESCE(sum(l.busy), 0),
+        count(*) FILTER (WHERE l.units > 0)
+      INTO others, lent, busy, sharers FROM gateway_limit_leases l
       WHERE l.counter = a.counter AND l.process <> who AND l.until_ms > now_ms;
       free := a.limit - c.used - others;
       is_short := free < a.need;
       IF is_short THEN c.short_at_ms := now_ms; END IF;
       is_tight := c.short_at_ms IS NOT NULL AND now_ms - c.short_at_ms < ${TIGHT_MS};
       IF NOT is_tight THEN c.short_at_ms := NULL; END IF;
-      amount := GREATEST(a.keep, CASE
+      units := GREATEST(a.keep, CASE
         WHEN is_short THEN CASE WHEN free >= a.least THEN free ELSE 0 END
         WHEN is_tight THEN a.need
         ELSE a.need + LEAST(a.want - a.need, (free - a.need) / CASE WHEN sharers = 0 THEN 1 ELSE 2 * (sharers + 1) END)
@@ -167,15 +167,15 @@ const createExchange = (sql: SqlClient.SqlClient) =>
       IF a.want = 0 AND a.spent = 0 THEN
         DELETE FROM gateway_limit_leases l WHERE l.counter = a.counter AND l.process = who;
       ELSE
-        INSERT INTO gateway_limit_leases AS l (counter, process, amount, held, spent, until_ms)
-        VALUES (a.counter, who, amount, a.held, a.spent, now_ms + life_ms)
-        ON CONFLICT (counter, process) DO UPDATE SET amount = EXCLUDED.amount, held = EXCLUDED.held,
+        INSERT INTO gateway_limit_leases AS l (counter, process, units, busy, spent, until_ms)
+        VALUES (a.counter, who, units, a.busy, a.spent, now_ms + life_ms)
+        ON CONFLICT (counter, process) DO UPDATE SET units = EXCLUDED.units, busy = EXCLUDED.busy,
           spent = GREATEST(l.spent, EXCLUDED.spent), until_ms = EXCLUDED.until_ms;
-        held := held + a.held;
+        busy := busy + a.busy;
       END IF;
       UPDATE gateway_limit_counters k SET used = c.used, period = c.period, slots = c.slots, short_at_ms = c.short_at_ms,
         touched_at_ms = now_ms WHERE k.counter = a.counter;
-      grants := grants || jsonb_build_array(jsonb_build_array(a.counter, amount, c.used, held, lent, is_tight,
+      grants := grants || jsonb_build_array(jsonb_build_array(a.counter, units, c.used, busy, lent, is_tight,
         CASE WHEN is_short THEN gateway_limits_free_in(c, a.least - free, now_ms) ELSE 0 END,
         gateway_limits_free_in(c, c.used, now_ms)));
     END LOOP;
@@ -184,14 +184,14 @@ const createExchange = (sql: SqlClient.SqlClient) =>
     RETURN jsonb_build_array(grants, (SELECT COALESCE(jsonb_agg(k.counter), '[]') FROM (
       SELECT k.counter FROM gateway_limit_counters k
       WHERE k.short_at_ms > now_ms - ${TIGHT_MS} AND EXISTS (SELECT FROM gateway_limit_leases l
-        WHERE l.counter = k.counter AND l.process = who AND l.amount > 0)
+        WHERE l.counter = k.counter AND l.process = who AND l.units > 0)
       LIMIT 1000) k));
   END $$`)
 
 /** What is used of counters, as it is now. */
 const createUsage = (sql: SqlClient.SqlClient) =>
   sql.unsafe(`
-  CREATE FUNCTION gateway_limits_usage(names text[]) RETURNS TABLE (counter text, used bigint, held bigint, reset_in bigint)
+  CREATE FUNCTION gateway_limits_usage(names text[]) RETURNS TABLE (counter text, used bigint, busy bigint, reset_in bigint)
   LANGUAGE plpgsql STABLE AS $$
   #variable_conflict use_column
   DECLARE
@@ -202,9 +202,9 @@ const createUsage = (sql: SqlClient.SqlClient) =>
     FOR c IN SELECT * FROM gateway_limit_counters k WHERE k.counter = ANY(names) LOOP
       now_ms := GREATEST(gateway_limits_now(), c.touched_at_ms);
       c := gateway_limits_advanced(c, now_ms);
-      SELECT COALESCE(sum(l.amount) FILTER (WHERE l.until_ms <= now_ms), 0),
-        COALESCE(sum(l.held) FILTER (WHERE l.until_ms > now_ms), 0)
-      INTO lost, held FROM gateway_limit_leases l WHERE l.counter = c.counter;
+      SELECT COALESCE(sum(l.units) FILTER (WHERE l.until_ms <= now_ms), 0),
+        COALESCE(sum(l.busy) FILTER (WHERE l.until_ms > now_ms), 0)
+      INTO lost, busy FROM gateway_limit_leases l WHERE l.counter = c.counter;
       IF c.span = 'minute' THEN c := gateway_limits_spent(c, lost); END IF;
       counter := c.counter;
       used := c.used;

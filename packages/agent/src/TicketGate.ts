@@ -46,9 +46,11 @@ export const priceDigest = (sheet: PriceSheet.PriceSheet): string =>
     .update(Canonical.bytes(PriceSheet.json(sheet)))
     .digest("hex")
 
-/** A ticket is about 700 characters. */
+/** A ticket is about 700 characters, and 60 for each hash of its path. */
 const MAX_HEADER = 8_192
 const decode = Schema.decodeUnknownResult(Schema.fromJsonString(Ticket.SignedTicket))
+
+const sha256 = (bytes: Uint8Array): Uint8Array => Crypto.hash("sha256", bytes, "buffer")
 
 const refuse = (message: string) => Result.fail<OpenAIError>({ status: 401, code: "invalid_ticket", message })
 
@@ -88,7 +90,9 @@ export const make = (options: {
       const decoded = decode(Buffer.from(header, "base64url").toString("utf8"))
       if (Result.isFailure(decoded)) return refuse("The ticket cannot be read.")
       const { ticket, signature } = decoded.success
-      if (!keys(Ticket.bytes(ticket), signature)) return refuse("The ticket was not signed by a key of this market.")
+      const payload = Ticket.signedBytes(sha256, decoded.success)
+      if (payload === undefined || !keys(payload, signature))
+        return refuse("The ticket was not signed by a key of this market.")
       if (ticket.expiresAtMs < nowMs) return refuse("The ticket has expired. Check that both clocks are right.")
       if (!instances.has(ticket.instanceId)) return refuse("The ticket is for another instance.")
       if (ticket.priceDigest !== price) return refuse("The ticket is for another price than this provider asks.")

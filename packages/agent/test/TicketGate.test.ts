@@ -38,6 +38,33 @@ describe("TicketGate", () => {
     }).pipe(Effect.provide(TestTicket.keyRing)),
   )
 
+  it.effect("admits tickets that were signed together, each on its own way to the root, and no other beside them", () =>
+    Effect.gen(function* () {
+      const { gate } = yield* prepared
+      const tickets = [10, 11, 12, 13, 14].map((number) => TestTicket.ticket(number, NOW))
+      const together = yield* TestTicket.signedTogether(tickets)
+      for (const signed of together) {
+        const admitted = gate.admit(TestTicket.header(signed), NOW)
+        if (Result.isFailure(admitted)) return assert.fail(admitted.failure.message)
+        assert.isTrue(Result.isSuccess(gate.admit(TestTicket.header(admitted.success), NOW)))
+      }
+      const [first] = together
+      if (first?.together === undefined) return assert.fail("they are not together")
+      const { path, size } = first.together
+      for (const wrong of [
+        { ...first, ticket: TestTicket.ticket(99, NOW) },
+        { ...first, together: { ...first.together, index: 1 } },
+        { ...first, together: { ...first.together, size: size + 1 } },
+        { ...first, together: { ...first.together, path: path.slice(1) } },
+        { ...first, together: { ...first.together, path: ["%%%", ...path.slice(1)] } },
+        { ...first, together: { index: 0, size: 2 ** 40, path: Array.from({ length: 40 }, () => path[0] ?? "") } },
+        { ticket: first.ticket, signature: first.signature },
+      ]) {
+        assert.include(refusal(gate, TestTicket.header(wrong)).message, "not signed")
+      }
+    }).pipe(Effect.provide(TestTicket.keyRing)),
+  )
+
   it.effect("refuses every other ticket as invalid_ticket, and says why", () =>
     Effect.gen(function* () {
       const { gate, first } = yield* prepared

@@ -4,7 +4,7 @@
  *
  * @since 0.1.0
  */
-import { createHash, createPublicKey, verify as verifySignature } from "node:crypto"
+import { createHash, createPublicKey, hash, verify as verifySignature } from "node:crypto"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -87,6 +87,7 @@ const isSignedBy = (publicKey: DevicePublicKey, bytes: Uint8Array, signature: st
   return value.length === 64 && verifySignature(null, bytes, key, value)
 }
 
+const sha256 = (bytes: Uint8Array): Uint8Array => hash("sha256", bytes, "buffer")
 const lineHash = (line: UsageLine): string => createHash("sha256").update(lineBytes(line)).digest("hex")
 
 /** Whether the lines are an unbroken chain that ends in the head, and the device signed the head. */
@@ -203,7 +204,8 @@ const make = Effect.gen(function* () {
   /** Decides one line. The chain and the device's signature are already checked. */
   const decide = Effect.fnUntraced(function* (own: Effect.Effect<OwnInstances, RegistryError>, line: UsageLine) {
     const { ticket, signature } = line.ticket
-    if (!(yield* ring.verify("ticket", Ticket.bytes(ticket), signature))) return "invalid_ticket"
+    const payload = Ticket.signedBytes(sha256, line.ticket)
+    if (payload === undefined || !(yield* ring.verify("ticket", payload, signature))) return "invalid_ticket"
     const hold = yield* ledger.findHold(HoldId.make(ticket.requestId))
     const nowMs = yield* Clock.currentTimeMillis
     // Refused, most likely: then the gateway cancelled at once, and nothing is owed.

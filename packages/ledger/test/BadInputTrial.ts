@@ -138,6 +138,70 @@ const amounts = [
   ),
 ]
 
+const sources = [
+  case_(
+    "more than several accounts have",
+    hold(ann, 145n, { further: [full, id("buyer:nobody")] }),
+    "InsufficientFunds",
+    "buyer:ann has 140 available and needs 145",
+  ),
+  case_(
+    "a hold of a frozen account too",
+    hold(ann, 1n, { further: [frozen] }),
+    "AccountNotOpen",
+    "buyer:frozen is frozen",
+  ),
+  case_("a hold of one account twice", hold(closed, 1n, { further: [closed] }), "InvalidCommand", "stands twice"),
+  case_(
+    "a hold of nobody's accounts",
+    hold(id("buyer:nobody"), 1n, { further: [id("buyer:none")] }),
+    "UnknownAccount",
+    "no account buyer:nobody",
+  ),
+  case_(
+    "a hold in two assets",
+    hold(ann, 1n, { further: [euro] }),
+    "InvalidCommand",
+    "buyer:ann is in USD and buyer:euro in EUR. A hold is in one asset",
+  ),
+  case_(
+    "a hold of seventeen accounts",
+    hold(ann, 1n, { further: Array.from({ length: 16 }, (_, at) => id(`buyer:n${at}`)) }),
+    "InvalidCommand",
+    "a hold is of 1 to 16 accounts",
+  ),
+  case_(
+    "growth beyond what there is",
+    { _tag: "Grow", hold: living, amount: 145n },
+    "InsufficientFunds",
+    "buyer:ann has 130 available and needs 135",
+  ),
+  case_(
+    "growth to less than nothing",
+    { _tag: "Grow", hold: living, amount: -1n },
+    "InvalidCommand",
+    "a hold grows to an amount of zero or more",
+  ),
+  case_(
+    "growth of a hold that expired",
+    { _tag: "Grow", hold: expired, amount: 1n },
+    "HoldNotAvailable",
+    "is expired, and this needs one that is pending",
+  ),
+  case_(
+    "growth in another asset",
+    { _tag: "Grow", hold: living, amount: 11n, sources: [id("external:euro")] },
+    "InvalidCommand",
+    "buyer:ann is in USD and external:euro in EUR",
+  ),
+  case_(
+    "growth of a payout",
+    { _tag: "Grow", hold: payout, amount: 21n },
+    "InvalidCommand",
+    "a payout's hold does not grow",
+  ),
+]
+
 const accounts = [
   case_("an unknown account", post(ann, id("buyer:nobody"), 1n), "UnknownAccount", "There is no account buyer:nobody"),
   case_("a hold on an unknown account", hold(id("buyer:nobody"), 1n), "UnknownAccount", "no account buyer:nobody"),
@@ -402,7 +466,15 @@ const others = [
   ),
 ]
 
-export const cases: ReadonlyArray<Case> = [...amounts, ...accounts, ...legs, ...holds, ...payouts, ...others]
+export const cases: ReadonlyArray<Case> = [
+  ...amounts,
+  ...sources,
+  ...accounts,
+  ...legs,
+  ...holds,
+  ...payouts,
+  ...others,
+]
 
 /** Brings fresh books to where every case can be asked. */
 export const prepare = Effect.fnUntraced(function* (store: Store) {

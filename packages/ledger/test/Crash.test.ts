@@ -42,8 +42,8 @@ class Line extends Context.Service<
   )
 }
 
-/** Of those that meet somebody else's batch, one of each kind: a posting, a hold, its ends and a payout; all in the soak. */
-const contended = new Set(["post", "hold", "settle", "claim", "expire", "begin payout"])
+/** Of those that meet somebody else's batch, one of each kind: a posting, a hold, its growth and ends, and a payout; all in the soak. */
+const contended = new Set(["post", "hold", "grow on", "settle", "settle several", "claim", "expire", "begin payout"])
 
 let books = 0
 
@@ -140,7 +140,7 @@ describe("a crash loses nothing that was answered and makes nothing twice", () =
           )
           const error = yield* Effect.flip(CrashTrial.call(ledger, command))
           assert.strictEqual(error.reason._tag, "Unavailable")
-          if (point === "after submit") assert.lengthOf(yield* store.history("entries", { after: 0n, limit: 100 }), 10)
+          if (point === "after submit") assert.lengthOf(yield* store.history("entries", { after: 0n, limit: 100 }), 12)
           const next = yield* Effect.provideService(Ledger.make, LedgerStore, store)
           yield* CrashTrial.call(next, command)
           assert.deepStrictEqual(yield* CrashTrial.contents(store), expected.contents)

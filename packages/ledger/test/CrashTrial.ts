@@ -4,7 +4,7 @@ import { AssetCode } from "@guildhall/core/Asset"
 import { Effect, Result } from "effect"
 import { AccountId, type AccountKind } from "../src/Account.ts"
 import { keyOf } from "../src/Entry.ts"
-import { HoldId } from "../src/Hold.ts"
+import { HoldId, type HoldRequest } from "../src/Hold.ts"
 import type { Ledger } from "../src/Ledger.ts"
 import type { LedgerError } from "../src/LedgerError.ts"
 import type { Command, LedgerStore, Linkable, Outcome } from "../src/LedgerStore.ts"
@@ -13,7 +13,7 @@ import type { Posting } from "../src/Posting.ts"
 const USD = { code: AssetCode.make("USD"), scale: 12 }
 const id = (text: string) => AccountId.make(text)
 const [card, ann, eve, zed] = [id("external:card"), id("buyer:ann"), id("payable:bank:eve"), id("payable:bank:zed")]
-const loss = id("platform:loss")
+const [loss, pot] = [id("platform:loss"), id("buyer:pot")]
 
 const open = (account: AccountId, kind: AccountKind, floor: bigint | null = 0n): Linkable => ({
   _tag: "Open",
@@ -40,7 +40,7 @@ const posting = (
   attachments: [{ kind: "receipt", body: idempotencyKey }],
 })
 
-const hold = (name: string, lifeMs: number): Linkable => ({
+const hold = (name: string, lifeMs: number, values: Partial<HoldRequest> = {}): Linkable => ({
   _tag: "Hold",
   hold: {
     id: HoldId.make(name),
@@ -50,10 +50,11 @@ const hold = (name: string, lifeMs: number): Linkable => ({
     lifeMs,
     definitionDigest: "d",
     context: { of: name },
+    ...values,
   },
 })
 
-/** Holds that live, that expired, and whose time has passed; money that was earned, and a payout under way. */
+/** Holds that live, that expired, that are of two accounts, and whose time has passed; money that was earned, and a payout under way. */
 const before: ReadonlyArray<ReadonlyArray<Command>> = [
   [
     open(card, "external", null),
@@ -69,10 +70,27 @@ const before: ReadonlyArray<ReadonlyArray<Command>> = [
     hold("expired", 1),
   ],
   [{ _tag: "Expire", limit: 1 }],
-  [hold("living", 600_000), hold("late", 1)],
+  [
+    open(pot, "buyer"),
+    { _tag: "Post", posting: posting("pot", "topUp", card, pot, 15n) },
+    hold("living", 600_000),
+    hold("late", 1),
+    hold("several", 600_000, { account: pot, further: [card], amount: 20n }),
+    hold("late too", 1, { account: pot, further: [card] }),
+  ],
 ]
 const payout = HoldId.make("payout:payable:bank:zed:0-8")
-const [living, expired] = [HoldId.make("living"), HoldId.make("expired")]
+const [living, expired, several] = [HoldId.make("living"), HoldId.make("expired"), HoldId.make("several")]
+
+/** What takes of both accounts of a hold. */
+const ofBoth = (key: string, amount: bigint): Posting => ({
+  ...posting(key, "charge", pot, eve, amount),
+  legs: [
+    { account: pot, amount: -amount },
+    { account: card, amount: -2n },
+    { account: eve, amount: amount + 2n },
+  ],
+})
 
 /** One of each command. */
 export const commands: Readonly<Record<string, Command>> = {
@@ -86,6 +104,13 @@ export const commands: Readonly<Record<string, Command>> = {
   post: { _tag: "Post", posting: posting("post", "charge", ann, eve, 7n) },
   reverse: { _tag: "Reverse", sequence: 7n, attachments: [] },
   hold: hold("another", 600_000),
+  "hold of several": hold("another", 600_000, { amount: 100n, further: [card] }),
+  grow: { _tag: "Grow", hold: living, amount: 25n },
+  "grow on": { _tag: "Grow", hold: living, amount: 120n, sources: [ann, card] },
+  "grow several": { _tag: "Grow", hold: several, amount: 30n, sources: [ann, pot, card] },
+  "draw several": { _tag: "Draw", hold: several, posting: ofBoth("draw both", 4n) },
+  "settle several": { _tag: "Settle", hold: several, posting: ofBoth("settle both", 14n) },
+  "void several": { _tag: "Void", hold: several, attachments: [{ kind: "voided", body: 2 }] },
   draw: { _tag: "Draw", hold: living, posting: posting("draw", "charge", ann, eve, 3n) },
   settle: { _tag: "Settle", hold: living, posting: posting("settle", "charge", ann, eve, 4n) },
   void: { _tag: "Void", hold: living, attachments: [{ kind: "voided", body: 1 }] },
@@ -119,7 +144,17 @@ export const prepare = Effect.fnUntraced(function* (store: Store) {
   }
 })
 
-const holds = ["living", "expired", "late", "another", "linked", payout, "payout:payable:bank:eve:0-9"]
+const holds = [
+  "living",
+  "expired",
+  "late",
+  "several",
+  "late too",
+  "another",
+  "linked",
+  payout,
+  "payout:payable:bank:eve:0-12",
+]
 
 /** All that is in the books, without times. */
 export const contents = Effect.fnUntraced(function* (store: Store) {

@@ -222,6 +222,8 @@ describe("LedgerStoreSql", () => {
         { _tag: "Hold", hold: { ...hold, lifeMs: 2 ** 31 } },
         { _tag: "Hold", hold: { ...hold, lifeMs: 0.5 } },
         { _tag: "Hold", hold: { ...hold, context: "c".repeat(9_000) } },
+        { _tag: "Hold", hold: { ...hold, further: [buyer] } },
+        { _tag: "Grow", hold: hold.id, amount: 10n ** 78n },
         { _tag: "Renew", owner: "\udc00", lifeMs: 1 },
         { _tag: "Expire", limit: 10 ** 12 },
         { _tag: "Reverse", sequence: 2n ** 63n, attachments: [] },
@@ -239,6 +241,12 @@ describe("LedgerStoreSql", () => {
       assert.deepStrictEqual(answers.map(Trial.reasonOf), ["Posted", ...unkeepable.map(() => "InvalidCommand"), "Held"])
       const [kept] = yield* store.holds({ ids: [hold.id] })
       assert.deepInclude(kept, { owner: odd, definitionDigest: odd, context })
+      const several = { ...hold, id: Sample.holdId(), amount: 101n, further: [outside] }
+      yield* Trial.outcome({ _tag: "Hold", hold: several })
+      assert.deepInclude(yield* Trial.hold(several.id), { owner: odd, definitionDigest: odd, context })
+      yield* Trial.outcome({ _tag: "Grow", hold: several.id, amount: 102n, sources: [outside] })
+      assert.deepInclude(yield* Trial.hold(several.id), { owner: odd, definitionDigest: odd, context, asked: 101n })
+      yield* Trial.outcome({ _tag: "Void", hold: several.id, attachments: [] })
       const [entry] = yield* store.history("entries", { after: 0n, limit: 1, keys: [odd] })
       assert.deepInclude(entry?._tag === "Posted" ? entry.posting : {}, { idempotencyKey: odd, links })
       assert.deepStrictEqual(

@@ -53,6 +53,13 @@ const poison: Readonly<Record<string, Command>> = {
   "an attachment that throws": post({ attachments: [thrower] }),
   "no context": hold({ context: undefined }),
   "a number held": hold({ amount: 1 }),
+  "a word for further accounts": hold({ further: "buyer" }),
+  "no list of further accounts": hold({ further: {} }),
+  "a number among further accounts": hold({ further: [7] }),
+  "a number to grow to": untyped({ _tag: "Grow", hold: "h", amount: 1 }),
+  "no hold to grow": untyped({ _tag: "Grow", amount: 1n }),
+  "growth out of nothing": untyped({ _tag: "Grow", hold: "h", amount: 1n, sources: null }),
+  "growth out of no account": untyped({ _tag: "Grow", hold: "h", amount: 1n, sources: [] }),
   "no hold": untyped({ _tag: "Hold", hold: null }),
   "an account of no kind": untyped({ ...Sample.open(Sample.accountId()), kind: null }),
   "an account without an asset": untyped({ ...Sample.open(Sample.accountId()), asset: undefined }),
@@ -118,6 +125,18 @@ describe("a caller that changes its command while it waits", () => {
       legs.splice(1, 1, { account: buyer, amount: 500n })
       yield* Fiber.join(made)
       assert.strictEqual((yield* ledger.account(buyer)).balance, 5n)
+
+      const further = [outside]
+      const request = Sample.holdRequest(buyer, 6n, { further })
+      const held = yield* Effect.forkChild(ledger.hold(request))
+      yield* Effect.yieldNow
+      further.splice(0, 1, buyer)
+      assert.lengthOf((yield* Fiber.join(held)).hold.parts ?? [], 2)
+      const sources = [outside]
+      const grown = yield* Effect.forkChild(ledger.grow(request.id, { amount: 7n, sources }))
+      yield* Effect.yieldNow
+      sources.splice(0, 1, buyer)
+      assert.strictEqual((yield* Fiber.join(grown)).amount, 7n)
     }).pipe(Effect.provide(Ledger.layer.pipe(Layer.provide(LedgerStoreMemory.layer)))),
   )
 })

@@ -166,10 +166,10 @@ export const writeOthers = (t: TableNames): string => `
     IF json_array_length(o->'holds') > 0 THEN
       INSERT INTO ${t.holds} AS h (book, id, account, amount, drawn, asked, parts, owner, life_ms, definition_digest,
         context, state, claimed, expires_at_ms)
-      SELECT b, id, account, amount, drawn, asked, parts, owner, life, digest, COALESCE(context, 'null'), state, claimed,
+      SELECT b, id, account, amount, drawn, asked, parts, owner, life, digest, COALESCE(context::json, 'null'), state, claimed,
         expires
       FROM json_to_recordset(o->'holds') AS u(id text, account text, amount numeric, drawn numeric, asked numeric,
-        parts json, owner text, life int, digest text, context json, state text, claimed boolean, expires bigint)
+        parts json, owner text, life int, digest text, context text, state text, claimed boolean, expires bigint)
       ON CONFLICT (id, book) DO UPDATE SET account = excluded.account, amount = excluded.amount, drawn = excluded.drawn,
         asked = excluded.asked, parts = excluded.parts, state = excluded.state, claimed = excluded.claimed;
     END IF;

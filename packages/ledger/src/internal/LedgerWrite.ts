@@ -128,7 +128,8 @@ const holdsOf = ({ sheet }: Written, base: Book.Pages) => {
         parts: parts === undefined ? null : Rows.partTuples(parts),
         life: lifeMs,
         digest: definitionDigest,
-        context: before === undefined ? hold.context : null,
+        // As text: what is JSON within JSON would be read with all its escapes, of which a text can keep only some.
+        context: before === undefined ? JSON.stringify(hold.context) : null,
         expires: expiresAtMs,
       })
     } else if (before === undefined) taken.push(hold)

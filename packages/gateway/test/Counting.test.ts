@@ -1,0 +1,149 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Result } from "effect"
+import type { Endpoint } from "@guildhall/core/Endpoint"
+import { Gguf, Tokenizer } from "@guildhall/core"
+import * as ChatTemplate from "../src/tokens/ChatTemplate.ts"
+import * as Counting from "../src/tokens/Counting.ts"
+import * as GgufTokenizer from "../src/tokens/GgufTokenizer.ts"
+import * as Verdict from "../src/tokens/Verdict.ts"
+import * as TestTokenizer from "./TestTokenizer.ts"
+
+const described = Result.getOrThrow(Tokenizer.fromGguf(Result.getOrThrow(Gguf.read(TestTokenizer.gguf()))))
+const counter = Result.getOrThrow(
+  GgufTokenizer.make(described.tokenizer.kind === "gguf" ? described.tokenizer.metadata : {}),
+)
+const templateOf = (text: string) => Result.getOrThrow(ChatTemplate.make(text, counter))
+const template = templateOf(TestTokenizer.TEMPLATE)
+
+const bytes = (value: unknown) => Buffer.from(typeof value === "string" ? value : JSON.stringify(value))
+const count = (
+  request: unknown,
+  answer: unknown,
+  endpoint: Endpoint = "chat/completions",
+  used: ChatTemplate.ChatTemplate | undefined = template,
+) => Counting.count(counter, used, { endpoint, request: bytes(request), answer: bytes(answer) })
+
+const asked = { messages: [{ role: "user", content: "hello world" }] }
+const whole = (message: object) => ({ choices: [{ index: 0, message }] })
+const frames = (...deltas: ReadonlyArray<object>) =>
+  [
+    ...deltas.map((delta) => `data: ${JSON.stringify({ choices: [{ index: 0, delta }] })}\n\n`),
+    "data: [DONE]\n\n",
+  ].join("")
+
+describe("Counting.count", () => {
+  it("counts a prompt of text exactly, as the template writes it", () => {
+    // <s> <|user|> hello Ġ world </s> <|assistant|>
+    assert.deepStrictEqual(count(asked, whole({ content: "token" })).input, { low: 7, high: 8 })
+    const parts = [{ role: "user", content: [{ type: "text", text: "hello world" }] }]
+    assert.deepStrictEqual(count({ messages: parts }, whole({ content: "token" })).input, { low: 7, high: 8 })
+  })
+
+  it("adds the token for the beginning where the server does", () => {
+    const bare = templateOf("{{ messages[0].content }}")
+    const { input } = count(asked, whole({ content: "token" }), "chat/completions", bare)
+    assert.deepStrictEqual(input, { low: 4, high: 4 })
+  })
+
+  it("counts the same answer alike, whole and streamed, however it was cut", () => {
+    const content = "hello world token"
+    const expected = { low: 5, high: 8 }
+    assert.deepStrictEqual(count(asked, whole({ content })).output, expected)
+    assert.deepStrictEqual(
+      count(asked, frames(...[...content].map((letter) => ({ content: letter })))).output,
+      expected,
+    )
+    assert.deepStrictEqual(count(asked, frames({ role: "assistant", content }, {})).output, expected)
+  })
+
+  it("counts reasoning and tool calls with room for what stands around them", () => {
+    const reasoning = count(asked, whole({ content: "token", reasoning_content: "hello" })).output
+    assert.deepStrictEqual(reasoning, { low: 2, high: 2 + 2 + 6 + 1 })
+    const call = (index: number, piece: object) => ({ tool_calls: [{ index, function: piece }] })
+    const called = frames(call(0, { name: "hello", arguments: "" }), call(0, { arguments: "{}" }))
+    assert.deepStrictEqual(count(asked, called).output, { low: 3, high: 3 + 2 + 32 + 1 })
+  })
+
+  it("allows for a stop text that was written and cut off, and for characters that were lost", () => {
+    const { output } = count({ ...asked, stop: ["world", "!!!"] }, whole({ content: "token" }))
+    assert.deepStrictEqual(output, { low: 1, high: 1 + 2 + 1 + 3 })
+    const lost = count(asked, whole({ content: "token\ufffd" })).output
+    assert.isAtLeast(lost.high ?? 0, lost.low + 3)
+  })
+
+  it("counts every choice", () => {
+    const choices = [0, 1].map((index) => ({ index, message: { content: "token" } }))
+    assert.deepStrictEqual(count(asked, { choices }).output, { low: 2, high: 8 })
+  })
+
+  it("counts completions and embeddings, texts and tokens", () => {
+    const completion = count(
+      { prompt: ["hello", [1, 2, 3]] },
+      { choices: [{ index: 0, text: "token" }] },
+      "completions",
+    )
+    assert.deepStrictEqual(completion, { input: { low: 4, high: 6 }, output: { low: 1, high: 4 } })
+    const embedding = count({ input: "hello" }, { data: [] }, "embeddings")
+    assert.deepStrictEqual(embedding, { input: { low: 1, high: 3 }, output: { low: 0, high: 0 } })
+  })
+
+  it("sets no upper bound where it cannot know one", () => {
+    const answer = whole({ content: "token" })
+    const image = [{ role: "user", content: [{ type: "image_url", image_url: { url: "data:," } }] }]
+    assert.isUndefined(count({ messages: image }, answer).input.high)
+    assert.isUndefined(count({ ...asked, tools: [{ type: "function" }] }, answer).input.high)
+    assert.isUndefined(count(asked, answer, "chat/completions", templateOf("{{ raise_exception('no') }}")).input.high)
+    assert.isUndefined(count("not json", answer).input.high)
+    for (const unreadable of ["", "nonsense", "{", { choices: [] }, whole({ content: "", audio: { id: "a" } })]) {
+      assert.isUndefined(count(asked, unreadable).output.high, JSON.stringify(unreadable))
+    }
+    assert.isUndefined(count(asked, answer, "messages").output.high)
+    const blind = Counting.count(counter, undefined, {
+      endpoint: "chat/completions",
+      request: bytes(asked),
+      answer: bytes(answer),
+    })
+    assert.isUndefined(blind.input.high)
+    assert.strictEqual(blind.output.low, 1)
+  })
+
+  it("takes what had come of an answer that broke off", () => {
+    const stream = frames({ content: "hello" }, { content: " world" })
+    const done = "data: [DONE]\n\n".length
+    assert.strictEqual(count(asked, stream.slice(0, -done)).output.low, 3)
+    assert.strictEqual(count(asked, stream.slice(0, -done - 1)).output.low, 1)
+  })
+})
+
+describe("Verdict.of", () => {
+  const counted = { input: { low: 10, high: 11 }, output: { low: 50, high: 54 } }
+
+  it("agrees within the bands", () => {
+    for (const usage of [
+      { inputToken: 10, outputToken: 50 },
+      { inputToken: 6, cachedInputToken: 5, outputToken: 54 },
+    ]) {
+      assert.deepStrictEqual(Verdict.of(usage, counted), { _tag: "agreed" })
+    }
+  })
+
+  it("lowers to the highest count, cached tokens first", () => {
+    assert.deepStrictEqual(Verdict.of({ inputToken: 8, cachedInputToken: 5, outputToken: 60, request: 1 }, counted), {
+      _tag: "lowered",
+      usage: { inputToken: 8, cachedInputToken: 3, outputToken: 54, request: 1 },
+      tokens: 8,
+    })
+  })
+
+  it("never raises, and says by how much a bill is too low", () => {
+    assert.deepStrictEqual(Verdict.of({ inputToken: 4, outputToken: 40 }, counted), { _tag: "higher", tokens: 16 })
+  })
+
+  it("lowers nothing that has no upper bound", () => {
+    const open = { low: 0, high: undefined }
+    assert.deepStrictEqual(Verdict.of({ outputToken: 10 ** 6 }, { input: open, output: open }), { _tag: "unknown" })
+    assert.deepStrictEqual(Verdict.of({ inputToken: 10 ** 6, outputToken: 50 }, { ...counted, input: open }), {
+      _tag: "agreed",
+    })
+  })
+})

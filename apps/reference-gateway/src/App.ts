@@ -27,18 +27,21 @@ import { KeyRing } from "@guildhall/core/KeyRing"
 import * as KeyRingFile from "@guildhall/core/KeyRingFile"
 import type { Instance } from "@guildhall/core/Instance"
 import * as MarketDefinition from "@guildhall/core/MarketDefinition"
+import * as AnswerSeal from "@guildhall/gateway/AnswerSeal"
 import * as Claims from "@guildhall/gateway/Claims"
 import * as HoldRenewal from "@guildhall/gateway/HoldRenewal"
 import * as ControlRoutes from "@guildhall/gateway/http/ControlRoutes"
 import * as InferenceRoutes from "@guildhall/gateway/http/InferenceRoutes"
 import * as LaneServer from "@guildhall/gateway/http/LaneServer"
 import * as NotFoundRoute from "@guildhall/gateway/http/NotFoundRoute"
+import * as Idempotency from "@guildhall/gateway/Idempotency"
 import * as InferenceLane from "@guildhall/gateway/InferenceLane"
 import { Market } from "@guildhall/gateway/Market"
 import * as NodeSignature from "@guildhall/gateway/NodeSignature"
 import * as Readiness from "@guildhall/gateway/Readiness"
 import * as TopUps from "@guildhall/gateway/TopUps"
 import * as Undici from "@guildhall/gateway/transports/Undici"
+import * as AnswerStoreSql from "@guildhall/journal/AnswerStoreSql"
 import * as ReceiptCommand from "@guildhall/journal/ReceiptCommand"
 import * as JournalSql from "@guildhall/journal/JournalSql"
 import * as Ledger from "@guildhall/ledger/Ledger"
@@ -51,6 +54,7 @@ import { Members } from "@guildhall/registry/Members"
 import * as MembersSql from "@guildhall/registry/MembersSql"
 import * as Router from "@guildhall/routing/Router"
 import { RoutingPolicy } from "@guildhall/routing/RoutingPolicy"
+import * as AnswerSweep from "@guildhall/steward/AnswerSweep"
 import * as DirectoryFeed from "@guildhall/steward/DirectoryFeed"
 import * as HoldExpiry from "@guildhall/steward/HoldExpiry"
 import * as Liveness from "@guildhall/steward/Liveness"
@@ -73,6 +77,7 @@ const stores = (facts: Facts, definition: MarketDefinition.MarketDefinition) => 
   return Layer.mergeAll(
     Ledger.layer.pipe(Layer.provide(LedgerStoreSql.layer({ renewMs: definition.hold.renewMs }))),
     JournalSql.layer,
+    AnswerStoreSql.layer(),
     MembersSql.layer,
     DevicesSql.layer({ allowPrivate: definition.endpoints.allowPrivate }),
   ).pipe(
@@ -114,7 +119,15 @@ const loops = (definition: MarketDefinition.MarketDefinition) =>
     Liveness.layer({ heartbeat: definition.heartbeat }),
     HoldExpiry.layer({ everyMs: Math.ceil(definition.hold.renewMs / 2) }),
     Outbox.layerWith({ definition, copy: OutboxSql.copy() }),
+    AnswerSweep.layer(),
   )
+
+/** What answers are sealed with while they are kept: from the settings, else from the home, which then makes its own. */
+const answerSeal = ({ answerSecrets, home }: Settings) => {
+  if (answerSecrets === undefined) return AnswerSeal.layerFile({ file: path.join(home, "keys", "answer-secrets") })
+  const [first = "", ...later] = Redacted.value(answerSecrets).split(",")
+  return AnswerSeal.layer([Redacted.make(first), ...later.map((secret) => Redacted.make(secret))])
+}
 
 /** Effect exports nothing unless told to; OpenTelemetry's own default, once there is an endpoint, is everything. */
 const exporters = ConfigProvider.layerAdd(
@@ -174,7 +187,7 @@ export const make = (facts: Facts): Effect.Effect<Running, LaunchError, Scope.Sc
     const { settings } = facts
     const definition = yield* Definition.load(settings.market)
     const services = Layer.mergeAll(InferenceLane.layer, Claims.layer, Readiness.layer, topUps(definition)).pipe(
-      Layer.provideMerge(HoldRenewal.layer),
+      Layer.provideMerge(Layer.merge(HoldRenewal.layer, Idempotency.layer().pipe(Layer.provide(answerSeal(settings))))),
       Layer.provideMerge(
         Layer.merge(market(definition), Undici.layerWith({ allowPrivate: definition.endpoints.allowPrivate })),
       ),

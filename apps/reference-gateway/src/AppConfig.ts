@@ -72,6 +72,14 @@ const table = {
     "A PostgreSQL (15 or later) to use instead of the embedded one, e.g. `postgres://user:password@host:5432/database`.",
     true,
   ),
+  answerSecrets: setting(
+    "GUILDHALL_ANSWER_SECRETS",
+    undefined,
+    Schema.String.pipe(Schema.check(Schema.isPattern(/^[A-Za-z0-9_-]{43}(,[A-Za-z0-9_-]{43})*$/))),
+    "one or more secrets of 32 random bytes in base64url, parted by commas",
+    "What answers are sealed with that are kept for an `Idempotency-Key`, oldest first: the first names the keys, the last seals. Every process needs the same. Without it: a file in the home.",
+    true,
+  ),
   agent: setting(
     "GUILDHALL_AGENT",
     "on",
@@ -119,6 +127,7 @@ export interface Settings {
   /** A market's name, or the absolute path of a `.json` file. */
   readonly market: string
   readonly databaseUrl: Redacted.Redacted | undefined
+  readonly answerSecrets: Redacted.Redacted | undefined
   readonly agent: "on" | "off"
   /** A model's name, or the absolute path of a model file. */
   readonly model: string | undefined
@@ -172,12 +181,14 @@ export const load: Effect.Effect<Settings, LaunchError> = Effect.gen(function* (
   const market = yield* readRequired(table.market)
   const databaseUrl = yield* read(table.databaseUrl)
   const model = yield* read(table.model)
+  const answerSecrets = yield* read(table.answerSecrets)
   return {
     port: yield* readRequired(table.port),
     host: yield* readRequired(table.host),
     home: home === table.home.fallback ? path.join(repository, home) : fromWhereStarted(home),
     market: market.endsWith(".json") ? fromWhereStarted(market) : market,
     databaseUrl: databaseUrl === undefined ? undefined : Redacted.make(databaseUrl),
+    answerSecrets: answerSecrets === undefined ? undefined : Redacted.make(answerSecrets),
     agent: yield* readRequired(table.agent),
     model: model === undefined ? undefined : resolveModel(model),
     logLevel: yield* readRequired(table.logLevel),

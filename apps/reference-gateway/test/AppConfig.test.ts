@@ -19,6 +19,7 @@ describe("AppConfig", () => {
         home: path.join(repository, ".guildhall"),
         market: "local",
         databaseUrl: undefined,
+        answerSecrets: undefined,
         agent: "on",
         model: undefined,
         logLevel: "Info",

@@ -6,6 +6,7 @@
  * @since 0.1.0
  */
 import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes } from "node:crypto"
+import path from "node:path"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
@@ -221,6 +222,7 @@ const unavailable = (file: string) => (error: PlatformError) =>
 /** Writes the first secret, unless another process does: a link is made or it is not, and shows the whole file. */
 const create = Effect.fnUntraced(function* (file: string) {
   const fs = yield* FileSystem.FileSystem
+  yield* fs.makeDirectory(path.dirname(file), { recursive: true, mode: 0o700 })
   const draft = `${file}.${randomBytes(6).toString("hex")}`
   yield* fs.writeFileString(draft, `${Redacted.value(yield* random)}\n`, { mode: 0o600, flag: "wx" })
   yield* Effect.catchIf(

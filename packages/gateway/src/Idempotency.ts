@@ -68,14 +68,15 @@ export interface AnswerTap {
   readonly onBytes: (bytes: Buffer) => void
   readonly onTrailers: (trailers: Readonly<Record<string, string>>) => void
   readonly onEnd: (outcome: "completed" | "truncated" | "aborted" | "failed") => void
+  /** There is no answer, and this is what the buyer is told instead. */
+  readonly onRefused: (refusal: Refusal) => void
   readonly wanted: boolean
   onUnwanted: (() => void) | undefined
 }
 
 /**
- * What is to be done with a request. `Fresh`: answer it, with the tap on its answer; tell `refused` what its buyer is told
- * instead of an answer, and run `finish` in every case once it is settled. `Told`: the answer is there, or on its way; it
- * only has to be written.
+ * What is to be done with a request. `Fresh`: answer it, with the tap on its answer, and run `finish` in every case once it
+ * is settled. `Told`: the answer is there, or on its way; it only has to be written.
  *
  * @category models
  * @since 0.1.0
@@ -84,7 +85,6 @@ export type Begun =
   | {
       readonly _tag: "Fresh"
       readonly tap: AnswerTap
-      readonly refused: (refusal: Refusal) => void
       readonly finish: Effect.Effect<void>
     }
   | { readonly _tag: "Told"; readonly write: (options: WriteOptions) => Effect.Effect<void> }
@@ -244,7 +244,6 @@ const make = Effect.fnUntraced(function* (options: Options) {
     return {
       _tag: "Fresh",
       tap: flight,
-      refused: (refusal) => flight.refuse(refusal),
       finish: finish.pipe(
         Effect.catchCause((cause) => Effect.logError(`The answer of ${question.id} could not be kept.`, cause)),
         Effect.ensuring(Effect.sync(() => close(question.slot, flight))),

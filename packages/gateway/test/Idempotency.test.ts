@@ -126,7 +126,7 @@ describe("Idempotency: what is kept", () => {
       }
       const ask = Test.ask()
       const refused = yield* fresh(ask)
-      refused.refused(new Refusal({ code: "no_capacity" }))
+      refused.tap.onRefused(new Refusal({ code: "no_capacity" }))
       yield* refused.finish
       yield* fresh(again(ask))
     }),
@@ -195,7 +195,7 @@ describe("Idempotency: twins in one process", () => {
       const twins = yield* Effect.forEach([again(ask), again(ask)], (twin) =>
         Effect.forkChild(Test.codeOf(begin(twin)), { startImmediately: true }),
       )
-      first.refused(new Refusal({ code: "insufficient_funds" }))
+      first.tap.onRefused(new Refusal({ code: "insufficient_funds" }))
       yield* first.finish
       for (const twin of twins) assert.strictEqual(yield* Fiber.join(twin), "insufficient_funds")
     }),

@@ -3,18 +3,20 @@
  */
 import * as NodeCrypto from "@effect/platform-node/NodeCrypto"
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
-import { Context, Effect, Layer, ManagedRuntime, Metric } from "effect"
+import { Context, Effect, Layer, ManagedRuntime, Metric, Redacted } from "effect"
 import * as HttpRouter from "effect/http/HttpRouter"
 import { createServer, type IncomingHttpHeaders, request as httpRequest } from "node:http"
 import type { AddressInfo } from "node:net"
 import { Asset, Device, Instance, KeyRing, type MarketDefinition, Member, Model, PriceSheet } from "@guildhall/core"
-import { Journal } from "@guildhall/journal"
+import { AnswerStore, Journal } from "@guildhall/journal"
 import { Account, Ledger, PaymentScheme } from "@guildhall/ledger"
 import * as LedgerStoreMemory from "@guildhall/ledger/LedgerStoreMemory"
 import type { ProviderTransport } from "@guildhall/protocol"
 import { Router } from "@guildhall/routing"
 import { leastLoaded } from "@guildhall/routing/policies/LeastLoaded"
+import * as AnswerSeal from "../src/AnswerSeal.ts"
 import * as HoldRenewal from "../src/HoldRenewal.ts"
+import * as Idempotency from "../src/Idempotency.ts"
 import * as InferenceRoutes from "../src/http/InferenceRoutes.ts"
 import * as InferenceLane from "../src/InferenceLane.ts"
 import { Market } from "../src/Market.ts"
@@ -23,6 +25,8 @@ import * as Upstream from "./ScriptedUpstream.ts"
 
 export const MODEL = Model.ModelId.make("test/model")
 export const KEY = "gh-test"
+/** A key of the same buyer, whose data may be kept. */
+export const OPEN_KEY = "gh-open"
 export const BUYER = Member.MemberId.make("mem_buyer")
 export const PROVIDER = Member.MemberId.make("mem_provider")
 export const BUYER_ACCOUNT = Account.ids.buyer(BUYER)
@@ -95,7 +99,7 @@ const scheme = (roles: Readonly<Record<string, Member.Role>>): PaymentScheme.Pay
         account: BUYER_ACCOUNT,
         fundingSource: "card",
         role,
-        dataCollection: "deny",
+        dataCollection: authorization.endsWith(OPEN_KEY) ? "allow" : "deny",
       },
     })
   },
@@ -129,6 +133,7 @@ export interface Answer {
 export interface Options {
   readonly definition?: Partial<MarketDefinition.MarketDefinition>
   readonly balance?: bigint
+  readonly answers?: Layer.Layer<AnswerStore.AnswerStore>
   readonly transport?: Layer.Layer<ProviderTransport.ProviderTransport>
   /** Services that are in place before anything else is made, such as a tracer. */
   readonly around?: Layer.Layer<never>
@@ -140,7 +145,7 @@ const services = (options: Options) => {
     definition: { ...definition, ...options.definition },
     digest: "d".repeat(64),
     owner: "test-owner",
-    payments: [scheme({ [KEY]: "buyer", "gh-operator": "operator", "gh-provider": "provider" })],
+    payments: [scheme({ [KEY]: "buyer", [OPEN_KEY]: "buyer", "gh-operator": "operator", "gh-provider": "provider" })],
   })
   const wrap = options.wrapLedger ?? ((ledger: Ledger.Ledger["Service"]) => ledger)
   const ledger = Layer.effect(
@@ -155,7 +160,10 @@ const services = (options: Options) => {
     options.transport ?? UndiciTransport.layer,
   )
   const router = Router.layer({ replica: "test", policy: leastLoaded })
-  const lane = InferenceLane.layer.pipe(Layer.provide(HoldRenewal.layer))
+  const idempotency = Idempotency.layer({ waitMs: 500 }).pipe(
+    Layer.provide([options.answers ?? AnswerStore.layerMemory, AnswerSeal.layer([Redacted.make("A".repeat(43))])]),
+  )
+  const lane = InferenceLane.layer.pipe(Layer.provide([HoldRenewal.layer, idempotency]))
   return lane.pipe(Layer.provideMerge(router), Layer.provideMerge(base), Layer.orDie)
 }
 

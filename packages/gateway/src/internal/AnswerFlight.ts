@@ -69,8 +69,7 @@ export class AnswerFlight {
     if (outcome === "completed") this.onCompleted?.()
   }
 
-  /** There is no answer, and this is why. */
-  refuse(refusal: Refusal): void {
+  onRefused(refusal: Refusal): void {
     this.#refusal ??= refusal
     this.#wake()
   }

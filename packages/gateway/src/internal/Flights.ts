@@ -3,8 +3,8 @@ import type { Outlet } from "./Outlet.ts"
 
 /** One request on its way through the lane. */
 export interface Flight {
-  /** The attempt that is under way, where one is. */
-  outlet: Outlet | undefined
+  /** What carries the answer, where one is under way. */
+  outlet: Pick<Outlet, "stop"> | undefined
   /** Set once the request must end: nothing new is tried for it. */
   stopped: ReasonCode | undefined
 }

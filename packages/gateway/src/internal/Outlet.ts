@@ -1,6 +1,7 @@
 import type { Hash } from "node:crypto"
 import type { ReasonCode } from "@guildhall/core/Reason"
 import type { HoldGate } from "../HoldGate.ts"
+import type { AnswerTap } from "../Idempotency.ts"
 import * as Refusal from "../Refusal.ts"
 import type { Buyer } from "./Buyer.ts"
 import type { InferenceEndpoint } from "../InferenceEndpoint.ts"
@@ -20,12 +21,8 @@ export interface Attached {
   readonly stop: (reason: ReasonCode) => void
 }
 
-/** Who else hears what goes to the buyer. */
-export interface Tap {
-  readonly onHead: (status: number, headers: Readonly<Record<string, string>>) => void
-  readonly onBytes: (bytes: Buffer) => void
-  readonly onEnd: (outcome: "completed" | "truncated" | "aborted" | "failed") => void
-}
+/** Who else hears what goes to the buyer, and may want it although the buyer has left. */
+export type Tap = AnswerTap
 
 export interface OutletOptions {
   readonly buyer: Buyer
@@ -71,10 +68,16 @@ export class Outlet {
     this.buyer = options.buyer
     this.gate = options.gate
     const { buyer, gate } = options
-    buyer.onGone = () => this.#tell((one) => one.onGone())
+    buyer.onGone = () => this.#left()
     buyer.onDrain = () => this.#tell((one) => one.onDrain())
     gate.onChange = () => this.#tell((one) => one.onGate())
     if (options.pingMs !== undefined) this.#arm(options.pingMs)
+    if (buyer.gone) this.#left()
+  }
+
+  /** Nobody is there to hear an answer. */
+  get gone(): boolean {
+    return this.buyer.gone && !this.#wanted
   }
 
   attach(one: Attached): void {
@@ -117,30 +120,40 @@ export class Outlet {
     this.#options.hash.update(bytes)
     this.#wroteAt = Ticks.now()
     for (const tap of this.#options.taps) tap.onBytes(bytes)
-    return this.buyer.response.write(bytes)
+    // Who has left reads nothing, and holds nobody up.
+    return this.buyer.gone || this.buyer.response.write(bytes)
   }
 
+  /** Ends a complete answer. */
   end(bytes: Buffer | undefined, trailers?: Readonly<Record<string, string>>): void {
-    const { response } = this.buyer
-    if (trailers !== undefined) response.addTrailers(trailers)
-    if (bytes === undefined) response.end()
-    else {
-      this.#options.hash.update(bytes)
-      for (const tap of this.#options.taps) tap.onBytes(bytes)
+    this.#end("completed", bytes, trailers)
+  }
+
+  /** Ends a stream with an error that the client cannot take for the end of the answer; `frame` is how that is written. */
+  breakOff(reason: ReasonCode, detail: string | undefined, frame?: string): void {
+    this.#end("truncated", Buffer.from(frame ?? this.#options.errors.errorFrame(reason, { message: detail })))
+  }
+
+  #end(outcome: "completed" | "truncated", bytes: Buffer | undefined, trailers?: Readonly<Record<string, string>>) {
+    const { gone, response } = this.buyer
+    if (bytes !== undefined) this.#options.hash.update(bytes)
+    for (const tap of this.#options.taps) {
+      if (bytes !== undefined) tap.onBytes(bytes)
+      if (trailers !== undefined) tap.onTrailers(trailers)
+      tap.onEnd(outcome)
+    }
+    if (!gone) {
+      if (trailers !== undefined) response.addTrailers(trailers)
       response.end(bytes)
     }
     this.close()
-  }
-
-  /** Ends a stream with an error that the client cannot take for the end of the answer. */
-  breakOff(reason: ReasonCode, detail: string | undefined): void {
-    this.end(Buffer.from(this.#options.errors.errorFrame(reason, { message: detail })))
   }
 
   /** Tells why there is no answer: as a response of its own, or in the stream where a comment has gone. */
   refuse(refusal: Refusal.Refusal, request: { readonly id: string; readonly attempts: number }): void {
     const { buyer } = this
     const { errors } = this.#options
+    for (const tap of this.#options.taps) tap.onRefused(refusal)
     this.close()
     if (buyer.gone || buyer.response.writableEnded) return
     if (this.#headed) this.breakOff(refusal.code, refusal.detail)
@@ -154,12 +167,28 @@ export class Outlet {
     this.buyer.onGone = undefined
     this.buyer.onDrain = undefined
     this.gate.onChange = undefined
+    for (const tap of this.#options.taps) tap.onUnwanted = undefined
   }
 
   #head(status: number, headers: Readonly<Record<string, string>>): void {
     this.#headed = true
     for (const tap of this.#options.taps) tap.onHead(status, headers)
-    this.buyer.response.writeHead(status, headers)
+    if (!this.buyer.gone) this.buyer.response.writeHead(status, headers)
+  }
+
+  get #wanted(): boolean {
+    return this.#options.taps.some((tap) => tap.wanted)
+  }
+
+  /** The buyer left. Where others still listen, the answer goes on for them, at the provider's pace. */
+  #left(): void {
+    if (!this.#wanted) return this.#tell((one) => one.onGone())
+    for (const tap of this.#options.taps) {
+      tap.onUnwanted = () => {
+        if (this.gone) this.#tell((one) => one.onGone())
+      }
+    }
+    this.#tell((one) => one.onDrain())
   }
 
   #tell(act: (one: Attached) => void): void {

@@ -65,7 +65,9 @@ export interface Answer {
 }
 
 /**
- * One event of a streamed answer. `call` numbers the tool calls of an answer from 0; their deltas may come mixed.
+ * One event of a streamed answer. Deltas of one kind that follow each other are one part, unless `partFinished` comes
+ * between them. `call` numbers the tool calls of an answer from 0; their deltas may come mixed. `reasoningSigned` belongs
+ * to the thought that precedes it, a redacted one stands for itself.
  * `finished` and `usage` come in either order after the last delta; `usage` may come several times, the last one counts.
  * `failed` is an error that the provider reported within the stream.
  *
@@ -78,6 +80,7 @@ export type AnswerEvent =
   | { readonly type: "reasoningDelta"; readonly text: string }
   | { readonly type: "reasoningSigned"; readonly signature: string; readonly redacted: boolean }
   | { readonly type: "refusalDelta"; readonly text: string }
+  | { readonly type: "partFinished" }
   | {
       readonly type: "toolCallStarted"
       readonly call: number

@@ -4,6 +4,7 @@
  *
  * @since 0.1.0
  */
+import type { Dialect } from "@guildhall/core/Endpoint"
 
 /**
  * A JSON value as it was parsed. A number that JavaScript cannot hold exactly is a `JSON.rawJSON` object, so that it is
@@ -102,12 +103,7 @@ export type AssistantPart = TextPart | RefusalPart | ReasoningPart | ToolCallPar
  */
 export type Turn =
   | { readonly role: "system" | "developer"; readonly parts: ReadonlyArray<TextPart>; readonly param: string }
-  | {
-      readonly role: "user"
-      readonly parts: ReadonlyArray<UserPart>
-      readonly name?: string | undefined
-      readonly param: string
-    }
+  | { readonly role: "user"; readonly parts: ReadonlyArray<UserPart>; readonly param: string }
   | { readonly role: "assistant"; readonly parts: ReadonlyArray<AssistantPart>; readonly param: string }
   | {
       readonly role: "tool"
@@ -187,7 +183,7 @@ export interface Sampling {
 }
 
 /**
- * A request. `choices` is how many answers are wanted, `logprobs` how many alternatives to each token, `unknown` the
+ * A request. `dialect` is the one that it was written in, for the names of members in letters about it; `choices` is how many answers are wanted, `logprobs` how many alternatives to each token, `unknown` the
  * members of the body that no dialect but its own knows: they are not translated, and who asked that all parameters
  * count (`provider.require_parameters`) is refused because of them.
  *
@@ -195,6 +191,7 @@ export interface Sampling {
  * @since 0.1.0
  */
 export interface Conversation {
+  readonly dialect: Dialect
   readonly model: string
   readonly turns: ReadonlyArray<Turn>
   readonly tools: ReadonlyArray<Tool>

@@ -2,3 +2,4 @@
 export * as Answer from "./Answer.ts"
 export * as Conversation from "./Conversation.ts"
 export * as Dialect from "./Dialect.ts"
+export * as Dialects from "./Dialects.ts"

@@ -69,3 +69,12 @@ export const parseExact = (json: string): unknown => {
     return undefined
   }
 }
+
+/** The number that a JSON value stands for, exact or not; `undefined` where it is none. */
+export const numeric = (value: unknown): number | undefined => {
+  if (typeof value === "number") return value
+  const raw = text(value, "rawJSON")
+  if (raw === undefined) return undefined
+  const parsed = Number(raw)
+  return Number.isNaN(parsed) ? undefined : parsed
+}

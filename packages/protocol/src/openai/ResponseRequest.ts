@@ -6,8 +6,9 @@
 import type * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import { Inspection } from "../internal/Inspection.ts"
-import { get, isAbsent } from "../internal/Json.ts"
+import { get } from "../internal/Json.ts"
 import { MediaCount, ofResponses } from "../internal/Media.ts"
+import { refuseState } from "../internal/State.ts"
 import * as Touching from "../internal/Touching.ts"
 import type { Flaw, Touched } from "./Touched.ts"
 
@@ -35,29 +36,6 @@ export type ResponseRequest = typeof ResponseRequest.Type
 
 /** The members that limit how many tokens are generated. @category constants @since 0.1.0 */
 export const limits = ["max_output_tokens"] as const
-
-/** Members that point at what a server kept. A market keeps no conversation, and its next instance is another one. */
-const KEPT = ["previous_response_id", "conversation", "prompt"] as const
-
-/** Refuses what only a server that remembers can serve. */
-const refuseState = (inspection: Inspection, body: unknown, input: unknown): void => {
-  for (const param of KEPT) {
-    if (isAbsent(get(body, param))) continue
-    inspection.unsupported(
-      param,
-      `\`${param}\` needs a server that remembers. Send the whole conversation in \`input\`.`,
-    )
-  }
-  for (const param of ["background", "store"] as const) {
-    if (!Touching.flag(inspection, body, param)) continue
-    inspection.unsupported(param, `\`${param}\` needs a server that remembers. Leave it out or set it to false.`)
-  }
-  if (!Array.isArray(input)) return
-  const index = input.findIndex((item) => get(item, "type") === "item_reference")
-  if (index !== -1) {
-    inspection.unsupported(`input[${index}].type`, "`item_reference` needs a server that remembers. Send the item.")
-  }
-}
 
 const readInput = (inspection: Inspection, body: unknown, media: MediaCount): ReadonlyArray<unknown> => {
   const input = get(body, "input")
@@ -91,7 +69,7 @@ export const touch = (body: unknown): Result.Result<Touched, Flaw> => {
   const inspection = new Inspection()
   const media = new MediaCount()
   const model = Touching.model(inspection, body, "`model` and `input`")
-  refuseState(inspection, body, get(body, "input"))
+  refuseState(inspection, body)
   const messages = readInput(inspection, body, media)
   return inspection.conclude({
     model,

@@ -1,6 +1,7 @@
 /**
- * Step 3. Sets aside the most a request can cost, durably, while the request is already on its way to a provider. Only
- * where the last known balance is below ten times the hold does the dispatch wait as well.
+ * Step 3. Sets aside what a request can cost, durably, while the request is already on its way to a provider. Only where
+ * the last known balance is not a comfortable multiple of the hold does the dispatch wait as well; what is set aside is
+ * then only the likely cost, and a stream's hold grows as it goes on.
  *
  * @since 0.1.0
  */
@@ -11,20 +12,25 @@ import * as Schedule from "effect/Schedule"
 import type * as Asset from "@guildhall/core/Asset"
 import { chargeAssetOf } from "@guildhall/core/MarketDefinition"
 import * as Money from "@guildhall/core/Money"
-import { HoldId } from "@guildhall/ledger/Hold"
+import { HoldId, partsOf, type Hold as Held } from "@guildhall/ledger/Hold"
 import { Ledger } from "@guildhall/ledger/Ledger"
 import { LedgerError } from "@guildhall/ledger/LedgerError"
+import { type Payer, sourcesOf } from "@guildhall/ledger/PaymentScheme"
 import type { Admitted } from "./Admit.ts"
 import { HoldGate } from "./HoldGate.ts"
 import { HoldRenewal } from "./HoldRenewal.ts"
 import * as Ticks from "./internal/Ticks.ts"
 import { Market } from "./Market.ts"
+import * as OutputLengths from "./OutputLengths.ts"
 import type { Priced } from "./Price.ts"
 import * as Receipt from "./Receipt.ts"
 import { Refusal } from "./Refusal.ts"
+import { covered, first, type Reserved } from "./Reservation.ts"
 
-/** A balance this many times the hold cannot be used up by others before the hold is durable, as far as can be foreseen. */
-const COMFORT = 10n
+/** The likely cost is that of an answer which so many do not exceed. */
+const LIKELY = 0.95
+/** A stream waits so long for a store that is away before it is ended for want of money. */
+const growthRetries = Schedule.spaced("200 millis").pipe(Schedule.upTo({ duration: "5 seconds" }))
 
 /**
  * What a refusal of the ledger means to the buyer.
@@ -62,7 +68,9 @@ export const make = Effect.gen(function* () {
   const renewal = yield* HoldRenewal
   const { definition, digest, owner } = market
   const fork = Effect.runForkWith(yield* Effect.context<never>())
+  const { reservation } = definition
   const asset = chargeAssetOf(definition)
+  const lengths = OutputLengths.make()
 
   /** What the journal is to be told if this process is gone when the hold expires. */
   const context = (admitted: Admitted, opening: Receipt.Opening) =>
@@ -105,43 +113,108 @@ export const make = Effect.gen(function* () {
     if (mayExist) fork(giveBack(gate))
   }
 
+  const termsOf = (gate: HoldGate, admitted: Admitted, opening: Receipt.Opening) => {
+    const { account, further = [] } = admitted.payer
+    return {
+      id: gate.id,
+      account,
+      ...(further.length === 0 ? {} : { further: further.map((source) => source.account) }),
+      owner,
+      lifeMs: definition.hold.lifeMs,
+      definitionDigest: digest,
+      context: context(admitted, opening),
+    }
+  }
+
+  /** Holds what was wanted or, where there is less and the request is not on its way yet, as much as there is. */
+  const hold = (
+    terms: ReturnType<typeof termsOf>,
+    priced: Priced,
+    wanted: Reserved,
+    mayShrink: boolean,
+  ): Effect.Effect<{ readonly reserved: Reserved; readonly hold: Held }, LedgerError> =>
+    ledger.hold({ ...terms, amount: wanted.amount }).pipe(
+      Effect.map(({ hold }) => ({ reserved: wanted, hold })),
+      Effect.catch((error) => {
+        const { reason } = error
+        if (!mayShrink || reason._tag !== "InsufficientFunds") return Effect.fail(error)
+        const less = covered(reservation, priced, { available: reason.available, wanted: wanted.tokens })
+        // Others may take from the balance meanwhile; each round asks for less, so there is a last one.
+        return less === undefined || less.tokens >= wanted.tokens
+          ? Effect.fail(error)
+          : hold(terms, priced, less, mayShrink)
+      }),
+    )
+
   const decide =
     (gate: HoldGate, timer: Ticks.Timer) =>
-    (exit: Exit.Exit<unknown, LedgerError>): void => {
+    (exit: Exit.Exit<{ readonly reserved: Reserved; readonly hold: Held }, LedgerError>): void => {
       Ticks.stop(timer)
       if (Exit.isSuccess(exit)) {
         if (gate.state === "refused") fork(giveBack(gate))
-        return gate.open()
+        return gate.open(exit.value.reserved, partsOf(exit.value.hold))
       }
       const error = Cause.squash(exit.cause)
       if (error instanceof LedgerError) refuse(gate, refusal(error, asset), error.isRetryable)
       else refuse(gate, new Refusal({ code: "internal_error" }), true)
     }
 
+  /** Lets the hold of a stream cover more tokens: as many as are asked for, or as many as there is money for. */
+  const growWith = (priced: Priced, payer: Payer) => {
+    const sources = sourcesOf(payer).map(({ account }) => account)
+    const to = (gate: HoldGate, reserved: Reserved): Effect.Effect<Parameters<HoldGate["grown"]>[0], LedgerError> =>
+      ledger.grow(gate.id, { amount: reserved.amount, sources }).pipe(
+        Effect.map(({ parts }) => ({ reserved, parts })),
+        Effect.catch((error) => {
+          const { reason } = error
+          if (reason._tag !== "InsufficientFunds") return Effect.fail(error)
+          const available = gate.reserved.amount + reason.available
+          const less = covered(reservation, priced, {
+            available,
+            wanted: reserved.tokens,
+            atLeast: gate.reserved.tokens + 1,
+          })
+          return less === undefined || less.tokens >= reserved.tokens ? Effect.succeed(undefined) : to(gate, less)
+        }),
+      )
+    return (gate: HoldGate, tokens: number): void => {
+      const grown = to(gate, { amount: priced.cost(tokens), tokens }).pipe(
+        Effect.retry({ while: (error) => error.isRetryable, schedule: growthRetries }),
+      )
+      fork(grown).addObserver((exit) => gate.grown(Exit.isSuccess(exit) ? exit.value : undefined))
+    }
+  }
+
   const take = Effect.fnUntraced(function* (admitted: Admitted, priced: Priced, opening: Receipt.Opening) {
-    const gate = new HoldGate(HoldId.make(admitted.id), priced.maximum)
-    const { account } = admitted.payer
+    const { account, keyId } = admitted.payer
     const available = ledger.lastAvailable(account)
+    const likely = lengths.quantile(`${keyId} ${admitted.model}`, LIKELY)
+    const wanted = first(reservation, priced, { available, likely })
+    const worst = { amount: priced.maximum, tokens: priced.outputBound }
+    const isComfortable = available !== undefined && available >= worst.amount * BigInt(reservation.comfort)
+    const isStream = admitted.touched.stream
+    const gate = new HoldGate({
+      id: HoldId.make(admitted.id),
+      reserved: wanted,
+      most: worst,
+      growth: isStream ? { step: reservation.outputTokensStep, grow: growWith(priced, admitted.payer) } : undefined,
+    })
     renewal.track(gate)
     // The store may not answer at all.
     const timer = Ticks.after(definition.timeouts.totalMs, () =>
       refuse(gate, new Refusal({ code: "service_unavailable" }), true),
     )
+    // What is on its way already was promised its whole length, unless it is a stream, which can be ended.
+    const mayShrink = isStream || !isComfortable
     // Not a child of this fiber: the hold must be decided even where the buyer leaves, or it could not be given back.
-    fork(
-      ledger.hold({
-        id: gate.id,
-        account,
-        amount: priced.maximum,
-        owner,
-        lifeMs: definition.hold.lifeMs,
-        definitionDigest: digest,
-        context: context(admitted, opening),
-      }),
-    ).addObserver(decide(gate, timer))
-    if (available === undefined || available < priced.maximum * COMFORT) yield* decided(gate)
+    fork(hold(termsOf(gate, admitted, opening), priced, wanted, mayShrink)).addObserver(decide(gate, timer))
+    if (!isComfortable) yield* decided(gate)
     return gate
   })
+
+  /** Takes in how long an answer was that came to its own end. */
+  const learn = ({ model, payer }: Admitted, outputTokens: number): void =>
+    lengths.learn(`${payer.keyId} ${model}`, outputTokens)
 
   /** Lets go of a hold whose request failed inside the gateway. */
   const abandon = (gate: HoldGate): void => {
@@ -149,7 +222,7 @@ export const make = Effect.gen(function* () {
     if (gate.state !== "refused") fork(giveBack(gate))
   }
 
-  return { take, abandon } as const
+  return { take, abandon, learn } as const
 })
 
 /**

@@ -3,8 +3,9 @@
  *
  * @since 0.1.0
  */
-import type { HoldId } from "@guildhall/ledger/Hold"
+import type { HoldId, Part } from "@guildhall/ledger/Hold"
 import type { Refusal } from "./Refusal.ts"
+import type { Reserved } from "./Reservation.ts"
 
 /**
  * Where a gate stands. `pending`: the hold is on its way to the disk. `open`: it is durable. `refused`: there is none.
@@ -16,28 +17,55 @@ import type { Refusal } from "./Refusal.ts"
 export type GateState = "pending" | "open" | "refused" | "expired"
 
 /**
+ * What lets a hold grow to cover so many tokens of answer; it answers by {@link HoldGate.grown}.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Grow = (gate: HoldGate, tokens: number) => void
+
+/**
  * A gate. Callbacks, because the byte path waits for it; `onChange` is for the relay, `waiters` for whoever waits
- * until the hold is decided.
+ * until the hold is decided. `reserved` is what the hold has and how many tokens of answer that covers; `most` what it
+ * may grow to, which is what a provider may claim.
  *
  * @category models
  * @since 0.1.0
  */
 export class HoldGate {
   readonly id: HoldId
-  readonly amount: bigint
+  readonly most: Reserved
+  reserved: Reserved
+  parts: ReadonlyArray<Part> = []
   state: GateState = "pending"
   refusal: Refusal | undefined
   onChange: (() => void) | undefined
+  readonly #grow: Grow | undefined
+  readonly #step: number
   readonly #waiters: Array<() => void> = []
+  #growing = false
+  #spent = false
 
-  constructor(id: HoldId, amount: bigint) {
-    this.id = id
-    this.amount = amount
+  constructor(options: {
+    readonly id: HoldId
+    readonly reserved: Reserved
+    readonly most: Reserved
+    /** By how many tokens the hold grows at a time, and how; absent where it stays as it is. */
+    readonly growth?: { readonly step: number; readonly grow: Grow } | undefined
+  }) {
+    this.id = options.id
+    this.most = options.most
+    this.reserved = options.reserved
+    this.#grow = options.growth?.grow
+    this.#step = options.growth?.step ?? 0
   }
 
-  /** The hold is durable. */
-  open(): void {
-    if (this.state === "pending") this.#become("open")
+  /** The hold is durable, with what it has of each account. */
+  open(reserved: Reserved, parts: ReadonlyArray<Part>): void {
+    if (this.state !== "pending") return
+    this.reserved = reserved
+    this.parts = parts
+    this.#become("open")
   }
 
   /** The ledger refused the hold, or did not answer. */
@@ -50,6 +78,32 @@ export class HoldGate {
   /** The hold was released to the buyer while the request was still running. */
   expire(): void {
     if (this.state === "open") this.#become("expired")
+  }
+
+  /**
+   * What a stream may do that has delivered so many tokens: go on, wait for the hold to grow, or end, since it cannot.
+   * Asks for growth in time that a stream seldom waits.
+   */
+  reach(tokens: number): "go" | "wait" | "end" {
+    const { reserved, most } = this
+    if (this.#grow === undefined || reserved.tokens >= most.tokens || this.state !== "open") return "go"
+    if (!this.#growing && !this.#spent && tokens + this.#step / 2 >= reserved.tokens) {
+      this.#growing = true
+      this.#grow(this, Math.min(most.tokens, reserved.tokens + this.#step))
+    }
+    if (tokens < reserved.tokens) return "go"
+    return this.#spent ? "end" : "wait"
+  }
+
+  /** The hold has grown; `undefined` says that it cannot grow any more. */
+  grown(to: { readonly reserved: Reserved; readonly parts: ReadonlyArray<Part> } | undefined): void {
+    this.#growing = false
+    if (to === undefined) this.#spent = true
+    else {
+      this.reserved = to.reserved
+      this.parts = to.parts
+    }
+    if (this.state === "open") this.onChange?.()
   }
 
   /** Calls back once the hold is decided, at once where it is. */

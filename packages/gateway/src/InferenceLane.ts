@@ -25,14 +25,16 @@ import * as Conclusion from "./Conclusion.ts"
 import * as Hold from "./Hold.ts"
 import type { HoldGate } from "./HoldGate.ts"
 import type { HoldRenewal } from "./HoldRenewal.ts"
+import type { AnswerTap, Idempotency } from "./Idempotency.ts"
 import * as InferenceEndpoint from "./InferenceEndpoint.ts"
 import { Buyer } from "./internal/Buyer.ts"
 import { type Flight, Flights } from "./internal/Flights.ts"
 import * as Ids from "./internal/Ids.ts"
-import { Outlet } from "./internal/Outlet.ts"
+import { Outlet, type OutletOptions } from "./internal/Outlet.ts"
 import * as Refuser from "./internal/Refuser.ts"
 import * as Spans from "./internal/Spans.ts"
 import * as Ticks from "./internal/Ticks.ts"
+import * as Twins from "./internal/Twins.ts"
 import * as LaneMetrics from "./LaneMetrics.ts"
 import { Market } from "./Market.ts"
 import * as Meter from "./Meter.ts"
@@ -85,6 +87,7 @@ const make = Effect.gen(function* () {
   const receipt = yield* Receipt.step
   const metrics = yield* LaneMetrics.make
   const refuse = yield* Refuser.make(metrics)
+  const once = yield* Twins.make
   const { span, annotate } = yield* Spans.make
   const { definition } = market
   const asset = chargeAssetOf(definition)
@@ -92,16 +95,18 @@ const make = Effect.gen(function* () {
   const serve = Effect.fnUntraced(function* (buyer: Buyer, flight: Flight, visit: Admit.Visit) {
     const deadline = Ticks.now() + definition.timeouts.totalMs
     const admitted = yield* span("admit", admit(buyer, visit))
-    yield* Effect.ensuring(pay({ admitted, buyer, flight, deadline }, visit), Effect.sync(admitted.leave))
+    const asked: Asked = { admitted, buyer, flight, deadline }
+    const answered = once(asked, (asked, taps) => pay(asked, visit, taps))
+    yield* Effect.ensuring(answered, Effect.sync(admitted.leave))
   })
 
-  const pay = Effect.fnUntraced(function* (asked: Asked, visit: Admit.Visit) {
+  const pay = Effect.fnUntraced(function* (asked: Asked, visit: Admit.Visit, taps: ReadonlyArray<AnswerTap>) {
     const { admitted, flight } = asked
     const opening = Receipt.open(admitted.body)
     const priced = yield* span("price", price(admitted))
     const gate = yield* span("hold", hold.take(admitted, priced, opening))
     const hash = Receipt.commit(opening.salts.response)
-    const outlet = outletFor(asked, gate, hash)
+    const outlet = outletFor(asked, { gate, hash, taps })
     flight.outlet = outlet
     const job = { ...asked, outlet, cost: costWith(admitted, priced, gate) }
     const carried = carryOut(job, priced, visit, { opening, hash })
@@ -110,24 +115,21 @@ const make = Effect.gen(function* () {
     ).pipe(Effect.ensuring(Effect.sync(() => outlet.close())))
   })
 
-  const outletFor = ({ admitted, buyer }: Asked, gate: HoldGate, hash: Hash): Outlet =>
+  const outletFor = ({ admitted, buyer }: Asked, given: Pick<OutletOptions, "gate" | "hash" | "taps">): Outlet =>
     new Outlet({
+      ...given,
       buyer,
-      gate,
-      hash,
       errors: admitted.endpoint.errors,
       headers: { "x-request-id": admitted.id },
       pingMs: admitted.touched.stream ? definition.relay.pingMs : undefined,
       now: () => clock.currentTimeMillisUnsafe(),
-      taps: [],
     })
 
   /** What the buyer is told that the answer costs; it is what will be charged. */
   const costWith =
     (admitted: Admit.Admitted, priced: Price.Priced, gate: HoldGate) => (tally: Tally, instance: Instance) =>
       Money.format(
-        Settle.charge(definition.split, instance, asItStands(admitted, priced, tally, instance).usage, gate.amount)
-          .amount,
+        Settle.amount(instance, asItStands(admitted, priced, tally, instance).usage, gate.reserved.amount),
         asset,
       )
 
@@ -154,6 +156,7 @@ const make = Effect.gen(function* () {
       "settle",
       settle({ admitted, gate, instance: routed.instance, usage: metered.usage }, write),
     )
+    if (conclusion.outcome === "completed") hold.learn(admitted, metered.usage.outputToken ?? 0)
     metrics.ended(left)
     yield* annotate(() => LaneMetrics.attributes(left))
   })
@@ -218,5 +221,5 @@ const make = Effect.gen(function* () {
 export const layer: Layer.Layer<
   InferenceLane,
   never,
-  Market | Router | Ledger | HoldRenewal | Journal | KeyRing | ProviderTransport
+  Market | Router | Ledger | HoldRenewal | Idempotency | Journal | KeyRing | ProviderTransport
 > = Layer.effect(InferenceLane, make)

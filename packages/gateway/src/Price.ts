@@ -12,7 +12,6 @@
 import * as Effect from "effect/Effect"
 import type { Instance } from "@guildhall/core/Instance"
 import * as PriceSheet from "@guildhall/core/PriceSheet"
-import type { Usage } from "@guildhall/core/Usage"
 import { Router } from "@guildhall/routing/Router"
 import type { Admitted } from "./Admit.ts"
 import { Market } from "./Market.ts"
@@ -31,6 +30,7 @@ export interface Priced {
   readonly promptBytes: number
   readonly outputBound: number
   readonly contextTokens: number
+  readonly cost: (outputTokens: number) => bigint
   readonly maximum: bigint
 }
 
@@ -64,21 +64,23 @@ export const prompt = (
 }
 
 /**
- * The most that some usage costs on any of the instances.
+ * For each unit the highest price among instances that are online: no request costs more than by this sheet.
  *
  * @category rules
  * @since 0.1.0
  */
-export const highest = (instances: ReadonlyArray<Instance>, usage: Usage): bigint => {
-  let most = 0n
+export const ceiling = (instances: ReadonlyArray<Instance>): PriceSheet.PriceSheet => {
+  const highest = new Map<string, PriceSheet.PriceSheet[number]>()
   let seen: PriceSheet.PriceSheet | undefined
   for (const instance of instances) {
     if (instance.state !== "online" || instance.price === seen) continue
     seen = instance.price
-    const cost = PriceSheet.cost(instance.price, { ...usage, request: 1 })
-    if (cost > most) most = cost
+    for (const line of instance.price) {
+      const known = highest.get(line.unit)
+      if (known === undefined || line.amount / line.per > known.amount / known.per) highest.set(line.unit, line)
+    }
   }
-  return most
+  return [...highest.values()]
 }
 
 const notOffered = (admitted: Admitted) => ({
@@ -107,17 +109,21 @@ export const make = Effect.gen(function* () {
     const answer = Math.min(maxTokens ?? definition.limits.outputTokens, definition.limits.outputTokens)
     const { bound, bytes, media } = prompt(admitted)
     const outputBound = answer * choices
+    const sheet = ceiling(instances)
+    const fixed = {
+      inputToken: bound,
+      image: images,
+      audioSecond: Math.ceil(audioBytes / Meter.BYTES_A_SECOND),
+      request: 1,
+    }
+    const cost = (outputToken: number): bigint => PriceSheet.cost(sheet, { ...fixed, outputToken })
     return Effect.succeed({
       promptBound: bound,
       promptBytes: bytes,
       outputBound,
       contextTokens: Math.ceil(bytes / BYTES_A_TOKEN) + media + (maxTokens === undefined ? 1 : answer),
-      maximum: highest(instances, {
-        inputToken: bound,
-        outputToken: outputBound,
-        image: images,
-        audioSecond: Math.ceil(audioBytes / Meter.BYTES_A_SECOND),
-      }),
+      cost,
+      maximum: cost(outputBound),
     })
   }
 })

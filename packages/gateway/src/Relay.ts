@@ -5,6 +5,7 @@
  */
 import * as Effect from "effect/Effect"
 import type { Instance } from "@guildhall/core/Instance"
+import type { Conversation } from "@guildhall/protocol/conversation/Conversation"
 import { ProviderTransport } from "@guildhall/protocol/ProviderTransport"
 import type { Admitted } from "./Admit.ts"
 import type { InferenceEndpoint } from "./InferenceEndpoint.ts"
@@ -30,6 +31,8 @@ export interface Attempt {
   readonly endpoint: InferenceEndpoint
   readonly explain: () => string
   readonly body: Buffer
+  /** What was asked, where the instance speaks another dialect than the buyer. */
+  readonly conversation: Conversation | undefined
   readonly ticket: string
 }
 
@@ -73,12 +76,20 @@ export const make = Effect.gen(function* () {
   // A whole answer shows nothing before it is complete, so only the total limits it.
   const wholeTimeouts = { ...timeouts, headersMs: timeouts.totalMs, firstTokenMs: timeouts.totalMs }
 
-  const renditionFor = ({ admitted }: RelayJob, { endpoint, explain }: Attempt): Rendition.Rendition => {
+  const renditionFor = ({ admitted }: RelayJob, { conversation, endpoint, explain }: Attempt): Rendition.Rendition => {
     const { touched, wishes } = admitted
-    const showCost = wishes.cost || relay.cost === "always"
-    const wished = { showCost, explain: wishes.explain ? explain : undefined }
-    if (endpoint !== admitted.endpoint) return Rendition.translated(admitted, endpoint, wished)
-    return Rendition.verbatim({ format: endpoint.format, showUsage: touched.includeUsage, ...wished })
+    const wished = {
+      showCost: wishes.cost || relay.cost === "always",
+      explain: wishes.explain ? explain : undefined,
+    }
+    const from = endpoint.dialect
+    const to = admitted.endpoint.dialect
+    if (conversation === undefined || from === undefined || to === undefined) {
+      return Rendition.verbatim({ format: endpoint.format, showUsage: touched.includeUsage, ...wished })
+    }
+    const createdS = Math.floor(admitted.startedAtMs / 1_000)
+    const answer = { id: admitted.id.slice(4), model: touched.model, createdS, request: conversation }
+    return Rendition.translated({ from, to, answer, ...wished })
   }
 
   return (job: RelayJob, attempt: Attempt): Effect.Effect<Relayed> =>

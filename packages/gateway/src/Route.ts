@@ -12,6 +12,7 @@ import type { Instance, InstanceId } from "@guildhall/core/Instance"
 import type { ReasonCode } from "@guildhall/core/Reason"
 import type { Attempt as AttemptRecord, RoutingDecision } from "@guildhall/journal/JournalEntry"
 import { Router } from "@guildhall/routing/Router"
+import type { Admitted } from "./Admit.ts"
 import type { HoldGate } from "./HoldGate.ts"
 import * as InferenceEndpoint from "./InferenceEndpoint.ts"
 import type { Ending } from "./internal/Exchange.ts"
@@ -118,6 +119,13 @@ export const make = Effect.gen(function* () {
     attempts: tried.map(record),
   })
 
+  /** The longest that one answer may get. What a whole answer costs is known only at its end, so it is held before. */
+  const outputLimit = ({ touched }: Admitted, gate: HoldGate): number => {
+    const { outputTokens } = definition.limits
+    if (touched.stream || touched.choices === 0) return outputTokens
+    return Math.min(outputTokens, Math.floor(gate.reserved.tokens / touched.choices))
+  }
+
   /** Asks the router, and the instance that it names. An ending says that there is nobody, or nothing, to ask with. */
   const attempt = Effect.fnUntraced(function* (way: Way) {
     const { asked, carry, gate, job, priced } = way
@@ -127,9 +135,11 @@ export const make = Effect.gen(function* () {
     if (choice._tag === "NoneLeft") return failed(choice.reason)
     const { instance, version } = choice
     const endpoint = InferenceEndpoint.of(RequestBody.spokenBy(admitted.endpoint.name, instance))
-    const { outputTokens } = definition.limits
     const target = { model: instance.model, endpoint, contextLength: instance.contextLength }
-    const body = RequestRewrite.make(admitted, target, { outputTokens, promptBound: priced.promptBound })
+    const body = RequestRewrite.make(admitted, target, {
+      outputTokens: outputLimit(admitted, gate),
+      promptBound: priced.promptBound,
+    })
     if (Result.isFailure(body)) return failed(body.failure.code, body.failure.detail)
     asked.push(instance.id)
     const number = asked.length
@@ -137,10 +147,12 @@ export const make = Effect.gen(function* () {
     router.apply({ _tag: "DispatchStarted", instanceId: instance.id })
     const carried = Effect.gen(function* () {
       const nowMs = yield* Clock.currentTimeMillis
-      const request = { requestId: admitted.id, attempt: number, instance, hold: gate.amount, nowMs }
+      // A stream's hold may grow while the ticket is out.
+      const hold = admitted.touched.stream ? gate.most.amount : gate.reserved.amount
+      const request = { requestId: admitted.id, attempt: number, instance, hold, nowMs }
       const signed = yield* Effect.orElseSucceed(ticket(request), () => undefined)
       if (signed === undefined) return failed("service_unavailable")
-      const relayed = yield* carry(job, { number, instance, endpoint, explain, body: body.success, ticket: signed })
+      const relayed = yield* carry(job, { number, instance, endpoint, explain, ...body.success, ticket: signed })
       return { instance, version, relayed } satisfies Tried
     })
     return yield* Effect.ensuring(
@@ -173,7 +185,7 @@ export const make = Effect.gen(function* () {
     ending.retry &&
     tried.length < definition.attempts &&
     job.flight.stopped === undefined &&
-    !job.outlet.buyer.gone &&
+    !job.outlet.gone &&
     Ticks.now() < job.deadline
 
   return Effect.fnUntraced(function* (

@@ -16,6 +16,7 @@ import type { JournalEntry } from "@guildhall/journal/JournalEntry"
 import { Ledger } from "@guildhall/ledger/Ledger"
 import type { LedgerError } from "@guildhall/ledger/LedgerError"
 import type { Attachment } from "@guildhall/ledger/Posting"
+import { sourcesOf } from "@guildhall/ledger/PaymentScheme"
 import * as ChargeTemplate from "@guildhall/ledger/templates/Charge"
 import type { Admitted } from "./Admit.ts"
 import * as AccountOpener from "./AccountOpener.ts"
@@ -25,7 +26,7 @@ import { Market } from "./Market.ts"
 import * as Receipt from "./Receipt.ts"
 
 /**
- * What a request comes to.
+ * What a request comes to: how much, what each party gets of it, and what each of the payer's accounts gives to whom.
  *
  * @category models
  * @since 0.1.0
@@ -33,26 +34,46 @@ import * as Receipt from "./Receipt.ts"
 export interface Charge {
   readonly amount: bigint
   readonly split: ReadonlyArray<{ readonly party: Split.Party; readonly amount: bigint }>
+  readonly parts: ReadonlyArray<ChargeTemplate.Part>
 }
 
 /** Nothing is owed. @category constants @since 0.1.0 */
-export const FREE: Charge = { amount: 0n, split: [] }
+export const FREE: Charge = { amount: 0n, split: [], parts: [] }
 
 /**
- * The charge for some usage at an instance's price, never more than was held. Nothing is owed where nobody served. Pure.
+ * What some usage costs at an instance's price, never more than was held. Nothing is owed where nobody served. Pure.
+ *
+ * @category rules
+ * @since 0.1.0
+ */
+export const amount = (instance: Pick<Instance, "price"> | undefined, usage: Usage, held: bigint): bigint => {
+  const cost = instance === undefined ? 0n : PriceSheet.cost(instance.price, usage)
+  return cost < held ? cost : held
+}
+
+/**
+ * The charge for some usage. `held` is what each of the payer's accounts has set aside, in the order in which they are
+ * spent; what each pays is shared by itself, for money of one source may be paid out earlier than that of another. Pure.
  *
  * @category rules
  * @since 0.1.0
  */
 export const charge = (
   split: Split.Split,
-  instance: Pick<Instance, "price"> | undefined,
+  instance: Pick<Instance, "price" | "memberId"> | undefined,
   usage: Usage,
-  held: bigint,
+  held: ReadonlyArray<ChargeTemplate.Source>,
 ): Charge => {
-  const cost = instance === undefined ? 0n : PriceSheet.cost(instance.price, usage)
-  const amount = cost < held ? cost : held
-  return amount === 0n ? FREE : { amount, split: Split.share(split, amount) }
+  const all = held.reduce((sum, source) => sum + source.amount, 0n)
+  const due = amount(instance, usage, all)
+  if (instance === undefined || due === 0n) return FREE
+  let rest = due
+  const paying = held.flatMap((source) => {
+    const takes = source.amount < rest ? source.amount : rest
+    rest -= takes
+    return takes > 0n ? [{ ...source, amount: takes }] : []
+  })
+  return { amount: due, ...ChargeTemplate.shared(split, instance.memberId, paying) }
 }
 
 /**
@@ -107,16 +128,7 @@ export const make = Effect.gen(function* () {
     const { payer, scheme } = admitted
     const posting = yield* Effect.fromResult(
       ChargeTemplate.posting(
-        {
-          request: admitted.id,
-          payer: payer.account,
-          provider: instance.memberId,
-          amount: charge.amount,
-          shares: ChargeTemplate.sharesOf(charge.split, {
-            provider: instance.memberId,
-            fundingSource: payer.fundingSource,
-          }),
-        },
+        { request: admitted.id, provider: instance.memberId, parts: charge.parts },
         { attachments: [attachment] },
       ),
     )
@@ -132,6 +144,17 @@ export const make = Effect.gen(function* () {
     )
   })
 
+  /** What the hold keeps of each account, and of which source that is. */
+  const heldOf = ({ admitted, gate }: Settlement): ReadonlyArray<ChargeTemplate.Source> => {
+    const sources = sourcesOf(admitted.payer)
+    return gate.parts.flatMap(({ account, amount, drawn }) => {
+      const source = sources.find((one) => one.account === account)
+      return source === undefined
+        ? []
+        : [{ payer: account, fundingSource: source.fundingSource, amount: amount - drawn }]
+    })
+  }
+
   const missed = (settlement: Settlement) => (error: LedgerError) => {
     const { id } = settlement.admitted
     // An expired hold has its own receipt, and the provider its claim: nothing is left to do here.
@@ -142,7 +165,7 @@ export const make = Effect.gen(function* () {
 
   return Effect.fnUntraced(function* (settlement: Settlement, write: (charge: Charge) => Effect.Effect<Entry>) {
     const { gate, instance, usage } = settlement
-    const due = charge(definition.split, instance, usage, gate.amount)
+    const due = charge(definition.split, instance, usage, heldOf(settlement))
     const entry = yield* write(due)
     const attachment = { kind: ATTACHMENT_KIND, body: Receipt.entryJson(entry) }
     const settled =

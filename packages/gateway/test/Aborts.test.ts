@@ -249,12 +249,14 @@ describe("a hold", () => {
     const script: Upstream.Script = (response, seen) =>
       void waiting.push(() => Upstream.whole("x", { prompt: 1, completion: 1 })(response, seen))
     const rich = await TestLane.withUpstream(Upstream.whole("x", { prompt: 1, completion: 1 }))
-    const probe = await rich.lane.chat({})
+    // As short as an answer may be, so that none can be made shorter to fit into what is left.
+    const shortest = { max_tokens: TestLane.definition.reservation.outputTokensMin }
+    const probe = await rich.lane.chat(shortest)
     const id = HoldId.make(String(probe.headers["x-request-id"]))
     const hold = await rich.lane.run(rich.lane.ledger.findHold(id))
     const amount = hold?.amount ?? 0n
     const { lane } = await TestLane.withUpstream(script, { balance: amount * 3n + amount / 2n })
-    const answers = Array.from({ length: 10 }, () => lane.chat({}))
+    const answers = Array.from({ length: 10 }, () => lane.chat(shortest))
     await until("three at the provider", () => waiting.length === 3)
     await new Promise((resolve) => setTimeout(resolve, 50))
     assert.lengthOf(waiting, 3)

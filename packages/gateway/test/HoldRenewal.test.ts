@@ -11,8 +11,9 @@ import * as TestLane from "./TestLane.ts"
 
 const { lifeMs, renewMs } = TestLane.definition.hold
 const gate = () => {
-  const gate = new HoldGate(HoldId.make("req_1"), 1n)
-  gate.open()
+  const reserved = { amount: 1n, tokens: 1 }
+  const gate = new HoldGate({ id: HoldId.make("req_1"), reserved, most: reserved })
+  gate.open(reserved, [])
   return gate
 }
 

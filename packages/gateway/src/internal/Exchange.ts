@@ -87,7 +87,7 @@ export abstract class Exchange implements ProviderSink, Attached {
     this.#heardAt = this.#startedAt
     outlet.attach(this)
     this.#dispatch = transport.dispatch(request, this)
-    if (outlet.buyer.gone) this.onGone()
+    if (outlet.gone) this.onGone()
     else if (outlet.gate.state !== "pending") this.onGate()
     if (!this.over) this.#arm()
   }
@@ -117,7 +117,7 @@ export abstract class Exchange implements ProviderSink, Attached {
     else if (gate.state === "expired") this.stop("hold_expired")
     else {
       this.released()
-      this.#resume()
+      if (!this.over && this.covered()) this.#resume()
     }
   }
 
@@ -185,6 +185,16 @@ export abstract class Exchange implements ProviderSink, Attached {
     this.#arm()
   }
 
+  /** Whether what was delivered is covered by the hold, so that more may come. Where it cannot be, the answer ends. */
+  protected covered(): boolean {
+    const { gate } = this.options.outlet
+    const reached = gate.reach(this.#tokens)
+    if (reached !== "end") return reached === "go"
+    const detail = `The balance covers ${gate.reserved.tokens} tokens of this answer and no more. Top it up, or ask for less.`
+    this.fail("insufficient_funds", { retry: false, detail })
+    return false
+  }
+
   /** Whether content of this attempt has gone to the buyer, so that nothing can be taken back. */
   protected get shown(): boolean {
     return this.options.outlet.shows(this)
@@ -202,7 +212,7 @@ export abstract class Exchange implements ProviderSink, Attached {
     if (this.over) return
     const { detail, retry } = options
     if (!this.shown) return this.#end({ _tag: "Failed", reason, retry, detail })
-    this.options.outlet.breakOff(reason, detail)
+    this.options.outlet.breakOff(reason, detail, this.options.rendition.fail?.(reason, detail))
     this.#end({ _tag: "Truncated", reason })
   }
 

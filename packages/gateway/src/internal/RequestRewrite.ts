@@ -1,5 +1,6 @@
 import * as Result from "effect/Result"
 import type { ModelId } from "@guildhall/core/Model"
+import type { Conversation } from "@guildhall/protocol/conversation/Conversation"
 import * as MultipartForm from "@guildhall/protocol/MultipartForm"
 import type { Admitted } from "../Admit.ts"
 import * as InferenceEndpoint from "../InferenceEndpoint.ts"
@@ -20,6 +21,12 @@ export interface Limits {
   readonly promptBound: number
 }
 
+/** A body, and the conversation that was read where it had to be written in another dialect. */
+export interface Rewritten {
+  readonly body: Buffer
+  readonly conversation: Conversation | undefined
+}
+
 /**
  * The body for a provider. Where it speaks the endpoint that the request came in by, the body consists of splices of the
  * buyer's own bytes:
@@ -33,15 +40,16 @@ export interface Limits {
  *
  * Where it speaks another dialect, the conversation is written anew in that one.
  */
-export const make = (admitted: Admitted, target: Target, limits: Limits): Result.Result<Buffer, Refusal> => {
+export const make = (admitted: Admitted, target: Target, limits: Limits): Result.Result<Rewritten, Refusal> => {
   const { content, endpoint, touched } = admitted
   if (content._tag === "Form") {
-    if (touched.model === target.model) return Result.succeed(admitted.body)
-    return Result.succeed(Buffer.from(MultipartForm.replace(content.form, "model", target.model)))
+    const isCanonical = touched.model === target.model
+    const body = isCanonical ? admitted.body : Buffer.from(MultipartForm.replace(content.form, "model", target.model))
+    return Result.succeed({ body, conversation: undefined })
   }
   const maxTokens = lowered(admitted, target, limits)
   if (target.endpoint !== endpoint) return translated(admitted, target, maxTokens)
-  return Result.succeed(spliced(admitted, target, maxTokens))
+  return Result.succeed({ body: spliced(admitted, target, maxTokens), conversation: undefined })
 }
 
 const lowered = ({ endpoint, touched }: Admitted, target: Target, limits: Limits): number | undefined => {
@@ -59,8 +67,12 @@ const translated = ({ endpoint, content }: Admitted, target: Target, maxTokens: 
     )
   }
   return from.readRequest(content.text).pipe(
-    Result.flatMap((conversation) => to.writeRequest(conversation, { model: target.model, maxTokens })),
-    Result.map((text) => Buffer.from(text)),
+    Result.flatMap((conversation) =>
+      Result.map(to.writeRequest(conversation, { model: target.model, maxTokens }), (text): Rewritten => ({
+        body: Buffer.from(text),
+        conversation,
+      })),
+    ),
     Result.mapError(ofFlaw),
   )
 }

@@ -121,6 +121,7 @@ export class StreamExchange extends Exchange {
     if (!this.#opened && !full) return true
     const [first] = this.#out
     if (first === undefined && !this.#done) return true
+    if (!this.covered()) return this.over
     if (!outlet.hold(this)) return true
     this.#opened = true
     outlet.headStream(headers)

@@ -44,6 +44,7 @@ export class WholeExchange extends Exchange {
     }
     tally.reported = this.options.readUsage(json, undefined)
     this.#answer = typeof json === "string" ? answer : rendition.whole(answer, json, () => cost(tally))
+    if (this.#answer === undefined) return this.fail("provider_invalid_response", { retry: true })
     this.released()
   }
 

@@ -1,0 +1,87 @@
+/**
+ * How long answers usually get, learned for each key and model, in constant memory.
+ *
+ * @since 0.1.0
+ */
+
+/** Buckets grow by a quarter, so a quantile is off by less than that. */
+const GROWTH = 1.25
+const BUCKETS = 96
+/** Before so many answers, nothing is said. */
+const SAMPLES_MIN = 20
+/** Old answers count half after so many new ones, roughly. */
+const HALF_LIFE = 500
+const SERIES_MAX = 20_000
+
+interface Series {
+  readonly counts: Float64Array
+  total: number
+}
+
+const bucketOf = (tokens: number): number =>
+  Math.min(BUCKETS - 1, Math.max(0, Math.ceil(Math.log(Math.max(1, tokens)) / Math.log(GROWTH))))
+
+const DECAY = 0.5 ** (1 / HALF_LIFE)
+
+/**
+ * A memory of lengths. `learn` takes in the tokens of one answer; `quantile` answers a length that this share of the
+ * answers does not exceed, or undefined where too few were seen. What was not used for longest is forgotten first.
+ *
+ * **Example** (Nineteen short answers and a long one, again and again)
+ *
+ * ```ts
+ * import { OutputLengths } from "@guildhall/gateway"
+ *
+ * const lengths = OutputLengths.make()
+ * for (let answer = 0; answer < 100; answer++) lengths.learn("key model", answer % 20 === 0 ? 4_000 : 100)
+ * const p50 = lengths.quantile("key model", 0.5) ?? 0
+ * const p99 = lengths.quantile("key model", 0.99) ?? 0
+ * const isPlausible = p50 >= 100 && p50 < 125 && p99 >= 4_000 && p99 < 5_000
+ * isPlausible // => true
+ * lengths.quantile("another", 0.5) // => undefined
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = () => {
+  const all = new Map<string, Series>()
+
+  const find = (name: string): Series | undefined => {
+    const series = all.get(name)
+    if (series === undefined) return undefined
+    // The last one used stands last.
+    all.delete(name)
+    all.set(name, series)
+    return series
+  }
+
+  const begin = (name: string): Series => {
+    const [oldest] = all.keys()
+    if (all.size >= SERIES_MAX && oldest !== undefined) all.delete(oldest)
+    const series = { counts: new Float64Array(BUCKETS), total: 0 }
+    all.set(name, series)
+    return series
+  }
+
+  return {
+    learn: (name: string, tokens: number): void => {
+      const series = find(name) ?? begin(name)
+      const { counts } = series
+      for (let at = 0; at < BUCKETS; at++) counts[at] = (counts[at] ?? 0) * DECAY
+      const bucket = bucketOf(tokens)
+      counts[bucket] = (counts[bucket] ?? 0) + 1
+      series.total = series.total * DECAY + 1
+    },
+    quantile: (name: string, share: number): number | undefined => {
+      const series = find(name)
+      if (series === undefined || series.total < SAMPLES_MIN * DECAY ** SAMPLES_MIN) return undefined
+      let seen = 0
+      for (let at = 0; at < BUCKETS; at++) {
+        seen += series.counts[at] ?? 0
+        if (seen >= share * series.total) return Math.ceil(GROWTH ** at)
+      }
+      return undefined
+    },
+  } as const
+}

@@ -1,0 +1,102 @@
+/** Requests that wait for what they take of some portions. */
+import * as Effect from "effect/Effect"
+import type { Portion, Waiting } from "./Portion.ts"
+
+/** Why a request was not let in: the portion that it lacks, or that the store did not answer. */
+export type Lack =
+  | { readonly _tag: "Spent"; readonly portion: Portion; readonly units: number }
+  | { readonly _tag: "Away" }
+
+/** What a request takes of several portions, all or none. */
+export interface Taking {
+  readonly portions: ReadonlyArray<Portion>
+  readonly units: (portion: Portion) => number
+}
+
+interface Waiter {
+  readonly taking: Taking
+  readonly resume: (effect: Effect.Effect<void, Lack>) => void
+  /** The store has been asked for it. */
+  isAsked: boolean
+}
+
+/** So many requests wait at most; more are turned away. */
+const WAITERS_MAX = 10_000
+
+/**
+ * Makes the queue. `take` takes all or answers what lacks, `wake` says that somebody came, `isAway` whether the store
+ * answers; nobody waits longer than `waitMs`.
+ */
+export const make = (options: {
+  readonly take: (taking: Taking, nowMs: number) => Portion | undefined
+  readonly wake: () => void
+  readonly isAway: () => boolean
+  readonly nowMs: () => number
+  readonly waitMs: number
+}) => {
+  const { isAway, nowMs, take, waitMs, wake } = options
+  const waiters = new Set<Waiter>()
+
+  /** What is waited for in each portion; the store is about to be asked for it. */
+  const asked = (now: number): ReadonlyMap<Portion, Waiting> => {
+    const found = new Map<Portion, Waiting>()
+    for (const waiter of waiters) {
+      waiter.isAsked = true
+      for (const portion of waiter.taking.portions) {
+        const units = waiter.taking.units(portion)
+        const known = found.get(portion)
+        if (units === 0 || (known === undefined && !portion.lacks(units, now))) continue
+        found.set(portion, { least: Math.min(known?.least ?? units, units), sum: (known?.sum ?? 0) + units })
+      }
+    }
+    return found
+  }
+
+  const refuse = (portion: Portion, { units }: Taking, now: number): Lack => {
+    portion.close(units(portion), now)
+    return { _tag: "Spent", portion, units: units(portion) }
+  }
+
+  /** Lets in those for whom there is enough now, and refuses those for whom nothing can come back. */
+  const serve = (answered: ReadonlySet<Portion>): void => {
+    const now = nowMs()
+    for (const waiter of waiters) {
+      const { isAsked, resume, taking } = waiter
+      if (take(taking, now) === undefined) {
+        waiters.delete(waiter)
+        resume(Effect.void)
+        continue
+      }
+      const spent = taking.portions.find(
+        (portion) => answered.has(portion) && portion.lacks(taking.units(portion), now) && portion.grant?.lent === 0,
+      )
+      if (!isAsked || spent === undefined) continue
+      waiters.delete(waiter)
+      resume(Effect.fail(refuse(spent, taking, now)))
+    }
+  }
+
+  /** Waits until all of it can be taken, and takes it. */
+  const wait = (taking: Taking): Effect.Effect<void, Lack> =>
+    Effect.suspend(() => {
+      if (waiters.size >= WAITERS_MAX) return Effect.fail<Lack>({ _tag: "Away" })
+      let waiter: Waiter | undefined
+      const waited = Effect.callback<void, Lack>((resume) => {
+        const added: Waiter = { taking, resume, isAsked: false }
+        waiter = added
+        waiters.add(added)
+        wake()
+        return Effect.sync(() => void waiters.delete(added))
+      })
+      const late = Effect.suspend(() => {
+        const now = nowMs()
+        const lacking = taking.portions.find((portion) => portion.lacks(taking.units(portion), now))
+        const isAnswered = !isAway() && waiter?.isAsked === true && lacking?.grant !== undefined
+        return Effect.fail<Lack>(isAnswered ? refuse(lacking, taking, now) : { _tag: "Away" })
+      })
+      // The request's own fiber cannot be interrupted; this wait of it can.
+      return Effect.interruptible(Effect.timeoutOrElse(waited, { duration: waitMs, orElse: () => late }))
+    })
+
+  return { asked, serve, wait, size: () => waiters.size } as const
+}

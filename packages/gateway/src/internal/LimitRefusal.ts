@@ -1,0 +1,109 @@
+/** What a buyer is told who met a limit. */
+import type { LimitName, LimitScope } from "@guildhall/core/Allowance"
+import type { ReasonCode } from "@guildhall/core/Reason"
+import { Refusal } from "../Refusal.ts"
+import type { Lack } from "./LimitQueue.ts"
+import type { Portion } from "./Portion.ts"
+
+const CODES: Readonly<Record<LimitName, ReasonCode>> = {
+  requestsPerMinute: "rate_limited",
+  tokensPerMinute: "token_rate_limited",
+  concurrentRequests: "too_many_concurrent",
+  centsPerDay: "budget_exceeded",
+  centsPerMonth: "budget_exceeded",
+}
+
+const WHOSE: Readonly<Record<LimitScope, string>> = {
+  key: "The key",
+  member: "The member, with all its keys,",
+  market: "The market as a whole",
+}
+
+const WHAT: Readonly<Record<LimitName, (limit: string) => string>> = {
+  requestsPerMinute: (limit) => `may start ${limit} requests in a minute`,
+  tokensPerMinute: (limit) => `may use ${limit} tokens in a minute`,
+  concurrentRequests: (limit) => `may have ${limit} requests under way at a time`,
+  centsPerDay: (limit) => `may spend ${limit} cents in a day of UTC`,
+  centsPerMonth: (limit) => `may spend ${limit} cents in a month of UTC`,
+}
+
+/** Budgets are counted in billionths of the asset; a cent has so many. */
+export const NANOS_A_CENT = 10_000_000
+
+/** A count in the unit that the limit is written in. */
+export const inUnits = (name: LimitName, count: number): number =>
+  name === "centsPerDay" || name === "centsPerMonth" ? count / NANOS_A_CENT : count
+
+const written = (portion: Portion, count: number): string =>
+  String(Math.round(inUnits(portion.name, count) * 1e6) / 1e6)
+
+/** OpenAI's notation of a time: `12ms`, `7.5s`, `6m0s`. */
+const duration = (ms: number): string => {
+  if (ms < 1_000) return `${Math.ceil(ms)}ms`
+  const seconds = Math.ceil(ms / 100) / 10
+  return seconds < 60 ? `${seconds}s` : `${Math.floor(seconds / 60)}m${Math.ceil(seconds % 60)}s`
+}
+
+/** The header fields of OpenAI's API about one kind of limit: the one of which the smallest part is left. */
+const fields = (portions: ReadonlyArray<Portion>, kind: "requests" | "tokens", nowMs: number) => {
+  let scarcest: { readonly limit: number; readonly remaining: number; readonly resetMs: number } | undefined
+  for (const portion of portions) {
+    const { remaining, resetMs } = portion.standing(nowMs)
+    if (scarcest !== undefined && remaining * scarcest.limit >= scarcest.remaining * portion.limit) continue
+    scarcest = { limit: portion.limit, remaining, resetMs }
+  }
+  if (scarcest === undefined) return {}
+  return {
+    [`x-ratelimit-limit-${kind}`]: String(scarcest.limit),
+    [`x-ratelimit-remaining-${kind}`]: String(scarcest.remaining),
+    [`x-ratelimit-reset-${kind}`]: duration(scarcest.resetMs),
+  }
+}
+
+/** What an answer says of the limits by the minute. */
+export const headers = (
+  requests: ReadonlyArray<Portion>,
+  tokens: ReadonlyArray<Portion>,
+  nowMs: number,
+): Record<string, string> => ({ ...fields(requests, "requests", nowMs), ...fields(tokens, "tokens", nowMs) })
+
+/** In how many seconds the same request may be let in. Where only requests under way stand in the way, in one. */
+const retryAfterS = (portion: Portion, nowMs: number): number =>
+  Math.max(1, Math.ceil((portion.freeInMs(nowMs) ?? 0) / 1_000))
+
+/** The refusal for what lacks. */
+export const of = (lack: Lack, nowMs: number): Refusal => {
+  if (lack._tag === "Away") {
+    return new Refusal({
+      code: "service_unavailable",
+      detail: "How much this key has used cannot be looked up at the moment. Try again in a moment.",
+    })
+  }
+  const { portion, units } = lack
+  const { limit, name, scope } = portion
+  const rule = `${WHOSE[scope]} ${WHAT[name](written(portion, limit))}`
+  const about = { "x-guildhall-limit": `scope=${scope}, name=${name}, limit=${written(portion, limit)}` }
+  if (units > limit) {
+    return new Refusal({
+      code: CODES[name],
+      detail: `${rule}, and this request alone may take ${written(portion, units)}. Lower \`max_tokens\`, or send less.`,
+      headers: { ...about, "x-should-retry": "false" },
+    })
+  }
+  const seconds = retryAfterS(portion, nowMs)
+  const { remaining } = portion.standing(nowMs)
+  const left =
+    name === "requestsPerMinute" || name === "concurrentRequests"
+      ? "and has"
+      : `and of that ${written(portion, remaining)} is left for a request that may take ${written(portion, units)}`
+  const kind = name === "requestsPerMinute" ? "requests" : name === "tokensPerMinute" ? "tokens" : undefined
+  return new Refusal({
+    code: CODES[name],
+    detail: `${rule}, ${left}. Try again in ${seconds} s.`,
+    headers: {
+      ...about,
+      "retry-after": String(seconds),
+      ...(kind === undefined ? {} : fields([portion], kind, nowMs)),
+    },
+  })
+}

@@ -1,0 +1,240 @@
+import type { LimitName, LimitScope } from "@guildhall/core/Allowance"
+import type { Ask, Grant, Span } from "../LimitRule.ts"
+
+/** A lease is asked for anew, or given back, after so much of its life. */
+const RENEW_PART = 0.5
+/** A lease counts for so much of its life; the store gives it the rest, so that the two never disagree about its end. */
+const TRUSTED_PART = 0.8
+/** A portion is meant to last so long. */
+const HORIZON_MS = 500
+/** Who was used within so long gets some in advance. */
+const WARM_MS = 2_000
+/** The part of a limit that is asked for where nothing is known yet. */
+const FIRST_PART = 0.01
+/** What was spent is told after so long at the latest. */
+const REPORT_MS = 250
+/** After the store said that there is nothing left, it is asked again after so long. */
+const CLOSED_MS = 250
+
+/** What a request waits for in a portion. */
+export interface Waiting {
+  readonly least: number
+  readonly sum: number
+}
+
+/** What is known of a limit, as the buyer is told. */
+export interface Standing {
+  readonly remaining: number
+  readonly resetMs: number
+}
+
+/**
+ * What this process has of one counter: its lease, what its requests hold of it, and what it has spent since it told the
+ * store. Times are this process's own, in milliseconds that only grow.
+ */
+export class Portion {
+  readonly counter: string
+  readonly scope: LimitScope
+  readonly name: LimitName
+  readonly span: Span
+  limit: number
+  /** How many keys use it. */
+  users = 0
+  /** A request took some since the store was asked, and little is left. */
+  isLow = false
+  /** Others are short of it. */
+  isTight = false
+  /** The store is to forget this process, and has not said that it did. */
+  isForgetting = false
+  #forgotten = 0
+  #busy = 0
+  #spent = 0
+  /** What had been spent when the lease was counted. */
+  #counted = 0
+  /** What the store is known to have taken down. */
+  #told = 0
+  #lease = 0
+  #trustedUntilMs = Number.NEGATIVE_INFINITY
+  #lowWater = 0
+  #taken = 0
+  #perMs = 0
+  #askedAtMs: number
+  #usedAtMs = Number.NEGATIVE_INFINITY
+  #closedUntilMs = Number.NEGATIVE_INFINITY
+  #closedFor = 0
+  #grant: Grant | undefined
+  #grantedAtMs = 0
+  /** What counted as used of the limit, of this process, when the grant was made. */
+  #mineThen = 0
+  #busyThen = 0
+
+  constructor(about: {
+    readonly counter: string
+    readonly scope: LimitScope
+    readonly name: LimitName
+    readonly span: Span
+    readonly limit: number
+    readonly nowMs: number
+  }) {
+    this.counter = about.counter
+    this.scope = about.scope
+    this.name = about.name
+    this.span = about.span
+    this.limit = about.limit
+    this.#askedAtMs = about.nowMs
+  }
+
+  get grant(): Grant | undefined {
+    return this.#grant
+  }
+
+  /** What can be taken without asking anyone. */
+  room(nowMs: number): number {
+    return nowMs < this.#trustedUntilMs ? this.#lease - this.#busy - (this.#spent - this.#counted) : 0
+  }
+
+  /** Whether so much cannot be taken now. */
+  lacks(units: number, nowMs: number): boolean {
+    return units > 0 && this.room(nowMs) < units
+  }
+
+  /** Takes what there is room for: requests are spent at once, the rest is held until it is known what it came to. */
+  take(units: number, nowMs: number): void {
+    if (this.name === "requestsPerMinute") this.#spent += units
+    else this.#busy += units
+    this.#taken += units
+    this.#usedAtMs = nowMs
+    this.isLow = this.room(nowMs) <= this.#lowWater
+  }
+
+  /** Gives back what was taken, and counts what it came to. */
+  give(units: number, spent: number): void {
+    if (this.name === "requestsPerMinute") return
+    this.#busy -= units
+    if (this.span !== "now") this.#spent += spent
+  }
+
+  /** Whether the store said a moment ago that there is not so much. */
+  isClosed(units: number, nowMs: number): boolean {
+    return nowMs < this.#closedUntilMs && units >= this.#closedFor
+  }
+
+  /** Remembers that there is not so much for anyone, for as long as that is likely to be true. */
+  close(units: number, nowMs: number): void {
+    this.#closedUntilMs = nowMs + Math.min(CLOSED_MS, this.#grant?.freeInMs ?? CLOSED_MS)
+    this.#closedFor = units
+  }
+
+  /** Whether the store should be asked now, though nobody waits. */
+  isDue(nowMs: number, lifeMs: number): boolean {
+    const sinceMs = nowMs - this.#askedAtMs
+    if (this.isLow) return true
+    if (this.#spent > this.#told && sinceMs >= REPORT_MS) return true
+    if (this.isTight && this.room(nowMs) > 0) return true
+    return this.hasLease && (sinceMs >= lifeMs * RENEW_PART || (this.#isCold(nowMs) && this.#lease > this.#busy))
+  }
+
+  get hasLease(): boolean {
+    return this.#lease > 0 || this.#busy > 0
+  }
+
+  /** Nobody uses it, nothing is held, and everything is told: its place may be given to another. */
+  get isDone(): boolean {
+    return this.users === 0 && this.#busy === 0 && this.#spent === this.#told
+  }
+
+  #isCold(nowMs: number): boolean {
+    return nowMs - this.#usedAtMs > WARM_MS
+  }
+
+  /** How much is likely to be taken within the horizon. */
+  #forecast(nowMs: number): number {
+    const elapsedMs = Math.max(1, nowMs - this.#askedAtMs)
+    const latest = this.#taken / elapsedMs
+    const weight = Math.min(1, elapsedMs / (2 * HORIZON_MS))
+    this.#perMs = Math.max(elapsedMs < 50 ? 0 : latest, this.#perMs * (1 - weight) + latest * weight)
+    this.#taken = 0
+    if (this.isTight || this.users === 0 || this.#isCold(nowMs)) return 0
+    return Math.min(this.limit, Math.ceil(Math.max(this.#perMs * HORIZON_MS, this.limit * FIRST_PART)))
+  }
+
+  /**
+   * What the store is told and asked. Until it answers, and where it never does, this process goes by what it keeps, which
+   * is less than it had in any case.
+   */
+  ask(nowMs: number, waiting: Waiting | undefined): Ask {
+    const busy = Math.max(0, this.#busy)
+    const forecast = this.#forecast(nowMs)
+    const mine = nowMs < this.#trustedUntilMs ? this.#lease - (this.#spent - this.#counted) : 0
+    const keep = Math.max(busy, Math.min(mine, busy + forecast))
+    const least = Math.max(keep, busy + (waiting?.least ?? 0))
+    const need = Math.max(least, busy + (waiting?.sum ?? 0))
+    this.#lease = keep
+    this.#counted = this.#spent
+    this.#askedAtMs = nowMs
+    this.isLow = false
+    const { counter, limit, span } = this
+    return { counter, span, limit, spent: this.#spent, busy, keep, least, need, want: need + forecast }
+  }
+
+  /**
+   * What forgets this process at the store, once everything is told. Until that is answered nothing else is asked: nobody
+   * could say whether the store still knows what was told before.
+   */
+  forget(): Ask {
+    const { counter, limit, span } = this
+    this.isForgetting = true
+    this.#lease = 0
+    this.#counted = this.#spent
+    this.#told = this.#spent
+    this.#forgotten = this.#spent
+    return { counter, span, limit, spent: 0, busy: 0, keep: 0, least: 0, need: 0, want: 0 }
+  }
+
+  /** The store has forgotten this process, which begins anew with what came in between. */
+  forgot(): void {
+    this.isForgetting = false
+    this.#spent -= this.#forgotten
+    this.#counted -= this.#forgotten
+    this.#told = 0
+    this.#forgotten = 0
+  }
+
+  /** The store's answer to an ask, which left at this time. */
+  granted(ask: Ask, grant: Grant, sentAtMs: number, lifeMs: number): void {
+    this.#lease = grant.lease
+    this.#trustedUntilMs = sentAtMs + lifeMs * TRUSTED_PART
+    this.#told = ask.spent
+    this.#lowWater = Math.floor((grant.lease - ask.busy) / 2)
+    this.isTight = grant.isTight
+    this.#grant = grant
+    this.#grantedAtMs = sentAtMs
+    this.#mineThen = ask.busy + ask.spent
+    this.#busyThen = ask.busy
+    if (grant.lease >= ask.need) this.#closedUntilMs = Number.NEGATIVE_INFINITY
+  }
+
+  /** What the store does not know yet. */
+  get untold(): { readonly busy: number; readonly spent: number } {
+    return { busy: this.#busy - (this.#grant === undefined ? 0 : this.#busyThen), spent: this.#spent - this.#told }
+  }
+
+  /** What is left of the limit, and when all of it will be, as far as this process knows. */
+  standing(nowMs: number): Standing {
+    const grant = this.#grant
+    if (grant === undefined) return { remaining: this.limit, resetMs: 0 }
+    const mine = Math.max(0, this.#busy) + this.#spent
+    const remaining = this.limit - grant.used - grant.busy - (mine - this.#mineThen)
+    const resetMs = mine > this.#mineThen && this.span === "minute" ? 60_000 : (grant.resetInMs ?? 0)
+    return {
+      remaining: Math.max(0, Math.min(this.limit, remaining)),
+      resetMs: Math.max(0, resetMs - (nowMs - this.#grantedAtMs)),
+    }
+  }
+
+  /** When so much may be free; undefined where time alone frees nothing. */
+  freeInMs(nowMs: number): number | undefined {
+    const freeInMs = this.#grant?.freeInMs
+    return freeInMs === null || freeInMs === undefined ? undefined : Math.max(0, freeInMs - (nowMs - this.#grantedAtMs))
+  }
+}

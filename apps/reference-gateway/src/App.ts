@@ -39,6 +39,9 @@ import * as InferenceLane from "@guildhall/gateway/InferenceLane"
 import { Market } from "@guildhall/gateway/Market"
 import * as NodeSignature from "@guildhall/gateway/NodeSignature"
 import * as Readiness from "@guildhall/gateway/Readiness"
+import * as Recount from "@guildhall/gateway/Recount"
+import * as TokenCatalogue from "@guildhall/gateway/TokenCatalogue"
+import * as CountingThread from "@guildhall/gateway/tokens/CountingThread"
 import * as TopUps from "@guildhall/gateway/TopUps"
 import * as Undici from "@guildhall/gateway/transports/Undici"
 import * as AnswerStoreSql from "@guildhall/journal/AnswerStoreSql"
@@ -129,6 +132,10 @@ const answerSeal = ({ answerSecrets, home }: Settings) => {
   return AnswerSeal.layer([Redacted.make(first), ...later.map((secret) => Redacted.make(secret))])
 }
 
+/** Exact counts with the tokenizers of the catalogue. */
+const recount = (folder: string) =>
+  Recount.layer().pipe(Layer.provide(Layer.merge(TokenCatalogue.layer({ folder }), CountingThread.layer({ folder }))))
+
 /** Effect exports nothing unless told to; OpenTelemetry's own default, once there is an endpoint, is everything. */
 const exporters = ConfigProvider.layerAdd(
   ConfigProvider.fromUnknown({
@@ -187,7 +194,13 @@ export const make = (facts: Facts): Effect.Effect<Running, LaunchError, Scope.Sc
     const { settings } = facts
     const definition = yield* Definition.load(settings.market)
     const services = Layer.mergeAll(InferenceLane.layer, Claims.layer, Readiness.layer, topUps(definition)).pipe(
-      Layer.provideMerge(Layer.merge(HoldRenewal.layer, Idempotency.layer().pipe(Layer.provide(answerSeal(settings))))),
+      Layer.provideMerge(
+        Layer.mergeAll(
+          HoldRenewal.layer,
+          Idempotency.layer().pipe(Layer.provide(answerSeal(settings))),
+          recount(settings.catalogue),
+        ),
+      ),
       Layer.provideMerge(
         Layer.merge(market(definition), Undici.layerWith({ allowPrivate: definition.endpoints.allowPrivate })),
       ),

@@ -80,6 +80,13 @@ const table = {
     "What answers are sealed with that are kept for an `Idempotency-Key`, oldest first: the first names the keys, the last seals. Every process needs the same. Without it: a file in the home.",
     true,
   ),
+  catalogue: setting(
+    "GUILDHALL_CATALOGUE",
+    undefined,
+    Schema.NonEmptyString,
+    "a directory",
+    "Where the tokenizers are kept by which tokens are counted exactly (`guildhall catalogue`). Without it: in the home.",
+  ),
   agent: setting(
     "GUILDHALL_AGENT",
     "on",
@@ -128,6 +135,8 @@ export interface Settings {
   readonly market: string
   readonly databaseUrl: Redacted.Redacted | undefined
   readonly answerSecrets: Redacted.Redacted | undefined
+  /** Absolute path. */
+  readonly catalogue: string
   readonly agent: "on" | "off"
   /** A model's name, or the absolute path of a model file. */
   readonly model: string | undefined
@@ -182,12 +191,15 @@ export const load: Effect.Effect<Settings, LaunchError> = Effect.gen(function* (
   const databaseUrl = yield* read(table.databaseUrl)
   const model = yield* read(table.model)
   const answerSecrets = yield* read(table.answerSecrets)
+  const homePath = home === table.home.fallback ? path.join(repository, home) : fromWhereStarted(home)
+  const catalogue = yield* read(table.catalogue)
   return {
     port: yield* readRequired(table.port),
     host: yield* readRequired(table.host),
-    home: home === table.home.fallback ? path.join(repository, home) : fromWhereStarted(home),
+    home: homePath,
     market: market.endsWith(".json") ? fromWhereStarted(market) : market,
     databaseUrl: databaseUrl === undefined ? undefined : Redacted.make(databaseUrl),
+    catalogue: catalogue === undefined ? path.join(homePath, "catalogue") : fromWhereStarted(catalogue),
     answerSecrets: answerSecrets === undefined ? undefined : Redacted.make(answerSecrets),
     agent: yield* readRequired(table.agent),
     model: model === undefined ? undefined : resolveModel(model),

@@ -16,7 +16,9 @@ import * as Flag from "effect/cli/Flag"
 import * as GlobalFlag from "effect/cli/GlobalFlag"
 import * as KeyRingFile from "@guildhall/core/KeyRingFile"
 import * as AgentCommand from "@guildhall/agent/AgentCommand"
+import * as CatalogueCommand from "@guildhall/gateway/CatalogueCommand"
 import * as NodeSignature from "@guildhall/gateway/NodeSignature"
+import * as TokenCatalogue from "@guildhall/gateway/TokenCatalogue"
 import * as LedgerCommand from "@guildhall/ledger/LedgerCommand"
 import * as LedgerStoreSql from "@guildhall/ledger/LedgerStoreSql"
 import * as ReceiptCommand from "@guildhall/journal/ReceiptCommand"
@@ -63,9 +65,16 @@ const ledger = LedgerCommand.make(
   Layer.merge(LedgerStoreSql.layer({ renewMs: 10_000 }).pipe(Layer.provide(Database.layerForCommand)), keys),
 )
 
+/** The tokenizers of the home's market; a running one sees what is added. */
+const catalogue = CatalogueCommand.make(
+  Layer.unwrap(Effect.map(AppConfig.load, ({ catalogue }) => TokenCatalogue.layer({ folder: catalogue }))).pipe(
+    Layer.provide(NodeCrypto.layer),
+  ),
+)
+
 const guildhall = Command.make("guildhall").pipe(
   Command.withDescription("Run a market in AI inference"),
-  Command.withSubcommands([start, ledger, ReceiptCommand.command, AgentCommand.command]),
+  Command.withSubcommands([start, ledger, catalogue, ReceiptCommand.command, AgentCommand.command]),
 )
 
 // Standard output is for the facts that scripts read; everything told along the way goes to standard error.

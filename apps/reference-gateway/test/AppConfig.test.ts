@@ -20,6 +20,7 @@ describe("AppConfig", () => {
         market: "local",
         databaseUrl: undefined,
         answerSecrets: undefined,
+        catalogue: path.join(repository, ".guildhall/catalogue"),
         agent: "on",
         model: undefined,
         logLevel: "Info",

@@ -7,6 +7,7 @@ import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import * as Runtime from "effect/Runtime"
 import * as Schema from "effect/Schema"
 import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
@@ -15,6 +16,23 @@ import { ModelId } from "@guildhall/core/Model"
 import { TokenCatalogue, TokenCatalogueError } from "./TokenCatalogue.ts"
 
 const json = Flag.Boolean("json").pipe(Flag.withDescription("Print one JSON object"), Flag.withDefault(false))
+
+/** Why the command ended with an exit code other than 0. It has told the reason already. */
+class CommandFailure extends Schema.TaggedError<CommandFailure>()("CatalogueCommandError", { detail: Schema.String }) {
+  override get message(): string {
+    return this.detail
+  }
+  override get [Runtime.errorReported](): boolean {
+    return false
+  }
+}
+
+const tell = (asJson: boolean) =>
+  Effect.fnUntraced(function* ({ message }: TokenCatalogueError) {
+    if (asJson) yield* Console.log(JSON.stringify({ ok: false, detail: message }))
+    else yield* Console.error(`FAILED\n  ${message}`)
+    return yield* new CommandFailure({ detail: message })
+  })
 
 const decodeModel = Schema.decodeUnknownEffect(ModelId)
 
@@ -31,21 +49,24 @@ const add = Command.make(
     ),
     json,
   },
-  Effect.fn(function* (given) {
-    const catalogue = yield* TokenCatalogue
-    const model = yield* Effect.mapError(
-      decodeModel(given.model),
-      () => new TokenCatalogueError({ file: given.file, detail: `"${given.model}" is no model's id.` }),
-    )
-    const entry = yield* catalogue.add(model, given.file, Option.getOrUndefined(given.template))
-    if (given.json) return yield* Console.log(JSON.stringify(entry))
-    yield* Console.log(`${entry.model} is counted with the tokenizer ${entry.tokenizer}`)
-    yield* Console.log(
-      entry.template === undefined
-        ? "  and no chat template: its answers are counted, its conversations are not. Give one with --template."
-        : `  and the chat template ${entry.template}`,
-    )
-  }),
+  Effect.fnUntraced(
+    function* (given) {
+      const catalogue = yield* TokenCatalogue
+      const model = yield* Effect.mapError(
+        decodeModel(given.model),
+        () => new TokenCatalogueError({ file: given.file, detail: `"${given.model}" is no model's id.` }),
+      )
+      const entry = yield* catalogue.add(model, given.file, Option.getOrUndefined(given.template))
+      if (given.json) return yield* Console.log(JSON.stringify(entry))
+      yield* Console.log(`${entry.model} is counted with the tokenizer ${entry.tokenizer}`)
+      yield* Console.log(
+        entry.template === undefined
+          ? "  and no chat template: its answers are counted, its conversations are not. Give one with --template."
+          : `  and the chat template ${entry.template}`,
+      )
+    },
+    (effect, given) => Effect.catchTag(effect, "TokenCatalogueError", tell(given.json)),
+  ),
 ).pipe(
   Command.withDescription("Add a model's tokenizer and chat template, in place of those it had"),
   Command.withExamples([
@@ -60,16 +81,19 @@ const add = Command.make(
 const list = Command.make(
   "list",
   { json },
-  Effect.fn(function* (given) {
-    const catalogue = yield* (yield* TokenCatalogue).list
-    if (given.json) return yield* Console.log(JSON.stringify(catalogue))
-    if (catalogue.models.length === 0) return yield* Console.log("No model is in the catalogue.")
-    for (const { from, model, template, tokenizer } of catalogue.models) {
-      yield* Console.log(
-        `${model}  tokenizer ${tokenizer.slice(0, 16)}  template ${template?.slice(0, 16) ?? "none"}  from ${from}`,
-      )
-    }
-  }),
+  Effect.fnUntraced(
+    function* (given) {
+      const catalogue = yield* (yield* TokenCatalogue).list
+      if (given.json) return yield* Console.log(JSON.stringify(catalogue))
+      if (catalogue.models.length === 0) return yield* Console.log("No model is in the catalogue.")
+      for (const { from, model, template, tokenizer } of catalogue.models) {
+        yield* Console.log(
+          `${model}  tokenizer ${tokenizer.slice(0, 16)}  template ${template?.slice(0, 16) ?? "none"}  from ${from}`,
+        )
+      }
+    },
+    (effect, given) => Effect.catchTag(effect, "TokenCatalogueError", tell(given.json)),
+  ),
 ).pipe(Command.withDescription("List the models whose tokens are counted exactly"))
 
 /**

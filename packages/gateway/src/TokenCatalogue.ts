@@ -31,7 +31,7 @@ export class TokenCatalogueError extends Schema.TaggedError<TokenCatalogueError>
   detail: Schema.String,
 }) {
   override get message(): string {
-    return `${this.file} cannot be used for the catalogue. ${this.detail}`
+    return `${this.file} cannot be used for the catalogue: ${this.detail}`
   }
 }
 

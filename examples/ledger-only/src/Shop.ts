@@ -48,16 +48,11 @@ export const order = Effect.fnUntraced(function* <E, R>(
   const made = yield* Effect.result(make)
   if (Result.isFailure(made)) return yield* Effect.andThen(ledger.void(hold, []), Effect.fail(made.failure))
   const fee = feeOf(amount)
-  const template = {
-    request: sale.id,
-    payer,
-    provider: sale.maker,
-    amount,
-    shares: [
-      { account: ids.payable("bank", sale.maker), amount: amount - fee },
-      { account: ids.platformFees, amount: fee },
-    ],
-  }
+  const shares = [
+    { account: ids.payable("bank", sale.maker), amount: amount - fee },
+    { account: ids.platformFees, amount: fee },
+  ]
+  const template = { request: sale.id, provider: sale.maker, parts: [{ payer, amount, shares }] }
   const attachments = [{ kind: "order.paid", body: { order: sale.id } }]
   yield* ledger.settle(hold, yield* Effect.fromResult(Charge.posting(template, { attachments })))
 })

@@ -7,8 +7,6 @@
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
 import { chargeAssetOf } from "@guildhall/core/MarketDefinition"
-import * as PriceSheet from "@guildhall/core/PriceSheet"
-import * as Split from "@guildhall/core/rules/Split"
 import type { Usage } from "@guildhall/core/Usage"
 import type { JournalEntry } from "@guildhall/journal/JournalEntry"
 import { HoldId } from "@guildhall/ledger/Hold"
@@ -44,9 +42,8 @@ const AGAIN = Schedule.min([Schedule.exponential("100 millis"), Schedule.spaced(
 )
 
 /** The receipt's next revision. */
-const revised = ({ charged, entry }: Charged, usage: Usage) => {
+const revised = ({ entry }: Charged, usage: Usage, { charge, split }: Adjustment.Lowered) => {
   const { receipt } = entry
-  const charge = PriceSheet.cost(receipt.price, usage)
   return Receipt.entry(
     {
       ...receipt,
@@ -54,7 +51,7 @@ const revised = ({ charged, entry }: Charged, usage: Usage) => {
       usage,
       usageSource: "counted",
       charge,
-      split: charge === 0n ? [] : Split.share(charged.split, charge),
+      split,
     },
     entry.salts,
     entry.decision,
@@ -78,11 +75,12 @@ export const make = Effect.gen(function* () {
     const { charged, entry } = one
     const lowered = Adjustment.lower({ receipt: entry.receipt, ...charged }, usage)
     if (lowered === undefined) return "agreed" as const
-    const posting = yield* Effect.fromResult(lowered)
+    const made = yield* Effect.fromResult(lowered)
+    const { posting } = made
     // Only what was charged can be given back: a settlement that was missed left nothing with the provider.
     const hold = yield* ledger.findHold(HoldId.make(entry.receipt.id))
     if (hold?.state !== "posted") return "unsettled" as const
-    const body = Receipt.entryJson(revised(one, usage))
+    const body = Receipt.entryJson(revised(one, usage, made))
     yield* open(
       posting.legs.map(({ account }) => account),
       asset,

@@ -113,15 +113,14 @@ const charge = Effect.fnUntraced(function* (entry: ReturnType<typeof entryOf>) {
   })
 })
 
-const charged: Omit<Adjustment.Charged, "receipt"> = {
+const chargedOf = (amount: bigint): Omit<Adjustment.Charged, "receipt"> => ({
   split: definition.split,
-  account: BUYER_ACCOUNT,
-  fundingSource: "card",
-}
+  sources: [{ payer: BUYER_ACCOUNT, fundingSource: "card", amount }],
+})
 
 const settledOf = (entry: ReturnType<typeof entryOf>): Recount.Settled => ({
   entry,
-  charged,
+  charged: chargedOf(entry.receipt.charge),
   outputBytes: 4 * (entry.receipt.usage.outputToken ?? 0),
   promptBytes: 4 * (entry.receipt.usage.inputToken ?? 0),
 })

@@ -103,8 +103,10 @@ export type Account = typeof Account.Type
  * @since 0.1.0
  */
 export const ids = {
-  /** What a member can spend. */
+  /** What a member can spend, where all its money is of one source. */
   buyer: (member: MemberId): AccountId => AccountId.make(`buyer:${member}`),
+  /** What a member can spend of the money of one source. */
+  funds: (source: string, member: MemberId): AccountId => AccountId.make(`buyer:${source}:${member}`),
   /** What a member earned, by the source of the money, before it may be paid out. */
   accrual: (source: string, member: MemberId): AccountId => AccountId.make(`accrual:${source}:${member}`),
   /** What a member is about to be paid by a rail. */
@@ -130,3 +132,22 @@ export const ids = {
   /** The other side of money that enters or leaves by a rail. */
   external: (rail: string): AccountId => AccountId.make(`external:${rail}`),
 } as const
+
+/**
+ * The source of the money on an account that a member spends from, as {@link ids}`.funds` names it; undefined for any other.
+ *
+ * **Example** (By card)
+ *
+ * ```ts
+ * import { Member } from "@guildhall/core"
+ * import { Account } from "@guildhall/ledger"
+ *
+ * const ann = Member.MemberId.make("mem_1")
+ * Account.fundingSourceOf(Account.ids.funds("card", ann)) // => "card"
+ * Account.fundingSourceOf(Account.ids.accrual("card", ann)) // => undefined
+ * ```
+ *
+ * @category getters
+ * @since 0.1.0
+ */
+export const fundingSourceOf = (id: AccountId): string | undefined => /^buyer:([^:]+):[^:]+$/.exec(id)?.[1]

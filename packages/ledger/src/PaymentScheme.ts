@@ -21,21 +21,42 @@ import { ReasonCode } from "@guildhall/core/Reason"
 import type { AccountId } from "./Account.ts"
 
 /**
- * Who pays, from which account. `fundingSource` names where the account's money comes from (`card`, `credit`, …) and so
- * in which accrual the provider's share gathers. `terms` is what its key may be used for, where a scheme has keys with
- * terms.
+ * An account that pays. `fundingSource` names where its money comes from (`card`, `credit`, …) and so in which accrual the
+ * provider's share gathers.
  *
  * @category models
  * @since 0.1.0
  */
-export interface Payer {
-  readonly memberId: MemberId
-  readonly keyId: KeyId
+export interface Source {
   readonly account: AccountId
   readonly fundingSource: string
+}
+
+/**
+ * Who pays, from which account; `further` are those that follow where it has not enough, in their order. `terms` is what its
+ * key may be used for, where a scheme has keys with terms.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Payer extends Source {
+  readonly memberId: MemberId
+  readonly keyId: KeyId
+  readonly further?: ReadonlyArray<Source>
   readonly role: Role
   readonly dataCollection: DataCollection
   readonly terms?: KeyTerms | undefined
+}
+
+/**
+ * All accounts that a payer pays from, in the order in which they are spent.
+ *
+ * @category getters
+ * @since 0.1.0
+ */
+export const sourcesOf = (payer: Source & Pick<Payer, "further">): readonly [Source, ...ReadonlyArray<Source>] => {
+  const { account, fundingSource, further = [] } = payer
+  return [{ account, fundingSource }, ...further]
 }
 
 /**

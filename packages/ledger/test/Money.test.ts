@@ -403,7 +403,7 @@ describe("a gateway that dies", () => {
       const { payer, provider, request } = it
       const charged = Scene.sharesOf(provider, 45n)
       const to = (amount: bigint) =>
-        Adjustment.posting({ request, payer, charged, lowered: Scene.sharesOf(provider, amount) })
+        Adjustment.posting({ request, parts: [{ payer, charged, lowered: Scene.sharesOf(provider, amount) }] })
       for (const amount of [45n, 46n, 1_000n]) assert.isTrue(Result.isFailure(to(amount)))
       assert.isTrue(Result.isFailure(to(-1n)))
       yield* Scene.make(to(30n))

@@ -202,8 +202,10 @@ describe("what a provider earns", () => {
             const available = yield* Effect.forEach([it.accrual, payable, ids.insurance], (account) =>
               Effect.map(Scene.balanceOf(account), (amount) => ({ account, amount })),
             )
-            const given = { request, payer, provider, fundingSource: Scene.CARD, rail: Scene.BANK, charged: 100n }
-            yield* Scene.make(Refund.posting({ ...given, ...values, shares, available: [...available, room] }))
+            const { amount, ...rest } = values
+            const parts = [{ payer, fundingSource: Scene.CARD, amount, shares }]
+            const given = { request, provider, rail: Scene.BANK, charged: 100n, parts }
+            yield* Scene.make(Refund.posting({ ...given, ...rest, available: [...available, room] }))
           })
         yield* stand([5n, 5n, 5n])
         yield* refund({ amount: 4n, refunded: 0n })

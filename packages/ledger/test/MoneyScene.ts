@@ -67,7 +67,7 @@ export const charge = (
 ) => {
   const shares = sharesOf(provider, amount)
   const { owed = 0n, ...rest } = extras
-  return ready(Charge.posting({ request, payer, provider, amount, shares, owed }, rest))
+  return ready(Charge.posting({ request, provider, parts: [{ payer, amount, shares }], owed }, rest))
 }
 
 /** What the platform pays for the request where its gateway is gone. */

@@ -45,21 +45,36 @@ const exchange = (amount: bigint, rate: Pick<typeof Sample.rate, "numerator" | "
 const made: Readonly<Record<string, Make>> = {
   TopUp: ({ amount }) => one(Templates.TopUp.posting({ rail, key: "k1", fundingSource, to: payer, amount })),
   Charge: ({ amount, other }) =>
-    one(Templates.Charge.posting({ request, payer, provider, amount, shares: Sample.sharesOf(amount), owed: other })),
+    one(
+      Templates.Charge.posting({
+        request,
+        provider,
+        parts: [{ payer, amount, shares: Sample.sharesOf(amount) }],
+        owed: other,
+      }),
+    ),
+  "Charge, of two sources": ({ amount, other }) => {
+    const { parts } = Templates.Charge.shared(split, provider, [
+      { payer: ids.funds("credit", Sample.buyer), fundingSource: "credit", amount },
+      { payer, fundingSource, amount: other + 1n },
+    ])
+    return one(Templates.Charge.posting({ request, provider, parts, owed: other }))
+  },
   Claim: ({ amount, other }) => one(Templates.Claim.posting({ request, provider, amount, owed: other })),
   Adjustment: ({ amount, other }) =>
     one(
       Templates.Adjustment.posting({
         request,
-        payer,
-        charged: Sample.sharesOf(amount + other),
-        lowered: Sample.sharesOf(other % (amount + other)),
+        parts: [
+          { payer, charged: Sample.sharesOf(amount + other), lowered: Sample.sharesOf(other % (amount + other)) },
+        ],
       }),
     ),
   Refund: ({ amount, other }) => {
-    const refund = { request, payer, provider, fundingSource, rail, charged: amount, refunded: 0n, amount }
+    const parts = [{ payer, fundingSource, amount, shares: Sample.sharesOf(amount) }]
     const available = [{ account: Sample.accrual, amount: other }]
-    return one(Templates.Refund.posting({ ...refund, shares: Sample.sharesOf(amount), available }))
+    const refund = { request, provider, rail, charged: amount, refunded: 0n, parts, available }
+    return one(Templates.Refund.posting(refund))
   },
   Maturity: ({ amount, other }) =>
     one(Templates.Maturity.posting({ provider, fundingSource, rail, epoch: "7", amount, owed: other })),

@@ -39,10 +39,8 @@ const topUp = (key: string, amount: bigint) =>
 const charge = (amount: bigint, owed = 0n) =>
   Templates.Charge.posting({
     request,
-    payer,
     provider,
-    amount,
-    shares: Sample.sharesOf(amount),
+    parts: [{ payer, amount, shares: Sample.sharesOf(amount) }],
     owed,
   })
 
@@ -96,7 +94,8 @@ describe("templates, posted", () => {
       const available = has.flatMap(({ balance, id }) => (balance > 0n ? [{ account: id, amount: balance }] : []))
       const owing = { account: ids.receivable(provider), amount: 60n }
       const refund = {
-        ...{ request, payer, provider, fundingSource, rail, shares, charged: 100n, refunded: 0n, amount: 100n },
+        ...{ request, provider, rail, charged: 100n, refunded: 0n },
+        parts: [{ payer, fundingSource, amount: 100n, shares }],
         available: [...available.filter(({ account }) => account !== payer), owing],
       }
       yield* make(Templates.Refund.posting(refund))
@@ -115,8 +114,8 @@ describe("templates, posted", () => {
       const ledger = yield* Ledger.Ledger
       yield* topUp("1", 1_000n)
       const refund = {
-        ...{ request, payer, provider, fundingSource, rail, charged: 50n, refunded: 0n, amount: 50n },
-        shares: [{ account: Sample.accrual, amount: 50n }],
+        ...{ request, provider, rail, charged: 50n, refunded: 0n },
+        parts: [{ payer, fundingSource, amount: 50n, shares: [{ account: Sample.accrual, amount: 50n }] }],
         available: [{ account: ids.receivable(provider), amount: 50n }],
       }
       yield* make(Templates.Refund.posting(refund))

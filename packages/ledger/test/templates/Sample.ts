@@ -68,7 +68,7 @@ export const assertRefused = (answer: Answer, why: string): void => {
 }
 
 /** The shares of an amount, by their accounts. */
-export const sharesOf = (amount: bigint): Charge.Charge["shares"] =>
+export const sharesOf = (amount: bigint): Charge.Part["shares"] =>
   Charge.sharesOf(Split.share(split, amount), { provider, fundingSource })
 
 export const accrual = ids.accrual(fundingSource, provider)

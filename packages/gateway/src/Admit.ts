@@ -4,7 +4,6 @@
  *
  * @since 0.1.0
  */
-import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import type { ModelId } from "@guildhall/core/Model"
@@ -17,7 +16,9 @@ import type { Buyer } from "./internal/Buyer.ts"
 import type { InferenceEndpoint } from "./InferenceEndpoint.ts"
 import * as Json from "./internal/Json.ts"
 import * as RequestBody from "./internal/RequestBody.ts"
-import * as KeyLimits from "./KeyLimits.ts"
+import * as ClientAddress from "./ClientAddress.ts"
+import * as KeyGuard from "./KeyGuard.ts"
+import { Limits, type Place } from "./Limits.ts"
 import { Market } from "./Market.ts"
 import { Refusal } from "./Refusal.ts"
 
@@ -34,7 +35,7 @@ export interface Wishes {
 }
 
 /**
- * A request that was let in. `content` is the body as it was read, `leave` gives back the key's place.
+ * A request that was let in. `content` is the body as it was read, `place` what it has of the limits.
  *
  * @category models
  * @since 0.1.0
@@ -52,7 +53,7 @@ export interface Admitted {
   readonly touched: Touched
   readonly model: ModelId
   readonly wishes: Wishes
-  readonly leave: () => void
+  readonly place: Place
 }
 
 /**
@@ -70,19 +71,27 @@ export interface Visit {
   decision: RoutingDecision | undefined
 }
 
+/** Node gives some headers as lists; the schemes read each as one text. */
+const flatHeader = (value: string | ReadonlyArray<string> | undefined): string | undefined =>
+  typeof value === "string" || value === undefined ? value : value.join(", ")
+
 const flatHeaders = (buyer: Buyer): Record<string, string | undefined> => {
   const flat: Record<string, string | undefined> = {}
   for (const name in buyer.request.headers) {
-    const value = buyer.request.headers[name]
-    flat[name] = Array.isArray(value) ? value.join(", ") : value
+    flat[name] = flatHeader(buyer.request.headers[name])
   }
   return flat
 }
 
-const wishesOf = (buyer: Buyer, content: RequestBody.RequestBody, touched: Touched): Wishes => {
+const wishesOf = (
+  buyer: Buyer,
+  endpoint: InferenceEndpoint,
+  content: RequestBody.RequestBody,
+  touched: Touched,
+): Wishes => {
   const usage = content._tag === "Json" ? Json.get(content.json, "usage") : undefined
   return {
-    cost: Json.get(usage, "include") === true || (touched.stream && touched.includeUsage),
+    cost: Json.get(usage, "include") === true || (endpoint.shape.streamUsage && touched.stream && touched.includeUsage),
     explain: buyer.request.headers["x-guildhall-explain"] === "1",
   }
 }
@@ -133,14 +142,20 @@ export const authenticate = Effect.fnUntraced(function* (schemes: ReadonlyArray<
 export const make = Effect.gen(function* () {
   const { definition, payments } = yield* Market
   const { limits } = definition
-  const keys = KeyLimits.make(limits.key)
+  const door = yield* Limits
+  const addressOf = ClientAddress.make(yield* ClientAddress.TrustedProxies)
   const aliases = new Map(Object.entries(definition.aliases))
 
   return Effect.fnUntraced(function* (buyer: Buyer, visit: Visit) {
     const { payer, scheme } = yield* authenticate(payments, buyer)
     visit.payer = payer
-    const leave = keys.enter(payer.keyId, yield* Clock.currentTimeMillis)
-    if (leave instanceof Refusal) return yield* leave
+    const { headers, socket } = buyer.request
+    const barred = KeyGuard.entering(payer.terms, {
+      atMs: visit.startedAtMs,
+      address: addressOf(socket.remoteAddress, flatHeader(headers["x-forwarded-for"])),
+    })
+    if (barred !== undefined) return yield* new Refusal(barred)
+    const place = yield* door.enter(payer)
     const admitted = Effect.gen(function* () {
       const { endpoint, id, startedAtMs } = visit
       const unreadable = RequestBody.unreadable(endpoint, buyer.request.headers)
@@ -153,11 +168,13 @@ export const make = Effect.gen(function* () {
       visit.model = touched.model.slice(0, 200)
       // Whether a model of this name exists is the next step's question; a name that cannot exist is not found there.
       const model = aliases.get(touched.model) ?? (touched.model as ModelId)
-      const wishes = wishesOf(buyer, content, touched)
+      const unallowed = KeyGuard.using(payer.terms, model)
+      if (unallowed !== undefined) return yield* new Refusal({ ...unallowed, param: "model" })
+      const wishes = wishesOf(buyer, endpoint, content, touched)
       // A form names its boundary there; of JSON there is only one kind.
       const contentType = content._tag === "Form" ? type : "application/json"
-      return { id, startedAtMs, payer, scheme, body, endpoint, content, contentType, touched, model, wishes, leave }
+      return { id, startedAtMs, payer, scheme, body, endpoint, content, contentType, touched, model, wishes, place }
     })
-    return yield* Effect.onError(admitted, () => Effect.sync(leave))
+    return yield* Effect.onError(admitted, () => Effect.sync(place.leave))
   })
 })

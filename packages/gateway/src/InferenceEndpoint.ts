@@ -4,7 +4,7 @@
  * @since 0.1.0
  */
 import type { Endpoint } from "@guildhall/core/Endpoint"
-import * as ErrorBody from "@guildhall/protocol/openai/ErrorBody"
+import * as Dialects from "@guildhall/protocol/conversation/Dialects"
 import type { Dialect } from "@guildhall/protocol/conversation/Dialect"
 import * as EndpointShape from "@guildhall/protocol/EndpointShape"
 import type { AnswerFormat } from "./AnswerFormat.ts"
@@ -35,11 +35,6 @@ export interface InferenceEndpoint {
   readonly errors: Pick<Dialect, "errorBody" | "errorFrame">
 }
 
-const openai: InferenceEndpoint["errors"] = {
-  errorBody: (code, options) => JSON.stringify(ErrorBody.make(code, options)),
-  errorFrame: (code, options) => `data: ${JSON.stringify(ErrorBody.make(code, options))}\n\n`,
-}
-
 const make = (name: Endpoint, operation: string, format: AnswerFormat, dialect?: Dialect): InferenceEndpoint => ({
   name,
   path: `/v1/${name}`,
@@ -48,15 +43,15 @@ const make = (name: Endpoint, operation: string, format: AnswerFormat, dialect?:
   format,
   dialect,
   accept: ["application/json", ...format.textTypes].join(", "),
-  errors: dialect ?? openai,
+  errors: dialect ?? Dialects.chat,
 })
 
 const all: Readonly<Record<Endpoint, InferenceEndpoint>> = {
-  "chat/completions": make("chat/completions", "chat", chatAnswer),
+  "chat/completions": make("chat/completions", "chat", chatAnswer, Dialects.chat),
   completions: make("completions", "text_completion", completionAnswer),
   embeddings: make("embeddings", "embeddings", embeddingsAnswer),
-  responses: make("responses", "chat", responsesAnswer),
-  messages: make("messages", "chat", messagesAnswer),
+  responses: make("responses", "chat", responsesAnswer, Dialects.responses),
+  messages: make("messages", "chat", messagesAnswer, Dialects.messages),
   "images/generations": make("images/generations", "generate_content", imagesAnswer),
   "audio/transcriptions": make("audio/transcriptions", "transcription", transcriptionAnswer),
   rerank: make("rerank", "rerank", rerankAnswer),

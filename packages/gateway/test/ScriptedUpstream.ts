@@ -6,6 +6,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import type { AddressInfo } from "node:net"
 
 export interface Seen {
+  readonly path: string
   readonly body: string
   readonly headers: IncomingMessage["headers"]
   /** When the connection of the request was closed before its answer was complete. */
@@ -74,7 +75,8 @@ export const start = async (script: Script): Promise<ScriptedUpstream> => {
     const chunks: Array<Buffer> = []
     request.on("data", (chunk: Buffer) => chunks.push(chunk))
     request.on("end", () => {
-      const one: Seen = { body: Buffer.concat(chunks).toString(), headers: request.headers, closedAt: undefined }
+      const path = request.url ?? ""
+      const one: Seen = { path, body: Buffer.concat(chunks).toString(), headers: request.headers, closedAt: undefined }
       seen.push(one)
       response.on("close", () => {
         if (!response.writableFinished) one.closedAt = performance.now()

@@ -209,13 +209,14 @@ export const start = async (options: Options = {}) => {
     body: string,
     headers: Readonly<Record<string, string>> = {},
     onAnswer?: (abort: () => void, text: string) => void,
+    path = "/v1/chat/completions",
   ): Promise<Answer> =>
     new Promise((resolve, reject) => {
       const request = httpRequest({
         port,
         host: "127.0.0.1",
         method: "POST",
-        path: "/v1/chat/completions",
+        path,
         headers: {
           authorization: `Bearer ${KEY}`,
           "content-type": "application/json",

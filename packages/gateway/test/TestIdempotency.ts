@@ -9,11 +9,14 @@ import { USD } from "@guildhall/core/Asset"
 import { KeyId, MemberId } from "@guildhall/core/Member"
 import { RequestId } from "@guildhall/core/Request"
 import * as AnswerStore from "@guildhall/journal/AnswerStore"
+import * as AnswerStoreSql from "@guildhall/journal/AnswerStoreSql"
 import { AccountId, ids } from "@guildhall/ledger/Account"
 import { HoldId } from "@guildhall/ledger/Hold"
 import * as Ledger from "@guildhall/ledger/Ledger"
+import * as LedgerStoreSql from "@guildhall/ledger/LedgerStoreSql"
 import * as LedgerStoreMemory from "@guildhall/ledger/LedgerStoreMemory"
 import type { Payer } from "@guildhall/ledger/PaymentScheme"
+import * as TestDatabase from "@guildhall/tools/TestDatabase"
 import * as AnswerSeal from "../src/AnswerSeal.ts"
 import * as Idempotency from "../src/Idempotency.ts"
 import { Buyer } from "../src/internal/Buyer.ts"
@@ -48,14 +51,28 @@ export const ask = (values: Partial<Idempotency.Ask> = {}): Idempotency.Ask => (
   ...values,
 })
 
+/** How long claims and holds live without renewal, and how often they are renewed. */
+export const LIFE = { lifeMs: 600, renewMs: 100 }
+
 export const market = (owner: string) =>
-  Layer.succeed(Market, { definition: TestLane.definition, digest: "d".repeat(64), owner, payments: [] })
+  Layer.succeed(Market, {
+    definition: { ...TestLane.definition, hold: LIFE },
+    digest: "d".repeat(64),
+    owner,
+    payments: [],
+  })
 
 /** A process: its own claims and flights over a store and a ledger that others may share. */
 export const process = (owner: string, options: Partial<Idempotency.Options> = {}) =>
   Layer.fresh(Idempotency.layer({ waitMs: 2_000, ...options })).pipe(
     Layer.provide(Layer.fresh(market(owner))),
     Layer.provide(AnswerSeal.layer([SECRET])),
+  )
+
+/** What several processes share. */
+export const sqlBase = (url: string) =>
+  Layer.merge(AnswerStoreSql.layer(), Ledger.layer.pipe(Layer.provide(LedgerStoreSql.layer({ renewMs: 0 })))).pipe(
+    Layer.provideMerge(TestDatabase.at(url)),
   )
 
 export const memoryBase = Layer.merge(
@@ -74,22 +91,22 @@ export const fund = Effect.fnUntraced(function* ({ account }: Payer) {
     idempotencyKey: `top-up-${account}`,
     kind: "topUp",
     legs: [
-      { account: OUTSIDE, amount: -1_000n },
-      { account, amount: 1_000n },
+      { account: OUTSIDE, amount: -1_000_000n },
+      { account, amount: 1_000_000n },
     ],
     attachments: [],
   })
 })
 
 /** The hold that a request takes, and its charge. */
-export const hold = Effect.fnUntraced(function* (id: RequestId, { account }: Payer, owner: string, lifeMs: number) {
+export const hold = Effect.fnUntraced(function* (id: RequestId, { account }: Payer, owner: string) {
   const ledger = yield* Ledger.Ledger
   return yield* ledger.hold({
     id: HoldId.make(id),
     account,
     amount: 100n,
     owner,
-    lifeMs,
+    lifeMs: LIFE.lifeMs,
     definitionDigest: "d",
     context: {},
   })
@@ -183,10 +200,24 @@ export const connection = Effect.gen(function* () {
 export const EVENT_STREAM = { "content-type": "text/event-stream; charset=utf-8", "x-request-id": "req_1" }
 
 /** Writes an answer told again, as the lane does. */
-export const write = (begun: Idempotency.Begun, buyer: Buyer): Effect.Effect<void> =>
+export const write = (begun: Idempotency.Begun, buyer: Idempotency.WriteOptions["buyer"]): Effect.Effect<void> =>
   begun._tag === "Told"
     ? begun.write({ buyer, frame: (reason) => `data: {"error":{"code":"${reason}"}}\n\n` })
     : Effect.die("this request is fresh")
 
 export const codeOf = <A, R>(effect: Effect.Effect<A, Refusal, R>) =>
   Effect.map(Effect.flip(effect), ({ code }) => code)
+
+/** Takes what is told again, without a connection. */
+export const bytesOf = Effect.fnUntraced(function* (begun: Idempotency.Begun) {
+  const chunks: Array<Buffer> = []
+  const response = {
+    writeHead: () => undefined,
+    addTrailers: () => undefined,
+    write: (chunk: Buffer) => chunks.push(chunk) > 0,
+    end: (frame?: string) => void (frame === undefined || chunks.push(Buffer.from(frame))),
+    destroy: () => undefined,
+  }
+  yield* write(begun, { gone: false, onGone: undefined, onDrain: undefined, response })
+  return Buffer.concat(chunks).toString()
+})

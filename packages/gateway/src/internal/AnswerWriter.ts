@@ -4,8 +4,17 @@ import type { AnswerBuffer } from "./AnswerBuffer.ts"
 import type { Buyer } from "./Buyer.ts"
 import * as Ticks from "./Ticks.ts"
 
+/** What the writer uses of a response. */
+interface Response {
+  readonly writeHead: (status: number, headers: Readonly<Record<string, string>>) => unknown
+  readonly write: (bytes: Buffer) => boolean
+  readonly addTrailers: (trailers: Readonly<Record<string, string>>) => void
+  readonly end: (last?: string) => unknown
+  readonly destroy: () => unknown
+}
+
 export interface WriteOptions {
-  readonly buyer: Pick<Buyer, "response" | "gone" | "onGone" | "onDrain">
+  readonly buyer: Pick<Buyer, "gone" | "onGone" | "onDrain"> & { readonly response: Response }
   /** A stream's last bytes where it cannot be told to the end. */
   readonly frame: (reason: ReasonCode) => string
   /** A reader who is slower than this for the whole answer is cut off. */

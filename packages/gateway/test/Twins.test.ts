@@ -1,0 +1,245 @@
+import { afterEach, assert, describe, it } from "@effect/vitest"
+import { Effect, Layer } from "effect"
+import { AnswerStore, JournalError } from "@guildhall/journal"
+import * as Upstream from "./ScriptedUpstream.ts"
+import * as TestLane from "./TestLane.ts"
+
+afterEach(TestLane.closeAll)
+
+const OPEN = { authorization: `Bearer ${TestLane.OPEN_KEY}` }
+const keyed = (key: string, headers: Readonly<Record<string, string>> = OPEN) => ({
+  ...headers,
+  "idempotency-key": key,
+})
+const usage = { prompt: 5, completion: 3 }
+const CHARGE = 5n * TestLane.INPUT_UNIT + 3n * TestLane.OUTPUT_UNIT
+
+const code = ({ text }: TestLane.Answer): unknown => {
+  const { error } = JSON.parse(text) as { readonly error?: { readonly code?: unknown } }
+  return error?.code
+}
+
+/** What of an answer two buyers must have alike. */
+const told = ({ broken, headers, status, text, trailers }: TestLane.Answer) => {
+  const { date: _, connection: __, "keep-alive": ___, "idempotent-replayed": ____, ...rest } = headers
+  return { broken, headers: rest, status, text, trailers }
+}
+
+const until = async (holds: () => boolean) => {
+  for (let at = 0; !holds(); at++) {
+    if (at > 400) throw new Error("it does not come about")
+    await new Promise((resolve) => setTimeout(resolve, 5))
+  }
+}
+
+/** An upstream that streams a word, waits to be told, and goes on. */
+const held = () => {
+  let release = () => undefined as void
+  const released = new Promise<void>((resolve) => (release = resolve))
+  const script: Upstream.Script = (response) => {
+    Upstream.streamHead(response)
+    response.write(Upstream.role + Upstream.delta("one"))
+    void released.then(() =>
+      response.end(Upstream.delta("two") + Upstream.finish + Upstream.usageEvent(5, 3) + Upstream.done),
+    )
+  }
+  return { script, release }
+}
+
+/** Sends a request and hears its answer come. */
+const listen = (lane: TestLane.TestLane, key: string, headers = OPEN) => {
+  let abort = () => undefined as void
+  let text = ""
+  const body = JSON.stringify({ model: TestLane.MODEL, stream: true, messages: [{ role: "user", content: "hello" }] })
+  const answer = lane.send(body, keyed(key, headers), (leave, heard) => {
+    abort = leave
+    text = heard
+  })
+  return { answer, text: () => text, leave: () => abort() }
+}
+
+describe("a request with an idempotency key", () => {
+  for (const stream of [false, true]) {
+    it(`is answered again alike, called once and charged once (${stream ? "stream" : "whole"})`, async () => {
+      const script = stream ? Upstream.stream(["a", "ä\u2028", "z"], usage) : Upstream.whole("aäz", usage)
+      const { lane, upstream } = await TestLane.withUpstream(script)
+      const body = { stream, ...(stream ? { stream_options: { include_usage: true } } : {}) }
+      const first = await lane.chat(body, keyed("k"))
+      await lane.idle()
+      const again = await lane.chat(body, keyed("k"))
+      const third = await lane.chat(body, keyed("k", { authorization: `Bearer ${TestLane.KEY}` }))
+      assert.strictEqual(first.status, 200)
+      assert.isUndefined(first.headers["idempotent-replayed"])
+      assert.strictEqual(again.headers["idempotent-replayed"], "true")
+      assert.deepStrictEqual(told(again), told(first))
+      assert.deepStrictEqual(told(third), told(first))
+      assert.lengthOf(upstream.seen, 1)
+      assert.strictEqual((await lane.books()).spent, CHARGE)
+      assert.lengthOf(await lane.entries(), 1)
+    })
+  }
+
+  it("is refused where its body is another, uncharged", async () => {
+    const { lane, upstream } = await TestLane.withUpstream(Upstream.whole("a", usage))
+    await lane.chat({}, keyed("k"))
+    await lane.idle()
+    const other = await lane.chat({ temperature: 0 }, keyed("k"))
+    assert.strictEqual(other.status, 422)
+    assert.strictEqual(code(other), "idempotency_conflict")
+    assert.lengthOf(upstream.seen, 1)
+    assert.strictEqual((await lane.books()).spent, CHARGE)
+  })
+
+  it("whose data may not be kept is not answered later, and not charged", async () => {
+    const { lane, upstream } = await TestLane.withUpstream(Upstream.whole("a", usage))
+    const ways = [
+      { body: {}, headers: keyed("k1", {}) },
+      { body: { provider: { data_collection: "deny" } }, headers: keyed("k2") },
+    ]
+    for (const { body, headers } of ways) {
+      assert.strictEqual((await lane.chat(body, headers)).status, 200)
+      await lane.idle()
+      const again = await lane.chat(body, headers)
+      assert.strictEqual(again.status, 409)
+      assert.strictEqual(code(again), "answer_not_kept")
+      assert.strictEqual(again.headers["x-should-retry"], "false")
+    }
+    assert.lengthOf(upstream.seen, 2)
+    assert.strictEqual((await lane.books()).spent, 2n * CHARGE)
+  })
+
+  it("that failed without a charge is tried anew", async () => {
+    const { lane, upstream } = await TestLane.withUpstream(Upstream.status(400, '{"error":{"message":"no"}}'))
+    assert.strictEqual((await lane.chat({}, keyed("k"))).status, 400)
+    await lane.idle()
+    upstream.script = Upstream.whole("a", usage)
+    assert.strictEqual((await lane.chat({}, keyed("k"))).status, 200)
+    assert.strictEqual((await lane.books()).spent, CHARGE)
+  })
+
+  it("that was cut off is tried anew", async () => {
+    const { lane, upstream } = await TestLane.withUpstream((response) => {
+      Upstream.streamHead(response)
+      response.write(Upstream.role + Upstream.delta("one"), () => response.destroy())
+    })
+    const first = await lane.chat({ stream: true }, keyed("k"))
+    assert.include(first.text, "provider_closed_early")
+    await lane.idle()
+    upstream.script = Upstream.stream(["one", "two"], usage)
+    const again = await lane.chat({ stream: true }, keyed("k"))
+    assert.include(again.text, "two")
+    assert.isUndefined(again.headers["idempotent-replayed"])
+  })
+
+  it("is told what is wrong with the key", async () => {
+    const { lane } = await TestLane.withUpstream(Upstream.whole("a", usage))
+    const answer = await lane.chat({}, keyed("x".repeat(256)))
+    assert.strictEqual(answer.status, 400)
+    assert.strictEqual(code(answer), "invalid_request")
+  })
+
+  it("is refused while the store is away; one without a key does not ask it", async () => {
+    const away = Layer.mock(AnswerStore.AnswerStore, {
+      claim: () => Effect.fail(new JournalError.JournalError({ reason: "Unavailable", cause: "away" })),
+    })
+    const { lane, upstream } = await TestLane.withUpstream(Upstream.whole("a", usage), { answers: away })
+    assert.strictEqual((await lane.chat({}, OPEN)).status, 200)
+    const refused = await lane.chat({}, keyed("k"))
+    assert.deepStrictEqual([refused.status, code(refused)], [503, "service_unavailable"])
+    assert.lengthOf(upstream.seen, 1)
+  })
+})
+
+describe("twins", () => {
+  it("at the same time are one request", async () => {
+    const { release, script } = held()
+    const { lane, upstream } = await TestLane.withUpstream(script)
+    const twins = Array.from({ length: 20 }, () => listen(lane, "k"))
+    await until(() => twins.every((twin) => twin.text().includes("one")))
+    release()
+    const answers = await Promise.all(twins.map(({ answer }) => answer))
+    const [first] = answers.filter(({ headers }) => headers["idempotent-replayed"] === undefined)
+    if (first === undefined) return assert.fail("nobody was first")
+    for (const answer of answers) assert.deepStrictEqual(told(answer), told(first))
+    assert.lengthOf(upstream.seen, 1)
+    assert.strictEqual((await lane.books()).spent, CHARGE)
+  })
+
+  it("under deny share what is in flight", async () => {
+    const { release, script } = held()
+    const { lane, upstream } = await TestLane.withUpstream(script)
+    const deny = { authorization: `Bearer ${TestLane.KEY}` }
+    const first = listen(lane, "k", deny)
+    await until(() => first.text().includes("one"))
+    const second = listen(lane, "k", deny)
+    await until(() => second.text().includes("one"))
+    release()
+    assert.strictEqual((await second.answer).text, (await first.answer).text)
+    assert.lengthOf(upstream.seen, 1)
+  })
+
+  it("hear the rest although the first has left, which pays for all of it", async () => {
+    const { release, script } = held()
+    const { lane, upstream } = await TestLane.withUpstream(script)
+    const first = listen(lane, "k")
+    await until(() => first.text().includes("one"))
+    const second = listen(lane, "k")
+    await until(() => second.text().includes("one"))
+    first.leave()
+    await new Promise((resolve) => setTimeout(resolve, 60))
+    release()
+    const heard = await second.answer
+    assert.include(heard.text, "two")
+    assert.isFalse(heard.broken)
+    await lane.idle()
+    const third = await listen(lane, "k").answer
+    assert.strictEqual(third.text, heard.text)
+    assert.lengthOf(upstream.seen, 1)
+    assert.strictEqual((await lane.books()).spent, CHARGE)
+  })
+
+  it("that all leave end the call within 100 ms", async () => {
+    const { lane, upstream } = await TestLane.withUpstream(held().script)
+    const first = listen(lane, "k")
+    await until(() => first.text().includes("one"))
+    const second = listen(lane, "k")
+    await until(() => second.text().includes("one"))
+    first.leave()
+    await new Promise((resolve) => setTimeout(resolve, 60))
+    assert.isUndefined(upstream.seen[0]?.closedAt)
+    const leftAt = performance.now()
+    second.leave()
+    await until(() => upstream.seen[0]?.closedAt !== undefined)
+    assert.isBelow((upstream.seen[0]?.closedAt ?? Infinity) - leftAt, 100)
+    await lane.books()
+    upstream.script = Upstream.stream(["anew"], usage)
+    assert.include((await listen(lane, "k").answer).text, "anew")
+  })
+
+  it("share a refusal", async () => {
+    let answer = () => undefined as void
+    const { lane, upstream } = await TestLane.withUpstream((response) => {
+      answer = () =>
+        Upstream.status(400, '{"error":{"message":"no"}}')(response, upstream.seen[0] ?? assert.fail("none"))
+    })
+    const first = lane.chat({}, keyed("k"))
+    await until(() => upstream.seen.length === 1)
+    const second = lane.chat({}, keyed("k"))
+    await until(() => lane.lane.inFlight() === 2)
+    await new Promise((resolve) => setTimeout(resolve, 20))
+    answer()
+    assert.deepStrictEqual([(await first).status, (await second).status], [400, 400])
+    assert.strictEqual((await first).text, (await second).text)
+    assert.lengthOf(upstream.seen, 1)
+    assert.strictEqual((await lane.books()).spent, 0n)
+  })
+
+  it("end with the first when the gateway stops", async () => {
+    const { lane } = await TestLane.withUpstream(held().script)
+    const twins = [listen(lane, "k"), listen(lane, "k")]
+    await until(() => twins.every((twin) => twin.text().includes("one")))
+    await lane.run(lane.lane.drain(10))
+    for (const { answer } of twins) assert.include((await answer).text, "shutting_down")
+    assert.strictEqual(lane.lane.inFlight(), 0)
+  })
+})

@@ -76,6 +76,51 @@ describe("Counting.count", () => {
     assert.deepStrictEqual(count(asked, { choices }).output, { low: 2, high: 8 })
   })
 
+  it("counts the other dialects of a conversation alike, with room for how their server writes them", () => {
+    const expected = { input: { low: 0, high: 16 }, output: { low: 5, high: 5 + 2 + 32 + 1 } }
+    const event = (json: { readonly type: string }) => `event: ${json.type}\ndata: ${JSON.stringify(json)}\n\n`
+    const said = [
+      { type: "text", text: "hello world" },
+      { type: "tool_use", id: "t", name: "token", input: "hello" },
+    ]
+    const messages = { model: "m", max_tokens: 9, ...asked }
+    const whole = { type: "message", role: "assistant", content: said, stop_reason: "tool_use", usage: {} }
+    const wholeCount = count(messages, whole, "messages")
+    assert.deepStrictEqual(wholeCount.input, expected.input)
+    assert.isAtLeast(wholeCount.output.low, 5)
+    const stream = [
+      { type: "message_start", message: { id: "m", role: "assistant", content: [], usage: { input_tokens: 1 } } },
+      { type: "content_block_start", index: 0, content_block: { type: "text", text: "" } },
+      { type: "content_block_delta", index: 0, delta: { type: "text_delta", text: "hello " } },
+      { type: "content_block_delta", index: 0, delta: { type: "text_delta", text: "world" } },
+      { type: "content_block_stop", index: 0 },
+      { type: "content_block_start", index: 1, content_block: { type: "tool_use", id: "t", name: "token", input: {} } },
+      { type: "content_block_delta", index: 1, delta: { type: "input_json_delta", partial_json: "hello" } },
+      { type: "content_block_stop", index: 1 },
+    ]
+    assert.deepStrictEqual(count(messages, stream.map(event).join(""), "messages"), expected)
+    const responses = { model: "m", input: "hello world" }
+    const answer = {
+      object: "response",
+      status: "completed",
+      output: [
+        { type: "message", role: "assistant", content: [{ type: "output_text", text: "hello world" }] },
+        { type: "function_call", call_id: "t", name: "token", arguments: "hello" },
+      ],
+    }
+    assert.deepStrictEqual(count(responses, answer, "responses"), expected)
+    const delta = {
+      type: "response.output_text.delta",
+      item_id: "i",
+      output_index: 0,
+      content_index: 0,
+      delta: "token",
+    }
+    assert.strictEqual(count(responses, event(delta), "responses").output.low, 1)
+    const hidden = { ...whole, content: [{ type: "redacted_thinking", data: "x" }, ...said] }
+    assert.isUndefined(count(messages, hidden, "messages").output.high)
+  })
+
   it("counts completions and embeddings, texts and tokens", () => {
     const completion = count(
       { prompt: ["hello", [1, 2, 3]] },

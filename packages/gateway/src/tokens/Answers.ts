@@ -3,7 +3,11 @@
  *
  * @since 0.1.0
  */
-import type { Endpoint } from "@guildhall/core/Endpoint"
+import * as Result from "effect/Result"
+import type { Dialect, Endpoint } from "@guildhall/core/Endpoint"
+import type * as Answer from "@guildhall/protocol/conversation/Answer"
+import type * as Conversation from "@guildhall/protocol/conversation/Conversation"
+import * as Dialects from "@guildhall/protocol/conversation/Dialects"
 import * as EventSplitter from "../EventSplitter.ts"
 import * as Json from "../internal/Json.ts"
 
@@ -75,36 +79,117 @@ const addChoices = (all: Array<Written | undefined>, json: unknown): void => {
   if (!Array.isArray(choices)) return
   choices.forEach((choice, at) => {
     const index = indexOf(choice, at)
-    const written = (all[index] ??= { content: "", reasoning: "", calls: [], isMixed: false })
+    const written = (all[index] ??= blank())
     const piece = Json.get(choice, "delta") ?? Json.get(choice, "message")
     if (piece === undefined) written.content += textAt(choice, "text")
     else add(written, piece)
   })
 }
 
-/** A whole answer is one JSON object; anything else is a stream of events. */
-const documents = (bytes: Buffer): ReadonlyArray<unknown> => {
-  const whole = bytes.subarray(0, 16).toString("latin1").trimStart().startsWith("{")
-  if (whole) return [Json.parse(bytes.toString("utf8"))]
-  const events = EventSplitter.make({ maxEventBytes: EVENT_BYTES_MAX }).push(bytes) ?? []
-  return events.flatMap((event) => {
+/** The data of a stream's events. */
+const events = (bytes: Buffer): ReadonlyArray<unknown> => {
+  const split = EventSplitter.make({ maxEventBytes: EVENT_BYTES_MAX }).push(bytes) ?? []
+  return split.flatMap((event) => {
     const text = EventSplitter.data(event)
     return text === undefined || text === "[DONE]" ? [] : [Json.parse(text)]
   })
 }
 
+/** A whole answer is one JSON object; anything else is a stream of events. */
+const isWhole = (bytes: Buffer): boolean => bytes.subarray(0, 16).toString("latin1").trimStart().startsWith("{")
+
+const blank = (): Written => ({ content: "", reasoning: "", calls: [], isMixed: false })
+
+/** Takes in an event of a conversation in whichever dialect. */
+const addEvent = (written: Written, event: Answer.AnswerEvent): void => {
+  switch (event.type) {
+    case "textDelta":
+    case "refusalDelta":
+      written.content += event.text
+      return
+    case "reasoningDelta":
+      written.reasoning += event.text
+      return
+    case "reasoningSigned":
+      // What was thought is not told.
+      if (event.redacted) written.isMixed = true
+      return
+    case "toolCallStarted":
+      written.calls[event.call] = { name: event.name, arguments: "" }
+      return
+    case "toolCallDelta": {
+      const call = written.calls[event.call]
+      if (call !== undefined) call.arguments += event.arguments
+      return
+    }
+    default:
+  }
+}
+
+const addPart = (written: Written, part: Conversation.AssistantPart): void => {
+  switch (part.type) {
+    case "text":
+    case "refusal":
+      written.content += part.text
+      return
+    case "reasoning":
+      written.reasoning += part.text
+      if (part.redacted === true) written.isMixed = true
+      return
+    case "toolCall":
+      written.calls.push({ name: part.name, arguments: part.arguments })
+  }
+}
+
+/** The one choice of an answer of Responses or Messages. */
+const conversation = (name: Dialect, bytes: Buffer): ReadonlyArray<Written> => {
+  const dialect = Dialects.of(name)
+  const written = blank()
+  if (isWhole(bytes)) {
+    const answer = dialect.readAnswer(bytes.toString("utf8"))
+    if (Result.isFailure(answer)) return []
+    for (const part of answer.success.parts) addPart(written, part)
+    return [written]
+  }
+  const reader = dialect.makeEventReader()
+  let said = false
+  for (const json of events(bytes)) {
+    for (const event of reader.read(json)) {
+      said = true
+      addEvent(written, event)
+    }
+  }
+  return said ? [written] : []
+}
+
+const completion = (bytes: Buffer): ReadonlyArray<Written> => {
+  const all: Array<Written | undefined> = []
+  for (const json of isWhole(bytes) ? [Json.parse(bytes.toString("utf8"))] : events(bytes)) addChoices(all, json)
+  return all.filter((written) => written !== undefined)
+}
+
+const choicesOf = (endpoint: Endpoint, bytes: Buffer): ReadonlyArray<Written> => {
+  switch (endpoint) {
+    case "chat/completions":
+    case "completions":
+      return completion(bytes)
+    case "messages":
+    case "responses":
+      return conversation(endpoint, bytes)
+    default:
+      return []
+  }
+}
+
 /**
- * The choices of an answer of Chat Completions or Completions, none where a model writes nothing; `undefined` where the
- * answer cannot be read as text. An answer that broke off gives what had come.
+ * The choices of an answer, none where a model writes nothing; `undefined` where the answer cannot be read as text. An
+ * answer that broke off gives what had come.
  *
  * @category decoding
  * @since 0.1.0
  */
 export const read = (endpoint: Endpoint, bytes: Uint8Array): ReadonlyArray<Written> | undefined => {
   if (endpoint === "embeddings" || endpoint === "rerank") return []
-  if (endpoint !== "chat/completions" && endpoint !== "completions") return undefined
-  const all: Array<Written | undefined> = []
-  for (const json of documents(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength))) addChoices(all, json)
-  const choices = all.filter((written) => written !== undefined)
+  const choices = choicesOf(endpoint, Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength))
   return choices.length === 0 || choices.some(({ isMixed }) => isMixed) ? undefined : choices
 }

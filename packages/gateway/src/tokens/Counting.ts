@@ -60,6 +60,8 @@ const REASONING_TOKENS = 6
 const CALL_TOKENS = 32
 /** What one character that could not be decoded stands for at most. */
 const BROKEN_TOKENS = 3
+/** For each message of a conversation that was translated: its server may write it in another way. */
+const TRANSLATED_TOKENS = 8
 /** A text that was written in other tokens than its tokenizer would choose has a few more of them. */
 const DETOUR_PERCENT = 3
 
@@ -155,7 +157,9 @@ const input = (counter: Counter, template: ChatTemplate | undefined, prompt: Pro
   if (Result.isFailure(text)) return UNKNOWN
   const band = withBegin(counter, text.success)
   const isWhole = prompt.media === 0 && (prompt.chat.tools.length === 0 || template.takesTools)
-  return isWhole ? band : { low: band.low, high: undefined }
+  if (!isWhole || band.high === undefined) return { low: band.low, high: undefined }
+  const slack = prompt.isTranslated ? prompt.chat.messages.length * TRANSLATED_TOKENS : 0
+  return { low: Math.max(0, band.low - slack), high: band.high + slack }
 }
 
 /**

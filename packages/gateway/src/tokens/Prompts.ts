@@ -3,19 +3,29 @@
  *
  * @since 0.1.0
  */
-import type { Endpoint } from "@guildhall/core/Endpoint"
+import * as Result from "effect/Result"
+import type { Dialect, Endpoint } from "@guildhall/core/Endpoint"
+import * as Dialects from "@guildhall/protocol/conversation/Dialects"
 import * as Json from "../internal/Json.ts"
 import type { Chat } from "./ChatTemplate.ts"
 
 /**
  * What is read: a conversation, or plain texts of which some may come as tokens already. `media` counts images, sounds
- * and files, whose tokens are the model's own affair; `stops` are the texts at which the answer was to end.
+ * and files, whose tokens are the model's own affair; `stops` are the texts at which the answer was to end. A translated
+ * conversation was written for an instance that speaks Responses or Messages; how its server hands it to the template
+ * is not told.
  *
  * @category models
  * @since 0.1.0
  */
 export type Prompt =
-  | { readonly _tag: "Chat"; readonly chat: Chat; readonly media: number; readonly stops: ReadonlyArray<string> }
+  | {
+      readonly _tag: "Chat"
+      readonly chat: Chat
+      readonly media: number
+      readonly stops: ReadonlyArray<string>
+      readonly isTranslated: boolean
+    }
   | {
       readonly _tag: "Texts"
       readonly texts: ReadonlyArray<string>
@@ -53,19 +63,7 @@ const texts = (given: unknown, stops: ReadonlyArray<string>): Prompt => {
   }
 }
 
-/**
- * The prompt of a request's body; `undefined` where the body or its endpoint cannot be read.
- *
- * @category decoding
- * @since 0.1.0
- */
-export const read = (endpoint: Endpoint, bytes: Uint8Array): Prompt | undefined => {
-  const body = Json.parse(new TextDecoder().decode(bytes))
-  if (typeof body !== "object" || body === null) return undefined
-  const stops = stopsOf(body)
-  if (endpoint === "completions") return texts(Json.get(body, "prompt"), stops)
-  if (endpoint === "embeddings") return texts(Json.get(body, "input"), stops)
-  if (endpoint !== "chat/completions") return undefined
+const chat = (body: unknown, isTranslated: boolean): Prompt => {
   const messages = listOf(Json.get(body, "messages"))
   return {
     _tag: "Chat",
@@ -75,6 +73,41 @@ export const read = (endpoint: Endpoint, bytes: Uint8Array): Prompt | undefined 
       settings: settingsOf(Json.get(body, "chat_template_kwargs")),
     },
     media: mediaOf(messages),
-    stops,
+    stops: stopsOf(body),
+    isTranslated,
+  }
+}
+
+/** A conversation in another dialect, as Chat has it. */
+const translated = (dialect: Dialect, text: string): Prompt | undefined => {
+  const conversation = Dialects.of(dialect).readRequest(text)
+  const written = Result.flatMap(conversation, (asked) =>
+    Dialects.chat.writeRequest(asked, { model: "model", maxTokens: undefined }),
+  )
+  return Result.isFailure(written) ? undefined : chat(Json.parse(written.success), true)
+}
+
+/**
+ * The prompt of a request's body; `undefined` where the body or its endpoint cannot be read.
+ *
+ * @category decoding
+ * @since 0.1.0
+ */
+export const read = (endpoint: Endpoint, bytes: Uint8Array): Prompt | undefined => {
+  const text = new TextDecoder().decode(bytes)
+  const body = Json.parse(text)
+  if (typeof body !== "object" || body === null) return undefined
+  switch (endpoint) {
+    case "chat/completions":
+      return chat(body, false)
+    case "messages":
+    case "responses":
+      return translated(endpoint, text)
+    case "completions":
+      return texts(Json.get(body, "prompt"), stopsOf(body))
+    case "embeddings":
+      return texts(Json.get(body, "input"), stopsOf(body))
+    default:
+      return undefined
   }
 }

@@ -36,6 +36,8 @@ import * as LaneServer from "@guildhall/gateway/http/LaneServer"
 import * as NotFoundRoute from "@guildhall/gateway/http/NotFoundRoute"
 import * as Idempotency from "@guildhall/gateway/Idempotency"
 import * as InferenceLane from "@guildhall/gateway/InferenceLane"
+import * as Limits from "@guildhall/gateway/Limits"
+import * as LimitStoreSql from "@guildhall/gateway/LimitStoreSql"
 import { Market } from "@guildhall/gateway/Market"
 import * as NodeSignature from "@guildhall/gateway/NodeSignature"
 import * as Readiness from "@guildhall/gateway/Readiness"
@@ -82,6 +84,7 @@ const stores = (facts: Facts, definition: MarketDefinition.MarketDefinition) => 
     JournalSql.layer,
     AnswerStoreSql.layer(),
     MembersSql.layer,
+    LimitStoreSql.layer,
     DevicesSql.layer({ allowPrivate: definition.endpoints.allowPrivate }),
   ).pipe(
     Layer.provideMerge(database),
@@ -197,6 +200,7 @@ export const make = (facts: Facts): Effect.Effect<Running, LaunchError, Scope.Sc
       Layer.provideMerge(
         Layer.mergeAll(
           HoldRenewal.layer,
+          Limits.layer,
           Idempotency.layer().pipe(Layer.provide(answerSeal(settings))),
           recount(settings.catalogue),
         ),

@@ -36,6 +36,7 @@ import * as Spans from "./internal/Spans.ts"
 import * as Ticks from "./internal/Ticks.ts"
 import * as Twins from "./internal/Twins.ts"
 import * as LaneMetrics from "./LaneMetrics.ts"
+import type { Limits } from "./Limits.ts"
 import { Market } from "./Market.ts"
 import * as Meter from "./Meter.ts"
 import * as Price from "./Price.ts"
@@ -97,13 +98,14 @@ const make = Effect.gen(function* () {
     const admitted = yield* span("admit", admit(buyer, visit))
     const asked: Asked = { admitted, buyer, flight, deadline }
     const answered = once(asked, (asked, taps) => pay(asked, visit, taps))
-    yield* Effect.ensuring(answered, Effect.sync(admitted.leave))
+    yield* Effect.ensuring(answered, Effect.sync(admitted.place.leave))
   })
 
   const pay = Effect.fnUntraced(function* (asked: Asked, visit: Admit.Visit, taps: ReadonlyArray<AnswerTap>) {
     const { admitted, flight } = asked
     const opening = Receipt.open(admitted.body)
     const priced = yield* span("price", price(admitted))
+    yield* admitted.place.reserve(Price.taking(priced))
     const gate = yield* span("hold", hold.take(admitted, priced, opening))
     const hash = Receipt.commit(opening.salts.response)
     const outlet = outletFor(asked, { gate, hash, taps })
@@ -120,8 +122,9 @@ const make = Effect.gen(function* () {
       ...given,
       buyer,
       errors: admitted.endpoint.errors,
-      headers: { "x-request-id": admitted.id },
-      pingMs: admitted.touched.stream ? definition.relay.pingMs : undefined,
+      headers: { "x-request-id": admitted.id, ...admitted.place.headers() },
+      pingMs:
+        admitted.touched.stream && admitted.payer.terms?.keepAlive !== false ? definition.relay.pingMs : undefined,
       now: () => clock.currentTimeMillisUnsafe(),
     })
 
@@ -156,6 +159,7 @@ const make = Effect.gen(function* () {
       "settle",
       settle({ admitted, gate, instance: routed.instance, usage: metered.usage }, write),
     )
+    admitted.place.spend({ tokens: Price.tokensOf(left.usage), cost: left.charge })
     if (conclusion.outcome === "completed") hold.learn(admitted, metered.usage.outputToken ?? 0)
     metrics.ended(left)
     yield* annotate(() => LaneMetrics.attributes(left))
@@ -221,5 +225,5 @@ const make = Effect.gen(function* () {
 export const layer: Layer.Layer<
   InferenceLane,
   never,
-  Market | Router | Ledger | HoldRenewal | Idempotency | Journal | KeyRing | ProviderTransport
+  Market | Limits | Router | Ledger | HoldRenewal | Idempotency | Journal | KeyRing | ProviderTransport
 > = Layer.effect(InferenceLane, make)

@@ -59,10 +59,11 @@ export interface Amount {
  */
 export interface Place {
   /**
-   * Sets aside what the request may take, before anything is done for it. Where it turns out to need more, it reserves the
-   * rest; a refusal takes nothing.
+   * Sets aside the most that the request may take, before anything is done for it. Where it turns out to need more, it
+   * reserves the rest; a refusal takes nothing. Where a limit by the minute could never allow for the most tokens,
+   * `likelyTokens` count.
    */
-  readonly reserve: (amount: Amount) => Effect.Effect<void, Refusal>
+  readonly reserve: (amount: Amount & { readonly likelyTokens?: number | undefined }) => Effect.Effect<void, Refusal>
   /** Tells what the request came to, in place of what was reserved. Without it, it came to nothing. */
   readonly spend: (amount: Amount) => void
   /** Gives the place back. Must be called once the request is over; more often is no harm. */
@@ -170,8 +171,9 @@ export const make = Effect.fnUntraced(function* (options: Times) {
     let spent = { tokens: 0, nanos: 0 }
     let isLeft = false
     return {
-      reserve: ({ cost, tokens }) => {
-        const more = { tokens: whole(tokens), nanos: nanos(cost) }
+      reserve: ({ cost, likelyTokens, tokens }) => {
+        const isTooMany = gate.tokens.some(({ limit }) => reserved.tokens + tokens > limit)
+        const more = { tokens: whole(isTooMany ? (likelyTokens ?? tokens) : tokens), nanos: nanos(cost) }
         const units = ({ name }: Portion) => (name === "tokensPerMinute" ? more.tokens : more.nanos)
         const add = () => {
           reserved = { tokens: reserved.tokens + more.tokens, nanos: reserved.nanos + more.nanos }

@@ -12,6 +12,7 @@
 import * as Effect from "effect/Effect"
 import type { Instance } from "@guildhall/core/Instance"
 import * as PriceSheet from "@guildhall/core/PriceSheet"
+import type { Usage } from "@guildhall/core/Usage"
 import { Router } from "@guildhall/routing/Router"
 import type { Admitted } from "./Admit.ts"
 import { Market } from "./Market.ts"
@@ -82,6 +83,27 @@ export const ceiling = (instances: ReadonlyArray<Instance>): PriceSheet.PriceShe
   }
   return [...highest.values()]
 }
+
+/**
+ * How many tokens some usage has.
+ *
+ * @category rules
+ * @since 0.1.0
+ */
+export const tokensOf = ({ cachedInputToken = 0, inputToken = 0, outputToken = 0 }: Usage): number =>
+  inputToken + cachedInputToken + outputToken
+
+/**
+ * What a request may take of the limits: at most, and likely in tokens.
+ *
+ * @category rules
+ * @since 0.1.0
+ */
+export const taking = ({ maximum, outputBound, promptBound, promptBytes }: Priced) => ({
+  tokens: promptBound + outputBound,
+  likelyTokens: Math.ceil(promptBytes / BYTES_A_TOKEN) + outputBound,
+  cost: maximum,
+})
 
 const notOffered = (admitted: Admitted) => ({
   detail: `The model \`${admitted.touched.model.slice(0, 200)}\` is not offered here. GET /v1/models lists what is.`,

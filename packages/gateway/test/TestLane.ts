@@ -19,6 +19,8 @@ import * as HoldRenewal from "../src/HoldRenewal.ts"
 import * as Idempotency from "../src/Idempotency.ts"
 import * as InferenceRoutes from "../src/http/InferenceRoutes.ts"
 import * as InferenceLane from "../src/InferenceLane.ts"
+import * as Limits from "../src/Limits.ts"
+import * as LimitStore from "../src/LimitStore.ts"
 import { Market } from "../src/Market.ts"
 import * as UndiciTransport from "../src/transports/Undici.ts"
 import * as Upstream from "./ScriptedUpstream.ts"
@@ -160,10 +162,11 @@ const services = (options: Options) => {
     options.transport ?? UndiciTransport.layer,
   )
   const router = Router.layer({ replica: "test", policy: leastLoaded })
+  const limits = Limits.layer.pipe(Layer.provide(LimitStore.layerMemory))
   const idempotency = Idempotency.layer({ waitMs: 500 }).pipe(
     Layer.provide([options.answers ?? AnswerStore.layerMemory, AnswerSeal.layer([Redacted.make("A".repeat(43))])]),
   )
-  const lane = InferenceLane.layer.pipe(Layer.provide([HoldRenewal.layer, idempotency]))
+  const lane = InferenceLane.layer.pipe(Layer.provide([HoldRenewal.layer, idempotency, limits]))
   return lane.pipe(Layer.provideMerge(router), Layer.provideMerge(base), Layer.orDie)
 }
 

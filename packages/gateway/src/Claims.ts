@@ -9,7 +9,7 @@ import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Schema from "effect/Schema"
+import * as Result from "effect/Result"
 import { chargeAssetOf } from "@guildhall/core/MarketDefinition"
 import type { DeviceId, DevicePublicKey } from "@guildhall/core/Device"
 import type { Instance, InstanceId } from "@guildhall/core/Instance"
@@ -19,7 +19,8 @@ import * as PriceSheet from "@guildhall/core/PriceSheet"
 import type { ReasonCode } from "@guildhall/core/Reason"
 import type { RequestId } from "@guildhall/core/Request"
 import * as Split from "@guildhall/core/rules/Split"
-import { type JournalEntry, JournalEntryJson } from "@guildhall/journal/JournalEntry"
+import * as HoldContext from "@guildhall/journal/HoldContext"
+import type { JournalEntry } from "@guildhall/journal/JournalEntry"
 import { type Hold, HoldId } from "@guildhall/ledger/Hold"
 import { Ledger } from "@guildhall/ledger/Ledger"
 import type { LedgerError } from "@guildhall/ledger/LedgerError"
@@ -115,8 +116,6 @@ export const worth = (split: Split.Split, line: Pick<UsageLine, "price" | "usage
   return share < cap ? share : cap
 }
 
-const decodeEntry = Schema.decodeUnknownEffect(JournalEntryJson)
-
 /** The receipt's next revision: who served, what was counted, and what the platform paid for its own crash. */
 const claimed = (
   first: Extract<JournalEntry, { readonly _tag: "RequestEnded" }>,
@@ -156,7 +155,7 @@ const makePay = Effect.gen(function* () {
     const paid = worth(definition.split, line)
     // Served nothing, or priced at nothing: there is nothing to pay. Another try of the request may still have a claim.
     if (paid === 0n) return "done" as const
-    const first = yield* Effect.orElseSucceed(decodeEntry(hold.context), () => undefined)
+    const first = Result.getOrUndefined(HoldContext.entryOf(hold.context))
     if (first?._tag !== "RequestEnded") {
       yield* Effect.logError(`The hold of ${hold.id} does not say what it was for. Its claim cannot be paid.`)
       return "invalid_claim" as const

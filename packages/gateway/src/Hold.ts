@@ -12,6 +12,7 @@ import * as Schedule from "effect/Schedule"
 import type * as Asset from "@guildhall/core/Asset"
 import { chargeAssetOf } from "@guildhall/core/MarketDefinition"
 import * as Money from "@guildhall/core/Money"
+import * as HoldContext from "@guildhall/journal/HoldContext"
 import { HoldId, partsOf, type Hold as Held } from "@guildhall/ledger/Hold"
 import { Ledger } from "@guildhall/ledger/Ledger"
 import { LedgerError } from "@guildhall/ledger/LedgerError"
@@ -23,7 +24,7 @@ import * as Ticks from "./internal/Ticks.ts"
 import { Market } from "./Market.ts"
 import * as OutputLengths from "./OutputLengths.ts"
 import type { Priced } from "./Price.ts"
-import * as Receipt from "./Receipt.ts"
+import type * as Receipt from "./Receipt.ts"
 import { Refusal } from "./Refusal.ts"
 import { covered, first, type Reserved } from "./Reservation.ts"
 
@@ -73,26 +74,19 @@ export const make = Effect.gen(function* () {
   const lengths = OutputLengths.make()
 
   /** What the journal is to be told if this process is gone when the hold expires. */
-  const context = (admitted: Admitted, opening: Receipt.Opening) =>
-    Receipt.entryJson(
-      Receipt.entry(
-        Receipt.make(market, admitted, opening, {
-          outcome: "recovered",
-          reason: "hold_expired",
-          instance: undefined,
-          usage: {},
-          usageSource: "none",
-          charge: 0n,
-          split: [],
-          attempts: 0,
-          firstByteAtMs: undefined,
-          endedAtMs: admitted.startedAtMs,
-          responseCommitment: undefined,
-        }),
-        opening.salts,
-        null,
-      ),
-    )
+  const context = ({ id, model, payer, startedAtMs }: Admitted, { requestCommitment, salts }: Receipt.Opening) =>
+    HoldContext.encode({
+      id,
+      market: definition.name,
+      definitionDigest: digest,
+      buyer: payer.memberId,
+      keyId: payer.keyId,
+      model,
+      asset: definition.chargeAsset,
+      startedAtMs,
+      requestCommitment,
+      salts,
+    })
 
   /** A hold that nobody waits for may exist nevertheless, and would be renewed for ever: it is given back. */
   const giveBack = (gate: HoldGate) =>

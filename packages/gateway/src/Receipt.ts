@@ -4,7 +4,7 @@
  *
  * @since 0.1.0
  */
-import { createHash, type Hash } from "node:crypto"
+import { createHash, hash, type Hash } from "node:crypto"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type * as Schema from "effect/Schema"
@@ -63,7 +63,8 @@ export const commit = (salt: string): Hash => createHash("sha256").update(Buffer
  */
 export const open = (body: Uint8Array): Opening => {
   const salts = { request: randomHex(16), response: randomHex(16) }
-  return { salts, requestCommitment: commit(salts.request).update(body).digest("hex") }
+  const salted = Buffer.concat([Buffer.from(salts.request, "hex"), body])
+  return { salts, requestCommitment: hash("sha256", salted, "hex") }
 }
 
 /**
@@ -99,7 +100,7 @@ export const make = (
   ending: Ending,
 ): Receipt => {
   const { instance, reason, firstByteAtMs, responseCommitment } = ending
-  return {
+  const receipt: { -readonly [Key in keyof Receipt]: Receipt[Key] } = {
     version: 1,
     id: admitted.id,
     revision: 0,
@@ -108,11 +109,7 @@ export const make = (
     buyer: admitted.payer.memberId,
     keyId: admitted.payer.keyId,
     model: instance?.model ?? admitted.model,
-    ...(instance === undefined
-      ? {}
-      : { provider: instance.memberId, device: instance.deviceId, instance: instance.id }),
     outcome: ending.outcome,
-    ...(reason === undefined ? {} : { reason }),
     usage: ending.usage,
     usageSource: ending.usageSource,
     price: instance?.price ?? [],
@@ -122,11 +119,18 @@ export const make = (
     paidFromLoss: 0n,
     attempts: ending.attempts,
     startedAtMs: admitted.startedAtMs,
-    ...(firstByteAtMs === undefined ? {} : { firstByteAtMs }),
     endedAtMs: ending.endedAtMs,
     requestCommitment: opening.requestCommitment,
-    ...(responseCommitment === undefined ? {} : { responseCommitment }),
   }
+  if (instance !== undefined) {
+    receipt.provider = instance.memberId
+    receipt.device = instance.deviceId
+    receipt.instance = instance.id
+  }
+  if (reason !== undefined) receipt.reason = reason
+  if (firstByteAtMs !== undefined) receipt.firstByteAtMs = firstByteAtMs
+  if (responseCommitment !== undefined) receipt.responseCommitment = responseCommitment
+  return receipt
 }
 
 /**

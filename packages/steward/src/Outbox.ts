@@ -10,6 +10,7 @@ import * as Metric from "effect/Metric"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import type { MarketDefinition } from "@guildhall/core/MarketDefinition"
+import * as HoldContext from "@guildhall/journal/HoldContext"
 import { Journal } from "@guildhall/journal/Journal"
 import { type JournalEntry, JournalEntryJson } from "@guildhall/journal/JournalEntry"
 import { Ledger } from "@guildhall/ledger/Ledger"
@@ -52,11 +53,11 @@ const decode = Schema.decodeUnknownResult(JournalEntryJson)
  * @since 0.1.0
  */
 export const entryOf = ({ attachment, attachedAtMs }: Attached): Result.Result<JournalEntry, Schema.SchemaError> =>
-  Result.map(decode(attachment.body), (entry) =>
-    attachment.kind === "hold.expired" && entry._tag === "RequestEnded"
-      ? { ...entry, receipt: { ...entry.receipt, endedAtMs: attachedAtMs } }
-      : entry,
-  )
+  attachment.kind === "hold.expired"
+    ? Result.map(HoldContext.entryOf(attachment.body), (entry) =>
+        entry._tag === "RequestEnded" ? { ...entry, receipt: { ...entry.receipt, endedAtMs: attachedAtMs } } : entry,
+      )
+    : decode(attachment.body)
 
 /** Raises the alarms and counts, once the attachments are in the journal. */
 const report = Effect.fnUntraced(function* (carried: ReadonlyArray<Attached>, unreadable: ReadonlyArray<Attached>) {

@@ -5,6 +5,7 @@ import { AccountKind, AccountState, type Terms } from "../Account.ts"
 import type { TrialBalance } from "../Entry.ts"
 import type { Command, Linkable } from "../LedgerStore.ts"
 import { type Attachment, Links, type Posting, PostingKind } from "../Posting.ts"
+import * as JsonText from "./JsonText.ts"
 
 const LEGS_MAX = 100
 const LINKED_MAX = 100
@@ -27,7 +28,7 @@ const isText = (text: string, max: number): boolean =>
 const isAmount = (amount: bigint): boolean =>
   typeof amount === "bigint" && amount <= AMOUNT_MAX && amount >= -AMOUNT_MAX
 
-const bytesOf = (json: Schema.Json): number => Buffer.byteLength(JSON.stringify(json))
+const bytesOf = (json: Schema.Json): number => Buffer.byteLength(JsonText.write(json))
 
 const attachments = (attached: ReadonlyArray<Attachment>): string | undefined => {
   let bytes = 0
@@ -58,14 +59,22 @@ const accountKinds: ReadonlySet<string> = new Set(AccountKind.literals)
 const states: ReadonlySet<string> = new Set(AccountState.literals)
 const linkNames: ReadonlySet<string> = new Set(Object.keys(Links.fields))
 
-const detail = ({ kind, links, rate, effectiveAtMs }: Posting): string | undefined => {
-  if (!kinds.has(kind)) return `it is of no kind that a posting may have, but ${String(kind).slice(0, 40)}.`
-  const ids = Object.values(links ?? {})
-  if (!Object.keys(links ?? {}).every((name) => linkNames.has(name))) {
-    return `a posting is linked by ${[...linkNames].join(", ")}, and by nothing else.`
+const links = (given: Links): string | undefined => {
+  const named = Object.entries(given)
+  for (const [name] of named) {
+    if (!linkNames.has(name)) return `a posting is linked by ${[...linkNames].join(", ")}, and by nothing else.`
   }
-  if (ids.length > LINKS_MAX) return `a posting has at most ${LINKS_MAX} links.`
-  if (!ids.every((id) => isText(id, LINK_MAX))) return `a link is a text of 1 to ${LINK_MAX} characters.`
+  if (named.length > LINKS_MAX) return `a posting has at most ${LINKS_MAX} links.`
+  for (const [, id] of named) if (!isText(id, LINK_MAX)) return `a link is a text of 1 to ${LINK_MAX} characters.`
+  return undefined
+}
+
+const detail = ({ kind, links: given, rate, effectiveAtMs }: Posting): string | undefined => {
+  if (!kinds.has(kind)) return `it is of no kind that a posting may have, but ${String(kind).slice(0, 40)}.`
+  if (given !== undefined) {
+    const wrong = links(given)
+    if (wrong !== undefined) return wrong
+  }
   if (rate !== undefined) {
     if (!isAmount(rate.numerator) || !isAmount(rate.denominator) || rate.numerator <= 0n || rate.denominator <= 0n)
       return "a rate is one positive amount over another."
@@ -79,10 +88,11 @@ const detail = ({ kind, links, rate, effectiveAtMs }: Posting): string | undefin
   )
 }
 
-const posting = ({ idempotencyKey, legs, attachments: attached, ...rest }: Posting): string | undefined => {
+const posting = (posted: Posting): string | undefined => {
+  const { attachments: attached, idempotencyKey, kind, legs } = posted
   const problem = key(idempotencyKey)
   if (problem !== undefined) return problem
-  if (rest.kind === "reversal") return "a reversal is made by reversing a posting."
+  if (kind === "reversal") return "a reversal is made by reversing a posting."
   if (legs.length < 2 || legs.length > LEGS_MAX)
     return `a posting has 2 to ${LEGS_MAX} legs, and this has ${legs.length}.`
   for (const { account, amount } of legs) {
@@ -91,7 +101,7 @@ const posting = ({ idempotencyKey, legs, attachments: attached, ...rest }: Posti
     if (amount === 0n) return `its leg on ${account} moves nothing. Leave it out.`
     if (!isAmount(amount)) return `its leg on ${account} is no amount of at most 78 digits.`
   }
-  return detail({ idempotencyKey, legs, attachments: attached, ...rest }) ?? attachments(attached)
+  return detail(posted) ?? attachments(attached)
 }
 
 /** Only a payout's own hold is posted by a payout. */

@@ -6,6 +6,7 @@ import * as Chain from "../Chain.ts"
 import { type Entry, keyOf } from "../Entry.ts"
 import type { Hold } from "../Hold.ts"
 import * as Arrays from "./Arrays.ts"
+import * as JsonText from "./JsonText.ts"
 import type { Standing } from "./LedgerPages.ts"
 import * as Rows from "./LedgerRows.ts"
 import type { Tables } from "./LedgerTables.ts"
@@ -129,7 +130,7 @@ const holdsOf = ({ sheet }: Written, base: Book.Pages) => {
         life: lifeMs,
         digest: definitionDigest,
         // As text: what is JSON within JSON would be read with all its escapes, of which a text can keep only some.
-        context: before === undefined ? JSON.stringify(hold.context) : null,
+        context: before === undefined ? JsonText.take(hold.context) : null,
         expires: expiresAtMs,
       })
     } else if (before === undefined) taken.push(hold)
@@ -198,6 +199,7 @@ export const write = (sql: SqlClient.SqlClient, t: Tables, book: number, base: B
   const { taken: newHolds, moved: holds, whole } = holdsOf(written, base)
   const texts = Arrays.ofTexts
   const numbersOf = Arrays.ofNumbers
+  const jsons = (items: ReadonlyArray<string | null>) => Arrays.splitJson(sql, Arrays.ofJson(items))
   const hashes = Buffer.concat(after.head.peaks)
   const isPosted = (entry: Entry) => entry._tag === "Posted"
   return sql<{ readonly isWritten: boolean }>`SELECT ${t.schema}.ledger_write(${book}::int,
@@ -209,7 +211,7 @@ export const write = (sql: SqlClient.SqlClient, t: Tables, book: number, base: B
     ${texts(entries.map(keyOf))}::text[], ${texts(entries.map(({ fingerprint }) => fingerprint))}::text[],
     ${texts(entries.map((entry) => (isPosted(entry) ? entry.posting.kind : "act")))}::text[],
     ${texts(entries.map((entry) => (isPosted(entry) ? entry.hold : null)))}::text[],
-    ${texts(entries.map((entry) => (isPosted(entry) ? Chain.detailOf(entry.posting) : Chain.actText(entry.act))))}::text[],
+    ${jsons(entries.map((entry) => (isPosted(entry) ? Chain.detailOf(entry.posting) : Chain.actText(entry.act))))},
     ${numbersOf(entries.map((entry) => (isPosted(entry) ? entry.effectiveAtMs : entry.postedAtMs)))}::text::bigint[],
     ${texts(accounts)}::text[], ${texts(amounts)}::text[], ${texts(balances)}::text[],
     ${`{${[...moves.keys()].join(",")}}`}::text::bigint[], ${numbersOf(Array.from(moves.values(), (all) => all[0] ?? 0n))}::text::bigint[],
@@ -226,10 +228,10 @@ export const write = (sql: SqlClient.SqlClient, t: Tables, book: number, base: B
     ${texts(newHolds.map(({ owner }) => owner))}::text[],
     ${texts(newHolds.map(({ lifeMs }) => (lifeMs === null ? null : String(lifeMs))))}::text::int[],
     ${texts(newHolds.map(({ definitionDigest }) => definitionDigest))}::text[],
-    ${texts(newHolds.map(({ context }) => JSON.stringify(context)))}::text[],
+    ${jsons(newHolds.map(({ context }) => JsonText.take(context)))},
     ${texts(newHolds.map(({ state }) => state))}::text[],
     ${texts(newHolds.map(({ expiresAtMs }) => (expiresAtMs === null ? null : String(expiresAtMs))))}::text::bigint[],
     ${texts(attachments.map(({ kind }) => kind))}::text[],
-    ${texts(attachments.map(({ body }) => JSON.stringify(body)))}::text[],
+    ${jsons(attachments.map(({ body }) => JsonText.take(body)))},
     ${chained.batch?.root ?? new Uint8Array()}::bytea, ${othersOf(written, base, accountChanges, whole)}::text) AS "isWritten"`
 }

@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from "node:crypto"
+import { hash as digest, randomBytes } from "node:crypto"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 
@@ -16,8 +16,7 @@ export const hasForm = (secret: Redacted.Redacted): boolean => FORM.test(Redacte
  * What is stored of a secret. A secret holds 256 random bits, so a plain hash gives nothing away; and since a key is
  * looked up by this hash, how long that takes says nothing of the secret.
  */
-export const hash = (secret: Redacted.Redacted): string =>
-  createHash("sha256").update(Redacted.value(secret)).digest("hex")
+export const hash = (secret: Redacted.Redacted): string => digest("sha256", Redacted.value(secret), "hex")
 
 /** A new id: the prefix and 24 hexadecimal digits. */
 export const randomId = (prefix: string): string => `${prefix}${randomBytes(12).toString("hex")}`

@@ -32,7 +32,7 @@ export class ChatEventWriter implements EventWriter {
 
   write(event: AnswerEvent): string {
     if (event.type === "usage") this.#usage = event.usage
-    if (this.#isFinished) return ""
+    if (this.#isFinished || event.type === "usage" || event.type === "failed") return ""
     return this.#opened() + this.#event(event)
   }
 

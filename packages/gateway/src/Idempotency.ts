@@ -39,7 +39,8 @@ import { Market } from "./Market.ts"
 import { Refusal } from "./Refusal.ts"
 
 /**
- * A request with an idempotency key, after it was let in. `keep` says whether its answer may be kept; `twin` is the buyer's
+ * A request with an idempotency key, after it was let in. `path` is its endpoint, with whatever else is needed to know what
+ * its bytes mean. `keep` says whether its answer may be kept; `twin` is the buyer's
  * connection, and `isStopped` says that the gateway wants to be done.
  *
  * @category models
@@ -207,7 +208,7 @@ const makeJudge = Effect.fnUntraced(function* (keeping: Effect.Success<ReturnTyp
 const count = (outcome: string) => Metric.update(Metric.withAttributes(asked, { outcome }), 1)
 
 const make = Effect.fnUntraced(function* (options: Options) {
-  const { definition, owner } = yield* Market
+  const { definition } = yield* Market
   const store = yield* AnswerStore
   const seal = yield* AnswerSeal
   const fork = Effect.runForkWith(yield* Effect.context<never>())
@@ -218,7 +219,12 @@ const make = Effect.fnUntraced(function* (options: Options) {
   const { lifeMs, renewMs } = definition.hold
 
   const renew = Effect.suspend(() =>
-    flights.size === 0 ? Effect.void : Effect.asVoid(store.renew(owner, lifeMs)),
+    flights.size === 0
+      ? Effect.void
+      : store.renew(
+          [...flights].map(([slot, { request }]) => ({ slot, request })),
+          lifeMs,
+        ),
   ).pipe(
     Effect.catch((error) => Effect.logWarning("The claims of idempotency keys could not be renewed.", error.message)),
     Effect.withTracerEnabled(false),
@@ -262,7 +268,7 @@ const make = Effect.fnUntraced(function* (options: Options) {
   /** Claims the slot for this request, or waits for what becomes of it elsewhere. */
   const claim = Effect.fnUntraced(function* (question: Question, flight: AnswerFlight) {
     const { fingerprint, id, isStopped, payer, slot, twin, untilMs } = question
-    const claim = { slot, fingerprint, member: payer.memberId, request: id, owner, leaseMs: lifeMs }
+    const claim = { slot, fingerprint, member: payer.memberId, request: id, leaseMs: lifeMs }
     let waitMs = LOOK_MS.first
     let after: RequestId | undefined
     while (true) {
@@ -291,8 +297,8 @@ const make = Effect.fnUntraced(function* (options: Options) {
 
   const first = (question: Question) =>
     Effect.suspend(() => {
-      const { fingerprint, slot } = question
-      const flight = new AnswerFlight({ fingerprint, memory, max: options.answerBytes })
+      const { fingerprint, id, slot } = question
+      const flight = new AnswerFlight({ request: id, fingerprint, memory, max: options.answerBytes })
       flights.set(slot, flight)
       return Effect.onExit(claim(question, flight), (exit) =>
         Effect.sync(() => {

@@ -5,7 +5,7 @@
  * Guarantees, each proved by `AnswerStoreTest.suite`:
  *
  * 1. Of all who claim a free slot one is answered `Claimed`, each time it asks; the others are told whose it is, and for what.
- * 2. A claim lapses by the store's own clock unless its owner renews it, and then still holds its slot; of those who take it over from that request, one is answered `Claimed`, and nobody takes over a claim that lives.
+ * 2. A claim lapses by the store's own clock unless it is renewed, and then still holds its slot; of those who take it over from that request, one is answered `Claimed`, and nobody takes over a claim that lives.
  * 3. Only the request whose claim it is keeps, withholds or releases; one that lost its claim changes nothing.
  * 4. A kept answer is read back byte for byte until its time is over, and never after; the slot is free then.
  * 5. A withheld answer holds its slot without a byte until its time is over.
@@ -26,8 +26,8 @@ import type { JournalError } from "./JournalError.ts"
 
 /**
  * A claim to answer for a slot. `slot` and `fingerprint` are keyed hashes in hexadecimal, of who asks under which key and
- * of what is asked. `owner` is the process that renews the claim; it lapses `leaseMs` after it was made or last renewed.
- * With `after` it takes over the lapsed claim of that request; without, it takes a free slot.
+ * of what is asked. It lapses `leaseMs` after it was made or last renewed. With `after` it takes over the lapsed claim of
+ * that request; without, it takes a free slot.
  *
  * @category models
  * @since 0.1.0
@@ -37,10 +37,17 @@ export interface Claim {
   readonly fingerprint: string
   readonly member: MemberId
   readonly request: RequestId
-  readonly owner: string
   readonly leaseMs: number
   readonly after?: RequestId | undefined
 }
+
+/**
+ * Whose claim it is: a slot, and the request that answers for it.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Claimant = Pick<Claim, "slot" | "request">
 
 /**
  * How a taken slot stands. `running`: its request is being answered. `lapsed`: nobody has renewed its claim. `kept`: its
@@ -120,22 +127,19 @@ export class AnswerStore extends Context.Service<
   {
     /** Claims a slot, or tells how it stands. Asking again for the same request is answered alike. */
     readonly claim: (claim: Claim) => Effect.Effect<Claimed, JournalError>
-    /** Puts off the lapse of every claim of an owner; answers how many there are. */
-    readonly renew: (owner: string, leaseMs: number) => Effect.Effect<number, JournalError>
+    /** Puts off the lapse of claims; answers how many of them still are. */
+    readonly renew: (claims: ReadonlyArray<Claimant>, leaseMs: number) => Effect.Effect<number, JournalError>
     /**
      * Ends a claim with its answer, or with none, for `lifeMs`. Answers what came of it: `lost` where the claim is not this
      * request's any more.
      */
     readonly keep: (
-      claim: { readonly slot: string; readonly request: RequestId },
+      claim: Claimant,
       answer: { readonly keyId: string; readonly bytes: Uint8Array } | null,
       lifeMs: number,
     ) => Effect.Effect<"kept" | "withheld" | "lost", JournalError>
     /** Ends a claim as if it had never been. */
-    readonly release: (claim: {
-      readonly slot: string
-      readonly request: RequestId
-    }) => Effect.Effect<void, JournalError>
+    readonly release: (claim: Claimant) => Effect.Effect<void, JournalError>
     /** The answer that is kept for a slot. */
     readonly find: (slot: string) => Effect.Effect<SealedAnswer | undefined, JournalError>
     /** Erases at most `limit` slots whose time is over; answers how many it erased. */
@@ -199,10 +203,6 @@ class Slots {
     return { slots: own.length, bytes: own.reduce((sum, slot) => sum + bytesOf(slot), 0) }
   }
 
-  runningOf(owner: string): ReadonlyArray<Slot> {
-    return [...this.#slots.values()].filter(({ claim, state }) => state === "running" && claim.owner === owner)
-  }
-
   over(nowMs: number): ReadonlyArray<string> {
     return [...this.#slots.values()].filter(({ goneAtMs }) => goneAtMs <= nowMs).map(({ claim }) => claim.slot)
   }
@@ -234,9 +234,9 @@ export const makeMemory = (limits: Limits = defaultLimits): Effect.Effect<Answer
 
     return AnswerStore.of({
       claim: (asked) => Effect.map(Clock.currentTimeMillis, (nowMs) => claim(asked, nowMs)),
-      renew: (owner, leaseMs) =>
+      renew: (claims, leaseMs) =>
         Effect.map(Clock.currentTimeMillis, (nowMs) => {
-          const running = slots.runningOf(owner)
+          const running = claims.flatMap(({ request, slot }) => slots.running(slot, request, nowMs) ?? [])
           for (const slot of running) slots.set({ ...slot, ...claimed({ ...slot.claim, leaseMs }, nowMs) })
           return running.length
         }),

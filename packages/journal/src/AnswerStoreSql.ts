@@ -54,9 +54,9 @@ const makeClaims = (sql: SqlClient.SqlClient, limits: Limits) => {
       SELECT 1 FROM gateway_answer_members
       WHERE member = ${claim.member} AND slots >= ${`${limits.memberSlots}`}::text::bigint
     ), claimed AS (
-      INSERT INTO gateway_answers (slot, fingerprint, member, request_id, owner, state, lease_until, gone_at)
+      INSERT INTO gateway_answers (slot, fingerprint, member, request_id, state, lease_until, gone_at)
       SELECT ${claim.slot}::text, ${claim.fingerprint}::text, ${claim.member}::text, ${claim.request}::text,
-        ${claim.owner}::text, 'running', ${later(claim.leaseMs)}, ${later(claim.leaseMs + ABANDONED_MS)}
+        'running', ${later(claim.leaseMs)}, ${later(claim.leaseMs + ABANDONED_MS)}
       WHERE NOT EXISTS (SELECT 1 FROM full_up)
       ON CONFLICT (slot) DO NOTHING
       RETURNING member
@@ -74,7 +74,7 @@ const makeClaims = (sql: SqlClient.SqlClient, limits: Limits) => {
     FROM gateway_answers WHERE slot = ${slot}`
 
   const takeOver = (claim: Claim, after: RequestId) => sql`
-    UPDATE gateway_answers SET fingerprint = ${claim.fingerprint}, request_id = ${claim.request}, owner = ${claim.owner},
+    UPDATE gateway_answers SET fingerprint = ${claim.fingerprint}, request_id = ${claim.request},
       lease_until = ${later(claim.leaseMs)}, gone_at = ${later(claim.leaseMs + ABANDONED_MS)}
     WHERE slot = ${claim.slot} AND request_id = ${after} AND state = 'running' AND lease_until <= clock_timestamp()
     RETURNING slot`
@@ -144,11 +144,16 @@ export const make = Effect.fnUntraced(function* (limits: Limits = defaultLimits)
       }
       return yield* unavailable("the slot changed hands at every look")
     }),
-    renew: Effect.fn("AnswerStore.renew")(function* (owner, leaseMs) {
-      const rows = yield* sql`UPDATE gateway_answers
+    renew: Effect.fn("AnswerStore.renew")(function* (claims, leaseMs) {
+      if (claims.length === 0) return 0
+      const json = JSON.stringify(claims.map(({ request, slot }) => ({ request, slot })))
+      const rows = yield* sql`UPDATE gateway_answers a
         SET lease_until = clock_timestamp() + ${int8(leaseMs)} * interval '1 millisecond',
           gone_at = clock_timestamp() + ${int8(leaseMs + ABANDONED_MS)} * interval '1 millisecond'
-        WHERE owner = ${owner} AND state = 'running' RETURNING 1`.pipe(Effect.mapError(unavailable))
+        FROM jsonb_to_recordset(${json}::text::jsonb) AS c(slot text, request text)
+        WHERE a.slot = c.slot AND a.request_id = c.request AND a.state = 'running' RETURNING 1`.pipe(
+        Effect.mapError(unavailable),
+      )
       return rows.length
     }),
     keep: Effect.fn("AnswerStore.keep")(function* ({ request, slot }, answer, lifeMs) {

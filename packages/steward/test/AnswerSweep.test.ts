@@ -8,7 +8,7 @@ import * as AnswerSweep from "../src/AnswerSweep.ts"
 const keep = Effect.fnUntraced(function* (count: number, lifeMs: number) {
   const store = yield* AnswerStore.AnswerStore
   for (const request of SampleEntry.requestIds(count)) {
-    const claim = { slot: request, request, fingerprint: "f", member: SampleEntry.member(), owner: "o", leaseMs: 1_000 }
+    const claim = { slot: request, request, fingerprint: "f", member: SampleEntry.member(), leaseMs: 1_000 }
     yield* store.claim(claim)
     yield* store.keep(claim, { keyId: "key", bytes: Uint8Array.of(1) }, lifeMs)
   }

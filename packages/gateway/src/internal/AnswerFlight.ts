@@ -1,5 +1,6 @@
 import { timingSafeEqual } from "node:crypto"
 import * as Effect from "effect/Effect"
+import type { RequestId } from "@guildhall/core/Request"
 import type { Refusal } from "../Refusal.ts"
 import { AnswerBuffer, type AnswerMemory, type AnswerOutcome } from "./AnswerBuffer.ts"
 import type { Buyer } from "./Buyer.ts"
@@ -23,6 +24,7 @@ export type Met = "answer" | "again" | "gone" | "other" | Refusal
  * have the same. Twins take seats; while one is taken the answer is wanted, whoever else leaves.
  */
 export class AnswerFlight {
+  readonly request: RequestId
   readonly fingerprint: string
   readonly buffer: AnswerBuffer
   /** Called once the answer is complete. */
@@ -35,7 +37,13 @@ export class AnswerFlight {
   #seats = 0
   readonly #waiters = new Set<() => void>()
 
-  constructor(options: { readonly fingerprint: string; readonly memory: AnswerMemory; readonly max: number }) {
+  constructor(options: {
+    readonly request: RequestId
+    readonly fingerprint: string
+    readonly memory: AnswerMemory
+    readonly max: number
+  }) {
+    this.request = options.request
     this.fingerprint = options.fingerprint
     this.buffer = new AnswerBuffer(options)
   }

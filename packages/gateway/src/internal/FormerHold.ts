@@ -4,7 +4,7 @@ import type { RequestId } from "@guildhall/core/Request"
 import { type Hold, HoldId } from "@guildhall/ledger/Hold"
 import { Ledger } from "@guildhall/ledger/Ledger"
 import { LedgerError } from "@guildhall/ledger/LedgerError"
-import type { Payer } from "@guildhall/ledger/PaymentScheme"
+import { type Payer, sourcesOf } from "@guildhall/ledger/PaymentScheme"
 import * as HoldStep from "../Hold.ts"
 import { Market } from "../Market.ts"
 import { Refusal } from "../Refusal.ts"
@@ -31,13 +31,15 @@ export const make = Effect.gen(function* () {
   const ledger = yield* Ledger
   const asset = chargeAssetOf(definition)
 
-  const useUp = (id: HoldId, { account }: Payer) =>
-    ledger.link([
+  const useUp = (id: HoldId, payer: Payer) => {
+    const [{ account }, ...further] = sourcesOf(payer)
+    return ledger.link([
       {
         _tag: "Hold",
         hold: {
           id,
           account,
+          further: further.map((source) => source.account),
           amount: 0n,
           // Not the owner of any process: the request's own hold can never pass for this one.
           owner: `used-up-${id}`,
@@ -48,6 +50,7 @@ export const make = Effect.gen(function* () {
       },
       { _tag: "Void", hold: id, attachments: [] },
     ])
+  }
 
   return Effect.fnUntraced(
     function* (request: RequestId, payer: Payer): Effect.fn.Return<Fate, LedgerError> {

@@ -12,7 +12,6 @@ const create = Effect.gen(function* () {
     fingerprint text NOT NULL,
     member text NOT NULL,
     request_id text NOT NULL,
-    owner text NOT NULL,
     state text NOT NULL CHECK (state IN ('running', 'kept', 'withheld')),
     lease_until timestamptz NOT NULL,
     gone_at timestamptz NOT NULL,
@@ -21,7 +20,6 @@ const create = Effect.gen(function* () {
     sealed bytea
   )`
   yield* sql`ALTER TABLE gateway_answers ALTER COLUMN sealed SET STORAGE EXTERNAL`
-  yield* sql`CREATE INDEX gateway_answers_owner ON gateway_answers (owner) WHERE state = 'running'`
   yield* sql`CREATE INDEX gateway_answers_gone ON gateway_answers (gone_at)`
   yield* sql`CREATE TABLE gateway_answer_members (
     member text PRIMARY KEY,

@@ -36,7 +36,6 @@ const sample = (values: Partial<Claim> = {}): Claim => ({
   fingerprint: SampleEntry.text(),
   member: SampleEntry.member(),
   request: requestId(),
-  owner: SampleEntry.text(),
   leaseMs: LONG_MS,
   ...values,
 })
@@ -84,11 +83,11 @@ const one = Effect.gen(function* () {
 const lapses = (pass: Pass) =>
   Effect.gen(function* () {
     const store = yield* AnswerStore
-    const owner = SampleEntry.text()
-    const renewed = sample({ owner, leaseMs: SHORT_MS })
+    const renewed = sample({ leaseMs: SHORT_MS })
     const alone = sample({ leaseMs: SHORT_MS })
     yield* Effect.forEach([renewed, alone], (asked) => claimed(asked), { discard: true })
-    assert.strictEqual(yield* store.renew(owner, LONG_MS), 1)
+    assert.strictEqual(yield* store.renew([renewed, sample(), { ...alone, request: requestId() }], LONG_MS), 1)
+    assert.strictEqual(yield* store.renew([], LONG_MS), 0)
     const early = { ...sample(), slot: renewed.slot, member: renewed.member, after: renewed.request }
     yield* pass(SHORT_MS + 1)
     yield* stands(renewed, "running")
@@ -111,7 +110,7 @@ const lapses = (pass: Pass) =>
     const heir = heirs[answers.findIndex(({ _tag }) => _tag === "Claimed")] ?? assert.fail("there is no heir")
     yield* stands(heir, "running")
     assert.strictEqual((yield* claim(alone))._tag, "Taken")
-    assert.strictEqual(yield* store.renew(alone.owner, LONG_MS), 0)
+    assert.strictEqual(yield* store.renew([alone], LONG_MS), 0)
   })
 
 const own = (pass: Pass) =>
@@ -261,7 +260,7 @@ export const guarantees: ReadonlyArray<Conformance.Guarantee<(pass: Pass) => Con
   },
   {
     number: 2,
-    test: "A claim lapses by the store's own clock unless its owner renews it, and then still holds its slot; of those who take it over from that request, one is answered `Claimed`, and nobody takes over a claim that lives.",
+    test: "A claim lapses by the store's own clock unless it is renewed, and then still holds its slot; of those who take it over from that request, one is answered `Claimed`, and nobody takes over a claim that lives.",
     proof: lapses,
   },
   {

@@ -41,6 +41,7 @@ import { Market } from "./Market.ts"
 import * as Meter from "./Meter.ts"
 import * as Price from "./Price.ts"
 import * as Receipt from "./Receipt.ts"
+import { Recount } from "./Recount.ts"
 import { Refusal } from "./Refusal.ts"
 import * as Relay from "./Relay.ts"
 import * as Route from "./Route.ts"
@@ -72,7 +73,7 @@ export class InferenceLane extends Context.Service<
 >()("@guildhall/gateway/InferenceLane") {}
 
 /** A request that was let in, and who waits for its answer until when. */
-type Asked = Omit<Relay.RelayJob, "outlet" | "cost"> & { readonly buyer: Buyer }
+type Asked = Omit<Relay.RelayJob, "outlet" | "observer" | "cost"> & { readonly buyer: Buyer }
 
 const make = Effect.gen(function* () {
   const market = yield* Market
@@ -89,6 +90,7 @@ const make = Effect.gen(function* () {
   const metrics = yield* LaneMetrics.make
   const refuse = yield* Refuser.make(metrics)
   const once = yield* Twins.make
+  const recount = yield* Recount
   const { span, annotate } = yield* Spans.make
   const { definition } = market
   const asset = chargeAssetOf(definition)
@@ -110,11 +112,15 @@ const make = Effect.gen(function* () {
     const hash = Receipt.commit(opening.salts.response)
     const outlet = outletFor(asked, { gate, hash, taps })
     flight.outlet = outlet
-    const job = { ...asked, outlet, cost: costWith(admitted, priced, gate) }
+    const observer = recount.observe({ id: admitted.id, model: admitted.model })
+    const job = { ...asked, outlet, observer, cost: costWith(admitted, priced, gate) }
     const carried = carryOut(job, priced, visit, { opening, hash })
-    yield* Effect.onError(carried, (cause) =>
-      Cause.hasDies(cause) ? Effect.sync(() => hold.abandon(gate)) : Effect.void,
-    ).pipe(Effect.ensuring(Effect.sync(() => outlet.close())))
+    const failed = (cause: Cause.Cause<Refusal>) =>
+      Effect.sync(() => {
+        observer?.onEnd(undefined)
+        if (Cause.hasDies(cause)) hold.abandon(gate)
+      })
+    yield* Effect.onError(carried, failed).pipe(Effect.ensuring(Effect.sync(() => outlet.close())))
   })
 
   const outletFor = ({ admitted, buyer }: Asked, given: Pick<OutletOptions, "gate" | "hash" | "taps">): Outlet =>
@@ -155,12 +161,21 @@ const make = Effect.gen(function* () {
     const metered = yield* span("meter", meter(admitted, priced, routed, conclusion))
     const write = (charge: Settle.Charge) =>
       span("receipt", receipt(admitted, opening, routed, hash, conclusion, metered, charge))
-    const left = yield* span(
-      "settle",
-      settle({ admitted, gate, instance: routed.instance, usage: metered.usage }, write),
-    )
+    const settlement = { admitted, gate, instance: routed.instance, usage: metered.usage }
+    const { charge, entry } = yield* span("settle", settle(settlement, write))
+    const left = entry.receipt
     admitted.place.spend({ tokens: Price.tokensOf(left.usage), cost: left.charge })
     if (conclusion.outcome === "completed") hold.learn(admitted, metered.usage.outputToken ?? 0)
+    job.observer?.onEnd(
+      conclusion.bills === "answer" && routed.relayed !== undefined && routed.hedges.length === 0
+        ? {
+            entry,
+            charged: { split: definition.split, sources: charge.sources },
+            outputBytes: routed.relayed.tally.outputBytes,
+            promptBytes: priced.promptBytes,
+          }
+        : undefined,
+    )
     metrics.ended(left)
     yield* annotate(() => LaneMetrics.attributes(left))
   })
@@ -225,5 +240,5 @@ const make = Effect.gen(function* () {
 export const layer: Layer.Layer<
   InferenceLane,
   never,
-  Market | Limits | Router | Ledger | HoldRenewal | Idempotency | Journal | KeyRing | ProviderTransport
+  Market | Limits | Router | Ledger | HoldRenewal | Idempotency | Recount | Journal | KeyRing | ProviderTransport
 > = Layer.effect(InferenceLane, make)

@@ -16,6 +16,7 @@ import * as Rendition from "./internal/Rendition.ts"
 import { StreamExchange } from "./internal/StreamExchange.ts"
 import { WholeExchange } from "./internal/WholeExchange.ts"
 import { Market } from "./Market.ts"
+import type { Observer } from "./Recount.ts"
 import { Tally } from "./Tally.ts"
 
 /**
@@ -60,6 +61,8 @@ export interface RelayJob {
   readonly outlet: Outlet
   readonly flight: Flight
   readonly deadline: number
+  /** Who counts the answer again later, where anybody does. */
+  readonly observer: Observer | undefined
   readonly cost: (tally: Tally, instance: Instance) => string
 }
 
@@ -107,6 +110,7 @@ export const make = Effect.gen(function* () {
         deadline: job.deadline,
         format: endpoint.format,
         rendition: renditionFor(job, attempt),
+        observer: job.observer,
         readUsage: endpoint.shape.readUsage,
         headers: { "x-guildhall-instance": instance.id, "x-guildhall-attempts": String(attempt.number) },
         cost: (tally: Tally) => job.cost(tally, instance),
@@ -115,6 +119,7 @@ export const make = Effect.gen(function* () {
       const exchange: Exchange = stream ? new StreamExchange(options) : new WholeExchange(options)
       // The gateway began to stop while the hold or the ticket was waited for: nothing new is begun.
       if (flight.stopped !== undefined) return exchange.stop(flight.stopped)
+      job.observer?.onStart({ endpoint: endpoint.name, body: attempt.body })
       exchange.start(transport, {
         instance,
         method: "POST",

@@ -26,7 +26,8 @@ import { Market } from "./Market.ts"
 import * as Receipt from "./Receipt.ts"
 
 /**
- * What a request comes to: how much, what each party gets of it, and what each of the payer's accounts gives to whom.
+ * What a request comes to: how much, what each party gets of it, what each of the payer's accounts gives
+ * (`sources`) and to whom (`parts`).
  *
  * @category models
  * @since 0.1.0
@@ -35,10 +36,11 @@ export interface Charge {
   readonly amount: bigint
   readonly split: ReadonlyArray<{ readonly party: Split.Party; readonly amount: bigint }>
   readonly parts: ReadonlyArray<ChargeTemplate.Part>
+  readonly sources: ReadonlyArray<ChargeTemplate.Source>
 }
 
 /** Nothing is owed. @category constants @since 0.1.0 */
-export const FREE: Charge = { amount: 0n, split: [], parts: [] }
+export const FREE: Charge = { amount: 0n, split: [], parts: [], sources: [] }
 
 /**
  * What some usage costs at an instance's price, never more than was held. Nothing is owed where nobody served. Pure.
@@ -68,12 +70,12 @@ export const charge = (
   const due = amount(instance, usage, all)
   if (instance === undefined || due === 0n) return FREE
   let rest = due
-  const paying = held.flatMap((source) => {
+  const sources = held.flatMap((source) => {
     const takes = source.amount < rest ? source.amount : rest
     rest -= takes
     return takes > 0n ? [{ ...source, amount: takes }] : []
   })
-  return { amount: due, ...ChargeTemplate.shared(split, instance.memberId, paying) }
+  return { amount: due, sources, ...ChargeTemplate.shared(split, instance.memberId, sources) }
 }
 
 /**
@@ -174,6 +176,6 @@ export const make = Effect.gen(function* () {
         : post(settlement, instance, due, attachment)
     yield* Effect.catch(Effect.retry(settled, again), missed(settlement))
     renewal.untrack(gate)
-    return entry.receipt
+    return { entry, charge: due }
   })
 })

@@ -22,6 +22,7 @@ import * as InferenceLane from "../src/InferenceLane.ts"
 import * as Limits from "../src/Limits.ts"
 import * as LimitStore from "../src/LimitStore.ts"
 import { Market } from "../src/Market.ts"
+import * as Recount from "../src/Recount.ts"
 import * as UndiciTransport from "../src/transports/Undici.ts"
 import * as Upstream from "./ScriptedUpstream.ts"
 
@@ -166,7 +167,7 @@ const services = (options: Options) => {
   const idempotency = Idempotency.layer({ waitMs: 500 }).pipe(
     Layer.provide([options.answers ?? AnswerStore.layerMemory, AnswerSeal.layer([Redacted.make("A".repeat(43))])]),
   )
-  const lane = InferenceLane.layer.pipe(Layer.provide([HoldRenewal.layer, idempotency, limits]))
+  const lane = InferenceLane.layer.pipe(Layer.provide([HoldRenewal.layer, idempotency, limits, Recount.layerNone]))
   return lane.pipe(Layer.provideMerge(router), Layer.provideMerge(base), Layer.orDie)
 }
 

@@ -9,6 +9,7 @@ import type {
   TransportError,
 } from "@guildhall/protocol/ProviderTransport"
 import type { AnswerFormat } from "../AnswerFormat.ts"
+import type { Observer } from "../Recount.ts"
 import type { Tally } from "../Tally.ts"
 import type { Attached, Outlet } from "./Outlet.ts"
 import * as ProviderFault from "./ProviderFault.ts"
@@ -46,6 +47,7 @@ export interface ExchangeOptions {
   readonly headers: Readonly<Record<string, string>>
   /** What the answer costs as it stands, as the decimal number that the buyer is told. */
   readonly cost: (tally: Tally) => string
+  readonly observer: Pick<Observer, "onBytes"> | undefined
   readonly done: (ending: Ending) => void
 }
 
@@ -138,6 +140,7 @@ export abstract class Exchange implements ProviderSink, Attached {
     this.#heardAt = Ticks.now()
     const refused = this.#refused
     if (refused === undefined) {
+      this.options.observer?.onBytes(chunk)
       // A transport hands over what came from a socket; a view on the same memory makes it searchable.
       const go = this.read(
         Buffer.isBuffer(chunk) ? chunk : Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength),

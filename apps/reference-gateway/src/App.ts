@@ -98,7 +98,7 @@ const stores = (facts: Facts, definition: MarketDefinition.MarketDefinition) => 
 const market = (definition: MarketDefinition.MarketDefinition) =>
   Layer.effectContext(
     Effect.gen(function* () {
-      const parts = MarketParts.make(yield* Members)
+      const parts = MarketParts.make(yield* Members, definition)
       const payments = yield* Effect.forEach(definition.payments, (ref) => parts.resolve(PaymentScheme, ref))
       const policy = yield* parts.resolve(RoutingPolicy, definition.routing)
       const digest = yield* MarketDefinition.digest(definition)
@@ -113,7 +113,7 @@ const market = (definition: MarketDefinition.MarketDefinition) =>
 const topUps = (definition: MarketDefinition.MarketDefinition) =>
   Layer.unwrap(
     Effect.gen(function* () {
-      const parts = MarketParts.make(yield* Members)
+      const parts = MarketParts.make(yield* Members, definition)
       const rails = yield* Effect.forEach(definition.topUps, (ref) => parts.resolve(PaymentRail, ref))
       return TopUps.layer({ rails })
     }),

@@ -49,12 +49,14 @@ export const make = Effect.fnUntraced(function* (definition: MarketDefinition, l
   const operatorKey = yield* member("operator", lastKeys?.operatorKey)
   const providerKey = yield* member("provider", providerSecret(operatorKey))
   const asset = chargeAssetOf(definition)
+  const [first] = definition.funding
+  const source = definition.funding.includes("development") ? "development" : first
   const start = yield* Effect.fromResult(
     TopUp.posting({
       rail: "development",
       key: "start-balance",
       fundingSource: "development",
-      to: Account.ids.buyer(MemberId.make("mem_buyer")),
+      to: Account.ids.funds(source, MemberId.make("mem_buyer")),
       amount: START_BALANCE,
     }),
   )

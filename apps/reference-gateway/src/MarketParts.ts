@@ -2,47 +2,47 @@
  * The parts that a definition may name here. An embedder's own composition adds theirs to this list.
  */
 import * as Effect from "effect/Effect"
-import * as Schema from "effect/Schema"
+import type { MarketDefinition } from "@guildhall/core/MarketDefinition"
 import * as Parts from "@guildhall/core/Parts"
-import * as Account from "@guildhall/ledger/Account"
+import * as Funds from "@guildhall/gateway/Funds"
 import * as ApiKeyScheme from "@guildhall/ledger/ApiKeyScheme"
 import * as PaymentRail from "@guildhall/ledger/PaymentRail"
 import { PaymentError, PaymentScheme } from "@guildhall/ledger/PaymentScheme"
 import type { Members } from "@guildhall/registry/Members"
 import * as LeastLoaded from "@guildhall/routing/policies/LeastLoaded"
 
-/** API keys of the registry, paying from the balance of the key's member. */
-const apiKey = (members: Members["Service"]): Parts.Part =>
+/** API keys of the registry, paying from what the key's member has of each source, in the definition's order. */
+const apiKey = (members: Members["Service"], definition: Pick<MarketDefinition, "funding">): Parts.Part =>
   Parts.part(PaymentScheme, {
     name: "ApiKey",
-    settings: Schema.Struct({ fundingSource: Schema.optionalKey(Schema.String) }),
-    make: ({ fundingSource = "development" }) =>
+    settings: Parts.NoSettings,
+    make: () =>
       ApiKeyScheme.make({
         lookup: (secret) =>
           members.authenticate(secret).pipe(
-            Effect.map((key) =>
-              key === undefined
-                ? undefined
-                : {
-                    memberId: key.memberId,
-                    keyId: key.id,
-                    account: Account.ids.buyer(key.memberId),
-                    fundingSource,
-                    role: key.role,
-                    dataCollection: key.dataCollection,
-                    terms: key.terms,
-                  },
-            ),
+            Effect.map((key) => {
+              if (key === undefined) return undefined
+              const [first, ...further] = Funds.sourcesOf(definition, key.memberId)
+              return {
+                memberId: key.memberId,
+                keyId: key.id,
+                ...first,
+                ...(further.length === 0 ? {} : { further }),
+                role: key.role,
+                dataCollection: key.dataCollection,
+                terms: key.terms,
+              }
+            }),
             Effect.mapError((error) => new PaymentError({ code: "service_unavailable", detail: error.message })),
           ),
       }),
   })
 
 /**
- * Collects the parts over the registry's members.
+ * Collects the parts over the registry's members, for the market of a definition.
  *
  * @category constructors
  * @since 0.1.0
  */
-export const make = (members: Members["Service"]): Parts.Parts =>
-  Parts.make([LeastLoaded.part, apiKey(members), PaymentRail.developmentPart])
+export const make = (members: Members["Service"], definition: Pick<MarketDefinition, "funding">): Parts.Parts =>
+  Parts.make([LeastLoaded.part, apiKey(members, definition), PaymentRail.developmentPart])

@@ -158,7 +158,7 @@ describe("an operator", () => {
     )
     assert.include(
       moved.map(([account]) => account),
-      `buyer:${buyer.member}`,
+      `buyer:development:${buyer.member}`,
     )
     assert.isTrue(moved.some(([account, amount]) => account.startsWith("accrual:") && amount > 0n))
   })
@@ -278,7 +278,7 @@ describe("the books of a running market", () => {
     await told("checkpoint", "--out", checkpoint)
     assert.include(await told("prove", `request:${id}`, "--out", proof), `Written to ${proof}`)
     assert.include(await told("verify", "--checkpoint", checkpoint), "every balance agrees with its history")
-    assert.include(await told("balances"), `buyer:${buyer.member}`)
+    assert.include(await told("balances"), `buyer:development:${buyer.member}`)
 
     const keys = path.join(market.home, "published.json")
     writeFileSync(keys, await (await fetch(`${market.url}/.well-known/guildhall-keys.json`)).text())
@@ -286,7 +286,7 @@ describe("the books of a running market", () => {
     const { code, output } = await RunningMarket.guildhall(elsewhere, ["ledger", "check", proof, "--keys", keys])
     assert.strictEqual(code, 0, output)
     assert.match(output, new RegExp(`^entry \\d+ of book 1: charge request:${id}\n`))
-    assert.include(output, `buyer:${buyer.member}`)
+    assert.include(output, `buyer:development:${buyer.member}`)
     assert.isBelow(statSync(proof).size, 2_000)
   }, 60_000)
 })

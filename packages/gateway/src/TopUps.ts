@@ -93,6 +93,15 @@ const makeService = Effect.fnUntraced(function* (rails: ReadonlyArray<PaymentRai
   const ledger = yield* Ledger
   const members = yield* Members
   const asset = chargeAssetOf(definition)
+  for (const { fundingSource, name } of rails) {
+    if (!definition.funding.includes(fundingSource)) {
+      return yield* Effect.die(
+        new Error(
+          `The rail ${name} brings in money of the source "${fundingSource}", which nobody could spend: the market's \`funding\` lists ${definition.funding.join(", ")}. Add it there.`,
+        ),
+      )
+    }
+  }
 
   const amountOf = (text: string) =>
     Effect.fromResult(Money.parse(text, asset)).pipe(
@@ -127,7 +136,7 @@ const makeService = Effect.fnUntraced(function* (rails: ReadonlyArray<PaymentRai
         return yield* refuse("not_found", `There is no member ${topUp.member}. Create it first.`)
       }
       const { externalId } = yield* moved(rail, topUp, amount)
-      const to = Account.ids.buyer(topUp.member)
+      const to = Account.ids.funds(rail.fundingSource, topUp.member)
       const body = yield* encodeEntry({
         _tag: "OperatorActed",
         id: TopUpTemplate.keyOf(rail.name, topUp.idempotencyKey),
@@ -160,7 +169,8 @@ const makeService = Effect.fnUntraced(function* (rails: ReadonlyArray<PaymentRai
 })
 
 /**
- * Top-ups through these rails, those that the definition's `topUps` name, resolved, in its order.
+ * Top-ups through these rails, those that the definition's `topUps` name, resolved, in its order. What a rail brings in goes
+ * to the account of its source, so the definition's `funding` must list that.
  *
  * @category layers
  * @since 0.1.0

@@ -4,7 +4,7 @@
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { Reason } from "@guildhall/core"
-import { Account, PaymentRail } from "@guildhall/ledger"
+import { Account, Hold, PaymentRail } from "@guildhall/ledger"
 import { type MovementState, RailError } from "@guildhall/ledger/Movement"
 import * as TestControl from "./TestControl.ts"
 
@@ -43,7 +43,11 @@ describe("members and keys", () => {
     )
     assert.notInclude(listed.text, issued.json.secret)
     const balance = await market.call("GET", "/v1/balance", { as: issued.json.secret })
-    assert.strictEqual(balance.json.accounts[0].available.amount, "0")
+    assert.deepStrictEqual(
+      balance.json.accounts.map((one: { source: string; available: object }) => [one.source, one.available]),
+      ["development", "card"].map((source) => [source, balance.json.funds.available]),
+    )
+    assert.strictEqual(balance.json.funds.available.amount, "0")
   })
 
   it("refuses a key for nobody, with no role, or one that is not there", async () => {
@@ -96,6 +100,7 @@ describe("top-ups", () => {
     assert.strictEqual(again.json.account.balance.formatted, "12.5")
     isProblem(await topUp({ amount: "13", idempotencyKey: "a" }), "idempotency_conflict")
     const { json } = await market.call("GET", "/v1/balance", { as: "buyer" })
+    assert.deepStrictEqual(json.funds.available, first.json.added)
     assert.deepStrictEqual(
       json.accounts.map((one: { balance: object }) => one.balance),
       [first.json.added],
@@ -141,11 +146,67 @@ describe("top-ups", () => {
   })
 })
 
+describe("funds", () => {
+  it("are one account for each source, in the definition's order, and their sum", async () => {
+    const source = (fundingSource: string) =>
+      PaymentRail.makeMemory({ name: fundingSource, fundingSource, decide: () => ({ _tag: "Succeeded" }) })
+    const rich = await TestControl.start({ rails: [source("card"), source("development")] })
+    for (const [at, rail] of ["card", "development", "card"].entries()) {
+      const { status } = await rich.call("POST", "/v1/operator/top-ups", {
+        as: "operator",
+        body: { member: "mem_buyer", amount: `${at + 1}`, idempotencyKey: `k${at}`, rail },
+      })
+      assert.strictEqual(status, 200)
+    }
+    const [first, second] = ["development", "card"].map((name) => Account.ids.funds(name, TestControl.members.buyer))
+    await rich.run(
+      rich.ledger.hold({
+        id: Hold.HoldId.make("req_both"),
+        account: first ?? assert.fail(),
+        further: [second ?? assert.fail()],
+        amount: 3n * 10n ** 12n,
+        owner: "test",
+        lifeMs: 60_000,
+        definitionDigest: "",
+        context: null,
+      }),
+    )
+    const { json } = await rich.call("GET", "/v1/balance", { as: "buyer" })
+    const shown = (of: Record<"balance" | "held" | "available", { formatted: string }>) =>
+      [of.balance, of.held, of.available].map(({ formatted }) => formatted)
+    assert.deepStrictEqual(shown(json.funds), ["6", "3", "3"])
+    assert.deepStrictEqual(json.accounts.map(shown), [
+      ["2", "2", "0"],
+      ["4", "1", "3"],
+    ])
+    assert.deepStrictEqual(
+      json.accounts.map((one: { source: string }) => one.source),
+      ["development", "card"],
+    )
+    const frozen = { floor: 0n, ceiling: null, state: "frozen" } as const
+    await rich.run(rich.ledger.setTerms({ idempotencyKey: "f", account: first ?? assert.fail(), terms: frozen }))
+    const after = await rich.call("GET", "/v1/balance", { as: "buyer" })
+    assert.deepStrictEqual(shown(after.json.funds), ["6", "3", "0"])
+    await rich.close()
+  })
+
+  it("come by rails only whose source is spent", async () => {
+    const rails = [
+      PaymentRail.makeMemory({ name: "Gold", fundingSource: "gold", decide: () => ({ _tag: "Succeeded" }) }),
+    ]
+    const error = await TestControl.start({ rails }).then(
+      () => "it started",
+      (cause: unknown) => String(cause),
+    )
+    assert.include(error, 'The rail Gold brings in money of the source "gold", which nobody could spend')
+  })
+})
+
 describe("accounts", () => {
   it("are listed by id, page by page", async () => {
     const all = await asOperator("GET", "/v1/operator/accounts")
     const ids = all.json.data.map((account: { id: string }) => account.id)
-    assert.includeMembers(ids, ["buyer:mem_buyer", "external:development"])
+    assert.includeMembers(ids, ["buyer:development:mem_buyer", "external:development"])
     const paged: Array<string> = []
     for (let after = ""; ;) {
       const page = await asOperator("GET", `/v1/operator/accounts?limit=1${after === "" ? "" : `&after=${after}`}`)

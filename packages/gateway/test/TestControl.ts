@@ -20,6 +20,8 @@ import { Router } from "@guildhall/routing"
 import { leastLoaded } from "@guildhall/routing/policies/LeastLoaded"
 import * as Claims from "../src/Claims.ts"
 import * as ControlRoutes from "../src/http/ControlRoutes.ts"
+import * as Limits from "../src/Limits.ts"
+import * as LimitStore from "../src/LimitStore.ts"
 import { Market } from "../src/Market.ts"
 import * as Readiness from "../src/Readiness.ts"
 import * as TopUps from "../src/TopUps.ts"
@@ -59,7 +61,11 @@ const development = PaymentRail.makeMemory({
 })
 
 const services = (options: Options) => {
-  const made = { ...definition, ...options.definition }
+  const made: MarketDefinition.MarketDefinition = {
+    ...definition,
+    funding: ["development", "card"],
+    ...options.definition,
+  }
   const market = Layer.succeed(Market, { definition: made, digest: "d".repeat(64), owner: "test", payments: [] })
   const stores = Layer.mergeAll(
     Ledger.layer.pipe(Layer.provideMerge(LedgerStoreMemory.layer)),
@@ -72,6 +78,7 @@ const services = (options: Options) => {
   )
   return Layer.mergeAll(
     Claims.layer,
+    Limits.layer.pipe(Layer.provide(LimitStore.layerMemory)),
     TopUps.layer({ rails: options.rails ?? [development] }),
     Router.layer({ replica: "test", policy: leastLoaded }),
   ).pipe(Layer.provideMerge(stores), Layer.orDie)

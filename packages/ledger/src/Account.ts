@@ -134,7 +134,8 @@ export const ids = {
 } as const
 
 /**
- * The source of the money on an account that a member spends from, as {@link ids}`.funds` names it; undefined for any other.
+ * The source of the money on an account of a member, what it spends as well as what it earned, as {@link ids}`.funds` and
+ * `.accrual` name it; undefined for any other.
  *
  * **Example** (By card)
  *
@@ -144,10 +145,11 @@ export const ids = {
  *
  * const ann = Member.MemberId.make("mem_1")
  * Account.fundingSourceOf(Account.ids.funds("card", ann)) // => "card"
- * Account.fundingSourceOf(Account.ids.accrual("card", ann)) // => undefined
+ * Account.fundingSourceOf(Account.ids.accrual("credit", ann)) // => "credit"
+ * Account.fundingSourceOf(Account.ids.buyer(ann)) // => undefined
  * ```
  *
  * @category getters
  * @since 0.1.0
  */
-export const fundingSourceOf = (id: AccountId): string | undefined => /^buyer:([^:]+):[^:]+$/.exec(id)?.[1]
+export const fundingSourceOf = (id: AccountId): string | undefined => /^(?:buyer|accrual):([^:]+):[^:]+$/.exec(id)?.[1]

@@ -95,10 +95,16 @@ describe("a client", () => {
     const requests: Array<HttpClientRequest.HttpClientRequest> = []
     const balance: BalanceApi.Balance = {
       member: BalanceApi.Balance.fields.member.make("mem_1"),
+      funds: {
+        balance: DisplayMoney.of(10n ** 30n + 1n, Asset.USD),
+        held: DisplayMoney.of(0n, Asset.USD),
+        available: null,
+      },
       accounts: [
         {
-          id: "buyer:mem_1",
+          id: "buyer:card:mem_1",
           kind: "buyer",
+          source: "card",
           state: "open",
           balance: DisplayMoney.of(10n ** 30n + 1n, Asset.USD),
           held: DisplayMoney.of(0n, Asset.USD),

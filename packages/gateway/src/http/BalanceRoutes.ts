@@ -5,16 +5,17 @@
  */
 import * as Effect from "effect/Effect"
 import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
-import * as Account from "@guildhall/ledger/Account"
 import { Ledger } from "@guildhall/ledger/Ledger"
 import { Caller } from "@guildhall/protocol/api/Access"
 import { ControlApi } from "@guildhall/protocol/api/ControlApi"
+import * as Funds from "../Funds.ts"
 import { Market } from "../Market.ts"
 import * as AccountViews from "./internal/AccountViews.ts"
 import * as Problems from "./internal/Problems.ts"
 
 /**
- * The handlers. A buyer's key sees what can be spent; a provider's or an operator's also what was earned, by source.
+ * The handlers. A buyer's key sees what can be spent, by source and in all; a provider's or an operator's also what was
+ * earned.
  *
  * @category layers
  * @since 0.1.0
@@ -26,16 +27,16 @@ export const layer = HttpApiBuilder.group(
     const { definition } = yield* Market
     const ledger = yield* Ledger
     const view = AccountViews.account(definition)
+    const funds = AccountViews.funds(definition)
     return handlers.handleAll({
       get: Effect.fn("BalanceRoutes.get")(function* () {
         const { memberId, role } = yield* Caller
-        const spending = Account.ids.buyer(memberId)
+        const ids = Funds.sourcesOf(definition, memberId).map(({ account }) => account)
         // Sources of earnings are not listed anywhere but in the accounts themselves.
-        const accounts = yield* role === "buyer" ? ledger.accounts([spending]) : ledger.accounts()
-        const own = accounts.filter(
-          ({ id, kind }) => id === spending || (kind !== "buyer" && id.endsWith(`:${memberId}`)),
-        )
-        return { member: memberId, accounts: own.map(view) }
+        const accounts = yield* role === "buyer" ? ledger.accounts(ids) : ledger.accounts()
+        const spending = ids.flatMap((id) => accounts.find((account) => account.id === id) ?? [])
+        const earned = accounts.filter(({ id, kind }) => kind !== "buyer" && id.endsWith(`:${memberId}`))
+        return { member: memberId, funds: funds(spending), accounts: [...spending, ...earned].map(view) }
       }, Problems.answer),
     })
   }),

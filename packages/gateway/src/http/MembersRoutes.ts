@@ -7,7 +7,7 @@ import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
 import { chargeAssetOf } from "@guildhall/core/MarketDefinition"
-import * as Account from "@guildhall/ledger/Account"
+import type { AccountId } from "@guildhall/ledger/Account"
 import { Ledger } from "@guildhall/ledger/Ledger"
 import { Conflict, type LedgerError } from "@guildhall/ledger/LedgerError"
 import { Caller } from "@guildhall/protocol/api/Access"
@@ -15,6 +15,7 @@ import { ControlApi } from "@guildhall/protocol/api/ControlApi"
 import type { KeyView } from "@guildhall/protocol/api/MembersApi"
 import { Devices } from "@guildhall/registry/Devices"
 import { type ApiKey, Members } from "@guildhall/registry/Members"
+import * as Funds from "../Funds.ts"
 import { Market } from "../Market.ts"
 import * as Acts from "./internal/Acts.ts"
 import * as Problems from "./internal/Problems.ts"
@@ -37,7 +38,7 @@ export const layer = HttpApiBuilder.group(
     const ledger = yield* Ledger
     const note = yield* Acts.make
 
-    const openBuyer = (id: Account.AccountId) =>
+    const openBuyer = (id: AccountId) =>
       Effect.catch(
         ledger.open({ id, kind: "buyer", asset: chargeAssetOf(definition), floor: 0n }),
         (error: LedgerError) => (error.reason instanceof Conflict ? Effect.void : Effect.fail(error)),
@@ -47,7 +48,7 @@ export const layer = HttpApiBuilder.group(
       createMember: Effect.fn("MembersRoutes.createMember")(function* ({ payload }) {
         const caller = yield* Caller
         const member = yield* members.create(payload)
-        yield* openBuyer(Account.ids.buyer(member.id))
+        yield* Effect.forEach(Funds.sourcesOf(definition, member.id), ({ account }) => openBuyer(account))
         yield* note(caller.memberId, "member.created", member.id)
         return member
       }, Problems.answer),

@@ -10,11 +10,11 @@ import type { SignedReceipt } from "@guildhall/core/Receipt"
 import type { RequestId } from "@guildhall/core/Request"
 import { Journal } from "@guildhall/journal/Journal"
 import { HoldId } from "@guildhall/ledger/Hold"
-import * as Account from "@guildhall/ledger/Account"
 import { Ledger } from "@guildhall/ledger/Ledger"
 import { Caller } from "@guildhall/protocol/api/Access"
 import { ControlApi } from "@guildhall/protocol/api/ControlApi"
 import { Problem } from "@guildhall/protocol/api/Problem"
+import * as Funds from "../Funds.ts"
 import * as Problems from "./internal/Problems.ts"
 import * as RequestViews from "./internal/RequestViews.ts"
 
@@ -55,7 +55,7 @@ export const layer = HttpApiBuilder.group(
       // Its end has not come to the journal; it is known by its hold, which is taken before the first byte leaves.
       const hold = yield* ledger.findHold(HoldId.make(id))
       if (hold === undefined) return false
-      return caller.role === "operator" || hold.account === Account.ids.buyer(caller.memberId)
+      return caller.role === "operator" || Funds.isOf(hold.account, caller.memberId)
     })
 
     return handlers.handleAll({

@@ -14,7 +14,7 @@ import { errors } from "./Problem.ts"
 
 /**
  * An account of the ledger. `held` is what requests under way may still take; `available` is what can be spent now,
- * null where there is no limit.
+ * null where there is no limit. `source` is where its money comes from, on what a member spends and on what it earned.
  *
  * @category models
  * @since 0.1.0
@@ -22,6 +22,7 @@ import { errors } from "./Problem.ts"
 export const AccountView = Schema.Struct({
   id: Schema.String,
   kind: Schema.String,
+  source: Schema.optionalKey(Schema.String),
   state: Schema.Literals(["open", "frozen", "closed"]),
   balance: DisplayMoney,
   held: DisplayMoney,
@@ -31,13 +32,29 @@ export const AccountView = Schema.Struct({
 export type AccountView = typeof AccountView.Type
 
 /**
- * The accounts of a member: what it can spend, and what it earned, by the source of the money.
+ * What a member can spend, of all sources together. While one of its accounts is frozen, nothing is available.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export const Funds = Schema.Struct({
+  balance: DisplayMoney,
+  held: DisplayMoney,
+  available: Schema.NullOr(DisplayMoney),
+})
+/** @since 0.1.0 */
+export type Funds = typeof Funds.Type
+
+/**
+ * The accounts of a member: what it can spend, by the source of the money in the order in which it is spent, and what it earned.
+ * `funds` is all that it can spend, added up.
  *
  * @category models
  * @since 0.1.0
  */
 export const Balance = Schema.Struct({
   member: MemberId,
+  funds: Funds,
   accounts: Schema.Array(AccountView),
 })
 /** @since 0.1.0 */

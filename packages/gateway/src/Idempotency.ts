@@ -207,6 +207,16 @@ const makeJudge = Effect.fnUntraced(function* (keeping: Effect.Success<ReturnTyp
 
 const count = (outcome: string) => Metric.update(Metric.withAttributes(asked, { outcome }), 1)
 
+/** Keeps the claims of this process alive: those that it still answers, and no other that may be left in its name. */
+const renewal = (store: AnswerStore["Service"], flights: ReadonlyMap<string, AnswerFlight>, leaseMs: number) =>
+  Effect.suspend(() => {
+    const claims = Array.from(flights, ([slot, { request }]) => ({ slot, request }))
+    return claims.length === 0 ? Effect.void : store.renew(claims, leaseMs)
+  }).pipe(
+    Effect.catch((error) => Effect.logWarning("The claims of idempotency keys could not be renewed.", error.message)),
+    Effect.withTracerEnabled(false),
+  )
+
 const make = Effect.fnUntraced(function* (options: Options) {
   const { definition } = yield* Market
   const store = yield* AnswerStore
@@ -218,18 +228,7 @@ const make = Effect.fnUntraced(function* (options: Options) {
   const flights = new Map<string, AnswerFlight>()
   const { lifeMs, renewMs } = definition.hold
 
-  const renew = Effect.suspend(() =>
-    flights.size === 0
-      ? Effect.void
-      : store.renew(
-          [...flights].map(([slot, { request }]) => ({ slot, request })),
-          lifeMs,
-        ),
-  ).pipe(
-    Effect.catch((error) => Effect.logWarning("The claims of idempotency keys could not be renewed.", error.message)),
-    Effect.withTracerEnabled(false),
-  )
-  yield* renew.pipe(Effect.schedule(Schedule.spaced(renewMs)), Effect.forkScoped)
+  yield* Effect.forkScoped(Effect.schedule(renewal(store, flights, lifeMs), Schedule.spaced(renewMs)))
 
   const close = (slot: string, flight: AnswerFlight): void => {
     if (flights.get(slot) === flight) flights.delete(slot)

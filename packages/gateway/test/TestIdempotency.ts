@@ -16,6 +16,7 @@ import * as Ledger from "@guildhall/ledger/Ledger"
 import * as LedgerStoreSql from "@guildhall/ledger/LedgerStoreSql"
 import * as LedgerStoreMemory from "@guildhall/ledger/LedgerStoreMemory"
 import type { Payer } from "@guildhall/ledger/PaymentScheme"
+import type { Posting } from "@guildhall/ledger/Posting"
 import * as TestDatabase from "@guildhall/tools/TestDatabase"
 import * as AnswerSeal from "../src/AnswerSeal.ts"
 import * as Idempotency from "../src/Idempotency.ts"
@@ -111,18 +112,17 @@ export const hold = Effect.fnUntraced(function* (id: RequestId, { account }: Pay
     context: {},
   })
 })
-export const settle = Effect.fnUntraced(function* (id: RequestId, { account }: Payer) {
-  const ledger = yield* Ledger.Ledger
-  return yield* ledger.settle(HoldId.make(id), {
-    idempotencyKey: `charge:${id}`,
-    kind: "charge",
-    legs: [
-      { account, amount: -7n },
-      { account: OUTSIDE, amount: 7n },
-    ],
-    attachments: [],
-  })
+export const charge = (idempotencyKey: string, { account }: Payer): Posting => ({
+  idempotencyKey,
+  kind: "charge",
+  legs: [
+    { account, amount: -7n },
+    { account: OUTSIDE, amount: 7n },
+  ],
+  attachments: [],
 })
+export const settle = (id: RequestId, payer: Payer) =>
+  Effect.flatMap(Ledger.Ledger, (ledger) => ledger.settle(HoldId.make(id), charge(`charge:${id}`, payer)))
 
 export interface Heard {
   readonly status: number

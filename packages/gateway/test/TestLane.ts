@@ -7,7 +7,17 @@ import { Context, Effect, Layer, ManagedRuntime, Metric, Redacted } from "effect
 import * as HttpRouter from "effect/http/HttpRouter"
 import { createServer, type IncomingHttpHeaders, request as httpRequest } from "node:http"
 import type { AddressInfo } from "node:net"
-import { Asset, Device, Instance, KeyRing, type MarketDefinition, Member, Model, PriceSheet } from "@guildhall/core"
+import {
+  Asset,
+  Device,
+  Instance,
+  KeyRing,
+  type KeyTerms,
+  type MarketDefinition,
+  Member,
+  Model,
+  PriceSheet,
+} from "@guildhall/core"
 import { AnswerStore, Journal } from "@guildhall/journal"
 import { Account, Ledger, PaymentScheme } from "@guildhall/ledger"
 import * as LedgerStoreMemory from "@guildhall/ledger/LedgerStoreMemory"
@@ -84,7 +94,13 @@ export const price = PriceSheet.perMillionCents({ input: 100n, output: 200n })
 export const INPUT_UNIT = 1_000_000n
 export const OUTPUT_UNIT = 2_000_000n
 
-const scheme = (roles: Readonly<Record<string, Member.Role>>): PaymentScheme.PaymentScheme => ({
+/** Whose limits apply to the test's key. */
+export const holder = { keyId: Member.KeyId.make("key_1"), memberId: BUYER }
+
+const scheme = (
+  roles: Readonly<Record<string, Member.Role>>,
+  terms: KeyTerms.KeyTerms | undefined,
+): PaymentScheme.PaymentScheme => ({
   name: "Test",
   capabilities: { settlesPerRequest: false },
   verify: (headers) => {
@@ -97,8 +113,8 @@ const scheme = (roles: Readonly<Record<string, Member.Role>>): PaymentScheme.Pay
     return Effect.succeed({
       _tag: "Payer",
       payer: {
-        memberId: BUYER,
-        keyId: Member.KeyId.make("key_1"),
+        ...holder,
+        terms,
         account: BUYER_ACCOUNT,
         fundingSource: "card",
         role,
@@ -136,6 +152,8 @@ export interface Answer {
 export interface Options {
   readonly definition?: Partial<MarketDefinition.MarketDefinition>
   readonly balance?: bigint
+  /** What the test's keys may be used for. */
+  readonly terms?: KeyTerms.KeyTerms
   readonly answers?: Layer.Layer<AnswerStore.AnswerStore>
   readonly transport?: Layer.Layer<ProviderTransport.ProviderTransport>
   /** Services that are in place before anything else is made, such as a tracer. */
@@ -148,7 +166,12 @@ const services = (options: Options) => {
     definition: { ...definition, ...options.definition },
     digest: "d".repeat(64),
     owner: "test-owner",
-    payments: [scheme({ [KEY]: "buyer", [OPEN_KEY]: "buyer", "gh-operator": "operator", "gh-provider": "provider" })],
+    payments: [
+      scheme(
+        { [KEY]: "buyer", [OPEN_KEY]: "buyer", "gh-operator": "operator", "gh-provider": "provider" },
+        options.terms,
+      ),
+    ],
   })
   const wrap = options.wrapLedger ?? ((ledger: Ledger.Ledger["Service"]) => ledger)
   const ledger = Layer.effect(
@@ -167,7 +190,10 @@ const services = (options: Options) => {
   const idempotency = Idempotency.layer({ waitMs: 500 }).pipe(
     Layer.provide([options.answers ?? AnswerStore.layerMemory, AnswerSeal.layer([Redacted.make("A".repeat(43))])]),
   )
-  const lane = InferenceLane.layer.pipe(Layer.provide([HoldRenewal.layer, idempotency, limits, Recount.layerNone]))
+  const lane = InferenceLane.layer.pipe(
+    Layer.provide([HoldRenewal.layer, idempotency, Recount.layerNone]),
+    Layer.provideMerge(limits),
+  )
   return lane.pipe(Layer.provideMerge(router), Layer.provideMerge(base), Layer.orDie)
 }
 
@@ -261,6 +287,7 @@ export const start = async (options: Options = {}) => {
     port,
     url: `http://127.0.0.1:${port}`,
     lane,
+    limits: Context.get(context, Limits.Limits),
     ledger,
     router,
     journal,

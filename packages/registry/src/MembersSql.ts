@@ -15,7 +15,9 @@ import { ApiKey, KEYS_MAX, make as makeMembers, Members, type MemberStore } from
 import type { RegistryError } from "./RegistryError.ts"
 
 const decodeMembers = Schema.decodeUnknownEffect(Schema.Array(Member))
-const decodeKeys = Schema.decodeUnknownEffect(Schema.Array(ApiKey))
+const decodeChanged = Schema.decodeUnknownEffect(Schema.Array(ApiKey))
+// Terms that a later version gave, and this one does not know, are no reason to let everything through.
+const decodeKeys = Schema.decodeUnknownEffect(Schema.Array(ApiKey), { onExcessProperty: "error" })
 const decodeHash = Schema.decodeUnknownEffect(Schema.Struct({ secretSha256: Schema.String }))
 
 /** Reads rows with a decoder; what does not decode is a row that nobody can read. */
@@ -38,7 +40,7 @@ const theRow = <A>(rows: ReadonlyArray<A>): Effect.Effect<A, RegistryError> =>
 /** The key that a statement changed, with the hash of its secret. */
 const changed = Effect.fnUntraced(function* (statement: Effect.Effect<ReadonlyArray<unknown>, SqlError>) {
   const rows = yield* Effect.mapError(statement, unavailable)
-  const [key] = yield* Effect.mapError(decodeKeys(rows), corrupt)
+  const [key] = yield* Effect.mapError(decodeChanged(rows), corrupt)
   if (key === undefined) return undefined
   const { secretSha256 } = yield* Effect.mapError(decodeHash(rows[0]), corrupt)
   return { key, hash: secretSha256 }

@@ -12,6 +12,7 @@ import * as BalanceRoutes from "./BalanceRoutes.ts"
 import * as BodyGuard from "./BodyGuard.ts"
 import * as HealthRoutes from "./HealthRoutes.ts"
 import * as KeyAccess from "./KeyAccess.ts"
+import * as LimitsRoutes from "./LimitsRoutes.ts"
 import * as MarketRoutes from "./MarketRoutes.ts"
 import * as MembersRoutes from "./MembersRoutes.ts"
 import * as OperatorRoutes from "./OperatorRoutes.ts"
@@ -30,6 +31,7 @@ export const layerHandlers = Layer.mergeAll(
   RequestsRoutes.layer,
   ReceiptsRoutes.layer,
   BalanceRoutes.layer,
+  LimitsRoutes.layer,
   MembersRoutes.layer,
   OperatorRoutes.layer,
   MarketRoutes.layer,

@@ -3,18 +3,23 @@
  *
  * @since 0.1.0
  */
+import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
+import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import { Access, Caller, Roles } from "@guildhall/protocol/api/Access"
 import { Problem } from "@guildhall/protocol/api/Problem"
 import { Members } from "@guildhall/registry/Members"
+import * as ClientAddress from "../ClientAddress.ts"
+import * as KeyGuard from "../KeyGuard.ts"
 import * as Problems from "./internal/Problems.ts"
 
 /**
- * Looks the key up, and asks whether its role is one that the endpoint is open to. An unknown key and a revoked one get
- * the same answer.
+ * Looks the key up, and asks whether its role is one that the endpoint is open to, and whether its terms allow it now and
+ * from there. An unknown key and a revoked one get the same answer.
  *
  * @category layers
  * @since 0.1.0
@@ -23,6 +28,7 @@ export const layer: Layer.Layer<Access, never, Members> = Layer.effect(
   Access,
   Effect.gen(function* () {
     const members = yield* Members
+    const addressOf = ClientAddress.make(yield* ClientAddress.TrustedProxies)
     return Access.of({
       bearer: Effect.fnUntraced(function* (handle, { credential, endpoint, group }) {
         if (Redacted.value(credential) === "") {
@@ -37,7 +43,14 @@ export const layer: Layer.Layer<Access, never, Members> = Layer.effect(
             `This needs a key of the role ${roles.join(" or ")}, and this one is a ${key.role}'s.`,
           )
         }
-        return yield* Effect.provideService(handle, Caller, { memberId: key.memberId, keyId: key.id, role: key.role })
+        const { remoteAddress, headers } = yield* HttpServerRequest.HttpServerRequest
+        const barred = KeyGuard.entering(key.terms, {
+          atMs: yield* Clock.currentTimeMillis,
+          address: addressOf(Option.getOrUndefined(remoteAddress), headers["x-forwarded-for"]),
+        })
+        if (barred !== undefined) return yield* Problem.of(barred.code, barred.detail)
+        const { id: keyId, memberId, role, terms } = key
+        return yield* Effect.provideService(handle, Caller, { memberId, keyId, role, terms })
       }),
     })
   }),

@@ -9,18 +9,19 @@ import type * as Redacted from "effect/Redacted"
 import * as HttpApiMiddleware from "effect/http-api/HttpApiMiddleware"
 import * as HttpApiSecurity from "effect/http-api/HttpApiSecurity"
 import * as HttpClientRequest from "effect/http/HttpClientRequest"
+import type { KeyTerms } from "@guildhall/core/KeyTerms"
 import { type KeyId, type MemberId, Role } from "@guildhall/core/Member"
 import { errors } from "./Problem.ts"
 
 /**
- * The member behind a request, and the key that it used.
+ * The member behind a request, and the key that it used, with its terms.
  *
  * @category services
  * @since 0.1.0
  */
 export class Caller extends Context.Service<
   Caller,
-  { readonly memberId: MemberId; readonly keyId: KeyId; readonly role: Role }
+  { readonly memberId: MemberId; readonly keyId: KeyId; readonly role: Role; readonly terms: KeyTerms }
 >()("@guildhall/protocol/api/Caller") {}
 
 /**

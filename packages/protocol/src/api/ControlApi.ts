@@ -9,6 +9,7 @@ import * as OpenApi from "effect/http-api/OpenApi"
 import { BalanceApi } from "./BalanceApi.ts"
 import { Guard } from "./Guard.ts"
 import { HealthApi } from "./HealthApi.ts"
+import { LimitsApi } from "./LimitsApi.ts"
 import { MarketApi } from "./MarketApi.ts"
 import { MembersApi } from "./MembersApi.ts"
 import { OperatorApi } from "./OperatorApi.ts"
@@ -24,7 +25,7 @@ import { RequestsApi } from "./RequestsApi.ts"
  * @since 0.1.0
  */
 export class ControlApi extends HttpApi.make("guildhall")
-  .add(ProvidersApi, RequestsApi, ReceiptsApi, BalanceApi, MembersApi, OperatorApi, MarketApi, HealthApi)
+  .add(ProvidersApi, RequestsApi, ReceiptsApi, BalanceApi, LimitsApi, MembersApi, OperatorApi, MarketApi, HealthApi)
   .middleware(Guard)
   .annotate(OpenApi.Title, "Guildhall")
   .annotate(OpenApi.Version, "0.1.0")

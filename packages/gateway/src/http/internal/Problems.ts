@@ -8,9 +8,10 @@ import type { LedgerError } from "@guildhall/ledger/LedgerError"
 import { Problem } from "@guildhall/protocol/api/Problem"
 import type { RegistryError } from "@guildhall/registry/RegistryError"
 import type { ExplainError } from "@guildhall/routing/Router"
+import type { LimitStoreError } from "../../LimitStore.ts"
 import type { TopUpRefused } from "../../TopUps.ts"
 
-type Failure = RegistryError | LedgerError | JournalError | KeyRingError | ExplainError | TopUpRefused
+type Failure = LimitStoreError | RegistryError | LedgerError | JournalError | KeyRingError | ExplainError | TopUpRefused
 
 const of = (error: Failure): Problem => {
   switch (error._tag) {
@@ -22,6 +23,7 @@ const of = (error: Failure): Problem => {
       return Problem.of(error.code, error.detail)
     case "ExplainError":
       return Problem.of("not_found", error.message)
+    case "LimitStoreError":
     case "JournalError":
     case "KeyRingError":
       return Problem.of("service_unavailable")

@@ -13,7 +13,7 @@ const frame = (name: string, json: string): string => `event: ${name}\ndata: ${j
 export const errorFrame = (code: ReasonCode, options?: ErrorOptions): string =>
   frame("error", JSON.stringify(ErrorBody.make(code, options)))
 
-type Kind = "text" | "thinking" | "tool"
+type Kind = "text" | "refusal" | "thinking" | "tool"
 
 /** Events of a block that must wait until the block before it is complete. */
 interface Waiting {
@@ -129,7 +129,7 @@ export class MessagesEventWriter implements EventWriter {
         return this.#ensure("text") + this.#delta("text_delta", "text", event.text)
       case "refusalDelta":
         this.#refusal += event.text
-        return this.#ensure("text") + this.#delta("text_delta", "text", event.text)
+        return this.#ensure("refusal") + this.#delta("text_delta", "text", event.text)
       case "reasoningDelta":
         return this.#ensure("thinking") + this.#delta("thinking_delta", "thinking", event.text)
       case "reasoningSigned":
@@ -161,18 +161,16 @@ export class MessagesEventWriter implements EventWriter {
     }
   }
 
-  #ensure(kind: "text" | "thinking"): string {
+  /** What the model would not say is a text here, in a block of its own. */
+  #ensure(kind: "text" | "refusal" | "thinking"): string {
     if (this.#open === kind) return ""
     const closed = this.#close()
     this.#open = kind
-    return (
-      closed +
-      this.#start(
-        kind === "text"
-          ? { type: "text", text: "", citations: null }
-          : { type: "thinking", thinking: "", signature: "" },
-      )
-    )
+    const block =
+      kind === "thinking"
+        ? { type: "thinking", thinking: "", signature: "" }
+        : { type: "text", text: "", citations: null }
+    return closed + this.#start(block)
   }
 
   #start(content_block: object): string {

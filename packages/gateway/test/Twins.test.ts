@@ -243,3 +243,30 @@ describe("twins", () => {
     assert.strictEqual(lane.lane.inFlight(), 0)
   })
 })
+
+describe("two gateways", () => {
+  it("answer one request: the other waits, or says to come again, and then tells the answer", async () => {
+    const shared = await Effect.runPromise(AnswerStore.makeMemory())
+    const answers = Layer.succeed(AnswerStore.AnswerStore, shared)
+    const { release, script } = held()
+    const one = await TestLane.withUpstream(script, { answers })
+    const other = await TestLane.withUpstream(script, { answers })
+    const first = listen(one.lane, "k")
+    await until(() => first.text().includes("one"))
+    const early = await listen(other.lane, "k").answer
+    assert.strictEqual(early.status, 409)
+    assert.strictEqual(code(early), "request_in_progress")
+    assert.strictEqual(early.headers["retry-after"], "1")
+    assert.strictEqual(early.headers["x-should-retry"], "true")
+    const waiting = listen(other.lane, "k")
+    release()
+    const told1 = await first.answer
+    const told2 = await waiting.answer
+    assert.strictEqual(told2.headers["idempotent-replayed"], "true")
+    assert.deepStrictEqual(told(told2), told(told1))
+    assert.lengthOf(one.upstream.seen, 1)
+    assert.lengthOf(other.upstream.seen, 0)
+    assert.strictEqual((await one.lane.books()).spent, CHARGE)
+    assert.strictEqual((await other.lane.books()).spent, 0n)
+  })
+})

@@ -22,7 +22,7 @@ import { HoldGate } from "./HoldGate.ts"
 import { HoldRenewal } from "./HoldRenewal.ts"
 import * as Ticks from "./internal/Ticks.ts"
 import { Market } from "./Market.ts"
-import * as OutputLengths from "./OutputLengths.ts"
+import * as Quantiles from "./Quantiles.ts"
 import type { Priced } from "./Price.ts"
 import type * as Receipt from "./Receipt.ts"
 import { Refusal } from "./Refusal.ts"
@@ -71,7 +71,7 @@ export const make = Effect.gen(function* () {
   const fork = Effect.runForkWith(yield* Effect.context<never>())
   const { reservation } = definition
   const asset = chargeAssetOf(definition)
-  const lengths = OutputLengths.make()
+  const lengths = Quantiles.make()
 
   /** What the journal is to be told if this process is gone when the hold expires. */
   const context = ({ id, model, payer, startedAtMs }: Admitted, { requestCommitment, salts }: Receipt.Opening) =>

@@ -22,6 +22,7 @@ import type { Instance } from "@guildhall/core/Instance"
 import * as Money from "@guildhall/core/Money"
 import * as Admit from "./Admit.ts"
 import * as Conclusion from "./Conclusion.ts"
+import * as Hedge from "./Hedge.ts"
 import * as Hold from "./Hold.ts"
 import type { HoldGate } from "./HoldGate.ts"
 import type { HoldRenewal } from "./HoldRenewal.ts"
@@ -82,7 +83,8 @@ const make = Effect.gen(function* () {
   const admit = yield* Admit.make
   const price = yield* Price.make
   const hold = yield* Hold.make
-  const route = yield* Route.make
+  const hedge = yield* Hedge.make
+  const route = yield* Route.make(hedge)
   const relay = yield* Relay.make
   const { asItStands, meter } = yield* Meter.make
   const settle = yield* Settle.make
@@ -165,6 +167,10 @@ const make = Effect.gen(function* () {
     const { charge, entry } = yield* span("settle", settle(settlement, write))
     const left = entry.receipt
     admitted.place.spend({ tokens: Price.tokensOf(left.usage), cost: left.charge })
+    const promptTokens = (left.usage.inputToken ?? 0) + (left.usage.cachedInputToken ?? 0)
+    for (const { instance, number } of routed.hedges) {
+      yield* hedge.pay({ request: admitted.id, attempt: number, instance, promptTokens })
+    }
     if (conclusion.outcome === "completed") hold.learn(admitted, metered.usage.outputToken ?? 0)
     job.observer?.onEnd(
       conclusion.bills === "answer" && routed.relayed !== undefined && routed.hedges.length === 0

@@ -47,6 +47,8 @@ export interface Relayed {
   readonly ending: Ending
   readonly tally: Tally
   readonly sent: boolean
+  /** When the first token came, on the scale of this process's monotonic clock. */
+  readonly firstTokenAt: number | undefined
 }
 
 /**
@@ -114,7 +116,8 @@ export const make = Effect.gen(function* () {
         readUsage: endpoint.shape.readUsage,
         headers: { "x-guildhall-instance": instance.id, "x-guildhall-attempts": String(attempt.number) },
         cost: (tally: Tally) => job.cost(tally, instance),
-        done: (ending: Ending) => resume(Effect.succeed({ ending, tally, sent: exchange.sent })),
+        done: (ending: Ending) =>
+          resume(Effect.succeed({ ending, tally, sent: exchange.sent, firstTokenAt: exchange.firstTokenAt })),
       }
       const exchange: Exchange = stream ? new StreamExchange(options) : new WholeExchange(options)
       // The gateway began to stop while the hold or the ticket was waited for: nothing new is begun.

@@ -6,13 +6,13 @@
  */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
-import * as Fiber from "effect/Fiber"
 import * as Result from "effect/Result"
 import type { Instance, InstanceId } from "@guildhall/core/Instance"
 import type { ReasonCode } from "@guildhall/core/Reason"
 import type { Attempt as AttemptRecord, RoutingDecision } from "@guildhall/journal/JournalEntry"
 import { Router } from "@guildhall/routing/Router"
 import type { Admitted } from "./Admit.ts"
+import type * as Hedge from "./Hedge.ts"
 import type { HoldGate } from "./HoldGate.ts"
 import * as InferenceEndpoint from "./InferenceEndpoint.ts"
 import type { Ending } from "./internal/Exchange.ts"
@@ -51,6 +51,7 @@ export interface Routed {
  * @since 0.1.0
  */
 export interface Tried {
+  readonly number: number
   readonly instance: Instance
   readonly version: number
   readonly relayed: Relayed
@@ -76,7 +77,7 @@ const record = ({ instance, relayed, version }: Tried): AttemptRecord => {
   return { instance: instance.id, version, ...(reason === undefined ? {} : { reason }) }
 }
 
-const isLost = ({ relayed }: Tried): boolean =>
+const isLost = ({ relayed }: Pick<Tried, "relayed">): boolean =>
   relayed.ending._tag === "Failed" && relayed.ending.reason === "hedge_lost"
 
 /** One request on its way: what was tried, and what the router is asked next. */
@@ -98,16 +99,11 @@ interface Way {
  * @category constructors
  * @since 0.1.0
  */
-export const make = Effect.gen(function* () {
+export const make = Effect.fnUntraced(function* (hedge: Hedge.Hedge) {
   const { definition } = yield* Market
   const router = yield* Router
   const ticket = yield* Tickets.make
-  const { hedgePercent, retries } = definition.relay
-  const startedAt = Ticks.now()
-  const retryBudget = RetryBudget.make(retries, startedAt)
-  const hedgeBudget = RetryBudget.make({ percent: hedgePercent, perSecond: 0 }, startedAt)
-
-  const usual = (_instance: InstanceId): number | undefined => undefined
+  const retryBudget = RetryBudget.make(definition.relay.retries, Ticks.now())
 
   const decisionOf = ({ job, priced, seed, tried, version }: Way): RoutingDecision => ({
     replica: router.replica,
@@ -152,8 +148,10 @@ export const make = Effect.gen(function* () {
       const request = { requestId: admitted.id, attempt: number, instance, hold, nowMs }
       const signed = yield* Effect.orElseSucceed(ticket(request), () => undefined)
       if (signed === undefined) return failed("service_unavailable")
+      const startedAt = Ticks.now()
       const relayed = yield* carry(job, { number, instance, endpoint, explain, ...body.success, ticket: signed })
-      return { instance, version, relayed } satisfies Tried
+      if (hedge.isOn && relayed.firstTokenAt !== undefined) hedge.learn(instance.id, relayed.firstTokenAt - startedAt)
+      return { number, instance, version, relayed } satisfies Tried
     })
     return yield* Effect.ensuring(
       carried,
@@ -162,23 +160,19 @@ export const make = Effect.gen(function* () {
   })
 
   /** One attempt, or two side by side where the first is slower than it usually is. */
-  const round = Effect.fnUntraced(function* (way: Way) {
+  const round = (way: Way) => {
     const { admitted, outlet } = way.job
-    hedgeBudget.request()
-    if (hedgePercent === 0 || !admitted.touched.stream) return [yield* attempt(way)]
-    const first = yield* Effect.forkChild(attempt(way), { startImmediately: true })
-    const [asked] = way.asked.slice(-1)
-    const usualMs = asked === undefined ? undefined : usual(asked)
-    if (usualMs !== undefined) {
-      yield* Effect.raceFirst(Effect.asVoid(Fiber.await(first)), Effect.sleep(usualMs))
-      const isSlow = first.pollUnsafe() === undefined && !outlet.shows() && outlet.gate.state === "open"
-      if (isSlow && hedgeBudget.take(Ticks.now())) {
-        const second = yield* attempt(way)
-        return [yield* Fiber.join(first), second]
-      }
-    }
-    return [yield* Fiber.join(first)]
-  })
+    const one = attempt(way)
+    if (!hedge.isOn || !admitted.touched.stream) return Effect.map(one, (result) => [result])
+    return hedge.race(one, one, {
+      usualMs: () => {
+        const asked = way.asked.at(-1)
+        return asked === undefined ? undefined : hedge.usualMs(asked)
+      },
+      isSlow: () => !outlet.shows() && outlet.gate.state === "open",
+      amount: way.priced.cost(0),
+    })
+  }
 
   const mayRetry = ({ job, tried }: Way, ending: Ending): boolean =>
     ending._tag === "Failed" &&
@@ -211,7 +205,7 @@ export const make = Effect.gen(function* () {
       const results = yield* round(way)
       const tried = results.flatMap((result) => ("relayed" in result ? [result] : []))
       way.tried.push(...tried)
-      last = tried.find((one) => !isLost(one)) ?? last
+      last = tried.find((one) => one.relayed.ending._tag !== "Failed") ?? tried.find((one) => !isLost(one)) ?? last
       const [stop] = results.flatMap((result) => ("relayed" in result ? [] : [result]))
       // What the last instance said is closer to the truth than that there is no other.
       if (last !== undefined) ending = last.relayed.ending

@@ -56,6 +56,7 @@ export const PostingKind = Schema.Literals([
   "boost",
   "bounty",
   "grant",
+  "hedge",
   "slash",
   "compensation",
   "booking",

@@ -102,6 +102,7 @@ const words: Readonly<Record<PostingKind, string>> = {
   boost: "Boost",
   bounty: "Bounty",
   grant: "Grant",
+  hedge: "Prompt read by a slower instance",
   slash: "Slash",
   compensation: "Compensation",
   booking: "Money kept for a booking",

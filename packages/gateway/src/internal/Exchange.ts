@@ -58,6 +58,10 @@ const LINGER_MS = 1000
 /** A token of running text is rarely longer; an event may hold more than one. */
 const BYTES_A_TOKEN = 4
 
+/** Compressed, although it was asked not to be: nothing of it can be read, counted or passed on. */
+const isEncoded = (headers: Readonly<Record<string, string>>): boolean =>
+  !/^(?:identity)?$/i.test(headers["content-encoding"]?.trim() ?? "")
+
 /**
  * One attempt on one instance: hears the provider, writes to the buyer, and ends exactly once. Subclasses say what a
  * good answer is.
@@ -72,7 +76,8 @@ export abstract class Exchange implements ProviderSink, Attached {
   #timer: Ticks.Timer | undefined
   #startedAt = 0
   #heardAt = 0
-  #token = false
+  /** When the first token came, on the scale of `Ticks.now`. */
+  firstTokenAt: number | undefined
   #paused = false
   /** Since when, and at how many tokens, the rate is measured. */
   #rateFrom = 0
@@ -130,7 +135,7 @@ export abstract class Exchange implements ProviderSink, Attached {
   onStart(status: number, headers: Readonly<Record<string, string>>): void {
     if (this.over) return
     this.#heardAt = Ticks.now()
-    if (status < 200 || status > 299 || !this.accepts(headers["content-type"] ?? "")) {
+    if (status < 200 || status > 299 || isEncoded(headers) || !this.accepts(headers["content-type"] ?? "")) {
       this.#refused = { status, chunks: [], bytes: 0 }
     }
   }
@@ -180,8 +185,8 @@ export abstract class Exchange implements ProviderSink, Attached {
 
   /** Starts the limit between tokens. */
   protected tokenSeen(): void {
-    if (this.#token) return
-    this.#token = true
+    if (this.firstTokenAt !== undefined) return
+    this.firstTokenAt = Ticks.now()
     this.#measure()
     // The new limit may be nearer than the one that the timer was set for.
     this.#disarm()
@@ -265,7 +270,7 @@ export abstract class Exchange implements ProviderSink, Attached {
   #dueAt(): number {
     const { deadline, timeouts, tokensPerSecondMin } = this.options
     if (this.#paused || this.isComplete) return deadline
-    if (!this.#token) return Math.min(this.#startedAt + timeouts.firstTokenMs, deadline)
+    if (this.firstTokenAt === undefined) return Math.min(this.#startedAt + timeouts.firstTokenMs, deadline)
     const window = tokensPerSecondMin === 0 ? Infinity : this.#rateFrom + timeouts.betweenTokensMs
     return Math.min(this.#heardAt + timeouts.betweenTokensMs, window, deadline)
   }
@@ -284,7 +289,11 @@ export abstract class Exchange implements ProviderSink, Attached {
   #keepsUp(): boolean {
     const { deadline, timeouts, tokensPerSecondMin } = this.options
     const now = Ticks.now()
-    if (!this.#token || this.isComplete || now >= Math.min(this.#heardAt + timeouts.betweenTokensMs, deadline))
+    if (
+      this.firstTokenAt === undefined ||
+      this.isComplete ||
+      now >= Math.min(this.#heardAt + timeouts.betweenTokensMs, deadline)
+    )
       return false
     const enough = this.#tokens - this.#rateTokens >= (tokensPerSecondMin * (now - this.#rateFrom)) / 1_000
     if (enough) this.#measure()
@@ -304,7 +313,7 @@ export abstract class Exchange implements ProviderSink, Attached {
       const detail = `The answer took longer than ${timeouts.totalMs} ms altogether.`
       return this.fail("request_timeout", { retry: false, detail })
     }
-    if (!this.#token) {
+    if (this.firstTokenAt === undefined) {
       const detail = `The provider sent no token within ${timeouts.firstTokenMs} ms.`
       return this.fail("provider_first_token_timeout", { retry: true, detail })
     }

@@ -102,6 +102,7 @@ const made: Readonly<Record<string, Make>> = {
     const given = { ...crossing, amount: other % 2n === 0n ? amount : -amount }
     return Result.all([Templates.Crossing.leaving(given), Templates.Crossing.arriving(given)])
   },
+  Hedge: ({ amount }) => one(Templates.Hedge.posting({ request, attempt: 2, provider, fundingSource, amount })),
   "Pool of boosts": ofPool("boost"),
   "Pool of bounties": ofPool("bounty"),
 }

@@ -1,5 +1,6 @@
 /**
- * How long answers usually get, learned for each key and model, in constant memory.
+ * How large a thing usually is (an answer of a key and model, the wait for an instance's first token), learned in constant
+ * memory for each name.
  *
  * @since 0.1.0
  */
@@ -7,9 +8,9 @@
 /** Buckets grow by a quarter, so a quantile is off by less than that. */
 const GROWTH = 1.25
 const BUCKETS = 96
-/** Before so many answers, nothing is said. */
+/** Before so many samples, nothing is said. */
 const SAMPLES_MIN = 20
-/** Old answers count half after so many new ones, roughly. */
+/** Old samples count half after so many new ones, roughly. */
 const HALF_LIFE = 500
 const SERIES_MAX = 20_000
 
@@ -18,21 +19,22 @@ interface Series {
   total: number
 }
 
-const bucketOf = (tokens: number): number =>
-  Math.min(BUCKETS - 1, Math.max(0, Math.ceil(Math.log(Math.max(1, tokens)) / Math.log(GROWTH))))
+const bucketOf = (value: number): number =>
+  Math.min(BUCKETS - 1, Math.max(0, Math.ceil(Math.log(Math.max(1, value)) / Math.log(GROWTH))))
 
 const DECAY = 0.5 ** (1 / HALF_LIFE)
 
 /**
- * A memory of lengths. `learn` takes in the tokens of one answer; `quantile` answers a length that this share of the
- * answers does not exceed, or undefined where too few were seen. What was not used for longest is forgotten first.
+ * A memory of sizes of at least 1. `learn` takes in one sample; `quantile` answers a size, at most a quarter too large, that
+ * this share of the samples does not exceed, or undefined where too few were seen. What was not used for longest is
+ * forgotten first.
  *
  * **Example** (Nineteen short answers and a long one, again and again)
  *
  * ```ts
- * import { OutputLengths } from "@guildhall/gateway"
+ * import { Quantiles } from "@guildhall/gateway"
  *
- * const lengths = OutputLengths.make()
+ * const lengths = Quantiles.make()
  * for (let answer = 0; answer < 100; answer++) lengths.learn("key model", answer % 20 === 0 ? 4_000 : 100)
  * const p50 = lengths.quantile("key model", 0.5) ?? 0
  * const p99 = lengths.quantile("key model", 0.99) ?? 0
@@ -65,11 +67,11 @@ export const make = () => {
   }
 
   return {
-    learn: (name: string, tokens: number): void => {
+    learn: (name: string, value: number): void => {
       const series = find(name) ?? begin(name)
       const { counts } = series
       for (let at = 0; at < BUCKETS; at++) counts[at] = (counts[at] ?? 0) * DECAY
-      const bucket = bucketOf(tokens)
+      const bucket = bucketOf(value)
       counts[bucket] = (counts[bucket] ?? 0) + 1
       series.total = series.total * DECAY + 1
     },

@@ -9,7 +9,7 @@ import type { Tally } from "../Tally.ts"
 
 const USAGE: Seen = { delivers: false, last: false, usage: "beside" }
 const CONTENT_AND_USAGE: Seen = { delivers: true, last: false, usage: "beside" }
-const STOP: Seen = { delivers: true, last: true, usage: "none" }
+const STOP: Seen = { delivers: false, last: true, usage: "none" }
 
 const block = (content: unknown, tally: Tally): boolean => {
   const type = Json.get(content, "type")

@@ -30,6 +30,10 @@ const item = (value: unknown, tally: Tally): boolean => {
   }
 }
 
+const items = (response: unknown, tally: Tally): void => {
+  for (const one of list(Json.get(response, "output"))) item(one, tally)
+}
+
 /**
  * The format of `responses`: output items, whole or in named events, the last of which holds the whole answer.
  *
@@ -42,6 +46,8 @@ export const responsesAnswer: AnswerFormat = {
     switch (type) {
       case "response.completed":
       case "response.incomplete":
+        // The last event repeats everything; it counts where nothing came before it.
+        if (tally.deltas === 0) items(Json.get(event, "response"), tally)
         return DONE
       case "response.failed":
         return { ...SILENT, error: Json.get(Json.get(event, "response"), "error") ?? event }
@@ -60,7 +66,7 @@ export const responsesAnswer: AnswerFormat = {
     const output = Json.get(answer, "output")
     const error = Json.get(answer, "error")
     if (!Array.isArray(output) || (error !== undefined && error !== null)) return false
-    for (const one of output) item(one, tally)
+    items(answer, tally)
     return true
   },
   endsWithDone: false,

@@ -45,7 +45,10 @@ export const ofAnswer = (
   const body = Json.parse(text)
   const error = Json.get(body, "error")
   if (status < 300) {
-    return { reason: error === undefined ? "provider_invalid_response" : "provider_error", retry: true }
+    return {
+      reason: error === undefined || error === null ? "provider_invalid_response" : "provider_error",
+      retry: true,
+    }
   }
   if (status < 400 || status > 499 || NOT_THE_BUYERS.has(status)) return { reason: "provider_error", retry: true }
   const said = message(error) ?? message(Json.get(body, "detail")) ?? message(body)

@@ -14,6 +14,13 @@ const KEPT_EVENTS_MAX = 64
 /** What an event turned out to be: it is dealt with, it is the last one, or the answer fails with it. */
 type Verdict = "kept" | "done" | { readonly reason: ReasonCode; readonly detail: string | undefined }
 
+const EMPTY: Verdict = {
+  reason: "provider_invalid_response",
+  detail: "The provider ended the answer without a token, and without saying why there is none.",
+}
+const NOTHING = Buffer.alloc(0)
+const MARK = Buffer.from("\uFEFF")
+
 /**
  * A streamed answer. Events go on as the bytes they came in, or as their rendition. What precedes the first token (the
  * status, the role, empty deltas) is kept back, so that an attempt which fails there can still be made elsewhere.
@@ -26,13 +33,16 @@ export class StreamExchange extends Exchange {
   #opened = false
   #done = false
   #untouched = true
+  #begun = false
+  #mark: Buffer = NOTHING
 
   protected accepts(contentType: string): boolean {
-    return contentType.startsWith("text/event-stream")
+    return contentType.toLowerCase().startsWith("text/event-stream")
   }
 
-  protected read(chunk: Buffer): boolean {
+  protected read(bytes: Buffer): boolean {
     if (this.#done) return true
+    const chunk = this.#begun ? bytes : this.#begin(bytes)
     const whole = this.#splitter.rest() === 0 && this.#out.length === 0
     this.#untouched = true
     const events = this.#splitter.push(chunk)
@@ -68,6 +78,18 @@ export class StreamExchange extends Exchange {
     this.#flush()
   }
 
+  /** A byte order mark, in however many pieces it comes, is no part of the first event. */
+  #begin(bytes: Buffer): Buffer {
+    const start = this.#mark.length === 0 ? bytes : Buffer.concat([this.#mark, bytes])
+    const isMark = start.compare(MARK, 0, Math.min(start.length, 3), 0, Math.min(start.length, 3)) === 0
+    if (start.length < MARK.length && isMark) {
+      this.#mark = start
+      return NOTHING
+    }
+    this.#begun = true
+    return isMark ? start.subarray(MARK.length) : start
+  }
+
   #take(event: Buffer): Verdict {
     const { format, rendition, tally } = this.options
     const text = EventSplitter.data(event)
@@ -77,7 +99,7 @@ export class StreamExchange extends Exchange {
       else this.#untouched = false
       return "kept"
     }
-    if (text === "[DONE]") return this.#end(format.endsWithDone ? event : undefined)
+    if (text === "[DONE]") return this.#opened ? this.#end(format.endsWithDone ? event : undefined) : EMPTY
     const json = Json.parse(text)
     if (typeof json !== "object" || json === null || Array.isArray(json)) {
       return { reason: "provider_invalid_response", detail: "The provider sent an event that is not JSON." }
@@ -97,7 +119,8 @@ export class StreamExchange extends Exchange {
     const rendered = this.options.rendition.event(event, text, json, seen, this.#cost)
     if (rendered !== event) this.#untouched = false
     if (rendered !== undefined) this.#keep(rendered)
-    return seen.last ? this.#end(undefined) : "kept"
+    if (!seen.last) return "kept"
+    return this.#opened ? this.#end(undefined) : EMPTY
   }
 
   #end(mark: Buffer | undefined): Verdict {

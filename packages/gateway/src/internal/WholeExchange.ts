@@ -13,7 +13,8 @@ export class WholeExchange extends Exchange {
   #contentType = "application/json"
 
   protected accepts(contentType: string): boolean {
-    const known = ["application/json", ...this.options.format.textTypes].find((type) => contentType.startsWith(type))
+    const type = contentType.toLowerCase()
+    const known = ["application/json", ...this.options.format.textTypes].find((known) => type.startsWith(known))
     if (known !== undefined) this.#contentType = contentType
     return known !== undefined
   }
@@ -37,9 +38,9 @@ export class WholeExchange extends Exchange {
     const answer = only !== undefined && this.#chunks.length === 1 ? only : Buffer.concat(this.#chunks)
     this.#chunks = []
     const text = answer.toString("utf8")
-    const json = this.#contentType.startsWith("application/json") ? Json.parse(text) : text
+    const json = this.#contentType.toLowerCase().startsWith("application/json") ? Json.parse(text) : text
     if (!format.whole(json, tally)) {
-      const isError = Json.get(json, "error") !== undefined
+      const isError = (Json.get(json, "error") ?? undefined) !== undefined
       return this.fail(isError ? "provider_error" : "provider_invalid_response", { retry: true })
     }
     tally.reported = this.options.readUsage(json, undefined)

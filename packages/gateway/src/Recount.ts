@@ -19,12 +19,15 @@ import type { RequestId } from "@guildhall/core/Request"
 import type { JournalEntry } from "@guildhall/journal/JournalEntry"
 import type { Ledger } from "@guildhall/ledger/Ledger"
 import type * as Adjustment from "./Adjustment.ts"
+import * as RecountShelf from "./internal/RecountShelf.ts"
+import * as Standings from "./internal/Standings.ts"
+import * as Suspicion from "./internal/Suspicion.ts"
 import * as Lowering from "./Lowering.ts"
 import { Market } from "./Market.ts"
 import * as RecountMetrics from "./RecountMetrics.ts"
-import * as TokenBand from "./TokenBand.ts"
 import { TokenCatalogue } from "./TokenCatalogue.ts"
 import { TokenCount } from "./TokenCount.ts"
+import { COUNTED } from "./tokens/Counting.ts"
 import { Recording } from "./tokens/Recording.ts"
 import * as Verdict from "./tokens/Verdict.ts"
 
@@ -101,8 +104,6 @@ export interface Options {
 
 const QUEUE_MAX = 256
 const BYTES_MAX = 32 * 1024 * 1024
-/** So many instances' standings are remembered; beyond it the one seen first is forgotten. */
-const STANDINGS_MAX = 10_000
 
 /**
  * Whether a request is in the sample. Pure: the same seed and id give the same answer.
@@ -120,88 +121,16 @@ interface Job {
   readonly templateDigest: string | undefined
 }
 
-/** The requests that wait, and the memory which they share with those that are still under way. */
-const makeShelf = (options: Options, dropped: () => void) => {
-  const { bytesMax = BYTES_MAX, queueMax = QUEUE_MAX } = options
-  const waiting: Array<Job> = []
-  let bytes = 0
-  const dropOldest = (): boolean => {
-    const oldest = waiting.shift()
-    oldest?.recording.drop()
-    if (oldest !== undefined) dropped()
-    return oldest !== undefined
-  }
-  return {
-    room: {
-      take: (more: number): boolean => {
-        while (bytes + more > bytesMax) if (!dropOldest()) return false
-        bytes += more
-        return true
-      },
-      give: (less: number): void => {
-        bytes -= less
-      },
-    },
-    put: (job: Job): void => {
-      if (waiting.length >= queueMax) dropOldest()
-      waiting.push(job)
-    },
-    next: (): Job | undefined => waiting.shift(),
-    get isEmpty(): boolean {
-      return waiting.length === 0
-    },
-  }
-}
-
-const makeStandings = () => {
-  const standings = new Map<InstanceId, Standing>()
-  return {
-    of: (instance: InstanceId): Standing | undefined => standings.get(instance),
-    add: (instance: InstanceId | undefined, verdict: Verdict.Verdict): void => {
-      if (instance === undefined || verdict._tag === "unknown") return
-      const before = standings.get(instance) ?? { counted: 0, lowered: 0, higher: 0 }
-      const [oldest] = standings.keys()
-      if (standings.size >= STANDINGS_MAX && !standings.has(instance) && oldest !== undefined) standings.delete(oldest)
-      standings.set(instance, {
-        counted: before.counted + 1,
-        lowered: before.lowered + (verdict._tag === "lowered" ? 1 : 0),
-        higher: before.higher + (verdict._tag === "higher" ? 1 : 0),
-      })
-    },
-  }
-}
-
-/** What is suspicious: the meter had to cut the report, or it lies outside of what exact counts have taught. */
-const makeSuspicion = () => {
-  const inputs = TokenBand.make()
-  const outputs = TokenBand.make()
-  return {
-    isSuspicious: ({ entry: { receipt }, outputBytes, promptBytes }: Settled): boolean => {
-      const { cachedInputToken = 0, inputToken = 0, outputToken = 0 } = receipt.usage
-      return (
-        receipt.usageSource === "bounded" ||
-        outputToken > outputBytes / outputs.band(receipt.model).low ||
-        inputToken + cachedInputToken > promptBytes / inputs.band(receipt.model).low
-      )
-    },
-    learn: (settled: Settled, { input, output }: { input: { low: number }; output: { low: number } }): void => {
-      const { model } = settled.entry.receipt
-      if (input.low > 0) inputs.learn(model, { bytes: settled.promptBytes, tokens: input.low })
-      if (output.low > 0) outputs.learn(model, { bytes: settled.outputBytes, tokens: output.low })
-    },
-  }
-}
-
 const make = Effect.fnUntraced(function* (options: Options) {
   const { definition } = yield* Market
   const catalogue = yield* TokenCatalogue
   const tokens = yield* TokenCount
   const metrics = yield* RecountMetrics.make
   const lower = yield* Lowering.make
-  const { seed = randomBytes(32).toString("hex") } = options
-  const shelf = makeShelf(options, () => metrics.count("dropped"))
-  const standings = makeStandings()
-  const suspicion = makeSuspicion()
+  const { bytesMax = BYTES_MAX, queueMax = QUEUE_MAX, seed = randomBytes(32).toString("hex") } = options
+  const shelf = RecountShelf.make<Job>({ bytesMax, queueMax, dropped: () => metrics.count("dropped") })
+  const standings = Standings.make()
+  const suspicion = Suspicion.make()
   const bell = yield* Queue.dropping<void>(1)
   const idle: Array<() => void> = []
   let busy = false
@@ -249,12 +178,18 @@ const make = Effect.fnUntraced(function* (options: Options) {
     const entry = catalogue.find(model)
     if (entry === undefined) return undefined
     const recording = new Recording(shelf.room)
+    let isCounted = false
     return {
-      onStart: (sent) => recording.start(sent),
+      onStart: (sent) => {
+        isCounted = COUNTED.has(sent.endpoint)
+        if (isCounted) recording.start(sent)
+      },
       onBytes: (chunk) => recording.add(chunk),
       onEnd: (settled) => {
         const chosen =
-          settled !== undefined && (suspicion.isSuspicious(settled) || sampled(seed, id, definition.recount.percent))
+          isCounted &&
+          settled !== undefined &&
+          (suspicion.isSuspicious(settled) || sampled(seed, id, definition.recount.percent))
         if (!chosen) return recording.drop()
         shelf.put({ settled, recording, tokenizerDigest: entry.tokenizer, templateDigest: entry.template })
         Queue.offerUnsafe(bell, undefined)

@@ -158,6 +158,8 @@ export interface Options {
   readonly transport?: Layer.Layer<ProviderTransport.ProviderTransport>
   /** Services that are in place before anything else is made, such as a tracer. */
   readonly around?: Layer.Layer<never>
+  /** Exact counts; none where it is not given. */
+  readonly recount?: Layer.Layer<Recount.Recount, never, Market | Ledger.Ledger>
   readonly wrapLedger?: (ledger: Ledger.Ledger["Service"]) => Ledger.Ledger["Service"]
 }
 
@@ -191,8 +193,8 @@ const services = (options: Options) => {
     Layer.provide([options.answers ?? AnswerStore.layerMemory, AnswerSeal.layer([Redacted.make("A".repeat(43))])]),
   )
   const lane = InferenceLane.layer.pipe(
-    Layer.provide([HoldRenewal.layer, idempotency, Recount.layerNone]),
-    Layer.provideMerge(limits),
+    Layer.provide([HoldRenewal.layer, idempotency]),
+    Layer.provideMerge(Layer.merge(limits, options.recount ?? Recount.layerNone)),
   )
   return lane.pipe(Layer.provideMerge(router), Layer.provideMerge(base), Layer.orDie)
 }
@@ -288,6 +290,7 @@ export const start = async (options: Options = {}) => {
     url: `http://127.0.0.1:${port}`,
     lane,
     limits: Context.get(context, Limits.Limits),
+    recount: Context.get(context, Recount.Recount),
     ledger,
     router,
     journal,

@@ -49,6 +49,15 @@ export interface Exchanged {
   readonly answer: Uint8Array
 }
 
+/** The endpoints whose tokens can be counted. @category constants @since 0.1.0 */
+export const COUNTED: ReadonlySet<Endpoint> = new Set([
+  "chat/completions",
+  "completions",
+  "responses",
+  "messages",
+  "embeddings",
+])
+
 /** Nothing is known. */
 const UNKNOWN: Band = { low: 0, high: undefined }
 

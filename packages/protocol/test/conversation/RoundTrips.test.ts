@@ -117,11 +117,13 @@ const conversation = (dice: Dice.Dice, pair: ReadonlyArray<Dialect>): Conversati
 }
 
 /** What two dialects say alike: not the names of members, nor what the format is called. */
-const said = ({ dialect: _, includeUsage: __, ...rest }: Conversation): unknown =>
+const said = (asked: Conversation): unknown =>
   plain({
-    ...rest,
-    format: rest.format === undefined ? undefined : { ...rest.format, name: undefined },
-    turns: rest.turns.map((turn) => ({ ...turn, param: undefined })),
+    ...asked,
+    dialect: undefined,
+    includeUsage: undefined,
+    format: asked.format === undefined ? undefined : { ...asked.format, name: undefined },
+    turns: asked.turns.map((turn) => ({ ...turn, param: undefined })),
   })
 
 const passOn = (dialect: Dialect, { maxTokens, model, ...rest }: Conversation): Conversation => {

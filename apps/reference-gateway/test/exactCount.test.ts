@@ -113,6 +113,7 @@ describe("Exact counts of the demo model", () => {
             endpoint: "chat/completions",
             request: Buffer.from(JSON.stringify({ messages })),
             answer: Buffer.from(JSON.stringify({ choices: [{ index: 0, message: { content: answer } }] })),
+            outputBytes: Buffer.byteLength(answer),
           })
           const prompt = messages.map(({ content, role }) => `<s>${role}: ${content}</s>`).join("")
           assert.strictEqual(input.low, count(prompt, true))

@@ -141,7 +141,9 @@ const make = Effect.fnUntraced(function* (options: Options) {
     const { exchanged } = recording
     recording.drop()
     if (exchanged === undefined) return metrics.count("dropped")
-    const counted = yield* tokens.countExact({ ...exchanged, model: receipt.model, tokenizerDigest, templateDigest })
+    const { outputBytes } = settled
+    const digests = { tokenizerDigest, templateDigest }
+    const counted = yield* tokens.countExact({ ...exchanged, outputBytes, model: receipt.model, ...digests })
     suspicion.learn(settled, counted)
     const verdict = Verdict.of(receipt.usage, counted)
     standings.add(receipt.instance, verdict)

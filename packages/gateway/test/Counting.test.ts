@@ -21,7 +21,7 @@ const count = (
   answer: unknown,
   endpoint: Endpoint = "chat/completions",
   used: ChatTemplate.ChatTemplate | undefined = template,
-) => Counting.count(counter, used, { endpoint, request: bytes(request), answer: bytes(answer) })
+) => Counting.count(counter, used, { endpoint, request: bytes(request), answer: bytes(answer), outputBytes: 0 })
 
 const asked = { messages: [{ role: "user", content: "hello world" }] }
 const whole = (message: object) => ({ choices: [{ index: 0, message }] })
@@ -117,6 +117,8 @@ describe("Counting.count", () => {
       delta: "token",
     }
     assert.strictEqual(count(responses, event(delta), "responses").output.low, 1)
+    const last = { type: "response.completed", response: { ...answer, id: "r", model: "m", created_at: 1 } }
+    assert.strictEqual(count(responses, event(last), "responses").output.low, 5)
     const hidden = { ...whole, content: [{ type: "redacted_thinking", data: "x" }, ...said] }
     assert.isUndefined(count(messages, hidden, "messages").output.high)
   })
@@ -147,9 +149,20 @@ describe("Counting.count", () => {
       endpoint: "chat/completions",
       request: bytes(asked),
       answer: bytes(answer),
+      outputBytes: 0,
     })
     assert.isUndefined(blind.input.high)
     assert.strictEqual(blind.output.low, 1)
+  })
+
+  it("does not count an answer of which it reads less than the meter saw", () => {
+    const output = (outputBytes: number) =>
+      Counting.count(counter, template, {
+        ...{ endpoint: "chat/completions", request: bytes(asked), outputBytes },
+        answer: bytes(whole({ content: "token", reasoning: "hello", reasoning_content: "hello" })),
+      }).output
+    assert.strictEqual(output(15).low, 2)
+    assert.deepStrictEqual(output(16), { low: 0, high: undefined })
   })
 
   it("takes what had come of an answer that broke off", () => {

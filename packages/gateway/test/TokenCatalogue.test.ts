@@ -122,6 +122,7 @@ const exchanged = {
   endpoint: "chat/completions" as const,
   request: bytes({ messages: [{ role: "user", content: "hello world" }] }),
   answer: bytes({ choices: [{ index: 0, message: { content: "token" } }] }),
+  outputBytes: 5,
 }
 const EXPECTED = { input: { low: 7, high: 8 }, output: { low: 1, high: 4 } }
 
@@ -183,7 +184,7 @@ describe("CountingThread", () => {
           tokens
             .countExact({
               ...{ endpoint: "completions", model: MODEL, tokenizerDigest: "", templateDigest: undefined },
-              ...{ request: Buffer.from(text), answer: Buffer.alloc(0) },
+              ...{ request: Buffer.from(text), answer: Buffer.alloc(0), outputBytes: 0 },
             })
             .pipe(
               Effect.map(({ input }) => input.low),

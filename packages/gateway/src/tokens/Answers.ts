@@ -4,12 +4,14 @@
  * @since 0.1.0
  */
 import * as Result from "effect/Result"
-import type { Dialect, Endpoint } from "@guildhall/core/Endpoint"
+import type { Endpoint } from "@guildhall/core/Endpoint"
 import type * as Answer from "@guildhall/protocol/conversation/Answer"
 import type * as Conversation from "@guildhall/protocol/conversation/Conversation"
+import type { Dialect } from "@guildhall/protocol/conversation/Dialect"
 import * as Dialects from "@guildhall/protocol/conversation/Dialects"
 import * as EventSplitter from "../EventSplitter.ts"
 import * as Json from "../internal/Json.ts"
+import * as OutputBytes from "../OutputBytes.ts"
 
 /**
  * A tool call as the model wrote it.
@@ -34,6 +36,8 @@ export interface Written {
   readonly calls: Array<Call | undefined>
   /** Something else than text was written, such as sound, whose tokens leave no text to count. */
   isMixed: boolean
+  /** Bytes of output as the meter counts them; what stands twice in an answer counts twice. */
+  heard: number
 }
 
 const EVENT_BYTES_MAX = 8 * 1024 * 1024
@@ -66,6 +70,7 @@ const isPresent = (value: unknown): boolean => value !== undefined && value !== 
 
 /** Takes in a message, or a piece of one. Servers name the reasoning in two ways, and some in both at once. */
 const add = (written: Written, piece: unknown): void => {
+  written.heard += OutputBytes.count(piece)
   written.content += textAt(piece, "content", "refusal")
   written.reasoning += textAt(piece, "reasoning_content", "reasoning")
   if (isPresent(Json.get(piece, "audio")) || isPresent(Json.get(piece, "images"))) written.isMixed = true
@@ -81,8 +86,10 @@ const addChoices = (all: Array<Written | undefined>, json: unknown): void => {
     const index = indexOf(choice, at)
     const written = (all[index] ??= blank())
     const piece = Json.get(choice, "delta") ?? Json.get(choice, "message")
-    if (piece === undefined) written.content += textAt(choice, "text")
-    else add(written, piece)
+    if (piece !== undefined) return add(written, piece)
+    const text = textAt(choice, "text")
+    written.content += text
+    written.heard += Buffer.byteLength(text)
   })
 }
 
@@ -98,7 +105,7 @@ const events = (bytes: Buffer): ReadonlyArray<unknown> => {
 /** A whole answer is one JSON object; anything else is a stream of events. */
 const isWhole = (bytes: Buffer): boolean => bytes.subarray(0, 16).toString("latin1").trimStart().startsWith("{")
 
-const blank = (): Written => ({ content: "", reasoning: "", calls: [], isMixed: false })
+const blank = (): Written => ({ content: "", reasoning: "", calls: [], isMixed: false, heard: 0 })
 
 /** Takes in an event of a conversation in whichever dialect. */
 const addEvent = (written: Written, event: Answer.AnswerEvent): void => {
@@ -141,25 +148,43 @@ const addPart = (written: Written, part: Conversation.AssistantPart): void => {
   }
 }
 
-/** The one choice of an answer of Responses or Messages. */
-const conversation = (name: Dialect, bytes: Buffer): ReadonlyArray<Written> => {
-  const dialect = Dialects.of(name)
-  const written = blank()
-  if (isWhole(bytes)) {
-    const answer = dialect.readAnswer(bytes.toString("utf8"))
-    if (Result.isFailure(answer)) return []
-    for (const part of answer.success.parts) addPart(written, part)
-    return [written]
-  }
+/** A whole answer's parts; false where it cannot be read. */
+const addWhole = (written: Written, dialect: Dialect, text: string): boolean => {
+  const answer = dialect.readAnswer(text)
+  if (Result.isFailure(answer)) return false
+  for (const part of answer.success.parts) addPart(written, part)
+  return true
+}
+
+const addStream = (written: Written, dialect: Dialect, all: ReadonlyArray<unknown>): boolean => {
   const reader = dialect.makeEventReader()
-  let said = false
-  for (const json of events(bytes)) {
+  let said = 0
+  for (const json of all) {
     for (const event of reader.read(json)) {
-      said = true
+      said += 1
       addEvent(written, event)
     }
   }
-  return said ? [written] : []
+  if (bytesOf(written) > 0 || dialect.name !== "responses") return said > 0
+  // A server may say all of it in the last event.
+  const response = Json.get(all.at(-1), "response")
+  return response === undefined ? said > 0 : addWhole(written, dialect, JSON.stringify(response))
+}
+
+const bytesOf = ({ calls, content, reasoning }: Written): number =>
+  [content, reasoning, ...calls.flatMap((call) => (call === undefined ? [] : [call.name, call.arguments]))].reduce(
+    (sum, text) => sum + Buffer.byteLength(text),
+    0,
+  )
+
+/** The one choice of an answer of Responses or Messages. */
+const conversation = (dialect: Dialect, bytes: Buffer): ReadonlyArray<Written> => {
+  const written = blank()
+  const read = isWhole(bytes)
+    ? addWhole(written, dialect, bytes.toString("utf8"))
+    : addStream(written, dialect, events(bytes))
+  written.heard = bytesOf(written)
+  return read ? [written] : []
 }
 
 const completion = (bytes: Buffer): ReadonlyArray<Written> => {
@@ -175,7 +200,7 @@ const choicesOf = (endpoint: Endpoint, bytes: Buffer): ReadonlyArray<Written> =>
       return completion(bytes)
     case "messages":
     case "responses":
-      return conversation(endpoint, bytes)
+      return conversation(Dialects.of(endpoint), bytes)
     default:
       return []
   }

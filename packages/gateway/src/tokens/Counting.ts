@@ -39,6 +39,7 @@ export interface Counted {
 
 /**
  * What is counted: the body that was sent to the instance, and the bytes of its answer, both in the instance's dialect.
+ * `outputBytes` are the bytes of output that the meter saw: an answer of which less can be read is not counted.
  *
  * @category models
  * @since 0.1.0
@@ -47,6 +48,7 @@ export interface Exchanged {
   readonly endpoint: Endpoint
   readonly request: Uint8Array
   readonly answer: Uint8Array
+  readonly outputBytes: number
 }
 
 /** The endpoints whose tokens can be counted. @category constants @since 0.1.0 */
@@ -126,10 +128,10 @@ const output = (
   counter: Counter,
   template: ChatTemplate | undefined,
   prompt: Prompts.Prompt | undefined,
-  { answer, endpoint }: Exchanged,
+  { answer, endpoint, outputBytes }: Exchanged,
 ): Band => {
   const choices = Answers.read(endpoint, answer)
-  if (choices === undefined) return UNKNOWN
+  if (choices === undefined || choices.reduce((sum, { heard }) => sum + heard, 0) < outputBytes) return UNKNOWN
   // The text at which an answer was ended is written by the model and cut off by the server.
   const stop = Math.max(0, ...(prompt?.stops ?? []).map((text) => counter.count(text, plain)))
   let [low, high] = [0, 0]

@@ -48,8 +48,9 @@ const begin = (program: URL): Worker => {
 }
 
 const jobOf = (folder: string, request: CountRequest): Job => {
-  const { answer, endpoint, templateDigest, tokenizerDigest } = request
-  return { folder, tokenizerDigest, templateDigest, exchanged: { endpoint, request: request.request, answer } }
+  const { answer, endpoint, outputBytes, templateDigest, tokenizerDigest } = request
+  const exchanged = { endpoint, request: request.request, answer, outputBytes }
+  return { folder, tokenizerDigest, templateDigest, exchanged }
 }
 
 const make = Effect.fnUntraced(function* ({ folder, program = ownProgram, timeoutMs = TIMEOUT_MS }: Options) {

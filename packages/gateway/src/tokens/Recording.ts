@@ -54,7 +54,7 @@ export class Recording {
   }
 
   /** The exchange in one piece; undefined where it was too long or there was no room. */
-  get exchanged(): Exchanged | undefined {
+  get exchanged(): Omit<Exchanged, "outputBytes"> | undefined {
     const sent = this.#sent
     if (sent === undefined) return undefined
     return { endpoint: sent.endpoint, request: sent.body, answer: Buffer.concat(this.#chunks) }

@@ -29,15 +29,15 @@ const reading = <S extends Schema.Codec<unknown, unknown>>(schema: S) => {
     )
 }
 
-const readTaken = reading(
-  Schema.Struct({
-    request: RequestId,
-    fingerprint: Schema.String,
-    state: Schema.Literals(["running", "lapsed", "kept", "withheld", "over"]),
-    bytes: Schema.Int,
-  }),
+const Known = Schema.Struct({
+  request: RequestId,
+  fingerprint: Schema.String,
+  state: Schema.Literals(["running", "lapsed", "kept", "withheld", "over"]),
+  bytes: Schema.Int,
+})
+const readClaimed = reading(
+  Schema.Struct({ outcome: Schema.Literals(["claimed", "full", "taken"]), known: Schema.NullOr(Known) }),
 )
-const readOutcome = reading(Schema.Struct({ outcome: Schema.Literals(["claimed", "full", "taken"]) }))
 const readKept = reading(Schema.Struct({ state: Schema.Literals(["kept", "withheld"]) }))
 const readSealed = reading(Schema.Struct({ request: RequestId, keyId: Schema.String, bytes: Schema.Uint8Array }))
 const readCount = reading(Schema.Struct({ count: Schema.Int }))
@@ -48,15 +48,18 @@ const LOOKS_MAX = 5
 const makeClaims = (sql: SqlClient.SqlClient, limits: Limits) => {
   const later = (ms: number) => sql`clock_timestamp() + ${`${ms}`}::text::bigint * interval '1 millisecond'`
 
-  /** The insert decides; the count of the member's slots goes with it, and is looked at before. */
-  const insert = (claim: Claim) => sql`
+  /**
+   * The insert decides; the count of the member's slots goes with it, and is looked at before. What is told beside it is the
+   * row that was there before: none, where the slot was taken only while this ran.
+   */
+  const take = (claim: Claim) => sql`
     WITH full_up AS (
       SELECT 1 FROM gateway_answer_members
       WHERE member = ${claim.member} AND slots >= ${`${limits.memberSlots}`}::text::bigint
     ), claimed AS (
       INSERT INTO gateway_answers (slot, fingerprint, member, request_id, state, lease_until, gone_at)
-      SELECT ${claim.slot}::text, ${claim.fingerprint}::text, ${claim.member}::text, ${claim.request}::text,
-        'running', ${later(claim.leaseMs)}, ${later(claim.leaseMs + ABANDONED_MS)}
+      SELECT ${claim.slot}::text, ${claim.fingerprint}::text, ${claim.member}::text, ${claim.request}::text, 'running',
+        ${later(claim.leaseMs)}, ${later(claim.leaseMs + ABANDONED_MS)}
       WHERE NOT EXISTS (SELECT 1 FROM full_up)
       ON CONFLICT (slot) DO NOTHING
       RETURNING member
@@ -65,13 +68,11 @@ const makeClaims = (sql: SqlClient.SqlClient, limits: Limits) => {
       ON CONFLICT (member) DO UPDATE SET slots = m.slots + 1
     )
     SELECT CASE WHEN EXISTS (SELECT 1 FROM claimed) THEN 'claimed'
-      WHEN EXISTS (SELECT 1 FROM full_up) THEN 'full' ELSE 'taken' END AS outcome`
-
-  const look = (slot: string) => sql`
-    SELECT request_id AS request, fingerprint, size::float8 AS bytes,
-      CASE WHEN gone_at <= clock_timestamp() THEN 'over'
-        WHEN state = 'running' AND lease_until <= clock_timestamp() THEN 'lapsed' ELSE state END AS state
-    FROM gateway_answers WHERE slot = ${slot}`
+        WHEN EXISTS (SELECT 1 FROM full_up) THEN 'full' ELSE 'taken' END AS outcome,
+      (SELECT jsonb_build_object('request', a.request_id, 'fingerprint', a.fingerprint, 'bytes', a.size, 'state',
+        CASE WHEN a.gone_at <= clock_timestamp() THEN 'over'
+          WHEN a.state = 'running' AND a.lease_until <= clock_timestamp() THEN 'lapsed' ELSE a.state END)
+        FROM gateway_answers a WHERE a.slot = ${claim.slot}) AS known`
 
   const takeOver = (claim: Claim, after: RequestId) => sql`
     UPDATE gateway_answers SET fingerprint = ${claim.fingerprint}, request_id = ${claim.request},
@@ -79,7 +80,7 @@ const makeClaims = (sql: SqlClient.SqlClient, limits: Limits) => {
     WHERE slot = ${claim.slot} AND request_id = ${after} AND state = 'running' AND lease_until <= clock_timestamp()
     RETURNING slot`
 
-  return { insert, look, takeOver }
+  return { take, takeOver }
 }
 
 /** Erases rows and takes them out of their members' counts, which are locked in one order everywhere. */
@@ -107,19 +108,17 @@ export const make = Effect.fnUntraced(function* (limits: Limits = defaultLimits)
     loader: Migrator.fromRecord(AnswerTables.migrations),
     table: "guildhall_answers_migrations",
   }).pipe(Effect.mapError(unavailable))
-  const { insert, look, takeOver } = makeClaims(sql, limits)
+  const { take, takeOver } = makeClaims(sql, limits)
   const erase = makeErase(sql)
   const int8 = (value: number) => sql`${`${value}`}::text::bigint`
 
   /** Undefined where the slot changed hands between two looks. */
   const tryClaim = Effect.fnUntraced(function* (claim: Claim): Effect.fn.Return<Claimed | undefined, JournalError> {
-    const [known] = yield* readTaken(look(claim.slot))
-    if (known === undefined) {
-      const [inserted] = yield* readOutcome(insert(claim))
-      if (inserted?.outcome === "taken") return undefined
-      return { _tag: inserted?.outcome === "full" ? "Full" : "Claimed" }
-    }
-    const { bytes, fingerprint, request, state } = known
+    const [found] = yield* readClaimed(take(claim))
+    if (found?.outcome === "claimed") return { _tag: "Claimed" }
+    if (found?.outcome === "full" && found.known === null) return { _tag: "Full" }
+    if (found === undefined || found.known === null) return undefined
+    const { bytes, fingerprint, request, state } = found.known
     if (state === "over") {
       yield* readCount(
         erase(

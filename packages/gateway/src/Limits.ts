@@ -159,7 +159,7 @@ export const make = Effect.fnUntraced(function* (options: Times) {
   /** Where something lacks: refuses what is known not to be there, and waits for the rest. */
   const lacking = (taking: LimitQueue.Taking, now: number): Effect.Effect<void, Refusal> => {
     const { portions, units } = taking
-    const spent = portions.find((portion) => units(portion) > portion.limit || portion.isClosed(units(portion), now))
+    const spent = portions.find((portion) => portion.isClosed(units(portion), now))
     const refused = (lack: LimitQueue.Lack) => LimitRefusal.of(lack, nowMs())
     return spent === undefined
       ? Effect.mapError(line.wait(taking), refused)

@@ -63,12 +63,12 @@ export const start = Effect.fnUntraced(function* (name: string, allowances: Allo
 export type Process = Effect.Success<ReturnType<typeof start>>
 
 /** What became of a request: its place, or the refusal. */
-export const enter = (process: Process, who: Limits.Holder): Effect.Effect<Limits.Place | Refusal> =>
+export const enter = (process: Pick<Process, "limits">, who: Limits.Holder): Effect.Effect<Limits.Place | Refusal> =>
   Effect.catch(process.limits.enter(who), (refusal) => Effect.succeed(refusal))
 
 /** The same, with what the request reserves. */
 export const reserve = (
-  process: Process,
+  process: Pick<Process, "limits">,
   who: Limits.Holder,
   amount: Limits.Amount,
 ): Effect.Effect<Limits.Place | Refusal> =>

@@ -114,9 +114,10 @@ export class Portion {
     if (this.span !== "now") this.#spent += spent
   }
 
-  /** Whether the store said a moment ago that there is not so much. */
+  /** Whether so much is not there, and the store said a moment ago that there is no more; or there never is. */
   isClosed(units: number, nowMs: number): boolean {
-    return nowMs < this.#closedUntilMs && units >= this.#closedFor
+    if (units > this.limit) return true
+    return nowMs < this.#closedUntilMs && units >= this.#closedFor && this.lacks(units, nowMs)
   }
 
   /** Remembers that there is not so much for anyone, for as long as that is likely to be true. */

@@ -7,36 +7,43 @@ import * as Parts from "@guildhall/core/Parts"
 import * as Funds from "@guildhall/gateway/Funds"
 import * as ApiKeyScheme from "@guildhall/ledger/ApiKeyScheme"
 import * as PaymentRail from "@guildhall/ledger/PaymentRail"
-import { PaymentError, PaymentScheme } from "@guildhall/ledger/PaymentScheme"
-import type { Members } from "@guildhall/registry/Members"
+import { type Payer, PaymentError, PaymentScheme } from "@guildhall/ledger/PaymentScheme"
+import type { ApiKey, Members } from "@guildhall/registry/Members"
 import * as LeastLoaded from "@guildhall/routing/policies/LeastLoaded"
 
 /** API keys of the registry, paying from what the key's member has of each source, in the definition's order. */
-const apiKey = (members: Members["Service"], definition: Pick<MarketDefinition, "funding">): Parts.Part =>
-  Parts.part(PaymentScheme, {
+const apiKey = (members: Members["Service"], definition: Pick<MarketDefinition, "funding">): Parts.Part => {
+  // The registry answers with the same key until it looks again: one payer is made of it, however many requests come.
+  const payers = new WeakMap<ApiKey, Payer>()
+  const payerOf = (key: ApiKey): Payer => {
+    const known = payers.get(key)
+    if (known !== undefined) return known
+    const [first, ...further] = Funds.sourcesOf(definition, key.memberId)
+    const payer = {
+      memberId: key.memberId,
+      keyId: key.id,
+      ...first,
+      ...(further.length === 0 ? {} : { further }),
+      role: key.role,
+      dataCollection: key.dataCollection,
+      terms: key.terms,
+    }
+    payers.set(key, payer)
+    return payer
+  }
+  return Parts.part(PaymentScheme, {
     name: "ApiKey",
     settings: Parts.NoSettings,
     make: () =>
       ApiKeyScheme.make({
         lookup: (secret) =>
           members.authenticate(secret).pipe(
-            Effect.map((key) => {
-              if (key === undefined) return undefined
-              const [first, ...further] = Funds.sourcesOf(definition, key.memberId)
-              return {
-                memberId: key.memberId,
-                keyId: key.id,
-                ...first,
-                ...(further.length === 0 ? {} : { further }),
-                role: key.role,
-                dataCollection: key.dataCollection,
-                terms: key.terms,
-              }
-            }),
+            Effect.map((key) => (key === undefined ? undefined : payerOf(key))),
             Effect.mapError((error) => new PaymentError({ code: "service_unavailable", detail: error.message })),
           ),
       }),
   })
+}
 
 /**
  * Collects the parts over the registry's members, for the market of a definition.

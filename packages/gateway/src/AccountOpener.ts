@@ -23,7 +23,7 @@ const REMEMBERED_MAX = 100_000
 export const make = Effect.gen(function* () {
   const ledger = yield* Ledger
   const opened = new Set<AccountId>()
-  return Effect.fnUntraced(function* (accounts: Iterable<AccountId>, asset: Asset) {
+  const openAll = Effect.fnUntraced(function* (accounts: Iterable<AccountId>, asset: Asset) {
     for (const id of accounts) {
       if (opened.has(id)) continue
       yield* ledger
@@ -35,4 +35,6 @@ export const make = Effect.gen(function* () {
       opened.add(id)
     }
   })
+  return (accounts: ReadonlyArray<AccountId>, asset: Asset): Effect.Effect<void, LedgerError> =>
+    accounts.every((id) => opened.has(id)) ? Effect.void : openAll(accounts, asset)
 })

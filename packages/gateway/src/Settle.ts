@@ -129,7 +129,7 @@ export const make = Effect.gen(function* () {
   ) {
     const { payer, scheme } = admitted
     const posting = yield* Effect.fromResult(
-      ChargeTemplate.posting(
+      ChargeTemplate.postingUnchecked(
         { request: admitted.id, provider: instance.memberId, parts: charge.parts },
         { attachments: [attachment] },
       ),
@@ -157,6 +157,12 @@ export const make = Effect.gen(function* () {
     })
   }
 
+  /** A schedule is begun only once something failed: nearly nothing does. */
+  const retried = (settled: Effect.Effect<void, LedgerError>) =>
+    Effect.catch(settled, (error) =>
+      error.isRetryable ? Effect.delay(Effect.retry(settled, again), "50 millis") : Effect.fail(error),
+    )
+
   const missed = (settlement: Settlement) => (error: LedgerError) => {
     const { id } = settlement.admitted
     // An expired hold has its own receipt, and the provider its claim: nothing is left to do here.
@@ -174,7 +180,7 @@ export const make = Effect.gen(function* () {
       due.amount === 0n || instance === undefined
         ? ledger.void(gate.id, [attachment])
         : post(settlement, instance, due, attachment)
-    yield* Effect.catch(Effect.retry(settled, again), missed(settlement))
+    yield* Effect.catch(retried(settled), missed(settlement))
     renewal.untrack(gate)
     return { entry, charge: due }
   })

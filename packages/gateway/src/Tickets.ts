@@ -132,21 +132,27 @@ export const make = Effect.gen(function* () {
   const { definition, digest } = yield* Market
   const sign = yield* makeSign
 
-  return (request: TicketRequest): Effect.Effect<string, KeyRingError> => {
-    const { instance, nowMs } = request
-    const share = Split.share(definition.split, request.hold).find((part) => part.party === "provider")
-    // Keys in the order of the alphabet: this text is both the canonical one that is signed and the one that travels.
-    const encoded: typeof Ticket.Ticket.Encoded = {
-      asset: definition.chargeAsset,
-      attempt: request.attempt,
-      cap: (share?.amount ?? 0n).toString(),
-      definitionDigest: digest,
-      expiresAtMs: nowMs + definition.timeouts.totalMs + GRACE_MS,
-      instanceId: instance.id,
-      issuedAtMs: nowMs,
-      priceDigest: priceDigest(instance.price),
-      requestId: request.requestId,
+  /** What all tickets of an instance have in common. */
+  const facts = new WeakMap<Instance, { readonly head: string; readonly middle: string; readonly tail: string }>()
+  const factsOf = (instance: Instance) => {
+    const known = facts.get(instance)
+    if (known !== undefined) return known
+    const made = {
+      head: `{"asset":${JSON.stringify(definition.chargeAsset)},"attempt":`,
+      middle: `","definitionDigest":${JSON.stringify(digest)},"expiresAtMs":`,
+      tail: `,"priceDigest":${JSON.stringify(priceDigest(instance.price))},"requestId":"`,
     }
-    return sign(JSON.stringify(encoded))
+    facts.set(instance, made)
+    return made
+  }
+
+  return ({ attempt, hold, instance, nowMs, requestId }: TicketRequest): Effect.Effect<string, KeyRingError> => {
+    const cap = Split.share(definition.split, hold).find((part) => part.party === "provider")?.amount ?? 0n
+    const { head, middle, tail } = factsOf(instance)
+    const expiresAtMs = nowMs + definition.timeouts.totalMs + GRACE_MS
+    // A ticket's JSON with its members in the order of the alphabet: the text that is signed, and that travels.
+    return sign(
+      `${head}${attempt},"cap":"${cap}${middle}${expiresAtMs},"instanceId":${JSON.stringify(instance.id)},"issuedAtMs":${nowMs}${tail}${requestId}"}`,
+    )
   }
 })

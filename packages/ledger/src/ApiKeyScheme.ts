@@ -22,6 +22,14 @@ export interface Options {
 /** A longer header is no key of ours, and is not worth hashing. */
 const SECRET_LENGTH_MAX = 200
 
+const unknownKey = () =>
+  Effect.fail(
+    new PaymentError({
+      code: "invalid_api_key",
+      detail: "The API key is not known here, or has been revoked. Use another, or ask the operator for one.",
+    }),
+  )
+
 const bearer = /^Bearer +(\S+) *$/i
 
 /**
@@ -44,18 +52,14 @@ const bearer = /^Bearer +(\S+) *$/i
 export const make = (options: Options): PaymentScheme => ({
   name: "ApiKey",
   capabilities: { settlesPerRequest: false },
-  verify: Effect.fnUntraced(function* (headers) {
+  verify: (headers) => {
     const secret = bearer.exec(headers["authorization"] ?? "")?.[1]
-    if (secret === undefined) return { _tag: "NotMine" as const }
-    const payer = secret.length > SECRET_LENGTH_MAX ? undefined : yield* options.lookup(Redacted.make(secret))
-    if (payer === undefined) {
-      return yield* new PaymentError({
-        code: "invalid_api_key",
-        detail: "The API key is not known here, or has been revoked. Use another, or ask the operator for one.",
-      })
-    }
-    return { _tag: "Payer" as const, payer }
-  }),
+    if (secret === undefined) return Effect.succeed({ _tag: "NotMine" })
+    if (secret.length > SECRET_LENGTH_MAX) return Effect.suspend(unknownKey)
+    return Effect.flatMap(options.lookup(Redacted.make(secret)), (payer) =>
+      payer === undefined ? unknownKey() : Effect.succeed({ _tag: "Payer", payer }),
+    )
+  },
   challenge: () => Effect.succeed(['Bearer realm="guildhall"']),
   // The charge is a posting on the key's account: nothing is left to tell anyone.
   settle: () => Effect.succeed({}),

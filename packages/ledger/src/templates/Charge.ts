@@ -109,6 +109,19 @@ export const shared = (
  */
 export const keyOf = (request: string): string => `request:${request}`
 
+const draft = ({ owed, parts, provider, request }: Charge): Draft.Draft => ({
+  key: keyOf(request),
+  moves: [
+    ...parts.map(({ amount, payer }): Draft.Move => [payer, -amount]),
+    ...Draft.shared(
+      parts.flatMap(({ shares }) => shares),
+      provider,
+      owed ?? 0n,
+    ),
+  ],
+  links: { request },
+})
+
 /**
  * Moves what each part is from its payer to those who have a share in it. It is the posting that settles the request's hold,
  * of which it may take as much from each account as is held there.
@@ -141,15 +154,13 @@ export const keyOf = (request: string): string => `request:${request}`
  * @category templates
  * @since 0.1.0
  */
-export const posting: Template<Charge> = Draft.template("charge", Charge, ({ owed, parts, provider, request }) => ({
-  key: keyOf(request),
-  moves: [
-    ...parts.map(({ amount, payer }): Draft.Move => [payer, -amount]),
-    ...Draft.shared(
-      parts.flatMap(({ shares }) => shares),
-      provider,
-      owed ?? 0n,
-    ),
-  ],
-  links: { request },
-}))
+export const posting: Template<Charge> = Draft.template("charge", Charge, draft)
+
+/**
+ * {@link posting} without a look at what is given, for parts that {@link shared} made: it runs for every request, and the ledger
+ * looks at each leg again.
+ *
+ * @category templates
+ * @since 0.1.0
+ */
+export const postingUnchecked: Template<Charge> = Draft.unchecked("charge", draft)

@@ -66,16 +66,10 @@ const linksOf = (links: Links, definition: string | undefined): Pick<Posting, "l
 export const invalid = (detail: string): Result.Result<never, LedgerError> =>
   Result.fail(new LedgerError({ reason: new InvalidCommand({ detail }) }))
 
-/** A template of its schema and of what it drafts. */
-export const template = <S extends Schema.ConstraintDecoder<unknown>>(
-  kind: PostingKind,
-  schema: S,
-  draft: (given: S["Type"]) => Draft,
-): Template<S["Type"]> => {
-  const check = Schema.decodeUnknownResult(Schema.toType(schema))
-  return (given, { attachments = [], definition, effectiveAtMs } = {}) => {
-    const checked = check(given)
-    if (Result.isFailure(checked)) return invalid(`this cannot be the ${kind} of anything. ${checked.failure.message}`)
+/** A template whose caller answers for what is given: the ledger's own rules are all that looks at it. */
+export const unchecked =
+  <Given>(kind: PostingKind, draft: (given: Given) => Draft): Template<Given> =>
+  (given, { attachments = [], definition, effectiveAtMs } = {}) => {
     const { key, links, moves, rate } = draft(given)
     const legs = legsOf(moves)
     if (legs.length < 2) return invalid(`the ${kind} ${key} moves nothing.`)
@@ -93,6 +87,21 @@ export const template = <S extends Schema.ConstraintDecoder<unknown>>(
       ...(effectiveAtMs === undefined ? {} : { effectiveAtMs }),
     }
     return Result.succeed(posting)
+  }
+
+/** A template of its schema and of what it drafts. */
+export const template = <S extends Schema.ConstraintDecoder<unknown>>(
+  kind: PostingKind,
+  schema: S,
+  draft: (given: S["Type"]) => Draft,
+): Template<S["Type"]> => {
+  const check = Schema.decodeUnknownResult(Schema.toType(schema))
+  const make = unchecked(kind, draft)
+  return (given, extras) => {
+    const checked = check(given)
+    return Result.isFailure(checked)
+      ? invalid(`this cannot be the ${kind} of anything. ${checked.failure.message}`)
+      : make(given, extras)
   }
 }
 

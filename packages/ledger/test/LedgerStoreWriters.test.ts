@@ -210,7 +210,7 @@ describe("LedgerStoreSql, when its book changes under it", () => {
     }).pipe(Effect.provide(TestDatabase.layer)),
   )
 
-  it.effect("three processes that open, hold, draw, settle, link, expire and pay at once lose nothing", () =>
+  it.effect("three processes that open, hold, grow, draw, settle, link, expire and pay at once lose nothing", () =>
     Effect.gen(function* () {
       const url = yield* TestDatabase.make
       const process = Layer.fresh(LedgerStoreSql.layer({ renewMs: 100 }).pipe(Layer.provideMerge(TestDatabase.at(url))))
@@ -224,8 +224,12 @@ describe("LedgerStoreSql, when its book changes under it", () => {
       const { outside, buyer, provider } = yield* Trial.people(1_000n).pipe(Effect.provideService(LedgerStore, first))
       const payable = Sample.accountId("payable")
       yield* first.commit([Sample.open(payable, { kind: "payable" })])
-      const requests = Array.from({ length: 40 }, (_, at) => ({
-        hold: Sample.hold(buyer, 20n, at % 5 === 4 ? { lifeMs: 1 } : {}),
+      // Each has a pocket of its own that covers a part of it.
+      const pockets = Array.from({ length: 40 }, () => Sample.accountId())
+      for (const pocket of pockets) yield* first.commit([Sample.open(pocket), Sample.post(outside, pocket, 4n)])
+      const requests = pockets.map((pocket, at) => ({
+        pocket,
+        hold: Sample.hold(pocket, 20n, { further: [buyer], ...(at % 5 === 4 ? { lifeMs: 1 } : {}) }),
         draw: Sample.posting(buyer, provider, 3n),
         settle: Sample.posting(buyer, payable, 7n, { attachments: [{ kind: "receipt", body: at }] }),
         link: [Sample.post(outside, buyer, 10n), Sample.open(Sample.accountId())] as const,
@@ -236,10 +240,12 @@ describe("LedgerStoreSql, when its book changes under it", () => {
         (store) =>
           Effect.forEach(
             requests,
-            ({ draw, hold, link, settle }, at) =>
+            ({ draw, hold, link, pocket, settle }, at) =>
               Effect.gen(function* () {
                 yield* store.commit([hold, { _tag: "Link", commands: link }])
+                const grow = { _tag: "Grow", hold: hold.hold.id, amount: 25n, sources: [pocket, buyer] } as const
                 yield* store.commit([
+                  ...(at % 3 === 0 ? [grow] : []),
                   { _tag: "Draw", hold: hold.hold.id, posting: draw },
                   { _tag: "Renew", owner: "o", lifeMs: 1_000 },
                 ])
@@ -268,7 +274,7 @@ describe("LedgerStoreSql, when its book changes under it", () => {
         assert.deepStrictEqual([kept(link[0].posting.idempotencyKey), kept(settle.idempotencyKey)], [1, 1])
       }
       assert.lengthOf(yield* first.history("payouts", { after: 0n, limit: 10 }), 1)
-      assert.strictEqual((yield* first.accounts([outside]))[0]?.balance, -1_000n - 400n)
+      assert.strictEqual((yield* first.accounts([outside]))[0]?.balance, -1_000n - 400n - 160n)
     }).pipe(Effect.scoped),
   )
 })

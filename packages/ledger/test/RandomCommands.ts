@@ -121,11 +121,15 @@ const makeLinkables = (chance: Chances) => {
   const take = (): Linkable => {
     const [id, amountHeld] = [hold(), amount()]
     const hasShortLife = next() < 0.3
+    const others = next() < 0.3 ? buyers.toReversed() : []
+    const first = next() < 0.7 ? pick(buyers) : account()
+    const further = others.filter((other) => other !== first)
     return {
       _tag: "Hold",
       hold: {
         id,
-        account: next() < 0.7 ? pick(buyers) : account(),
+        account: first,
+        ...(further.length === 0 ? {} : { further }),
         amount: amountHeld,
         owner: pick(["gateway-1", "gateway-2"]) + (hasShortLife ? "-gone" : ""),
         lifeMs: next() < 0.05 ? null : hasShortLife ? 1 : 600_000,
@@ -152,7 +156,10 @@ const makeLinkables = (chance: Chances) => {
     if (dice < 0.07) return setTerms()
     if (dice < 0.35) return { _tag: "Post", posting: posting(pick(["topUp", "topUp", "charge", "refund"])) }
     if (dice < 0.38) return { _tag: "Post", posting: exchange() }
-    if (dice < 0.62) return take()
+    if (dice < 0.58) return take()
+    if (dice < 0.62) {
+      return { _tag: "Grow", hold: hold(), amount: 4n * amount(), ...(next() < 0.5 ? {} : { sources: buyers }) }
+    }
     if (dice < 0.68) return { _tag: "Draw", hold: hold(), posting: posting("charge") }
     if (dice < 0.83) return { _tag: "Settle", hold: hold(), posting: posting("charge") }
     if (dice < 0.87) return { _tag: "Void", hold: hold(), attachments: [{ kind: "voided", body: key() }] }

@@ -597,6 +597,28 @@ describe("Verify: in PostgreSQL", () => {
       yield* sql`UPDATE ledger_accounts SET held = 10 WHERE id = ${buyer}`
       yield* Verify.verify({ checkpoint: later })
 
+      const several = Sample.holdRequest(buyer, 1_000n, { further: [provider] })
+      yield* Trial.outcome({ _tag: "Hold", hold: { ...several, amount: 985n } })
+      yield* Verify.verify()
+      yield* sql`UPDATE ledger_holds SET amount = 984 WHERE id = ${several.id}`
+      matches(yield* told(store), ["hold", null, buyer, "985", "984"])
+      yield* sql`UPDATE ledger_holds SET amount = 985, drawn = 1 WHERE id = ${several.id}`
+      matches(yield* told(store), ["hold", null, buyer, "0", "1"])
+      const parts = (buyers: number, providers: number, drawn = 0) =>
+        JSON.stringify([
+          [buyer, `${buyers}`, "0"],
+          [provider, `${providers}`, `${drawn}`],
+        ])
+      yield* sql`UPDATE ledger_holds SET drawn = 0, parts = ${parts(974, 11)}::json WHERE id = ${several.id}`
+      matches(yield* told(store), ["held", null, provider, "11", "10"])
+      yield* sql`UPDATE ledger_holds SET parts = ${parts(975, 10, 1)}::json WHERE id = ${several.id}`
+      matches(yield* told(store), ["hold", null, provider, /drawn by 0$/, "drawn by 1"])
+      yield* sql`UPDATE ledger_holds SET parts = ${parts(975, 10, 11)}::json WHERE id = ${several.id}`
+      matches(yield* told(store), ["hold", null, provider, "at most 10", "11"])
+      yield* sql`UPDATE ledger_holds SET parts = ${parts(975, 10)}::json WHERE id = ${several.id}`
+      yield* Verify.verify()
+      yield* Trial.outcome({ _tag: "Void", hold: several.id, attachments: [] })
+
       // Whoever owns the database can cut off the end and put the balances right. Only a checkpoint tells.
       for (const table of ["entries", "batches", "moves"]) {
         yield* sql.unsafe(`ALTER TABLE ledger_${table} DISABLE TRIGGER append_only`)

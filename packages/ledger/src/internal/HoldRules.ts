@@ -45,18 +45,32 @@ const setAccounts = (accounts: ReadonlyArray<Account>): ReadonlyArray<Change> =>
   accounts.map((account) => ({ _tag: "AccountSet", account }))
 
 export const take = (pages: Pages, { hold: request }: Of<"Hold">, nowMs: number): Applied => {
-  const { account, amount, further, ...rest } = request
+  const { account, amount, context, definitionDigest, further, id, lifeMs, owner } = request
   const sources: Sources = further === undefined ? [account] : [account, ...further]
-  const known = pages.hold(request.id)
+  const known = pages.hold(id)
   if (known !== undefined) return takenBefore(pages, request, sources, known)
-  return Result.flatMap(cover(pages, sources, amount), ({ accounts, available: left, parts }) => {
-    const expiresAtMs = request.lifeMs === null ? null : nowMs + request.lifeMs
-    const hold = onParts({ ...rest, amount, state: "pending", drawn: 0n, claimed: false, expiresAtMs }, parts)
-    return done({ _tag: "Held", hold: withLease(pages, hold), available: left, replayed: false }, [
-      ...setAccounts(accounts),
-      { _tag: "HoldSet", hold },
-    ])
-  })
+  const covered = cover(pages, sources, amount)
+  if (Result.isFailure(covered)) return Result.fail(covered.failure)
+  const { accounts, available: left, parts } = covered.success
+  const expiresAtMs = lifeMs === null ? null : nowMs + lifeMs
+  const single: Hold = {
+    id,
+    account: parts[0].account,
+    amount,
+    owner,
+    lifeMs,
+    definitionDigest,
+    context,
+    state: "pending",
+    drawn: 0n,
+    claimed: false,
+    expiresAtMs,
+  }
+  const hold = parts.length === 1 ? single : { ...single, parts }
+  return done({ _tag: "Held", hold: withLease(pages, hold), available: left, replayed: false }, [
+    ...setAccounts(accounts),
+    { _tag: "HoldSet", hold },
+  ])
 }
 
 export const grow = (pages: Pages, { hold: id, amount, sources: asked }: Of<"Grow">): Applied => {
@@ -129,14 +143,13 @@ const misfit = (taken: ReadonlyArray<Taken>, posting: Posting, payout: PayoutRan
 
 /** A hold that a posting drew on. Who is paid more than it pays draws nothing of its own part. */
 const drawnBy = (hold: Hold, taken: ReadonlyArray<Taken>, state: Hold["state"]): Hold => {
-  const [first, ...others] = taken.map(({ amount, part }) => ({
-    ...part,
-    drawn: part.drawn + (amount > 0n ? amount : 0n),
-  }))
-  const drawn = others.reduce((sum, part) => sum + part.drawn, first?.drawn ?? 0n)
-  return hold.parts === undefined || first === undefined
-    ? { ...hold, drawn, state }
-    : { ...hold, drawn, parts: [first, ...others], state }
+  let { drawn } = hold
+  for (const { amount } of taken) if (amount > 0n) drawn += amount
+  if (hold.parts === undefined) return { ...hold, drawn, state }
+  const [first = hold.parts[0], ...others] = taken.map(({ amount, part }) =>
+    amount > 0n ? { ...part, drawn: part.drawn + amount } : part,
+  )
+  return { ...hold, drawn, parts: [first, ...others], state }
 }
 
 export const draw = (pages: Pages, { hold: id, posting }: Of<"Draw">, nowMs: number): Applied => {

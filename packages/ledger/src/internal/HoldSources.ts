@@ -24,25 +24,27 @@ const sumOf = (accounts: ReadonlyArray<Account>): bigint => {
   return sum < AMOUNT_MAX ? sum : AMOUNT_MAX
 }
 
-const known = (pages: Pages, sources: ReadonlyArray<AccountId>): ReadonlyArray<Account> =>
-  sources.flatMap((id) => pages.account(id) ?? [])
-
-const isOpen = ({ state }: Account): boolean => state === "open"
-
 /** What the sources have left together; undefined where none of them is there. */
 export const availableOf = (pages: Pages, sources: ReadonlyArray<AccountId>): bigint | undefined => {
-  const accounts = known(pages, sources)
-  return accounts.length === 0 ? undefined : sumOf(accounts.filter(isOpen))
+  const accounts = sources.flatMap((id) => pages.account(id) ?? [])
+  return accounts.length === 0 ? undefined : sumOf(accounts.filter(({ state }) => state === "open"))
 }
 
 type Open = readonly [Account, ...ReadonlyArray<Account>]
 
 /** Those that take part. One that is not there or is closed covers nothing; a frozen one refuses for all. */
 const open = (pages: Pages, sources: Sources): Result.Result<Open, LedgerError> => {
-  const accounts = known(pages, sources)
-  const [first, ...others] = accounts.filter(isOpen)
-  const shut = accounts.find(({ state }) => state === "frozen") ?? (first === undefined ? accounts[0] : undefined)
-  if (shut !== undefined) return refuse(new AccountNotOpen({ account: shut.id, state: shut.state }))
+  const usable: Array<Account> = []
+  let shut: Account | undefined
+  for (const id of sources) {
+    const account = pages.account(id)
+    if (account?.state === "open") usable.push(account)
+    else if (account !== undefined && shut?.state !== "frozen") shut = account
+  }
+  const [first, ...others] = usable
+  if (shut !== undefined && (first === undefined || shut.state === "frozen")) {
+    return refuse(new AccountNotOpen({ account: shut.id, state: shut.state }))
+  }
   if (first === undefined) return refuse(new UnknownAccount({ account: sources[0] }))
   const other = others.find(({ asset }) => asset.code !== first.asset.code)
   return other === undefined
@@ -64,20 +66,27 @@ const give = (accounts: Open, amount: bigint): Parts => {
   return [first, ...others]
 }
 
-/** What the sources give of an amount, or why they do not: all of it or nothing. */
-export const cover = (pages: Pages, sources: Sources, amount: bigint): Result.Result<Covered, LedgerError> =>
-  Result.flatMap(open(pages, sources), (accounts) => {
-    const has = sumOf(accounts)
-    if (has < amount) return refuse(new InsufficientFunds({ account: sources[0], available: has, needed: amount }))
-    const parts = give(accounts, amount)
-    const after = accounts.map((account): Account => {
-      const part = parts.find(({ account: id }) => id === account.id)
-      return part === undefined ? account : { ...account, held: account.held + part.amount }
-    })
-    const beyond = after.find(({ held }) => held > AMOUNT_MAX)
-    if (beyond !== undefined) return invalid(`it takes what is held of ${beyond.id} beyond 78 digits.`)
-    return Result.succeed({ parts, accounts: after, available: sumOf(after) })
+/** What open accounts give of an amount that they have. */
+const coverBy = (accounts: Open, amount: bigint): Result.Result<Covered, LedgerError> => {
+  const parts = give(accounts, amount)
+  const after = accounts.map((account): Account => {
+    const part = parts.find(({ account: id }) => id === account.id)
+    return part === undefined ? account : { ...account, held: account.held + part.amount }
   })
+  const beyond = after.find(({ held }) => held > AMOUNT_MAX)
+  if (beyond !== undefined) return invalid(`it takes what is held of ${beyond.id} beyond 78 digits.`)
+  return Result.succeed({ parts, accounts: after, available: sumOf(after) })
+}
+
+/** What the sources give of an amount, or why they do not: all of it or nothing. */
+export const cover = (pages: Pages, sources: Sources, amount: bigint): Result.Result<Covered, LedgerError> => {
+  const usable = open(pages, sources)
+  if (Result.isFailure(usable)) return Result.fail(usable.failure)
+  const has = sumOf(usable.success)
+  return has < amount
+    ? refuse(new InsufficientFunds({ account: sources[0], available: has, needed: amount }))
+    : coverBy(usable.success, amount)
+}
 
 /** The parts of a hold after it grew by others: in the order of its sources, what is on no source of it now before them. */
 export const joined = (

@@ -6,8 +6,7 @@
  */
 import * as Schema from "effect/Schema"
 import { ModelId } from "./Model.ts"
-
-const Sha256 = Schema.String.pipe(Schema.check(Schema.isPattern(/^[0-9a-f]{64}$/)))
+import { TokenizerDigest } from "./Tokenizer.ts"
 
 /**
  * One model's entry. `template` is absent for a model without a chat format, whose conversations then cannot be counted.
@@ -18,8 +17,8 @@ const Sha256 = Schema.String.pipe(Schema.check(Schema.isPattern(/^[0-9a-f]{64}$/
  */
 export const Entry = Schema.Struct({
   model: ModelId,
-  tokenizer: Sha256,
-  template: Schema.optionalKey(Sha256),
+  tokenizer: TokenizerDigest,
+  template: Schema.optionalKey(TokenizerDigest),
   from: Schema.String.pipe(Schema.check(Schema.isMaxLength(1_000))),
 })
 /** @since 0.1.0 */

@@ -9,6 +9,7 @@ import { Endpoint } from "./Endpoint.ts"
 import { MemberId } from "./Member.ts"
 import { ModelId } from "./Model.ts"
 import { PriceSheet } from "./PriceSheet.ts"
+import { TokenizerDigest } from "./Tokenizer.ts"
 
 /**
  * The id of an instance: `ins_…`, derived from its device and model so that a re-registration keeps it.
@@ -82,6 +83,7 @@ export type Quantization = typeof Quantization.Type
  * `endpoints` then are the standard ones, `parameters` (the request members it understands beyond the basic
  * ones, such as `tools`) may be any, and `retainsData` counts as true.
  *
+ * - `tokenizer` is the digest of the tokenizer that its engine uses (see `Tokenizer.digest`).
  * - `provider` is the short public name (slug) that buyers name in `provider.order`, `only` and `ignore`.
  *
  * @category models
@@ -103,6 +105,7 @@ export const Instance = Schema.Struct({
   quantization: Schema.optionalKey(Quantization),
   parameters: Schema.optionalKey(Schema.Array(Schema.String)),
   retainsData: Schema.optionalKey(Schema.Boolean),
+  tokenizer: Schema.optionalKey(TokenizerDigest),
 })
 /** @since 0.1.0 */
 export type Instance = typeof Instance.Type

@@ -154,6 +154,14 @@ export const fromJson = (
 export const bytes = (tokenizer: Tokenizer): Uint8Array => Canonical.bytes(tokenizer)
 
 /**
+ * A digest by which a tokenizer or a template is named.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export const TokenizerDigest = Schema.String.pipe(Schema.check(Schema.isPattern(/^[0-9a-f]{64}$/)))
+
+/**
  * The digest by which a tokenizer is named: SHA-256 of its canonical bytes, in hexadecimal.
  *
  * @category encoding

@@ -22,6 +22,8 @@ let collector: OtlpCollector.OtlpCollector
 let agent: Awaited<ReturnType<typeof RunningMarket.startAgent>>
 let agentHome: string
 let key: string
+/** A key whose data may be kept. */
+let openKey: string
 const cleanups: Array<() => Promise<unknown>> = []
 
 /** The ids of the requests below; what is stored of them proves that the searches find what is there. */
@@ -41,14 +43,15 @@ const chat = (script: string, more: object = {}): string =>
     ...more,
   })
 
-const ask = async (name: string, body: string): Promise<{ readonly status: number; readonly text: string }> => {
+const ask = async (name: string, body: string, headers: Readonly<Record<string, string>> = {}) => {
   const response = await fetch(`${market.url}/v1/chat/completions`, {
     method: "POST",
-    headers: { authorization: `Bearer ${key}`, "content-type": "application/json" },
+    headers: { authorization: `Bearer ${key}`, "content-type": "application/json", ...headers },
     body,
   })
   ids.set(name, response.headers.get("x-request-id") ?? "")
-  return { status: response.status, text: await response.text() }
+  const isReplayed = response.headers.get("idempotent-replayed") === "true"
+  return { status: response.status, text: await response.text(), isReplayed }
 }
 
 const id = (name: string): string => {
@@ -83,6 +86,9 @@ beforeAll(async () => {
   const buyer = await RunningMarket.issueKey(market, { name: "buyer", role: "buyer", dataCollection: "deny" })
   key = buyer.secret
   await market.call("/v1/operator/top-ups", { body: { member: buyer.member, amount: "5", idempotencyKey: "first" } })
+  const open = await RunningMarket.issueKey(market, { name: "open", role: "buyer", dataCollection: "allow" })
+  openKey = open.secret
+  await market.call("/v1/operator/top-ups", { body: { member: open.member, amount: "5", idempotencyKey: "second" } })
   await RunningMarket.listed(market, MODEL, 1)
 }, 90_000)
 
@@ -163,6 +169,29 @@ describe("a canary", () => {
     })
   }, 30_000)
 
+  it("is kept only sealed, where an answer is kept for an idempotency key", async () => {
+    const headers = { authorization: `Bearer ${openKey}`, "idempotency-key": `key-${CANARY}` }
+    const body = chat(`tokens=5 echo=${CANARY}`, { stream: true })
+    const first = await ask("kept", body, headers)
+    assert.deepStrictEqual([first.status, first.isReplayed], [200, false])
+    const again = await RunningMarket.until("the replay", async () => {
+      const answer = await ask("kept", body, headers)
+      return answer.isReplayed ? answer : undefined
+    })
+    assert.strictEqual(again.text, first.text)
+    assert.include(again.text, CANARY)
+    assert.strictEqual((await ask("conflict", `${body} `, headers)).status, 422)
+    const denied = { "idempotency-key": `key-${CANARY}` }
+    assert.strictEqual((await ask("denied", body, denied)).status, 200)
+    // Until the first is settled, a twin shares its answer.
+    const later = await RunningMarket.until("the end of the first", async () => {
+      const answer = await ask("denied again", body, denied)
+      return answer.isReplayed ? undefined : answer
+    })
+    assert.strictEqual(later.status, 409)
+    assert.include(later.text, "answer_not_kept")
+  }, 30_000)
+
   it("is in no metric", async () => {
     const { body } = await market.call("/metrics")
     assert.include(String(body), MODEL)
@@ -196,13 +225,14 @@ describe("a canary", () => {
 
   it("is in no table", async () => {
     const { tables, found } = await Effect.runPromise(
-      tablesWith([CANARY, key, id("streamed"), id("unknown model")]).pipe(
+      tablesWith([CANARY, key, id("streamed"), id("unknown model"), id("kept")]).pipe(
         Effect.provide(PgClient.layer({ url: Redacted.make(databaseFacts().url), maxConnections: 1 })),
       ),
     )
     assert.isAbove(tables.length, 8)
     assert.isNotEmpty(found.get(id("streamed")))
     assert.isNotEmpty(found.get(id("unknown model")))
+    assert.include(found.get(id("kept")) ?? [], "gateway_answers")
     assert.deepStrictEqual(found.get(CANARY), [])
     assert.deepStrictEqual(found.get(key), [])
   })

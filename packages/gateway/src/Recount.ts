@@ -8,6 +8,7 @@
  * @since 0.1.0
  */
 import { createHash, randomBytes } from "node:crypto"
+import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -26,7 +27,7 @@ import * as Lowering from "./Lowering.ts"
 import { Market } from "./Market.ts"
 import * as RecountMetrics from "./RecountMetrics.ts"
 import { TokenCatalogue } from "./TokenCatalogue.ts"
-import { TokenCount } from "./TokenCount.ts"
+import { type CountRequest, TokenCount, type TokenCountError } from "./TokenCount.ts"
 import { COUNTED } from "./tokens/Counting.ts"
 import { Recording } from "./tokens/Recording.ts"
 import * as Verdict from "./tokens/Verdict.ts"
@@ -90,7 +91,8 @@ export class Recount extends Context.Service<
 
 /**
  * Settings. `queueMax` is how many requests wait at most, 256 where it is not given; the oldest is dropped for a new one.
- * `bytesMax` is how much memory all recordings take, 32 MiB. `seed` decides, with a request's id, whether it is in the
+ * `bytesMax` is how much memory all recordings take, 32 MiB. `cpuPercent` is how much of one core counting takes at most
+ * over time, 10; what does not fit is dropped. `seed` decides, with a request's id, whether it is in the
  * sample; a secret one is drawn where none is given, so that nobody can tell beforehand.
  *
  * @category models
@@ -99,11 +101,15 @@ export class Recount extends Context.Service<
 export interface Options {
   readonly queueMax?: number
   readonly bytesMax?: number
+  readonly cpuPercent?: number
   readonly seed?: string
 }
 
 const QUEUE_MAX = 256
 const BYTES_MAX = 32 * 1024 * 1024
+const CPU_PERCENT = 10
+/** A pause after a long count is never longer, in milliseconds. */
+const REST_MAX_MS = 30_000
 
 /**
  * Whether a request is in the sample. Pure: the same seed and id give the same answer.
@@ -133,7 +139,20 @@ const make = Effect.fnUntraced(function* (options: Options) {
   const suspicion = Suspicion.make()
   const bell = yield* Queue.dropping<void>(1)
   const idle: Array<() => void> = []
+  const share = (options.cpuPercent ?? CPU_PERCENT) / 100
   let busy = false
+  let restUntilMs = 0
+
+  /** Counts when it is time to: requests are served by the same cores. */
+  const count = Effect.fnUntraced(function* (request: CountRequest) {
+    const began = yield* Clock.currentTimeMillis
+    if (began < restUntilMs) yield* Effect.sleep(restUntilMs - began)
+    const from = yield* Clock.currentTimeMillis
+    const rest = Effect.map(Clock.currentTimeMillis, (to) => {
+      restUntilMs = to + Math.min(REST_MAX_MS, Math.max(0, to - from) * (1 / share - 1))
+    })
+    return yield* Effect.ensuring(tokens.countExact(request), rest)
+  })
 
   /** Counts one, and lowers its charge where it must be. */
   const judge = Effect.fnUntraced(function* ({ recording, settled, templateDigest, tokenizerDigest }: Job) {
@@ -143,7 +162,7 @@ const make = Effect.fnUntraced(function* (options: Options) {
     if (exchanged === undefined) return metrics.count("dropped")
     const { outputBytes } = settled
     const digests = { tokenizerDigest, templateDigest }
-    const counted = yield* tokens.countExact({ ...exchanged, outputBytes, model: receipt.model, ...digests })
+    const counted = yield* count({ ...exchanged, outputBytes, model: receipt.model, ...digests })
     suspicion.learn(settled, counted)
     const verdict = Verdict.of(receipt.usage, counted)
     standings.add(receipt.instance, verdict)
@@ -152,17 +171,21 @@ const make = Effect.fnUntraced(function* (options: Options) {
     if ("tokens" in verdict) metrics.tokens(verdict._tag, verdict.tokens)
   })
 
+  const told = new Set<string>()
+  const missed = ({ settled, tokenizerDigest }: Job, error: TokenCountError) => {
+    metrics.count(error.reason === "Crashed" ? "crashed" : "not_available")
+    // Said once for each tokenizer: what cannot be used now cannot be used for the next request either.
+    const isTold = error.reason !== "Crashed" && told.has(tokenizerDigest)
+    told.add(tokenizerDigest)
+    return isTold ? Effect.void : Effect.logWarning(`${settled.entry.receipt.model}: ${error.message}`)
+  }
+
   const work = Effect.gen(function* () {
     yield* Queue.take(bell)
     busy = true
     for (let job = shelf.next(); job !== undefined; job = shelf.next()) {
       yield* judge(job).pipe(
-        Effect.catchTag("TokenCountError", (error) =>
-          Effect.andThen(
-            Effect.sync(() => metrics.count(error.reason === "Crashed" ? "crashed" : "not_available")),
-            Effect.logWarning(error.message),
-          ),
-        ),
+        Effect.catchTag("TokenCountError", (error) => missed(job, error)),
         Effect.catchDefect((defect) =>
           Effect.andThen(
             Effect.sync(() => metrics.count("failed")),
@@ -188,12 +211,11 @@ const make = Effect.fnUntraced(function* (options: Options) {
       },
       onBytes: (chunk) => recording.add(chunk),
       onEnd: (settled) => {
-        const chosen =
-          isCounted &&
-          settled !== undefined &&
-          (suspicion.isSuspicious(settled) || sampled(seed, id, definition.recount.percent))
-        if (!chosen) return recording.drop()
-        shelf.put({ settled, recording, tokenizerDigest: entry.tokenizer, templateDigest: entry.template })
+        if (!isCounted || settled === undefined) return recording.drop()
+        const isSuspicious = suspicion.isSuspicious(settled)
+        if (!isSuspicious && !sampled(seed, id, definition.recount.percent)) return recording.drop()
+        const digests = { tokenizerDigest: entry.tokenizer, templateDigest: entry.template }
+        shelf.put({ settled, recording, ...digests }, isSuspicious ? "suspicious" : "sample")
         Queue.offerUnsafe(bell, undefined)
       },
     }

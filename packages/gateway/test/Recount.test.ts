@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Deferred, Effect, Layer, Metric, Schema } from "effect"
+import { Clock, Context, Deferred, Effect, Layer, Metric, Schema } from "effect"
+import { TestClock } from "effect/testing"
 import { Asset, type Instance, Model, PriceSheet, type Receipt, type Request, type Usage } from "@guildhall/core"
 import { Split } from "@guildhall/core/rules"
 import { JournalEntry } from "@guildhall/journal"
@@ -324,6 +325,44 @@ describe("Recount", () => {
       }).pipe(Effect.provide(layer({ count, bytesMax: 1_000 })))
     }),
   )
+
+  it.effect("counts what is suspicious first, and drops it last", () =>
+    Effect.gen(function* () {
+      const gate = yield* Deferred.make<void>()
+      const seen: Array<string> = []
+      const count: Count = ({ answer }) => {
+        seen.push(Buffer.from(answer).toString())
+        return Effect.as(Deferred.await(gate), exactly(10, 5))
+      }
+      yield* Effect.gen(function* () {
+        const usage = { inputToken: 10, outputToken: 5 }
+        yield* pass(entryOf(A, usage), "a")
+        while (seen.length === 0) yield* Effect.yieldNow
+        yield* pass(entryOf(B, usage, "bounded"), "suspicious")
+        yield* pass(entryOf(C, usage), "c")
+        yield* pass(entryOf(D, usage), "d")
+        yield* Deferred.succeed(gate, undefined)
+        yield* (yield* Recount.Recount).drain
+        assert.deepStrictEqual(seen, ["a", "suspicious", "d"])
+      }).pipe(Effect.provide(layer({ count, queueMax: 2 })))
+    }),
+  )
+
+  it.effect("rests nine times as long as a count took, so that it takes a tenth of a core", () => {
+    const began: Array<number> = []
+    const count: Count = () =>
+      Effect.gen(function* () {
+        began.push(yield* Clock.currentTimeMillis)
+        yield* Effect.sleep(100)
+        return exactly(10, 5)
+      })
+    return Effect.gen(function* () {
+      const usage = { inputToken: 10, outputToken: 5 }
+      for (const id of [A, B, C]) yield* pass(entryOf(id, usage))
+      for (let step = 0; step < 40; step++) yield* TestClock.adjust(100)
+      assert.deepStrictEqual(began, [0, 1_000, 2_000])
+    }).pipe(Effect.provide(layer({ count })))
+  })
 
   it.effect("charges nothing and goes on where counting fails", () => {
     let calls = 0

@@ -1,8 +1,8 @@
 import type { Recording } from "../tokens/Recording.ts"
 
 /**
- * The requests that wait to be counted, and the memory which they share with those that are still under way. The oldest
- * makes room for a new one.
+ * The requests that wait to be counted, and the memory which they share with those that are still under way. Suspicious
+ * ones are next; of the others, and then of them, the oldest makes room for a new one.
  */
 export const make = <Job extends { readonly recording: Recording }>(options: {
   readonly bytesMax: number
@@ -10,10 +10,11 @@ export const make = <Job extends { readonly recording: Recording }>(options: {
   readonly dropped: () => void
 }) => {
   const { bytesMax, dropped, queueMax } = options
-  const waiting: Array<Job> = []
+  const suspicious: Array<Job> = []
+  const sample: Array<Job> = []
   let bytes = 0
   const dropOldest = (): boolean => {
-    const oldest = waiting.shift()
+    const oldest = sample.shift() ?? suspicious.shift()
     oldest?.recording.drop()
     if (oldest !== undefined) dropped()
     return oldest !== undefined
@@ -29,13 +30,14 @@ export const make = <Job extends { readonly recording: Recording }>(options: {
         bytes -= less
       },
     },
-    put: (job: Job): void => {
-      if (waiting.length >= queueMax) dropOldest()
-      waiting.push(job)
+    put: (job: Job, kind: "suspicious" | "sample"): void => {
+      if (suspicious.length + sample.length >= queueMax) dropOldest()
+      if (kind === "suspicious") suspicious.push(job)
+      else sample.push(job)
     },
-    next: (): Job | undefined => waiting.shift(),
+    next: (): Job | undefined => suspicious.shift() ?? sample.shift(),
     get isEmpty(): boolean {
-      return waiting.length === 0
+      return suspicious.length + sample.length === 0
     },
   }
 }

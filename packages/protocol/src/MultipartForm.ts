@@ -48,7 +48,7 @@ const flaw = (message: string): Result.Result<never, Flaw> =>
   Result.fail({ code: "invalid_request", param: null, message })
 
 const BOUNDARY = /^multipart\/form-data\s*;\s*boundary=(?:"([\w'()+,./:=?-]{1,70})"|([\w'()+./:=?-]{1,70}))\s*$/i
-const HEADER = /^([\w-]+):[ \t]*(.*?)[ \t]*$/
+const HEADER = /^([\w-]+):(.*)$/
 /** A quote within a name is written `%22` by browsers and undici, and `\"` by some others, for file names only. */
 const DISPOSITION = /^form-data; ?name="([^"\\]+)"(?:; ?filename="((?:[^"\\]|\\.)*)")?(?:; ?filename\*=[^;\s]+)?$/i
 
@@ -82,8 +82,9 @@ const readHeaders = (text: string): Omit<Part, "start" | "end"> | string => {
   let disposition: RegExpMatchArray | null = null
   let contentType: string | undefined
   for (const line of text.split("\r\n")) {
-    const [, name, value] = line.match(HEADER) ?? []
-    if (name === undefined || value === undefined) return "A header of a part cannot be read."
+    const [, name, written] = line.match(HEADER) ?? []
+    if (name === undefined || written === undefined) return "A header of a part cannot be read."
+    const value = written.trim()
     const header = name.toLowerCase()
     if (header === "content-disposition") {
       if (disposition !== null) return "A part has two `content-disposition` headers."

@@ -4,7 +4,7 @@
  * @since 0.1.0
  */
 import type { Usage } from "@guildhall/core/Usage"
-import type { AssistantPart } from "./Conversation.ts"
+import type { AssistantPart, Logprob } from "./Conversation.ts"
 
 /**
  * Why an answer ended.
@@ -76,7 +76,7 @@ export interface Answer {
  */
 export type AnswerEvent =
   | { readonly type: "started" }
-  | { readonly type: "textDelta"; readonly text: string; readonly logprobs?: ReadonlyArray<unknown> | undefined }
+  | { readonly type: "textDelta"; readonly text: string; readonly logprobs?: ReadonlyArray<Logprob> | undefined }
   | { readonly type: "reasoningDelta"; readonly text: string }
   | { readonly type: "reasoningSigned"; readonly signature: string; readonly redacted: boolean }
   | { readonly type: "refusalDelta"; readonly text: string }

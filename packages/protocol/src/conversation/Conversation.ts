@@ -29,8 +29,21 @@ export type Source =
 export interface TextPart {
   readonly type: "text"
   readonly text: string
-  /** Log probabilities in OpenAI's shape, one for each token of the text. */
-  readonly logprobs?: ReadonlyArray<Json> | undefined
+  /** How likely each token of the text was, where that was asked for. */
+  readonly logprobs?: ReadonlyArray<Logprob> | undefined
+}
+
+/**
+ * How likely a token was, and its alternatives, in OpenAI's shape. `bytes` are those of its text in UTF-8.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Logprob {
+  readonly token: string
+  readonly bytes: ReadonlyArray<number> | null
+  readonly logprob: number
+  readonly top_logprobs: ReadonlyArray<Omit<Logprob, "top_logprobs">>
 }
 
 /** An image. `detail` is OpenAI's hint of how closely to look. @category models @since 0.1.0 */

@@ -46,6 +46,7 @@ interface ExactJson {
     reviver: (key: string, value: unknown, context: { readonly source?: string }) => unknown,
   ) => unknown
   readonly rawJSON: (text: string) => object
+  readonly isRawJSON: (value: unknown) => boolean
 }
 
 const hasExact = (json: unknown): json is ExactJson => typeof get(json, "rawJSON") === "function"
@@ -54,11 +55,46 @@ const exact: unknown = JSON
 /** Numbers that may read back with other digits: long ones, those with an exponent, a zero at the end, or minus zero. */
 const INEXACT = /\d{16}|\.\d*0(?!\d)|\d[eE]|-0/
 
+/** Nobody nests deeper on purpose, and who walks over what was parsed should not run out of stack. */
+const DEPTH_MAX = 256
+
+/** Whether a JSON text nests deeper than is read here. */
+const isDeep = (json: string): boolean => {
+  let depth = 0
+  for (let at = 0; at < json.length; at += 1) {
+    const code = json.charCodeAt(at)
+    if (code === 34) {
+      at = json.indexOf('"', at + 1)
+      while (at !== -1 && isEscaped(json, at)) at = json.indexOf('"', at + 1)
+      if (at === -1) return false
+    } else if (code === 123 || code === 91) {
+      depth += 1
+      if (depth > DEPTH_MAX) return true
+    } else if (code === 125 || code === 93) depth -= 1
+  }
+  return false
+}
+
+/** Whether an odd number of backslashes stands before a quote. */
+const isEscaped = (json: string, quote: number): boolean => {
+  let at = quote
+  while (json.charCodeAt(at - 1) === 92) at -= 1
+  return (quote - at) % 2 === 1
+}
+
+/** Whether a parsed value nests deeper than is written here. */
+export const isNested = (value: unknown, depth = 0): boolean => {
+  if (typeof value !== "object" || value === null) return false
+  return depth > DEPTH_MAX || Object.values(value).some((member) => isNested(member, depth + 1))
+}
+
 /**
  * Parses JSON so that it can be written again with the same digits: a number that JavaScript holds differently becomes
- * a `JSON.rawJSON` object. The plain parser is ten times as fast and does where no number looks like one.
+ * a `JSON.rawJSON` object. The plain parser is ten times as fast and does where no number looks like one. A text that
+ * nests too deep counts as no JSON.
  */
 export const parseExact = (json: string): unknown => {
+  if (isDeep(json)) return undefined
   if (!INEXACT.test(json) || !hasExact(exact)) return parse(json)
   const { rawJSON } = exact
   try {
@@ -73,8 +109,5 @@ export const parseExact = (json: string): unknown => {
 /** The number that a JSON value stands for, exact or not; `undefined` where it is none. */
 export const numeric = (value: unknown): number | undefined => {
   if (typeof value === "number") return value
-  const raw = text(value, "rawJSON")
-  if (raw === undefined) return undefined
-  const parsed = Number(raw)
-  return Number.isNaN(parsed) ? undefined : parsed
+  return hasExact(exact) && exact.isRawJSON(value) ? Number(text(value, "rawJSON")) : undefined
 }

@@ -38,18 +38,21 @@ export const ofResponses = (media: MediaCount, content: unknown): void => {
   }
 }
 
+/** Results of tools hold blocks, and so do documents; what is nested deeper is no media that anybody reads. */
+const NESTED_MAX = 2
+
 /** The blocks of a message of Messages. The text of a document in plain text reaches the model as it is: it stays counted. */
-export const ofMessages = (media: MediaCount, content: unknown): void => {
-  if (!Array.isArray(content)) return
+export const ofMessages = (media: MediaCount, content: unknown, nested = 0): void => {
+  if (!Array.isArray(content) || nested > NESTED_MAX) return
   for (const block of content) {
     const type = get(block, "type")
-    if (type === "tool_result") ofMessages(media, get(block, "content"))
+    if (type === "tool_result") ofMessages(media, get(block, "content"), nested + 1)
     if (type !== "image" && type !== "document") continue
     const source = get(block, "source")
     const kind = get(source, "type")
     if (kind === "base64") media.add(get(source, "data"))
     else if (kind === "url") media.add(get(source, "url"))
-    else if (kind === "content") ofMessages(media, get(source, "content"))
+    else if (kind === "content") ofMessages(media, get(source, "content"), nested + 1)
     else if (kind !== "text") media.add()
   }
 }

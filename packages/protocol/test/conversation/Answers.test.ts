@@ -5,6 +5,7 @@ import { ErrorBody as AnthropicErrorBody } from "../../src/anthropic/index.ts"
 import type { Answer, AnswerEvent, Finish } from "../../src/conversation/Answer.ts"
 import { Answer as Answers, Dialects } from "../../src/conversation/index.ts"
 import type { Dialect } from "../../src/conversation/Dialect.ts"
+import * as EndpointShape from "../../src/EndpointShape.ts"
 import { ErrorBody } from "../../src/openai/index.ts"
 import * as Frames from "./Frames.ts"
 
@@ -364,5 +365,47 @@ describe("an error", () => {
       const [frame] = Frames.json(responses.errorFrame(code, { message: "Said.", param: "input" }))
       assert.deepInclude(frame, { type: "error", code, message: "Said.", param: "input" })
     }
+  })
+})
+
+describe("what a stranger sends", () => {
+  const deep = (depth: number) => `${'{"a":'.repeat(depth)}1${"}".repeat(depth)}`
+
+  it("may nest as deep as it likes without harm", () => {
+    const nested = deep(100_000)
+    const user = '{"role":"user","content":"Hi"}'
+    for (const body of [
+      `{"model":"m","messages":[${user}],"tools":[{"type":"function","function":{"name":"f","parameters":${nested}}}]}`,
+      `{"model":"m","messages":[${user}],"x":${"[".repeat(100_000)}${"]".repeat(100_000)}}`,
+    ]) {
+      for (const dialect of [chat, messages, responses]) assert.isTrue(Result.isFailure(dialect.readRequest(body)))
+    }
+    const answer = `{"content":[{"type":"tool_use","id":"t","name":"f","input":${nested}}]}`
+    assert.isTrue(Result.isFailure(messages.readAnswer(answer)))
+    const block: unknown = JSON.parse(`{"type":"tool_use","id":"t","name":"f","input":${nested}}`)
+    const started = events(messages, { type: "content_block_start", index: 0, content_block: block })
+    assert.lengthOf(started, 1)
+    const call = { type: "toolCall", kind: "function", id: "t", name: "f", arguments: nested } as const
+    assert.include(messages.writeAnswer({ parts: [call], finish: "toolCalls" }, Frames.options), '"input":"')
+    const results = `${'[{"type":"tool_result","content":'.repeat(50_000)}""${"}]".repeat(50_000)}`
+    const touched = EndpointShape.of("messages")
+    assert(touched.body === "json")
+    const body: unknown = JSON.parse(`{"model":"m","messages":[{"role":"user","content":${results}}]}`)
+    assert.isTrue(Result.isSuccess(touched.touch(body)))
+  })
+
+  it("may have a quote with backslashes before it, and brackets in texts", () => {
+    const content = `\\"${"[".repeat(1000)}`
+    const body = JSON.stringify({ model: "m", messages: [{ role: "user", content }] })
+    const read = Result.getOrThrow(chat.readRequest(body))
+    assert.deepStrictEqual(read.turns[0]?.parts, [{ type: "text", text: content }])
+  })
+
+  it("may be an object that looks like a number of ours", () => {
+    const temperature = { rawJSON: "0.5" }
+    const body = { model: "m", messages: [{ role: "user", content: "Hi" }], temperature }
+    const read = chat.readRequest(JSON.stringify(body))
+    assert(Result.isFailure(read))
+    assert.strictEqual(read.failure.param, "temperature")
   })
 })

@@ -5,6 +5,7 @@ import type { Answer } from "../../Answer.ts"
 import type { AssistantPart } from "../../Conversation.ts"
 import * as Faults from "../Faults.ts"
 import * as Finishes from "../Finishes.ts"
+import * as Logprobs from "../Logprobs.ts"
 import * as Usages from "../Usages.ts"
 
 const readCall = (call: unknown, index: number): AssistantPart => {
@@ -28,9 +29,9 @@ const readParts = (choice: unknown): ReadonlyArray<AssistantPart> => {
   const reasoning = thought(message)
   if (reasoning !== "") parts.push({ type: "reasoning", text: reasoning })
   const said = text(message, "content") ?? ""
-  const logprobs = get(get(choice, "logprobs"), "content")
+  const logprobs = Logprobs.read(get(get(choice, "logprobs"), "content"))
   if (said !== "") {
-    parts.push(Array.isArray(logprobs) ? { type: "text", text: said, logprobs } : { type: "text", text: said })
+    parts.push(logprobs === undefined ? { type: "text", text: said } : { type: "text", text: said, logprobs })
   }
   const refusal = text(message, "refusal") ?? ""
   if (refusal !== "") parts.push({ type: "refusal", text: refusal })

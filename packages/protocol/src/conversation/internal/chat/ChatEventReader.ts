@@ -4,6 +4,7 @@ import type { AnswerEvent } from "../../Answer.ts"
 import type { EventReader } from "../../Dialect.ts"
 import * as Faults from "../Faults.ts"
 import * as Finishes from "../Finishes.ts"
+import * as Logprobs from "../Logprobs.ts"
 import * as Usages from "../Usages.ts"
 import { thought } from "./ChatAnswerReader.ts"
 
@@ -24,6 +25,7 @@ export class ChatEventReader implements EventReader {
   #isDone = false
   /** The calls by the index that the server gives them: the latest of each. */
   readonly #calls = new Map<number, Call>()
+  readonly #indexes = new Map<string, number>()
   #count = 0
 
   isComplete(): boolean {
@@ -59,9 +61,9 @@ export class ChatEventReader implements EventReader {
     if (reasoning !== "") events.push({ type: "reasoningDelta", text: reasoning })
     const said = text(delta, "content")
     if (said !== undefined && said !== "") {
-      const logprobs = get(get(choice, "logprobs"), "content")
+      const logprobs = Logprobs.read(get(get(choice, "logprobs"), "content"))
       events.push(
-        Array.isArray(logprobs) ? { type: "textDelta", text: said, logprobs } : { type: "textDelta", text: said },
+        logprobs === undefined ? { type: "textDelta", text: said } : { type: "textDelta", text: said, logprobs },
       )
     }
     const refusal = text(delta, "refusal")
@@ -100,7 +102,10 @@ export class ChatEventReader implements EventReader {
       call = { call: this.#count++, kind, id: undefined, name: "", waiting: "", isStarted: false }
       this.#calls.set(index, call)
     }
-    if (id !== undefined && id !== "") call.id ??= id
+    if (id !== undefined && id !== "") {
+      call.id ??= id
+      this.#indexes.set(id, index)
+    }
     const inner = get(delta, call.kind)
     if (!call.isStarted) call.name += text(inner, "name") ?? ""
     call.waiting += text(inner, call.kind === "custom" ? "input" : "arguments") ?? ""
@@ -114,8 +119,7 @@ export class ChatEventReader implements EventReader {
   /** A server that gives no index goes on with the call of this id, or with the last one. */
   #indexOf(id: string | undefined): number {
     if (id === undefined || id === "") return Math.max(this.#count - 1, 0)
-    for (const [index, call] of this.#calls) if (call.id === id) return index
-    return this.#count
+    return this.#indexes.get(id) ?? this.#count
   }
 
   #start(call: Call, events: Array<AnswerEvent>): void {

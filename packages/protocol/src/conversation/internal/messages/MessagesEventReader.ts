@@ -1,6 +1,6 @@
 /** The events of the stream of Messages, read. */
 import { readTokens } from "../../../anthropic/MessageUsage.ts"
-import { get, isObject, text } from "../../../internal/Json.ts"
+import { get, isNested, isObject, text } from "../../../internal/Json.ts"
 import type { AnswerEvent, TokenUsage } from "../../Answer.ts"
 import type { EventReader } from "../../Dialect.ts"
 import * as Faults from "../Faults.ts"
@@ -67,7 +67,7 @@ export class MessagesEventReader implements EventReader {
     if (type === "tool_use") {
       const call = this.#count++
       const input = get(block, "input")
-      const isFilled = isObject(input) && Object.keys(input).length > 0
+      const isFilled = isObject(input) && Object.keys(input).length > 0 && !isNested(input)
       this.#blocks.set(index, { call, isFilled })
       const id = text(block, "id") ?? `call_${call}`
       const started: AnswerEvent = {

@@ -1,5 +1,5 @@
 /** The items of a streamed response while they grow: each writes its events, and gives the whole item at its end. */
-import type { ToolCallPart } from "../../Conversation.ts"
+import type { Logprob, ToolCallPart } from "../../Conversation.ts"
 import * as OutputItems from "./OutputItems.ts"
 import { writeThought } from "./Thought.ts"
 
@@ -21,7 +21,7 @@ export class OpenMessage {
   readonly #content: Array<object> = []
   #kind: "output_text" | "refusal" | undefined
   #text = ""
-  #logprobs: Array<unknown> = []
+  #logprobs: Array<Logprob> = []
 
   constructor(emit: Emit, id: string, index: number) {
     this.#emit = emit
@@ -31,7 +31,7 @@ export class OpenMessage {
     added(emit, index, OutputItems.message(id, [], "in_progress"))
   }
 
-  text(text: string, logprobs: ReadonlyArray<unknown> | undefined): void {
+  text(text: string, logprobs: ReadonlyArray<Logprob> | undefined): void {
     this.#ensure("output_text")
     this.#text += text
     if (logprobs !== undefined) this.#logprobs.push(...logprobs)

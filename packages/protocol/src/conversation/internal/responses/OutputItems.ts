@@ -1,11 +1,11 @@
 /** The items of which a response's output consists. */
-import type { AssistantPart, ToolCallPart } from "../../Conversation.ts"
+import type { AssistantPart, Logprob, ToolCallPart } from "../../Conversation.ts"
 import { writeThought } from "./Thought.ts"
 
 /** How far an item has come. */
 export type Status = "in_progress" | "completed" | "incomplete"
 
-export const textContent = (text: string, logprobs: ReadonlyArray<unknown> = []) => ({
+export const textContent = (text: string, logprobs: ReadonlyArray<Logprob> = []) => ({
   type: "output_text" as const,
   text,
   annotations: [],

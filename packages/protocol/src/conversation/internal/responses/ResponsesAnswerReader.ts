@@ -6,15 +6,16 @@ import type { Answer } from "../../Answer.ts"
 import type { AssistantPart } from "../../Conversation.ts"
 import * as Faults from "../Faults.ts"
 import * as Finishes from "../Finishes.ts"
+import * as Logprobs from "../Logprobs.ts"
 import { readThought } from "./Thought.ts"
 
 const readContent = (part: unknown): ReadonlyArray<AssistantPart> => {
   const type = get(part, "type")
   if (type === "refusal") return [{ type, text: text(part, "refusal") ?? "" }]
   if (type !== "output_text") return []
-  const logprobs = list(part, "logprobs")
+  const logprobs = Logprobs.read(get(part, "logprobs"))
   const said = text(part, "text") ?? ""
-  return [logprobs.length === 0 ? { type: "text", text: said } : { type: "text", text: said, logprobs }]
+  return [logprobs === undefined ? { type: "text", text: said } : { type: "text", text: said, logprobs }]
 }
 
 /** Items of tools that a server runs cannot be asked for, and say nothing here. */

@@ -5,6 +5,7 @@ import type { AnswerEvent } from "../../Answer.ts"
 import type { EventReader } from "../../Dialect.ts"
 import * as Faults from "../Faults.ts"
 import * as Finishes from "../Finishes.ts"
+import * as Logprobs from "../Logprobs.ts"
 import { fault, incomplete } from "./ResponsesAnswerReader.ts"
 import { readToken } from "./Thought.ts"
 
@@ -102,12 +103,8 @@ export class ResponsesEventReader implements EventReader {
 
   #text(json: unknown, said: unknown): ReadonlyArray<AnswerEvent> {
     if (!this.#fill(json, said)) return NONE
-    const logprobs = get(json, "logprobs")
-    return [
-      Array.isArray(logprobs) && logprobs.length > 0
-        ? { type: "textDelta", text: said, logprobs }
-        : { type: "textDelta", text: said },
-    ]
+    const logprobs = Logprobs.read(get(json, "logprobs"))
+    return [logprobs === undefined ? { type: "textDelta", text: said } : { type: "textDelta", text: said, logprobs }]
   }
 
   #refusal(json: unknown, said: unknown): ReadonlyArray<AnswerEvent> {

@@ -135,13 +135,20 @@ const readTurns = (inspection: Inspection, body: unknown): ReadonlyArray<Turn> =
     turns.push({ role: "user", parts: [{ type: "text", text: input }], param: "input" })
     return turns
   }
+  let said: Array<AssistantPart> | undefined
   for (const [index, item] of Touching.objects(inspection, body, "input", "item").entries()) {
     const turn = readItem(inspection, item, `input[${index}]`)
-    const last = turns.at(-1)
+    if (turn.role !== "assistant") {
+      said = undefined
+      turns.push(turn)
+      continue
+    }
     // What the model said in one turn stands here as several items.
-    if (turn.role === "assistant" && last?.role === "assistant") {
-      turns[turns.length - 1] = { ...last, parts: [...last.parts, ...turn.parts] }
-    } else turns.push(turn)
+    if (said === undefined) {
+      said = []
+      turns.push({ ...turn, parts: said })
+    }
+    said.push(...turn.parts)
   }
   return turns
 }

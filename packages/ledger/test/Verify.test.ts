@@ -604,18 +604,18 @@ describe("Verify: in PostgreSQL", () => {
       matches(yield* told(store), ["hold", null, buyer, "985", "984"])
       yield* sql`UPDATE ledger_holds SET amount = 985, drawn = 1 WHERE id = ${several.id}`
       matches(yield* told(store), ["hold", null, buyer, "0", "1"])
-      const parts = (buyers: number, providers: number, drawn = 0) =>
+      const parts = (buyers: string, providers: string, drawn = "0") =>
         JSON.stringify([
-          [buyer, `${buyers}`, "0"],
-          [provider, `${providers}`, `${drawn}`],
+          [buyer, buyers, "0"],
+          [provider, providers, drawn],
         ])
-      yield* sql`UPDATE ledger_holds SET drawn = 0, parts = ${parts(974, 11)}::json WHERE id = ${several.id}`
+      yield* sql`UPDATE ledger_holds SET drawn = 0, parts = ${parts("974", "11")}::json WHERE id = ${several.id}`
       matches(yield* told(store), ["held", null, provider, "11", "10"])
-      yield* sql`UPDATE ledger_holds SET parts = ${parts(975, 10, 1)}::json WHERE id = ${several.id}`
+      yield* sql`UPDATE ledger_holds SET parts = ${parts("975", "10", "1")}::json WHERE id = ${several.id}`
       matches(yield* told(store), ["hold", null, provider, /drawn by 0$/, "drawn by 1"])
-      yield* sql`UPDATE ledger_holds SET parts = ${parts(975, 10, 11)}::json WHERE id = ${several.id}`
+      yield* sql`UPDATE ledger_holds SET parts = ${parts("975", "10", "11")}::json WHERE id = ${several.id}`
       matches(yield* told(store), ["hold", null, provider, "at most 10", "11"])
-      yield* sql`UPDATE ledger_holds SET parts = ${parts(975, 10)}::json WHERE id = ${several.id}`
+      yield* sql`UPDATE ledger_holds SET parts = ${parts("975", "10")}::json WHERE id = ${several.id}`
       yield* Verify.verify()
       yield* Trial.outcome({ _tag: "Void", hold: several.id, attachments: [] })
 

@@ -123,7 +123,14 @@ describe("Idempotency: a twin in another process", () => {
 
   effect("is not disturbed by one who asks for something else", () =>
     Effect.gen(function* () {
-      const [one, two] = yield* processes
+      const store = yield* AnswerStore
+      // A claim takes a while, and the twin comes meanwhile.
+      const slow = Layer.succeed(
+        AnswerStore,
+        AnswerStore.of({ ...store, claim: (claim) => Effect.delay(store.claim(claim), 10) }),
+      )
+      const [one] = yield* processes
+      const [two] = yield* Effect.provide(processes, slow)
       const ask = Test.ask()
       const first = yield* one.begin(ask)
       if (first._tag !== "Fresh") return assert.fail("it is not fresh")

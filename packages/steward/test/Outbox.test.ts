@@ -82,6 +82,12 @@ describe("copying", () => {
       yield* Outbox.copy
       const [claimed] = yield* journal.requests({ id })
       assert.deepInclude(claimed?._tag === "RequestEnded" ? claimed.receipt : {}, { revision: 1 })
+
+      const lowered: Receipt = { ...first.receipt, revision: 1, charge: 1n, usageSource: "counted" }
+      yield* attach([ended({ ...first, id: `${lowered.id}:1`, receipt: lowered }, "request.recounted")])
+      yield* Outbox.copy
+      const [recounted] = yield* journal.requests({ id: lowered.id })
+      assert.deepStrictEqual(recounted?._tag === "RequestEnded" ? recounted.receipt : undefined, lowered)
     }).pipe(Effect.provide(surroundings)),
   )
 

@@ -6,6 +6,7 @@ export const area: Area = {
     "packages/ledger/src/Book.ts",
     "packages/ledger/src/internal/PostingRules.ts",
     "packages/ledger/src/internal/HoldRules.ts",
+    "packages/ledger/src/internal/HoldSources.ts",
     "packages/ledger/src/internal/AccountRules.ts",
     "packages/ledger/src/internal/PayoutRules.ts",
     "packages/ledger/src/internal/PeriodRules.ts",

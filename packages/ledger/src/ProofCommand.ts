@@ -129,7 +129,7 @@ export const prove = (book: number) =>
   ).pipe(
     Command.withDescription("Write a file that proves an entry, and an account's balance after it, to anybody"),
     Command.withExamples([
-      { command: "guildhall ledger prove buyer:mem_1 --out proof.json", description: "The buyer's last posting" },
+      { command: "guildhall ledger prove buyer:card:mem_1 --out proof.json", description: "The buyer's last posting" },
       { command: "guildhall ledger prove 4711", description: "Entry 4711" },
     ]),
   )

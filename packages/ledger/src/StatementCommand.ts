@@ -87,9 +87,9 @@ export const command = Command.make("statement", { account, from, to, json, csv,
 ).pipe(
   Command.withDescription("What happened on an account: opening balance, each line, closing balance"),
   Command.withExamples([
-    { command: "guildhall ledger statement buyer:mem_1", description: "Everything, as a table" },
+    { command: "guildhall ledger statement buyer:card:mem_1", description: "Everything, as a table" },
     {
-      command: "guildhall ledger statement buyer:mem_1 --from 2026-11 --to 2026-12 --csv",
+      command: "guildhall ledger statement buyer:card:mem_1 --from 2026-11 --to 2026-12 --csv",
       description: "The lines that count in November, for a spreadsheet",
     },
   ]),

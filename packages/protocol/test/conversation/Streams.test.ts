@@ -348,7 +348,10 @@ describe("the stream of Responses", () => {
       "response.metadata": { a: "b" },
       "response.parallel_tool_calls": false,
       "response.tool_choice": { type: "function", name: "f" },
-      "response.tools": [{ type: "function", name: "f", parameters: { type: "object" }, strict: false }],
+      "response.tools": [
+        { type: "function", name: "f", description: null, parameters: { type: "object" }, strict: false },
+      ],
+      "response.text": { format: { type: "text" } },
     })
   })
 

@@ -26,13 +26,13 @@ const repeated = ({ request }: AnswerOptions) => ({
   service_tier: "default",
   store: false,
   temperature: request.sampling.temperature ?? 1,
-  text: { format: { type: "text" }, ...Settings.text(request) },
+  text: Settings.repeatedText(request),
   tool_choice: Settings.toolChoice(request.toolChoice) ?? "auto",
-  tools: request.tools.map(Settings.tool),
+  tools: request.tools.map(Settings.repeatedTool),
   top_logprobs: request.logprobs ?? 0,
   top_p: request.sampling.topP ?? 1,
   truncation: "disabled",
-  user: request.user ?? null,
+  user: request.user,
 })
 
 /** An answer that has only begun: it has no `finish` yet. */

@@ -53,6 +53,7 @@ export class ResponsesEventReader implements EventReader {
       case "response.custom_tool_call_input.done":
         return this.#isFilled(json) ? NONE : this.#arguments(json, get(json, "input"))
       case "response.reasoning_text.delta":
+      case "response.reasoning.delta":
         return this.#thought(json, "text", "content_index", get(json, "delta"))
       case "response.reasoning_summary_text.delta":
         return this.#thought(json, "summary", "summary_index", get(json, "delta"))

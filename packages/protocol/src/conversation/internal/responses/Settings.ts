@@ -13,6 +13,9 @@ export const tool = (one: Tool): object =>
         strict: one.strict ?? false,
       }
 
+/** As a response repeats it: what was not said is null. */
+export const repeatedTool = (one: Tool): object => ({ ...tool(one), description: one.description ?? null })
+
 const named = ({ kind, name }: { readonly kind: "function" | "custom"; readonly name: string }) => ({
   type: kind,
   name,
@@ -36,4 +39,13 @@ export const text = (conversation: Conversation): object | undefined => {
   const { verbosity } = conversation
   const shape = format(conversation)
   return shape === undefined && verbosity === undefined ? undefined : { format: shape, verbosity }
+}
+
+/** As a response repeats it: what was not said is there all the same. */
+export const repeatedText = ({ format: shape, verbosity }: Conversation): object => {
+  if (shape === undefined) return { format: { type: "text" }, verbosity }
+  if (shape.type === "json") return { format: { type: "json_object" }, verbosity }
+  const { description, name, schema, strict } = shape
+  const repeated = { name: name ?? "answer", description: description ?? null, schema, strict: strict ?? false }
+  return { format: { type: "json_schema", ...repeated }, verbosity }
 }

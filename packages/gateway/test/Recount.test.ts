@@ -326,6 +326,34 @@ describe("Recount", () => {
     }),
   )
 
+  it.effect("keeps what was answered, whatever becomes of the buffer it came in, and nothing that is too long", () => {
+    const seen: Array<string> = []
+    const count: Count = ({ answer }) => {
+      seen.push(Buffer.from(answer).toString())
+      return Effect.succeed(exactly(10, 5))
+    }
+    return Effect.gen(function* () {
+      const recount = yield* Recount.Recount
+      const settled = settledOf(entryOf(A, { inputToken: 10, outputToken: 5 }))
+      const pool = Buffer.alloc(65_536, "x")
+      const first = recount.observe({ id: A, model: MODEL })
+      first?.onStart({ endpoint: "chat/completions", body: Buffer.from("{}") })
+      first?.onBytes(pool.subarray(0, 5))
+      pool.fill("y")
+      first?.onEnd(settled)
+      const second = recount.observe({ id: A, model: MODEL })
+      second?.onStart({ endpoint: "chat/completions", body: Buffer.from("{}") })
+      for (let chunk = 0; chunk < 17; chunk++) second?.onBytes(Buffer.alloc(65_536))
+      second?.onEnd(settled)
+      const third = recount.observe({ id: A, model: MODEL })
+      third?.onStart({ endpoint: "images/generations", body: Buffer.from("{}") })
+      third?.onEnd(settled)
+      yield* recount.drain
+      assert.deepStrictEqual(seen, ["xxxxx"])
+      assert.deepStrictEqual(yield* results, { agreed: 1, dropped: 1 })
+    }).pipe(Effect.provide(layer({ count })))
+  })
+
   it.effect("counts what is suspicious first, and drops it last", () =>
     Effect.gen(function* () {
       const gate = yield* Deferred.make<void>()

@@ -2,7 +2,7 @@
  * The rule by which processes share a limit. A process leases a portion of it, spends from the portion without asking, and
  * tells later what it spent. What was spent and what is leased never come to more than the limit, so nothing that is spent
  * from a lease can be too much, whichever process spends it and however many do at once. Pure: `LimitStore` keeps the
- * counters, and its SQL layer says the same in SQL.
+ * counters.
  *
  * A limit by the minute is kept for every 60 seconds, wherever they begin: what is spent falls into slots of half a
  * second, and a slot counts until its youngest part is 60 seconds old.
@@ -80,8 +80,8 @@ export interface Lease {
 }
 
 /**
- * A counter. `period` is the number of the newest slot, or the start of the day or month; `touchedAtMs` is the last time
- * that anyone asked, before which no time is taken for now.
+ * A counter. `slots` are those of a minute in which something was spent, oldest first, each with its number; `startMs` is
+ * when the day or month began; `touchedAtMs` is the last time that anyone asked, before which no time is taken for now.
  *
  * @category models
  * @since 0.1.0
@@ -89,12 +89,15 @@ export interface Lease {
 export interface Counter {
   readonly span: Span
   readonly used: number
-  readonly period: number
-  readonly slots: ReadonlyArray<number>
+  readonly startMs: number
+  readonly slots: ReadonlyArray<readonly [number: number, units: number]>
   readonly shortAtMs: number | null
   readonly touchedAtMs: number
   readonly leases: ReadonlyMap<string, Lease>
 }
+
+/** A process that has not been heard of for so long is forgotten, with what it told. @category constants @since 0.1.0 */
+export const FORGET_MS = 3_600_000
 
 /** How long a slot of a minute is. @category constants @since 0.1.0 */
 export const SLOT_MS = 500
@@ -135,40 +138,38 @@ export const periodOf = (
 export const empty = (span: Span): Counter => ({
   span,
   used: 0,
-  period: 0,
-  slots: span === "minute" ? Array.from({ length: SLOTS }, () => 0) : [],
+  startMs: 0,
+  slots: [],
   shortAtMs: null,
   touchedAtMs: 0,
   leases: new Map(),
 })
 
-const slotOf = (slots: ReadonlyArray<number>, number: number): number => slots[number % SLOTS] ?? 0
-
 /** Forgets what no longer counts. */
 const advanced = (counter: Counter, nowMs: number): Counter => {
-  const { period, slots, span, used } = counter
+  const { slots, span, startMs } = counter
   if (span === "now") return counter
   if (span !== "minute") {
-    const { startMs } = periodOf(span, nowMs)
-    return startMs === period ? counter : { ...counter, period: startMs, used: 0 }
+    const period = periodOf(span, nowMs)
+    return period.startMs === startMs ? counter : { ...counter, startMs: period.startMs, used: 0 }
   }
-  const newest = Math.floor(nowMs / SLOT_MS)
-  if (newest <= period) return counter
-  const kept = slots.slice()
-  let left = used
-  for (let number = Math.max(period + 1, newest - SLOTS + 1); number <= newest; number++) {
-    left -= slotOf(kept, number)
-    kept[number % SLOTS] = 0
-  }
-  return { ...counter, period: newest, slots: kept, used: left }
+  const oldest = Math.floor(nowMs / SLOT_MS) - SLOTS + 1
+  const first = slots.findIndex(([number]) => number >= oldest)
+  if (first === 0 || slots.length === 0) return counter
+  const kept = first === -1 ? [] : slots.slice(first)
+  return { ...counter, slots: kept, used: kept.reduce((sum, [, units]) => sum + units, 0) }
 }
 
-const spend = (counter: Counter, units: number): Counter => {
-  if (units === 0 || counter.span === "now") return counter
-  const { period, slots, span, used } = counter
-  return span === "minute"
-    ? { ...counter, used: used + units, slots: slots.with(period % SLOTS, slotOf(slots, period) + units) }
-    : { ...counter, used: used + units }
+const spend = (counter: Counter, spent: number, nowMs: number): Counter => {
+  if (spent === 0 || counter.span === "now") return counter
+  const { slots, span } = counter
+  const used = counter.used + spent
+  if (span !== "minute") return { ...counter, used }
+  const number = Math.floor(nowMs / SLOT_MS)
+  const last = slots.at(-1)
+  return last?.[0] === number
+    ? { ...counter, used, slots: slots.with(-1, [number, last[1] + spent]) }
+    : { ...counter, used, slots: [...slots, [number, spent]] }
 }
 
 /**
@@ -179,23 +180,24 @@ const withoutEnded = (counter: Counter, who: string, nowMs: number): Counter => 
   const leases = new Map(counter.leases)
   let lost = 0
   for (const [process, lease] of counter.leases) {
-    if (process === who || lease.untilMs > nowMs || lease.units === 0) continue
+    if (process === who || lease.untilMs > nowMs) continue
     lost += lease.units
-    leases.set(process, { ...lease, units: 0, busy: 0 })
+    if (lease.untilMs + FORGET_MS <= nowMs) leases.delete(process)
+    else leases.set(process, { ...lease, units: 0, busy: 0 })
   }
   const ended = { ...counter, leases }
-  return counter.span === "minute" ? spend(ended, lost) : ended
+  return counter.span === "minute" ? spend(ended, lost, nowMs) : ended
 }
 
 /** When so much of what is spent will have fallen out of the span. */
 const freeInMs = (counter: Counter, units: number, nowMs: number): number | null => {
-  const { period, slots, span, used } = counter
+  const { slots, span, used } = counter
   if (units <= 0) return 0
   if (units > used || span === "now") return null
   if (span !== "minute") return periodOf(span, nowMs).endMs - nowMs
   let freed = 0
-  for (let number = period - SLOTS + 1; number <= period; number++) {
-    freed += slotOf(slots, number)
+  for (const [number, spent] of slots) {
+    freed += spent
     if (freed >= units) return (number + SLOTS) * SLOT_MS - nowMs
   }
   return null
@@ -232,7 +234,7 @@ export const exchange = (
 ): { readonly counter: Counter; readonly grant: Grant } => {
   const nowMs = Math.max(at, before.touchedAtMs)
   const known = before.leases.get(who)?.spent ?? 0
-  const counter = spend(withoutEnded(advanced(before, nowMs), who, nowMs), Math.max(0, ask.spent - known))
+  const counter = spend(withoutEnded(advanced(before, nowMs), who, nowMs), Math.max(0, ask.spent - known), nowMs)
   const { lent, others, sharers } = figures(counter, who, nowMs)
   const free = ask.limit - counter.used - others
   const isShort = free < ask.need
@@ -286,19 +288,17 @@ export const usage = (before: Counter, name: string, at: number): Usage => {
   return { counter: name, used: counter.used, busy, resetInMs }
 }
 
-/** A process that has not been heard of for so long is forgotten, with what it told. @category constants @since 0.1.0 */
-export const FORGET_MS = 3_600_000
-
-const RETAIN_MS = { now: 0, minute: 120_000, day: 2 * DAY_MS, month: 62 * DAY_MS }
+/** For so long what was spent may count. */
+const RETAIN_MS = { now: 0, minute: (SLOTS + 1) * SLOT_MS, day: DAY_MS, month: 31 * DAY_MS }
 
 /**
- * The counter without the leases of processes that are long gone; undefined where nothing of it counts any more.
+ * Until when a counter must be kept if nobody asks for it any more.
  *
  * @category rules
  * @since 0.1.0
  */
-export const swept = (counter: Counter, nowMs: number): Counter | undefined => {
-  const leases = new Map([...counter.leases].filter(([, lease]) => lease.untilMs + FORGET_MS > nowMs))
-  if (leases.size === 0 && counter.touchedAtMs + RETAIN_MS[counter.span] <= nowMs) return undefined
-  return { ...counter, leases }
+export const keptUntilMs = ({ leases, span, touchedAtMs }: Counter): number => {
+  let untilMs = touchedAtMs + RETAIN_MS[span]
+  for (const lease of leases.values()) untilMs = Math.max(untilMs, lease.untilMs + FORGET_MS)
+  return untilMs
 }

@@ -111,9 +111,7 @@ const makeMemory = Effect.gen(function* () {
     sweep: Effect.sync(() => {
       const before = counters.size
       for (const [name, counter] of counters) {
-        const left = LimitRule.swept(counter, clock.currentTimeMillisUnsafe())
-        if (left === undefined) counters.delete(name)
-        else counters.set(name, left)
+        if (LimitRule.keptUntilMs(counter) <= clock.currentTimeMillisUnsafe()) counters.delete(name)
       }
       return before - counters.size
     }),

@@ -11,10 +11,10 @@ const HORIZON_MS = 500
 const WARM_MS = 2_000
 /** The part of a limit that is asked for where nothing is known yet. */
 const FIRST_PART = 0.01
-/** What was spent is told after so long at the latest. */
-const REPORT_MS = 250
-/** After the store said that there is nothing left, it is asked again after so long. */
-const CLOSED_MS = 250
+/** What was spent is told after so long, and money whenever all is looked at: a killed process takes what it did not tell. */
+const REPORT_MS = { minute: 250, now: 250, day: 50, month: 50 }
+/** After the store said that there is nothing left, it is asked again after so long. Places come back the soonest. */
+const CLOSED_MS = { minute: 250, now: 50, day: 250, month: 250 }
 
 /** What a request waits for in a portion. */
 export interface Waiting {
@@ -57,6 +57,8 @@ export class Portion {
   #trustedUntilMs = Number.NEGATIVE_INFINITY
   #lowWater = 0
   #taken = 0
+  /** The most that was busy at a time since the store was asked. */
+  #peak = 0
   #perMs = 0
   #askedAtMs: number
   #usedAtMs = Number.NEGATIVE_INFINITY
@@ -103,6 +105,7 @@ export class Portion {
     if (this.name === "requestsPerMinute") this.#spent += units
     else this.#busy += units
     this.#taken += units
+    this.#peak = Math.max(this.#peak, this.#busy)
     this.#usedAtMs = nowMs
     this.isLow = this.room(nowMs) <= this.#lowWater
   }
@@ -122,7 +125,7 @@ export class Portion {
 
   /** Remembers that there is not so much for anyone, for as long as that is likely to be true. */
   close(units: number, nowMs: number): void {
-    this.#closedUntilMs = nowMs + Math.min(CLOSED_MS, this.#grant?.freeInMs ?? CLOSED_MS)
+    this.#closedUntilMs = nowMs + Math.min(CLOSED_MS[this.span], this.#grant?.freeInMs ?? CLOSED_MS[this.span])
     this.#closedFor = units
   }
 
@@ -130,7 +133,7 @@ export class Portion {
   isDue(nowMs: number, lifeMs: number): boolean {
     const sinceMs = nowMs - this.#askedAtMs
     if (this.isLow) return true
-    if (this.#spent > this.#told && sinceMs >= REPORT_MS) return true
+    if (this.#spent > this.#told && sinceMs >= REPORT_MS[this.span]) return true
     if (this.isTight && this.room(nowMs) > 0) return true
     return this.hasLease && (sinceMs >= lifeMs * RENEW_PART || (this.#isCold(nowMs) && this.#lease > this.#busy))
   }
@@ -148,15 +151,18 @@ export class Portion {
     return nowMs - this.#usedAtMs > WARM_MS
   }
 
-  /** How much is likely to be taken within the horizon. */
+  /** How much is likely to be taken within the horizon; of places, which come back, how many more were taken at a time. */
   #forecast(nowMs: number): number {
+    const peak = this.#peak
+    this.#peak = this.#busy
     const elapsedMs = Math.max(1, nowMs - this.#askedAtMs)
     const latest = this.#taken / elapsedMs
     const weight = Math.min(1, elapsedMs / (2 * HORIZON_MS))
     this.#perMs = Math.max(elapsedMs < 50 ? 0 : latest, this.#perMs * (1 - weight) + latest * weight)
     this.#taken = 0
     if (this.isTight || this.users === 0 || this.#isCold(nowMs)) return 0
-    return Math.min(this.limit, Math.ceil(Math.max(this.#perMs * HORIZON_MS, this.limit * FIRST_PART)))
+    const likely = this.span === "now" ? Math.max(peak - this.#busy, this.#busy / 2) : this.#perMs * HORIZON_MS
+    return Math.min(this.limit, Math.ceil(Math.max(likely, this.limit * FIRST_PART)))
   }
 
   /**

@@ -4,8 +4,10 @@
  * @since 0.1.0
  */
 import { Worker } from "node:worker_threads"
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Schedule from "effect/Schedule"
 import * as Semaphore from "effect/Semaphore"
 import { type CountRequest, TokenCount, TokenCountError } from "../TokenCount.ts"
 import type { Counted } from "./Counting.ts"
@@ -27,6 +29,8 @@ export interface Options {
 const TIMEOUT_MS = 20_000
 /** What a thread may take for its tokenizers. Beyond it ends, and a new one begins. */
 const MEMORY_MB = 1_024
+/** A thread that had nothing to count for so long ends, and gives its memory back. */
+const IDLE_MS = 300_000
 
 const crashed = (detail: string) => new TokenCountError({ reason: "Crashed", detail })
 
@@ -63,6 +67,10 @@ const make = Effect.fnUntraced(function* ({ folder, program = ownProgram, timeou
     return worker === undefined ? Effect.void : Effect.asVoid(Effect.promise(() => worker.terminate()))
   })
   yield* Effect.addFinalizer(() => stop)
+  let usedAtMs = 0
+  yield* Effect.gen(function* () {
+    if ((yield* Clock.currentTimeMillis) - usedAtMs >= IDLE_MS) yield* stop
+  }).pipe(turn.withPermits(1), Effect.repeat(Schedule.spaced(IDLE_MS)), Effect.forkScoped)
 
   const ask = (job: Job) =>
     Effect.callback<Answer, TokenCountError>((resume) => {
@@ -84,6 +92,7 @@ const make = Effect.fnUntraced(function* ({ folder, program = ownProgram, timeou
     })
 
   const countExact = Effect.fn("TokenCount.countExact")(function* (request: CountRequest) {
+    usedAtMs = yield* Clock.currentTimeMillis
     const answer = yield* ask(jobOf(folder, request)).pipe(
       Effect.timeoutOrElse({
         duration: timeoutMs,

@@ -91,7 +91,7 @@ export type Begun =
   | { readonly _tag: "Told"; readonly write: (options: WriteOptions) => Effect.Effect<void> }
 
 /**
- * How an answer is told again. `frame` gives a stream's last event where it cannot be told to the end; `onStop` is handed
+ * How an answer is told again. `headers` are this asker's own; `frame` gives a stream's last event where it cannot be told to the end; `onStop` is handed
  * a function that ends it.
  *
  * @category models

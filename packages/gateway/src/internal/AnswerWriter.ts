@@ -15,6 +15,8 @@ interface Response {
 
 export interface WriteOptions {
   readonly buyer: Pick<Buyer, "gone" | "onGone" | "onDrain"> & { readonly response: Response }
+  /** What this asker is told besides. */
+  readonly headers?: Readonly<Record<string, string>> | undefined
   /** A stream's last bytes where it cannot be told to the end. */
   readonly frame: (reason: ReasonCode) => string
   /** A reader who is slower than this for the whole answer is cut off. */
@@ -54,7 +56,6 @@ class Writer {
       this.#paused = false
       this.#pump()
     }
-    this.#options.onStop?.((reason) => this.#breakOff(reason))
     this.#unfollow = this.#buffer.follow(() => this.#pump())
     this.#timer = Ticks.after(totalMs, () => {
       buyer.response.destroy()
@@ -62,6 +63,8 @@ class Writer {
     })
     if (buyer.gone) this.#finish()
     else this.#pump()
+    // Last, so that one that is stopped at once has written what it could.
+    this.#options.onStop?.((reason) => this.#breakOff(reason))
   }
 
   #pump(): void {
@@ -70,7 +73,7 @@ class Writer {
     if (this.#over || this.#paused || head === undefined) return
     if (!this.#headed) {
       this.#headed = true
-      buyer.response.writeHead(head.status, { ...head.headers, [REPLAYED]: "true" })
+      buyer.response.writeHead(head.status, { ...head.headers, ...this.#options.headers, [REPLAYED]: "true" })
     }
     while (this.#next < this.#buffer.end) {
       const bytes = this.#buffer.at(this.#next)

@@ -13,8 +13,8 @@ const Head = Schema.fromJsonString(
 const decodeHead = Schema.decodeUnknownOption(Head)
 const encodeHead = Schema.encodeSync(Head)
 
-/** Headers that belong to a connection, or that Node's server writes itself. */
-const HOP: ReadonlySet<string> = new Set([
+/** Headers of the moment: those of a connection or its server, and what is left of the asker's limits. */
+const MOMENTARY: ReadonlySet<string> = new Set([
   "connection",
   "keep-alive",
   "proxy-connection",
@@ -29,7 +29,7 @@ export const lasting = (headers: Readonly<Record<string, string>>): Record<strin
   Object.fromEntries(
     Object.entries(headers)
       .map(([name, value]) => [name.toLowerCase(), String(value)] as const)
-      .filter(([name]) => !HOP.has(name)),
+      .filter(([name]) => !MOMENTARY.has(name) && !name.startsWith("x-ratelimit-")),
   )
 
 /** An answer as it is kept: the length of its head in four bytes, the head as JSON, the bytes as they went out. */

@@ -50,9 +50,11 @@ export const make = Effect.gen(function* () {
     }
     yield* begun.write({
       buyer,
+      headers: admitted.place.headers(),
       frame: (reason) => endpoint.errors.errorFrame(reason, {}),
       onStop: (stop) => {
         flight.outlet = { stop }
+        if (flight.stopped !== undefined) stop(flight.stopped)
       },
     })
   })

@@ -173,7 +173,7 @@ const make = Effect.fnUntraced(function* (options: Options) {
 
   const told = new Set<string>()
   const missed = ({ settled, tokenizerDigest }: Job, error: TokenCountError) => {
-    metrics.count(error.reason === "Crashed" ? "crashed" : "not_available")
+    metrics.count(({ Crashed: "crashed", Malformed: "unknown", NotAvailable: "not_available" } as const)[error.reason])
     // Said once for each tokenizer: what cannot be used now cannot be used for the next request either.
     const isTold = error.reason !== "Crashed" && told.has(tokenizerDigest)
     told.add(tokenizerDigest)

@@ -133,6 +133,7 @@ parentPort.on("message", ({ exchanged }) => {
   const text = Buffer.from(exchanged.request).toString()
   if (text === "crash") process.exit(7)
   if (text === "throw") throw new Error("as it was told")
+  if (text === "odd") return parentPort.postMessage({ _tag: "Malformed" })
   if (text === "hang") for (;;) {}
   parentPort.postMessage({ _tag: "Counted", counted: { input: { low: 1, high: 1 }, output: { low: 1, high: 1 } } })
 })
@@ -177,7 +178,7 @@ describe("CountingThread", () => {
       const { at } = yield* desk
       const program = at("thread.mjs")
       writeFileSync(program, SCRIPT)
-      const layer = CountingThread.layer({ folder: at(""), timeoutMs: 1_500, program: pathToFileURL(program) })
+      const layer = CountingThread.layer({ folder: at(""), timeoutMs: 3_000, program: pathToFileURL(program) })
       yield* Effect.gen(function* () {
         const tokens = yield* TokenCount
         const ask = (text: string) =>
@@ -190,9 +191,9 @@ describe("CountingThread", () => {
               Effect.map(({ input }) => input.low),
               Effect.catch(({ reason }) => Effect.succeed(reason)),
             )
-        const asked = ["fine", "crash", "fine", "throw", "fine", "hang", "fine"]
+        const asked = ["fine", "crash", "fine", "throw", "odd", "fine", "hang", "fine"]
         const answers = yield* Effect.forEach(asked, ask, { concurrency: "unbounded" })
-        assert.deepStrictEqual(answers, [1, "Crashed", 1, "Crashed", 1, "Crashed", 1])
+        assert.deepStrictEqual(answers, [1, "Crashed", 1, "Crashed", "Malformed", 1, "Crashed", 1])
       }).pipe(Effect.provide(layer))
     }).pipe(Effect.provide(platform)),
   )

@@ -10,7 +10,6 @@ import * as Layer from "effect/Layer"
 import * as Schedule from "effect/Schedule"
 import * as Semaphore from "effect/Semaphore"
 import { type CountRequest, TokenCount, TokenCountError } from "../TokenCount.ts"
-import type { Counted } from "./Counting.ts"
 import type { Answer, Job } from "./ThreadMain.ts"
 
 /**
@@ -100,8 +99,14 @@ const make = Effect.fnUntraced(function* ({ folder, program = ownProgram, timeou
       }),
       turn.withPermits(1),
     )
-    if (answer._tag === "Counted") return answer.counted satisfies Counted
-    return yield* new TokenCountError({ reason: "NotAvailable", detail: answer.detail })
+    switch (answer._tag) {
+      case "Counted":
+        return answer.counted
+      case "NotAvailable":
+        return yield* new TokenCountError({ reason: "NotAvailable", detail: answer.detail })
+      case "Malformed":
+        return yield* new TokenCountError({ reason: "Malformed", detail: "The tokenizer does not take its text." })
+    }
   })
 
   return TokenCount.of({ countExact })

@@ -39,6 +39,7 @@ export interface Job {
 export type Answer =
   | { readonly _tag: "Counted"; readonly counted: Counting.Counted }
   | { readonly _tag: "NotAvailable"; readonly detail: string }
+  | { readonly _tag: "Malformed" }
 
 interface Tools {
   readonly counter: Counter
@@ -96,7 +97,14 @@ const answer = (job: Job): Answer => {
   const tools = toolsOf(job)
   if (Result.isFailure(tools)) return { _tag: "NotAvailable", detail: tools.failure }
   const { counter, template } = tools.success
-  return { _tag: "Counted", counted: Counting.count(counter, template, job.exchanged) }
+  // What the error says may hold a piece of the text, and goes no further.
+  return Result.match(
+    Result.try(() => Counting.count(counter, template, job.exchanged)),
+    {
+      onFailure: (): Answer => ({ _tag: "Malformed" }),
+      onSuccess: (counted): Answer => ({ _tag: "Counted", counted }),
+    },
+  )
 }
 
 parentPort?.on("message", (job: Job) => parentPort?.postMessage(answer(job), []))

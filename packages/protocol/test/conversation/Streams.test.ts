@@ -1,5 +1,6 @@
 import Anthropic from "@anthropic-ai/sdk"
 import { assert, describe, it } from "@effect/vitest"
+import { HTTPClient, OpenRouter } from "@openrouter/sdk"
 import OpenAI from "openai"
 import { Schema } from "effect"
 import { Message } from "../../src/anthropic/index.ts"
@@ -51,6 +52,12 @@ const openai = (body: string, type?: string) =>
   new OpenAI({ apiKey: "k", baseURL: "http://127.0.0.1/v1", maxRetries: 0, fetch: answering(body, type) })
 const anthropic = (body: string, type?: string) =>
   new Anthropic({ apiKey: "k", baseURL: "http://127.0.0.1", maxRetries: 0, fetch: answering(body, type) })
+const openrouter = (body: string, type = "text/event-stream") =>
+  new OpenRouter({
+    apiKey: "k",
+    serverURL: "http://127.0.0.1/v1",
+    httpClient: new HTTPClient({ fetcher: answering(body, type) }),
+  })
 
 const ask = { model: "m", messages: [{ role: "user" as const, content: "Hi" }] }
 
@@ -65,18 +72,17 @@ describe("Chat's stream", () => {
       model: "m",
     }
     type Chunk = OpenAI.ChatCompletionChunk
-    type Delta = Chunk["choices"][number]["delta"] & { readonly reasoning_content?: string }
+    type Delta = Chunk["choices"][number]["delta"] & { readonly reasoning?: string }
     const chunk = (delta: Delta, finish_reason: Chunk["choices"][number]["finish_reason"] = null): Chunk => ({
       ...same,
       choices: [{ index: 0, delta, logprobs: null, finish_reason }],
-      usage: null,
     })
     const started = (index: number, id: string, name: string) =>
       chunk({ tool_calls: [{ index, id, type: "function", function: { name, arguments: "" } }] })
     const grown = (index: number, text: string) => chunk({ tool_calls: [{ index, function: { arguments: text } }] })
     const expected: ReadonlyArray<Chunk> = [
       chunk({ role: "assistant", content: "" }),
-      chunk({ reasoning_content: "Hm." }),
+      chunk({ reasoning: "Hm." }),
       chunk({ content: "Let me" }),
       chunk({ content: " look." }),
       started(0, "call_a", "look"),
@@ -442,6 +448,44 @@ describe("every stream", () => {
     )
     assert.instanceOf(fromMessages, Anthropic.APIError)
     assert.strictEqual(fromMessages.type, "timeout_error")
+  })
+})
+
+describe("OpenRouter's client, which checks every member", () => {
+  const answer = Frames.collect(told)
+
+  it("reads Chat", async () => {
+    const chunks = await openrouter(Frames.stream(chat, Frames.options, told)).chat.send({
+      chatRequest: { ...ask, stream: true },
+    })
+    let said = ""
+    let thought = ""
+    assert(Symbol.asyncIterator in chunks)
+    for await (const { choices } of chunks) {
+      said += choices[0]?.delta.content ?? ""
+      thought += choices[0]?.delta.reasoning ?? ""
+    }
+    assert.deepStrictEqual([said, thought], ["Let me look.", "Hm."])
+    const client = openrouter(chat.writeAnswer(answer, Frames.options), "application/json")
+    const read = await client.chat.send({ chatRequest: { ...ask, stream: false } })
+    assert("choices" in read)
+    assert.strictEqual(read.choices[0]?.message.reasoning, "Hm.")
+  })
+
+  it("reads Responses", async () => {
+    const events = await openrouter(Frames.stream(responses, Frames.options, told)).beta.responses.send({
+      responsesRequest: { model: "m", input: "Hi", stream: true },
+    })
+    let last: string | undefined
+    assert(Symbol.asyncIterator in events)
+    for await (const event of events) last = event.type
+    assert.strictEqual(last, "response.completed")
+    const client = openrouter(responses.writeAnswer(answer, Frames.options), "application/json")
+    const read = await client.beta.responses.send({
+      responsesRequest: { model: "m", input: "Hi", stream: false },
+    })
+    assert("output" in read)
+    assert.lengthOf(read.output, 4)
   })
 })
 

@@ -31,6 +31,8 @@ export const write = (answer: Answer, options: AnswerOptions, additions: Additio
     object: "chat.completion",
     created: options.createdS,
     model: options.model,
+    // OpenRouter's own client refuses an answer without it.
+    system_fingerprint: null,
     choices: [
       {
         index: 0,
@@ -38,7 +40,7 @@ export const write = (answer: Answer, options: AnswerOptions, additions: Additio
           role: "assistant",
           content: joined(parts, "text"),
           refusal: joined(parts, "refusal"),
-          ...(thought === "" ? {} : { reasoning_content: thought }),
+          ...(thought === "" ? {} : { reasoning: thought }),
           ...(calls.length === 0 ? {} : { tool_calls: calls.map(writeCall) }),
         },
         logprobs: logprobs(parts),

@@ -10,9 +10,11 @@ import * as Usages from "../Usages.ts"
 export const errorFrame = (code: ReasonCode, options?: ErrorOptions): string =>
   `data: ${JSON.stringify(ErrorBody.make(code, options))}\n\n`
 
+/** The end of every event but the last. It could say that usage is null, which OpenRouter's own client refuses to read. */
+const TAIL = "]}\n\n"
+
 export class ChatEventWriter implements EventWriter {
   readonly #head: string
-  readonly #tail: string
   readonly #showUsage: boolean
   readonly #kinds = new Map<number, "function" | "custom">()
   #isStarted = false
@@ -27,7 +29,6 @@ export class ChatEventWriter implements EventWriter {
     this.#showUsage = request.includeUsage
     // What is the same in every event is written once.
     this.#head = `data: ${JSON.stringify(same).slice(0, -1)},"choices":[`
-    this.#tail = this.#showUsage ? '],"usage":null}\n\n' : "]}\n\n"
   }
 
   write(event: AnswerEvent): string {
@@ -58,7 +59,7 @@ export class ChatEventWriter implements EventWriter {
   }
 
   #delta(delta: string, logprobs = "null"): string {
-    return `${this.#head}{"index":0,"delta":${delta},"logprobs":${logprobs},"finish_reason":null}${this.#tail}`
+    return `${this.#head}{"index":0,"delta":${delta},"logprobs":${logprobs},"finish_reason":null}${TAIL}`
   }
 
   #event(event: AnswerEvent): string {
@@ -75,7 +76,7 @@ export class ChatEventWriter implements EventWriter {
         const apart = this.#hasThought && !this.#isThinking ? "\n\n" : ""
         this.#hasThought = true
         this.#isThinking = true
-        return this.#delta(`{"reasoning_content":${JSON.stringify(apart + event.text)}}`)
+        return this.#delta(`{"reasoning":${JSON.stringify(apart + event.text)}}`)
       }
       case "refusalDelta":
         return this.#delta(`{"refusal":${JSON.stringify(event.text)}}`)
@@ -106,6 +107,6 @@ export class ChatEventWriter implements EventWriter {
   #finish(finish: Finish): string {
     this.#isFinished = true
     const reason = JSON.stringify(Finishes.writeChat(finish))
-    return `${this.#head}{"index":0,"delta":{},"logprobs":null,"finish_reason":${reason}}${this.#tail}`
+    return `${this.#head}{"index":0,"delta":{},"logprobs":null,"finish_reason":${reason}}${TAIL}`
   }
 }

@@ -28,6 +28,7 @@ import * as AnswerSeal from "../src/AnswerSeal.ts"
 import * as HoldRenewal from "../src/HoldRenewal.ts"
 import * as Idempotency from "../src/Idempotency.ts"
 import * as InferenceRoutes from "../src/http/InferenceRoutes.ts"
+import * as LaneServer from "../src/http/LaneServer.ts"
 import * as InferenceLane from "../src/InferenceLane.ts"
 import * as Limits from "../src/Limits.ts"
 import * as LimitStore from "../src/LimitStore.ts"
@@ -100,6 +101,7 @@ export const holder = { keyId: Member.KeyId.make("key_1"), memberId: BUYER }
 const scheme = (
   roles: Readonly<Record<string, Member.Role>>,
   terms: KeyTerms.KeyTerms | undefined,
+  further: ReadonlyArray<PaymentScheme.Source> | undefined,
 ): PaymentScheme.PaymentScheme => ({
   name: "Test",
   capabilities: { settlesPerRequest: false },
@@ -117,6 +119,7 @@ const scheme = (
         terms,
         account: BUYER_ACCOUNT,
         fundingSource: "card",
+        ...(further === undefined ? {} : { further }),
         role,
         dataCollection: authorization.endsWith(OPEN_KEY) ? "allow" : "deny",
       },
@@ -152,6 +155,8 @@ export interface Answer {
 export interface Options {
   readonly definition?: Partial<MarketDefinition.MarketDefinition>
   readonly balance?: bigint
+  /** Accounts that the buyer pays from after its first one. */
+  readonly further?: ReadonlyArray<PaymentScheme.Source>
   /** What the test's keys may be used for. */
   readonly terms?: KeyTerms.KeyTerms
   readonly answers?: Layer.Layer<AnswerStore.AnswerStore>
@@ -172,6 +177,7 @@ const services = (options: Options) => {
       scheme(
         { [KEY]: "buyer", [OPEN_KEY]: "buyer", "gh-operator": "operator", "gh-provider": "provider" },
         options.terms,
+        options.further,
       ),
     ],
   })
@@ -201,7 +207,7 @@ const services = (options: Options) => {
 
 /** Starts a lane. What a test wants to look at is on it. */
 export const start = async (options: Options = {}) => {
-  const server = createServer()
+  const server = createServer(LaneServer.serverOptions)
   const http = HttpRouter.serve(InferenceRoutes.layer, { disableLogger: true, disableListenLog: true }).pipe(
     Layer.provide(NodeHttpServer.layer(() => server, { port: 0, host: "127.0.0.1", gracefulShutdownTimeout: 100 })),
   )
@@ -337,16 +343,22 @@ export const closeAll = async (): Promise<void> => {
   for (const close of closers.splice(0).reverse()) await close()
 }
 
+/** A provider's server, closed with the lane. */
+export const upstream = async (script: Upstream.Script): Promise<Upstream.ScriptedUpstream> => {
+  const started = await Upstream.start(script)
+  closers.push(started.close)
+  return started
+}
+
 /** A lane with an instance for each script. */
 export const withUpstreams = async (scripts: ReadonlyArray<Upstream.Script>, options: Options = {}) => {
   const lane = await start(options)
   closers.push(lane.close)
   const upstreams: Array<Upstream.ScriptedUpstream> = []
   for (const script of scripts) {
-    const upstream = await Upstream.start(script)
-    closers.push(upstream.close)
-    lane.list(instance(`i${upstreams.length}`, upstream.url))
-    upstreams.push(upstream)
+    const one = await upstream(script)
+    lane.list(instance(`i${upstreams.length}`, one.url))
+    upstreams.push(one)
   }
   return { lane, upstreams }
 }
@@ -354,7 +366,7 @@ export const withUpstreams = async (scripts: ReadonlyArray<Upstream.Script>, opt
 /** A lane with one instance. */
 export const withUpstream = async (script: Upstream.Script, options: Options = {}) => {
   const { lane, upstreams } = await withUpstreams([script], options)
-  const [upstream] = upstreams
-  if (upstream === undefined) throw new Error("no upstream")
-  return { lane, upstream }
+  const [only] = upstreams
+  if (only === undefined) throw new Error("no upstream")
+  return { lane, upstream: only }
 }

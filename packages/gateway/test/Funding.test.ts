@@ -68,7 +68,8 @@ describe("a request that is paid out of several sources", () => {
       ],
     )
     const ended = (await lane.entries()).find(({ kind }) => kind === "request.ended")
-    const { receipt } = ended?.body as { receipt: { charge: string; split: ReadonlyArray<{ amount: string }> } }
+    const body = ended?.body ?? assert.fail("nothing tells of its end")
+    const { receipt } = body as { receipt: { charge: string; split: ReadonlyArray<{ amount: string }> } }
     assert.strictEqual(BigInt(receipt.charge), COST)
     assert.strictEqual(
       receipt.split.reduce((sum, { amount }) => sum + BigInt(amount), 0n),

@@ -168,7 +168,7 @@ const spend = (counter: Counter, spent: number, nowMs: number): Counter => {
   const number = Math.floor(nowMs / SLOT_MS)
   const last = slots.at(-1)
   return last?.[0] === number
-    ? { ...counter, used, slots: slots.with(-1, [number, last[1] + spent]) }
+    ? { ...counter, used, slots: slots.with(slots.length - 1, [number, last[1] + spent]) }
     : { ...counter, used, slots: [...slots, [number, spent]] }
 }
 

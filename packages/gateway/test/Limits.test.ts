@@ -96,6 +96,123 @@ describe("Limits of one process", () => {
     }).pipe(Effect.provide(LimitStore.layerMemory)),
   )
 
+  it.effect("goes on within its lease while the store is away, and then lets nobody in", () =>
+    Effect.gen(function* () {
+      const process = yield* start("one", { key: { requestsPerMinute: 1_000, concurrentRequests: 100 } })
+      const first = yield* inTime(enter(process, holder("a")))
+      assert.isTrue(isPlace(first))
+      yield* process.kill
+      const burst = yield* inTime(
+        Effect.all(
+          Array.from({ length: 300 }, () => enter(process, holder("a"))),
+          { concurrency: "unbounded" },
+        ),
+      )
+      const within = count(burst, "in")
+      assert.isAbove(within, 0)
+      assert.isBelow(within, 100)
+      assert.strictEqual(count(burst, "service_unavailable"), 300 - within)
+      // A lease is trusted for less than its life.
+      yield* inTime(Effect.sleep(8_000), 50)
+      assert.strictEqual(count([yield* inTime(enter(process, holder("a")))], "service_unavailable"), 1)
+      // A key that nobody knows anything of is no exception.
+      assert.strictEqual(count([yield* inTime(enter(process, holder("new")))], "service_unavailable"), 1)
+    }).pipe(Effect.provide(LimitStore.layerMemory)),
+  )
+
+  it.effect("goes on where it was once the store is back", () =>
+    Effect.gen(function* () {
+      let isAway = true
+      const store = yield* LimitStore.LimitStore
+      const wrapped = LimitStore.LimitStore.of({
+        ...store,
+        exchange: (request) =>
+          isAway ? Effect.fail(new LimitStore.LimitStoreError({ cause: "away" })) : store.exchange(request),
+      })
+      const process = yield* Effect.provideService(
+        start("one", { key: { requestsPerMinute: 5 } }),
+        LimitStore.LimitStore,
+        wrapped,
+      )
+      assert.deepStrictEqual(codes([yield* inTime(enter(process, holder("a")))]), ["service_unavailable"])
+      isAway = false
+      const outcomes = yield* inTime(Effect.forEach(Array.from({ length: 7 }), () => enter(process, holder("a"))))
+      assert.strictEqual(count(outcomes, "in"), 5)
+      // What it spends while it is told nothing is told afterwards, once.
+      isAway = true
+      yield* inTime(Effect.sleep(1_000), 50)
+      isAway = false
+      yield* inTime(Effect.sleep(1_000), 50)
+      const [usage] = yield* process.limits.usage(holder("a"))
+      assert.deepInclude(usage, { name: "requestsPerMinute", used: 5 })
+    }).pipe(Effect.provide(LimitStore.layerMemory)),
+  )
+
+  it.effect("goes by a key's new limits with the next request", () =>
+    Effect.gen(function* () {
+      const process = yield* start("one", { key: { requestsPerMinute: 2, concurrentRequests: 9 } })
+      const first = yield* inTime(Effect.forEach([1, 2, 3], () => enter(process, holder("a"))))
+      assert.deepStrictEqual(codes(first), ["in", "in", "rate_limited"])
+      const more = holder("a", { requestsPerMinute: 4 })
+      yield* inTime(Effect.sleep(300))
+      const second = yield* inTime(Effect.forEach([1, 2, 3], () => enter(process, more)))
+      assert.deepStrictEqual(codes(second), ["in", "in", "rate_limited"])
+      // Lower ones as well; and what is under way is not forgotten.
+      const less = holder("a", { requestsPerMinute: 1_000, concurrentRequests: 5 })
+      yield* inTime(Effect.sleep(300))
+      const third = yield* inTime(Effect.forEach([1, 2], () => enter(process, less)))
+      assert.deepStrictEqual(codes(third), ["in", "too_many_concurrent"])
+      for (const place of [...first, ...second, ...third]) if (isPlace(place)) place.leave()
+      assert.deepStrictEqual(codes([yield* inTime(enter(process, less))]), ["in"])
+    }).pipe(Effect.provide(LimitStore.layerMemory)),
+  )
+
+  it.effect("reserves more for a request that needs it, or leaves it what it has", () =>
+    Effect.gen(function* () {
+      const process = yield* start("one", { key: { centsPerMonth: 10, tokensPerMinute: 100 } })
+      const place = yield* inTime(reserve(process, holder("a"), { tokens: 20, cost: 4n * CENT }))
+      if (!isPlace(place)) return assert.fail(place.message)
+      yield* inTime(place.reserve({ tokens: 20, cost: 4n * CENT }))
+      const refusal = yield* inTime(Effect.flip(place.reserve({ tokens: 1, cost: 4n * CENT })))
+      assert.strictEqual(refusal.code, "budget_exceeded")
+      assert.include(refusal.message, "The key may spend 10 cents in a month of UTC")
+      assert.include(refusal.message, "2 is left for a request that may take 4")
+      // The most that it may take never fits; what it likely takes does.
+      yield* inTime(place.reserve({ tokens: 500, likelyTokens: 50, cost: 0n }))
+      const never = yield* inTime(Effect.flip(place.reserve({ tokens: 500, cost: 0n })))
+      assert.strictEqual(never.code, "token_rate_limited")
+      assert.strictEqual(never.headers?.["x-should-retry"], "false")
+      place.spend({ tokens: 30, cost: CENT })
+      place.leave()
+      yield* inTime(Effect.sleep(300))
+      assert.deepStrictEqual(
+        (yield* process.limits.usage(holder("a"))).map(({ used, underWay }) => [used, underWay]),
+        [
+          [30, 0],
+          [1, 0],
+        ],
+      )
+    }).pipe(Effect.provide(LimitStore.layerMemory)),
+  )
+
+  it.effect("tells everything and gives everything back when it stops", () =>
+    Effect.gen(function* () {
+      const [one, two] = [
+        yield* start("one", { key: { concurrentRequests: 10, centsPerDay: 10 } }),
+        yield* start("two", { key: { concurrentRequests: 10, centsPerDay: 10 } }),
+      ]
+      const place = yield* inTime(reserve(one, holder("a"), { tokens: 1, cost: 10n * CENT }))
+      if (!isPlace(place)) return assert.fail(place.message)
+      place.spend({ tokens: 1, cost: 3n * CENT })
+      place.leave()
+      yield* one.stop
+      const [day] = (yield* two.limits.usage(holder("a"))).filter(({ name }) => name === "centsPerDay")
+      assert.deepInclude(day, { used: 3, underWay: 0 })
+      const rest = yield* inTime(reserve(two, holder("a"), { tokens: 1, cost: 7n * CENT }))
+      assert.isTrue(isPlace(rest))
+    }).pipe(Effect.provide(LimitStore.layerMemory)),
+  )
+
   it.effect("forgets keys that nobody uses", () =>
     Effect.gen(function* () {
       const store = yield* LimitStore.LimitStore

@@ -37,7 +37,7 @@ export class Portion {
   readonly scope: LimitScope
   readonly name: LimitName
   readonly span: Span
-  limit: number
+  #limit: number
   /** How many keys use it. */
   users = 0
   /** A request took some since the store was asked, and little is left. */
@@ -82,12 +82,22 @@ export class Portion {
     this.scope = about.scope
     this.name = about.name
     this.span = about.span
-    this.limit = about.limit
+    this.#limit = about.limit
     this.#askedAtMs = about.nowMs
   }
 
   get grant(): Grant | undefined {
     return this.#grant
+  }
+
+  get limit(): number {
+    return this.#limit
+  }
+
+  /** Another limit. What was leased under a higher one is not for use: the store is asked first. */
+  set limit(limit: number) {
+    if (limit < this.#limit) this.#lease = Math.min(this.#lease, this.#busy + this.#spent - this.#counted)
+    this.#limit = limit
   }
 
   /** What can be taken without asking anyone. */

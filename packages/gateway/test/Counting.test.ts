@@ -141,6 +141,12 @@ describe("Counting.count", () => {
     assert.isUndefined(count({ ...asked, tools: [{ type: "function" }] }, answer).input.high)
     assert.isUndefined(count(asked, answer, "chat/completions", templateOf("{{ raise_exception('no') }}")).input.high)
     assert.isUndefined(count("not json", answer).input.high)
+    for (const member of [{ functions: [] }, { documents: ["a"] }, { response_format: { type: "json_schema" } }]) {
+      assert.isUndefined(count({ ...asked, ...member }, answer).input.high)
+    }
+    const text = { choices: [{ index: 0, text: "token" }] }
+    assert.isUndefined(count({ prompt: "hello", suffix: "world" }, text, "completions").input.high)
+    assert.isUndefined(count({}, text, "completions").input.high)
     for (const unreadable of ["", "nonsense", "{", { choices: [] }, whole({ content: "", audio: { id: "a" } })]) {
       assert.isUndefined(count(asked, unreadable).output.high, JSON.stringify(unreadable))
     }
@@ -163,6 +169,38 @@ describe("Counting.count", () => {
       }).output
     assert.strictEqual(output(15).low, 2)
     assert.deepStrictEqual(output(16), { low: 0, high: undefined })
+  })
+
+  it("takes whatever bytes it is given, and its low end is never above its high one", () => {
+    let state = 7
+    const roll = (limit: number): number => {
+      state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
+      return Math.floor((state / 2 ** 32) * limit)
+    }
+    const tools = [{ type: "function", function: { name: "token", arguments: '{"hello":1}' } }]
+    const dialects = ["chat/completions", "completions", "responses", "messages", "embeddings"] as const
+    const requests = [asked, { prompt: ["hello", [1]] }, { input: "hello" }, { ...asked, tools, stop: ["a"] }]
+    const answers = [
+      JSON.stringify(whole({ content: "hello world", tool_calls: tools })),
+      frames({ content: "hello", reasoning: "world" }, { tool_calls: [{ index: 0, ...tools[0] }] }),
+      'event: a\ndata: {"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"hello"}}\n\n',
+    ]
+    const damaged = (text: string): Buffer => {
+      const damaged = Buffer.from(text)
+      for (let times = roll(6); times > 0; times--) damaged[roll(damaged.length)] = roll(256)
+      return damaged.subarray(roll(8) === 0 ? roll(damaged.length) : 0)
+    }
+    for (let round = 0; round < 3_000; round++) {
+      const counted = Counting.count(counter, template, {
+        endpoint: dialects[roll(dialects.length)] ?? "completions",
+        request: damaged(JSON.stringify(requests[roll(requests.length)])),
+        answer: damaged(answers[roll(answers.length)] ?? ""),
+        outputBytes: 0,
+      })
+      for (const { high, low } of [counted.input, counted.output]) {
+        assert.isTrue(low >= 0 && (high === undefined || low <= high))
+      }
+    }
   })
 
   it("takes what had come of an answer that broke off", () => {

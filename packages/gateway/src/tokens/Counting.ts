@@ -161,13 +161,13 @@ const input = (counter: Counter, template: ChatTemplate | undefined, prompt: Pro
       // Servers add a beginning, an end, or both.
       high += count + 2
     }
-    return { low, high }
+    return { low, high: prompt.isOpen ? undefined : high }
   }
   if (template === undefined) return UNKNOWN
   const text = template.render(prompt.chat, { open: true })
   if (Result.isFailure(text)) return UNKNOWN
   const band = withBegin(counter, text.success)
-  const isWhole = prompt.media === 0 && (prompt.chat.tools.length === 0 || template.takesTools)
+  const isWhole = !prompt.isOpen && prompt.media === 0 && (prompt.chat.tools.length === 0 || template.takesTools)
   if (!isWhole || band.high === undefined) return { low: band.low, high: undefined }
   const slack = prompt.isTranslated ? prompt.chat.messages.length * TRANSLATED_TOKENS : 0
   return { low: Math.max(0, band.low - slack), high: band.high + slack }

@@ -13,7 +13,7 @@ import type { Chat } from "./ChatTemplate.ts"
  * What is read: a conversation, or plain texts of which some may come as tokens already. `media` counts images, sounds
  * and files, whose tokens are the model's own affair; `stops` are the texts at which the answer was to end. A translated
  * conversation was written for an instance that speaks Responses or Messages; how its server hands it to the template
- * is not told.
+ * is not told. An open prompt has members which servers turn into text in ways of their own.
  *
  * @category models
  * @since 0.1.0
@@ -25,18 +25,26 @@ export type Prompt =
       readonly media: number
       readonly stops: ReadonlyArray<string>
       readonly isTranslated: boolean
+      readonly isOpen: boolean
     }
   | {
       readonly _tag: "Texts"
       readonly texts: ReadonlyArray<string>
       readonly tokens: number
       readonly stops: ReadonlyArray<string>
+      readonly isOpen: boolean
     }
 
 const listOf = (value: unknown): ReadonlyArray<unknown> => (Array.isArray(value) ? value : [])
 
-const settingsOf = (value: unknown): Readonly<Record<string, unknown>> =>
-  typeof value === "object" && value !== null ? Object.fromEntries(Object.entries(value)) : {}
+const settingsOf = (body: unknown): Readonly<Record<string, unknown>> => {
+  const effort = Json.get(body, "reasoning_effort")
+  const given = Json.get(body, "chat_template_kwargs")
+  return {
+    ...(typeof effort === "string" ? { reasoning_effort: effort } : {}),
+    ...(typeof given === "object" && given !== null ? Object.fromEntries(Object.entries(given)) : {}),
+  }
+}
 
 const stopsOf = (body: unknown): ReadonlyArray<string> => {
   const stop = Json.get(body, "stop")
@@ -50,8 +58,15 @@ const mediaOf = (messages: ReadonlyArray<unknown>): number =>
     .filter((part) => typeof Json.get(part, "text") !== "string" && typeof Json.get(part, "refusal") !== "string")
     .length
 
+/** Members that add to what a model reads. */
+const OPENING = ["functions", "documents", "chat_template", "suffix"] as const
+
+const isOpen = (body: unknown): boolean =>
+  OPENING.some((key) => (Json.get(body, key) ?? null) !== null) ||
+  Json.get(Json.get(body, "response_format"), "type") === "json_schema"
+
 /** A prompt is a text, tokens, or a list of either. */
-const texts = (given: unknown, stops: ReadonlyArray<string>): Prompt => {
+const texts = (given: unknown, body: unknown): Prompt => {
   const items = typeof given === "string" ? [given] : listOf(given)
   const isToken = (item: unknown): item is number => typeof item === "number"
   const lists = items.filter((item) => Array.isArray(item))
@@ -59,7 +74,8 @@ const texts = (given: unknown, stops: ReadonlyArray<string>): Prompt => {
     _tag: "Texts",
     texts: items.filter((item) => typeof item === "string"),
     tokens: items.filter(isToken).length + lists.reduce<number>((sum, list) => sum + list.length, 0),
-    stops,
+    stops: stopsOf(body),
+    isOpen: items.length === 0 || isOpen(body),
   }
 }
 
@@ -70,11 +86,12 @@ const chat = (body: unknown, isTranslated: boolean): Prompt => {
     chat: {
       messages,
       tools: listOf(Json.get(body, "tools")),
-      settings: settingsOf(Json.get(body, "chat_template_kwargs")),
+      settings: settingsOf(body),
     },
     media: mediaOf(messages),
     stops: stopsOf(body),
     isTranslated,
+    isOpen: isOpen(body),
   }
 }
 
@@ -104,9 +121,9 @@ export const read = (endpoint: Endpoint, bytes: Uint8Array): Prompt | undefined 
     case "responses":
       return translated(endpoint, text)
     case "completions":
-      return texts(Json.get(body, "prompt"), stopsOf(body))
+      return texts(Json.get(body, "prompt"), body)
     case "embeddings":
-      return texts(Json.get(body, "input"), stopsOf(body))
+      return texts(Json.get(body, "input"), body)
     default:
       return undefined
   }

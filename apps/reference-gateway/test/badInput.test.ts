@@ -109,7 +109,7 @@ const errorOf = (text: string): { readonly code: string; readonly message: strin
   (JSON.parse(text) as { error: { code: string; message: string; type: string } }).error
 
 /** A refusal of the inference lane is in OpenAI's shape. */
-const TIMEOUTS = ["provider_headers_timeout", "provider_first_token_timeout", "request_timeout"]
+const TIMEOUTS = ["provider_headers_timeout", "provider_token_timeout", "request_timeout"]
 
 const refused = (answer: Pick<Answer, "status" | "text">, status: number, code: string): void => {
   assert.strictEqual(answer.status, status, answer.text)

@@ -8,11 +8,27 @@ import * as Schema from "effect/Schema"
 import { Instance, InstanceId, InstanceState } from "./Instance.ts"
 
 /**
+ * What an instance did of late, by percentile of its answers of the last five minutes: `firstTokenMs` are times to the
+ * first token that so many answers did not exceed, `tokensPerSecond` rates that so many reached, in the order p50, p75,
+ * p90, p99.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export const Measured = Schema.Struct({
+  firstTokenMs: Schema.Tuple([Schema.Int, Schema.Int, Schema.Int, Schema.Int]),
+  tokensPerSecond: Schema.Tuple([Schema.Int, Schema.Int, Schema.Int, Schema.Int]),
+})
+/** @since 0.1.0 */
+export type Measured = typeof Measured.Type
+
+/**
  * A change of the directory.
  *
  * - `InstanceListed`: the instance is new or has new terms.
  * - `InstanceUnlisted`: it left the market.
  * - `StateChanged`: a heartbeat, a health check or the device itself changed whether it may be routed to.
+ * - `InstanceMeasured`: how fast it was of late, said at most every few seconds.
  * - `DispatchStarted` / `DispatchEnded`: this gateway sent a request to it, and that request ended.
  *
  * @category models
@@ -24,6 +40,7 @@ export const DirectoryEvent = Schema.TaggedUnion({
   StateChanged: { instanceId: InstanceId, state: InstanceState },
   DispatchStarted: { instanceId: InstanceId },
   DispatchEnded: { instanceId: InstanceId },
+  InstanceMeasured: { instanceId: InstanceId, measured: Measured },
 })
 /** @since 0.1.0 */
 export type DirectoryEvent = typeof DirectoryEvent.Type

@@ -7,9 +7,11 @@
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import type { ModelId } from "@guildhall/core/Model"
+import type { ProviderPreferences } from "@guildhall/core/ProviderPreferences"
 import type { RequestId } from "@guildhall/core/Request"
 import type { RoutingDecision } from "@guildhall/journal/JournalEntry"
 import type { Payer, PaymentScheme } from "@guildhall/ledger/PaymentScheme"
+import * as ProviderControls from "@guildhall/protocol/openai/ProviderControls"
 import type { Touched } from "@guildhall/protocol/openai/Touched"
 import { read } from "./internal/BodyReader.ts"
 import type { Buyer } from "./internal/Buyer.ts"
@@ -51,7 +53,10 @@ export interface Admitted {
   /** What the provider is told that the body is. */
   readonly contentType: string
   readonly touched: Touched
+  /** The model that was asked for, and those that may take its place. */
   readonly model: ModelId
+  readonly models: ReadonlyArray<ModelId>
+  readonly preferences: ProviderPreferences | undefined
   readonly wishes: Wishes
   readonly place: Place
 }
@@ -166,14 +171,21 @@ export const make = Effect.gen(function* () {
       if (Result.isFailure(parsed)) return yield* parsed.failure
       const { content, touched } = parsed.success
       visit.model = touched.model.slice(0, 200)
+      const controls = ProviderControls.read(content._tag === "Json" ? content.json : undefined, touched.model)
+      if (Result.isFailure(controls)) return yield* RequestBody.ofFlaw(controls.failure)
+      const { models: named, preferences } = controls.success
       // Whether a model of this name exists is the next step's question; a name that cannot exist is not found there.
-      const model = aliases.get(touched.model) ?? (touched.model as ModelId)
-      const unallowed = KeyGuard.using(payer.terms, model)
-      if (unallowed !== undefined) return yield* new Refusal({ ...unallowed, param: "model" })
+      const models = named.map((name) => aliases.get(name) ?? (name as ModelId))
+      const [model = touched.model as ModelId] = models
+      for (const one of models) {
+        const unallowed = KeyGuard.using(payer.terms, one)
+        if (unallowed !== undefined) return yield* new Refusal({ ...unallowed, param: "model" })
+      }
       const wishes = wishesOf(buyer, endpoint, content, touched)
       // A form names its boundary there; of JSON there is only one kind.
       const contentType = content._tag === "Form" ? type : "application/json"
-      return { id, startedAtMs, payer, scheme, body, endpoint, content, contentType, touched, model, wishes, place }
+      const asked = { endpoint, content, contentType, touched, model, models, preferences, wishes }
+      return { id, startedAtMs, payer, scheme, body, ...asked, place }
     })
     return yield* Effect.onError(admitted, () => Effect.sync(place.leave))
   })

@@ -10,7 +10,6 @@
  * @since 0.1.0
  */
 import * as Effect from "effect/Effect"
-import type { Instance } from "@guildhall/core/Instance"
 import * as PriceSheet from "@guildhall/core/PriceSheet"
 import type { Usage } from "@guildhall/core/Usage"
 import { Router } from "@guildhall/routing/Router"
@@ -65,26 +64,6 @@ export const prompt = (
 }
 
 /**
- * For each unit the highest price among instances that are online: no request costs more than by this sheet.
- *
- * @category rules
- * @since 0.1.0
- */
-export const ceiling = (instances: ReadonlyArray<Instance>): PriceSheet.PriceSheet => {
-  const highest = new Map<string, PriceSheet.PriceSheet[number]>()
-  let seen: PriceSheet.PriceSheet | undefined
-  for (const instance of instances) {
-    if (instance.state !== "online" || instance.price === seen) continue
-    seen = instance.price
-    for (const line of instance.price) {
-      const known = highest.get(line.unit)
-      if (known === undefined || line.amount / line.per > known.amount / known.per) highest.set(line.unit, line)
-    }
-  }
-  return [...highest.values()]
-}
-
-/**
  * How many tokens some usage has.
  *
  * @category rules
@@ -121,8 +100,8 @@ export const make = Effect.gen(function* () {
   const router = yield* Router
 
   return (admitted: Admitted): Effect.Effect<Priced, Refusal> => {
-    const instances = router.instances(admitted.model)
-    if (!instances.some((instance) => instance.state === "online")) {
+    const sheets = admitted.models.map((model) => router.ceiling(model)).filter((sheet) => sheet !== undefined)
+    if (sheets.length === 0) {
       const choice = router.choose({ model: admitted.model, contextTokens: 1, tried: [] }, 0)
       const code = choice._tag === "NoneLeft" ? choice.reason : "no_capacity"
       return Effect.fail(new Refusal({ code, ...(code === "model_not_found" ? notOffered(admitted) : {}) }))
@@ -131,14 +110,21 @@ export const make = Effect.gen(function* () {
     const answer = Math.min(maxTokens ?? definition.limits.outputTokens, definition.limits.outputTokens)
     const { bound, bytes, media } = prompt(admitted)
     const outputBound = answer * choices
-    const sheet = ceiling(instances)
     const fixed = {
       inputToken: bound,
       image: images,
       audioSecond: Math.ceil(audioBytes / Meter.BYTES_A_SECOND),
       request: 1,
     }
-    const cost = (outputToken: number): bigint => PriceSheet.cost(sheet, { ...fixed, outputToken })
+    const [sheet = [], ...others] = sheets
+    const cost = (outputToken: number): bigint => {
+      let most = PriceSheet.cost(sheet, { ...fixed, outputToken })
+      for (const other of others) {
+        const more = PriceSheet.cost(other, { ...fixed, outputToken })
+        if (more > most) most = more
+      }
+      return most
+    }
     return Effect.succeed({
       promptBound: bound,
       promptBytes: bytes,

@@ -7,10 +7,13 @@
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
+import type { Endpoint } from "@guildhall/core/Endpoint"
 import type { Instance, InstanceId } from "@guildhall/core/Instance"
+import type { ModelId } from "@guildhall/core/Model"
 import type { ReasonCode } from "@guildhall/core/Reason"
 import type { Attempt as AttemptRecord, RoutingDecision } from "@guildhall/journal/JournalEntry"
-import { Router } from "@guildhall/routing/Router"
+import type { Answered } from "@guildhall/routing/Performance"
+import { type Choice, Router } from "@guildhall/routing/Router"
 import type { Admitted } from "./Admit.ts"
 import type * as Hedge from "./Hedge.ts"
 import type { HoldGate } from "./HoldGate.ts"
@@ -72,9 +75,28 @@ const reasonOf = (ending: Ending): ReasonCode | undefined => {
   }
 }
 
-const record = ({ instance, relayed, version }: Tried): AttemptRecord => {
+const record = ({ instance, relayed, version }: Tried, asked: ModelId): AttemptRecord => {
   const reason = reasonOf(relayed.ending)
-  return { instance: instance.id, version, ...(reason === undefined ? {} : { reason }) }
+  return {
+    instance: instance.id,
+    version,
+    ...(instance.model === asked ? {} : { model: instance.model }),
+    ...(reason === undefined ? {} : { reason }),
+  }
+}
+
+/** The endpoint that a decision need not name. */
+const isStandard = (endpoint: Endpoint): boolean => endpoint === "chat/completions"
+
+/** Of fewer tokens, a rate says little. */
+const RATED_TOKENS_MIN = 8
+
+/** How fast an attempt was that came to its end. */
+const answeredBy = ({ ending, firstTokenAt, tally }: Relayed, startedAt: number): Answered | undefined => {
+  const tokens = Math.max(tally.deltas, tally.outputBytes / 4)
+  if (ending._tag !== "Completed" || firstTokenAt === undefined || tokens < RATED_TOKENS_MIN) return undefined
+  const seconds = Math.max(0.001, (Ticks.now() - firstTokenAt) / 1_000)
+  return { firstTokenMs: firstTokenAt - startedAt, tokensPerSecond: tokens / seconds }
 }
 
 const isLost = ({ relayed }: Pick<Tried, "relayed">): boolean =>
@@ -91,6 +113,9 @@ interface Way {
   /** The instances that were asked, in their order; each try is on another. */
   readonly asked: Array<InstanceId>
   version: number | undefined
+  /** Which of the models it is now, and why the first one had nobody. */
+  modelAt: number
+  noneLeft: ReasonCode | undefined
 }
 
 /**
@@ -112,7 +137,9 @@ export const make = Effect.fnUntraced(function* (hedge: Hedge.Hedge) {
     seed,
     model: job.admitted.model,
     contextTokens: priced.contextTokens,
-    attempts: tried.map(record),
+    ...(isStandard(job.admitted.endpoint.name) ? {} : { endpoint: job.admitted.endpoint.name }),
+    ...(job.admitted.preferences === undefined ? {} : { preferences: job.admitted.preferences }),
+    attempts: tried.map((one) => record(one, job.admitted.model)),
   })
 
   /** The longest that one answer may get. What a whole answer costs is known only at its end, so it is held before. */
@@ -122,13 +149,35 @@ export const make = Effect.fnUntraced(function* (hedge: Hedge.Hedge) {
     return Math.min(outputTokens, Math.floor(gate.reserved.tokens / touched.choices))
   }
 
+  /** The next instance: of the model that was asked for while it has one, and then of those that may take its place. */
+  const choose = (way: Way): Choice => {
+    const { endpoint, models, preferences } = way.job.admitted
+    for (;;) {
+      const model = models[way.modelAt] ?? way.job.admitted.model
+      const request = {
+        model,
+        contextTokens: way.priced.contextTokens,
+        tried: way.asked,
+        endpoint: endpoint.name,
+        ...(preferences === undefined ? {} : { preferences }),
+      }
+      const choice = router.choose(request, way.seed)
+      way.version ??= choice.version
+      if (choice._tag === "Chosen") return choice
+      // What is wrong with the model that was asked for says more than what is wrong with the last resort.
+      way.noneLeft ??= choice.reason
+      if (way.modelAt + 1 >= models.length) return choice
+      way.modelAt += 1
+    }
+  }
+
   /** Asks the router, and the instance that it names. An ending says that there is nobody, or nothing, to ask with. */
   const attempt = Effect.fnUntraced(function* (way: Way) {
     const { asked, carry, gate, job, priced } = way
     const { admitted } = job
-    const choice = router.choose({ model: admitted.model, contextTokens: priced.contextTokens, tried: asked }, way.seed)
-    way.version ??= choice.version
-    if (choice._tag === "NoneLeft") return failed(choice.reason)
+    const choice = choose(way)
+    if (choice._tag === "NoneLeft")
+      return failed(way.asked.length === 0 ? (way.noneLeft ?? choice.reason) : choice.reason)
     const { instance, version } = choice
     const endpoint = InferenceEndpoint.of(RequestBody.spokenBy(admitted.endpoint.name, instance))
     const target = { model: instance.model, endpoint, contextLength: instance.contextLength }
@@ -150,6 +199,8 @@ export const make = Effect.fnUntraced(function* (hedge: Hedge.Hedge) {
       if (signed === undefined) return failed("service_unavailable")
       const startedAt = Ticks.now()
       const relayed = yield* carry(job, { number, instance, endpoint, explain, ...body.success, ticket: signed })
+      const answered = admitted.touched.stream ? answeredBy(relayed, startedAt) : undefined
+      if (answered !== undefined) router.observe(instance.id, answered, nowMs)
       if (hedge.isOn && relayed.firstTokenAt !== undefined) hedge.learn(instance.id, relayed.firstTokenAt - startedAt)
       return { number, instance, version, relayed } satisfies Tried
     })
@@ -174,10 +225,15 @@ export const make = Effect.fnUntraced(function* (hedge: Hedge.Hedge) {
     })
   }
 
+  /** A buyer who allows no fallback gets one attempt, or one for each provider in its order. */
+  const mayFallBack = ({ models, preferences }: Admitted, tried: ReadonlyArray<Tried>): boolean =>
+    preferences?.fallbacks !== false || preferences.order !== undefined || tried.length < models.length
+
   const mayRetry = ({ job, tried }: Way, ending: Ending): boolean =>
     ending._tag === "Failed" &&
     ending.retry &&
     tried.length < definition.attempts &&
+    mayFallBack(job.admitted, tried) &&
     job.flight.stopped === undefined &&
     !job.outlet.gone &&
     Ticks.now() < job.deadline
@@ -196,6 +252,8 @@ export const make = Effect.fnUntraced(function* (hedge: Hedge.Hedge) {
       tried: [],
       asked: [],
       version: undefined,
+      modelAt: 0,
+      noneLeft: undefined,
     }
     let last: Tried | undefined
     let ending: Ending = failed("no_capacity")

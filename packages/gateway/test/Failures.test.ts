@@ -46,7 +46,7 @@ const failures: ReadonlyArray<readonly [string, Upstream.Script, string]> = [
     "provider_closed_early",
   ],
   ["silence", () => undefined, "provider_headers_timeout"],
-  ["silence after the headers", (r) => void Upstream.streamHead(r).flushHeaders(), "provider_first_token_timeout"],
+  ["silence after the headers", (r) => void Upstream.streamHead(r).flushHeaders(), "provider_token_timeout"],
 ]
 
 describe("a provider that fails before the first token", () => {

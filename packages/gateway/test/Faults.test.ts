@@ -15,7 +15,7 @@ const width = 24
 
 const limits: Readonly<Record<string, keyof typeof FaultLane.patient>> = {
   provider_headers_timeout: "headersMs",
-  provider_first_token_timeout: "firstTokenMs",
+  provider_token_timeout: "firstTokenMs",
   provider_stalled: "betweenTokensMs",
 }
 

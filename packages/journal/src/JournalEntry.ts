@@ -4,9 +4,13 @@
  * @since 0.1.0
  */
 import * as Schema from "effect/Schema"
+import * as Option from "effect/Option"
 import * as SchemaTransformation from "effect/SchemaTransformation"
+import { Endpoint } from "@guildhall/core/Endpoint"
 import { InstanceId } from "@guildhall/core/Instance"
 import { KeyId, MemberId } from "@guildhall/core/Member"
+import { ModelId } from "@guildhall/core/Model"
+import { ProviderPreferences, ProviderPreferencesJson } from "@guildhall/core/ProviderPreferences"
 import { ReasonCode } from "@guildhall/core/Reason"
 import { Receipt } from "@guildhall/core/Receipt"
 import { RequestId } from "@guildhall/core/Request"
@@ -21,6 +25,7 @@ import { RequestId } from "@guildhall/core/Request"
 export const Attempt = Schema.Struct({
   instance: InstanceId,
   version: Schema.Int,
+  model: Schema.optionalKey(ModelId),
   reason: Schema.optionalKey(ReasonCode),
 })
 /** @since 0.1.0 */
@@ -33,6 +38,8 @@ const Decision = Schema.Struct({
   seed: Schema.Int,
   model: Schema.String,
   contextTokens: Schema.Int,
+  endpoint: Schema.optionalKey(Endpoint),
+  preferences: Schema.optionalKey(ProviderPreferences),
   attempts: Schema.Array(Attempt),
 })
 
@@ -42,18 +49,60 @@ const DecisionList = Schema.TupleWithRest(
 )
 
 /** `<id without ins_>+<versions since the attempt before> <reason>`; no change and no reason are left out. */
-const attemptText = ({ instance, version, reason }: typeof Attempt.Encoded, before: number): string =>
+const attemptText = ({ instance, version, reason }: Attempt, before: number): string =>
   `${instance.slice(4)}${version === before ? "" : `+${version - before}`}${reason === undefined ? "" : ` ${reason}`}`
+
+const NOTHING_RARE: typeof Rare.Type = {}
+
+// A text of this list was an id when it was written.
+const instanceOf = (id: string): InstanceId => `ins_${id}` as InstanceId
 
 const isReason = Schema.is(ReasonCode)
 
-const readAttempts = (texts: ReadonlyArray<string>, first: number) => {
+/** What most decisions have not: another endpoint than Chat, preferences, attempts on another model than the first. */
+const Rare = Schema.fromJsonString(
+  Schema.Struct({
+    endpoint: Schema.optionalKey(Endpoint),
+    preferences: Schema.optionalKey(ProviderPreferencesJson),
+    models: Schema.optionalKey(Schema.Array(Schema.NullOr(ModelId))),
+  }),
+)
+const encodeRare = Schema.encodeSync(Rare)
+const decodeRare = Schema.decodeUnknownOption(Rare)
+
+/** As the last text of the list; no attempt's text begins with a brace. */
+const rareText = ({ attempts, endpoint, preferences }: RareParts): ReadonlyArray<string> => {
+  const isElsewhere = attempts.some(({ model }) => model !== undefined)
+  if (endpoint === undefined && preferences === undefined && !isElsewhere) return []
+  const models = isElsewhere ? { models: attempts.map(({ model }) => model ?? null) } : {}
+  return [
+    encodeRare({
+      ...(endpoint === undefined ? {} : { endpoint }),
+      ...(preferences === undefined ? {} : { preferences }),
+      ...models,
+    }),
+  ]
+}
+
+type RareParts = Pick<typeof Decision.Type, "endpoint" | "preferences" | "attempts">
+
+const readAttempts = (
+  texts: ReadonlyArray<string>,
+  first: number,
+  models: ReadonlyArray<ModelId | null>,
+): ReadonlyArray<Attempt> => {
   let version = first
-  return texts.map((text) => {
+  return texts.map((text, at) => {
     const [, id = "", later = "0", reason] = /^([^ +]*)(?:\+(\d+))?(?: (\w+))?$/.exec(text) ?? []
     version += Number(later)
     // A code of a later release, read by an earlier one, is left out.
-    return { instance: `ins_${id}`, version, ...(isReason(reason) ? { reason } : {}) }
+    const model = models[at] ?? undefined
+    return {
+      instance: instanceOf(id),
+      version,
+      ...(model === undefined ? {} : { model }),
+      ...(isReason(reason) ? { reason } : {}),
+    }
   })
 }
 
@@ -63,7 +112,7 @@ const readAttempts = (texts: ReadonlyArray<string>, first: number) => {
  * @category encoding
  * @since 0.1.0
  */
-export const decisionJson = (decision: typeof Decision.Encoded) =>
+export const decisionJson = (decision: typeof Decision.Type) =>
   [
     decision.replica,
     decision.version,
@@ -74,6 +123,7 @@ export const decisionJson = (decision: typeof Decision.Encoded) =>
     ...decision.attempts.map((attempt, at) =>
       attemptText(attempt, decision.attempts[at - 1]?.version ?? decision.version),
     ),
+    ...rareText(decision),
   ] as const
 
 /**
@@ -87,17 +137,15 @@ export const decisionJson = (decision: typeof Decision.Encoded) =>
  */
 export const RoutingDecision = DecisionList.pipe(
   Schema.decodeTo(
-    Decision,
-    SchemaTransformation.transform<typeof Decision.Encoded, typeof DecisionList.Type>({
-      decode: ([replica, version, policy, seed, model, contextTokens, ...attempts]) => ({
-        replica,
-        version,
-        policy,
-        seed,
-        model,
-        contextTokens,
-        attempts: readAttempts(attempts, version),
-      }),
+    Schema.toType(Decision),
+    SchemaTransformation.transform<typeof Decision.Type, typeof DecisionList.Type>({
+      decode: ([replica, version, policy, seed, model, contextTokens, ...texts]) => {
+        const last = texts.at(-1)
+        const isRare = last?.startsWith("{") === true
+        const { models = [], ...rare } = isRare ? Option.getOrElse(decodeRare(last), () => NOTHING_RARE) : NOTHING_RARE
+        const attempts = readAttempts(isRare ? texts.slice(0, -1) : texts, version, models)
+        return { replica, version, policy, seed, model, contextTokens, ...rare, attempts }
+      },
       encode: decisionJson,
     }),
   ),

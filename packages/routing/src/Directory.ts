@@ -4,9 +4,11 @@
  *
  * @since 0.1.0
  */
-import type { DirectoryEvent } from "@guildhall/core/DirectoryEvent"
+import type { DirectoryEvent, Measured } from "@guildhall/core/DirectoryEvent"
 import type { Instance, InstanceId } from "@guildhall/core/Instance"
 import type { ModelId } from "@guildhall/core/Model"
+import type { PriceLine, PriceSheet } from "@guildhall/core/PriceSheet"
+import type { UsageUnit } from "@guildhall/core/Usage"
 import type { Candidate, DirectoryView } from "./RoutingPolicy.ts"
 
 /**
@@ -25,6 +27,7 @@ interface MutablePlace {
   readonly slot: number
   instance: Instance
   inFlight: number
+  measured: Measured | undefined
   isListed: boolean
 }
 
@@ -53,6 +56,8 @@ const OFFERED_MAX = 10_000
 export class Directory implements DirectoryView {
   readonly #places = new Map<InstanceId, MutablePlace>()
   readonly #byModel = new Map<ModelId, Map<InstanceId, MutablePlace>>()
+  /** What is known until an instance of the model comes, goes, or changes its state. */
+  readonly #ceilings = new Map<ModelId, PriceSheet | undefined>()
   readonly #offered = new Set<ModelId>()
   readonly #listeners: Array<(id: InstanceId) => void> = []
   #version = 0
@@ -91,6 +96,26 @@ export class Directory implements DirectoryView {
   }
 
   /** Calls the listener after each change of an instance, with its id. */
+  /** For each unit the highest price among a model's instances that are online; undefined where none is. */
+  ceiling(model: ModelId): PriceSheet | undefined {
+    const known = this.#ceilings.get(model)
+    if (known !== undefined || this.#ceilings.has(model)) return known
+    const highest = new Map<UsageUnit, PriceLine>()
+    let isOnline = false
+    for (const { instance } of this.#byModel.get(model)?.values() ?? []) {
+      if (instance.state !== "online") continue
+      isOnline = true
+      for (const line of instance.price) {
+        const most = highest.get(line.unit)
+        if (most === undefined || line.amount * most.per > most.amount * line.per) highest.set(line.unit, line)
+      }
+    }
+    const sheet = isOnline ? [...highest.values()] : undefined
+    // A model that is not offered could be any text that a buyer sends.
+    if (this.#byModel.has(model)) this.#ceilings.set(model, sheet)
+    return sheet
+  }
+
   onChange(listener: (id: InstanceId) => void): void {
     this.#listeners.push(listener)
   }
@@ -107,6 +132,10 @@ export class Directory implements DirectoryView {
         break
       case "StateChanged":
         place.instance = { ...place.instance, state: event.state }
+        this.#ceilings.delete(place.instance.model)
+        break
+      case "InstanceMeasured":
+        place.measured = event.measured
         break
       case "DispatchStarted":
         place.inFlight++
@@ -126,8 +155,8 @@ export class Directory implements DirectoryView {
     this.#version = version
     this.#nextSlot = nextSlot
     for (const model of offered) this.#offered.add(model)
-    for (const { slot, instance, inFlight, isListed } of places) {
-      const place = { slot, instance, inFlight, isListed }
+    for (const { slot, instance, inFlight, measured, isListed } of places) {
+      const place = { slot, instance, inFlight, measured, isListed }
       this.#places.set(instance.id, place)
       if (isListed) this.#enter(place)
     }
@@ -136,7 +165,7 @@ export class Directory implements DirectoryView {
   #list(instance: Instance): number {
     let place = this.#places.get(instance.id)
     if (place === undefined) {
-      place = { slot: this.#nextSlot++, instance, inFlight: 0, isListed: true }
+      place = { slot: this.#nextSlot++, instance, inFlight: 0, measured: undefined, isListed: true }
       this.#places.set(instance.id, place)
     } else {
       this.#leave(place)
@@ -160,6 +189,7 @@ export class Directory implements DirectoryView {
 
   #enter(place: MutablePlace): void {
     const { model, id } = place.instance
+    this.#ceilings.delete(model)
     const places = this.#byModel.get(model)
     if (places === undefined) this.#byModel.set(model, new Map([[id, place]]))
     else places.set(id, place)
@@ -168,6 +198,7 @@ export class Directory implements DirectoryView {
 
   #leave(place: MutablePlace): void {
     const { model, id } = place.instance
+    this.#ceilings.delete(model)
     const places = this.#byModel.get(model)
     places?.delete(id)
     if (places?.size === 0) this.#byModel.delete(model)

@@ -6,7 +6,7 @@
  */
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
-import type { DirectoryEvent } from "@guildhall/core/DirectoryEvent"
+import type { DirectoryEvent, Measured } from "@guildhall/core/DirectoryEvent"
 import { Instance, type InstanceId, type InstanceState } from "@guildhall/core/Instance"
 import { ModelId } from "@guildhall/core/Model"
 import type { Directory, Place } from "./Directory.ts"
@@ -36,6 +36,8 @@ export const encodeEvent = (event: DirectoryEvent, slot: number): string => {
       return `+${name}`
     case "DispatchEnded":
       return `-${name}`
+    case "InstanceMeasured":
+      return `m${name} ${writeMeasured(event.measured)}`
     case "StateChanged":
       return `${marks[event.state]}${name}`
     case "InstanceUnlisted":
@@ -46,6 +48,18 @@ export const encodeEvent = (event: DirectoryEvent, slot: number): string => {
 }
 
 /** Listings are long and change seldom: each is encoded once, however many snapshots it stands in. */
+const writeMeasured = ({ firstTokenMs, tokensPerSecond }: Measured): string =>
+  [...firstTokenMs, ...tokensPerSecond].map((size) => size.toString(36)).join(",")
+
+const readMeasured = (text: string): Measured | undefined => {
+  const sizes = text.split(",").map((size) => Number.parseInt(size, 36))
+  const [a, b, c, d, e, f, g, h] = sizes
+  const isWhole = sizes.length === 8 && sizes.every((size) => Number.isSafeInteger(size))
+  if (!isWhole || a === undefined || b === undefined || c === undefined || d === undefined) return undefined
+  if (e === undefined || f === undefined || g === undefined || h === undefined) return undefined
+  return { firstTokenMs: [a, b, c, d], tokensPerSecond: [e, f, g, h] }
+}
+
 const written = new WeakMap<Instance, string>()
 
 const writeInstance = (instance: Instance): string => {
@@ -64,8 +78,9 @@ const writeInstance = (instance: Instance): string => {
  */
 export const encodeSnapshot = (directory: Directory): string => {
   const lines = [`${directory.nextSlot.toString(36)} ${encodeOffered([...directory.offered])}`]
-  for (const { slot, instance, inFlight, isListed } of directory.places) {
-    lines.push(`${isListed ? "l" : "u"}${slot.toString(36)} ${inFlight.toString(36)} ${writeInstance(instance)}`)
+  for (const { slot, instance, inFlight, isListed, measured } of directory.places) {
+    const count = `${inFlight.toString(36)}${measured === undefined ? "" : `:${writeMeasured(measured)}`}`
+    lines.push(`${isListed ? "l" : "u"}${slot.toString(36)} ${count} ${writeInstance(instance)}`)
   }
   return lines.join("\n")
 }
@@ -84,14 +99,16 @@ const cut = (line: string, n: number): ReadonlyArray<string> => {
 }
 
 const decodePlace = (line: string): Result.Result<Place, string> => {
-  const [name = "", inFlight = "", json = ""] = cut(line, 2)
+  const [name = "", counts = "", json = ""] = cut(line, 2)
+  const [inFlight = "", sizes] = counts.split(":")
+  const measured = sizes === undefined ? undefined : readMeasured(sizes)
   const slot = Number.parseInt(name.slice(1), 36)
   const count = Number.parseInt(inFlight, 36)
   const instance = decodeInstance(json)
   if (!Number.isSafeInteger(slot) || !Number.isSafeInteger(count) || Result.isFailure(instance)) {
     return Result.fail(`"${line.slice(0, 80)}" is no line of a snapshot.`)
   }
-  return Result.succeed({ slot, instance: instance.success, inFlight: count, isListed: name.startsWith("l") })
+  return Result.succeed({ slot, instance: instance.success, inFlight: count, measured, isListed: name.startsWith("l") })
 }
 
 /**
@@ -155,6 +172,8 @@ const decodeEvent = (line: string, ids: ReadonlyMap<number, InstanceId>): Result
   if (instanceId !== undefined) {
     if (mark === "+") return Result.succeed({ _tag: "DispatchStarted", instanceId })
     if (mark === "-") return Result.succeed({ _tag: "DispatchEnded", instanceId })
+    const measured = mark === "m" ? readMeasured(json) : undefined
+    if (measured !== undefined) return Result.succeed({ _tag: "InstanceMeasured", instanceId, measured })
     if (mark === "u") return Result.succeed({ _tag: "InstanceUnlisted", instanceId })
     if (state !== undefined) return Result.succeed({ _tag: "StateChanged", instanceId, state })
   }

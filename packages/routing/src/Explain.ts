@@ -16,6 +16,7 @@ import { Directory } from "./Directory.ts"
 import * as DirectoryLog from "./DirectoryLog.ts"
 import * as DirectoryText from "./DirectoryText.ts"
 import { closest, ofAll } from "./Filter.ts"
+import * as Preferred from "./Preferred.ts"
 import type { Ranking, RoutingPolicy } from "./RoutingPolicy.ts"
 
 /**
@@ -114,20 +115,26 @@ export const recompute = (
 ): Explanation => {
   // A buyer may name a model that cannot exist; no instance serves it.
   const model = Schema.is(ModelId)(decision.model) ? decision.model : undefined
-  const rank = (directory: Directory, tried: ReadonlyArray<InstanceId>): Ranking =>
-    model === undefined
+  const { contextTokens, endpoint, preferences, seed } = decision
+  const rank = (directory: Directory, tried: ReadonlyArray<InstanceId>, named: ModelId | undefined): Ranking =>
+    named === undefined
       ? { ranked: [], excluded: [] }
-      : policy.rank({ model, contextTokens: decision.contextTokens, tried }, directory.candidates(model), decision.seed)
+      : Preferred.rank(
+          policy,
+          { model: named, contextTokens, tried, endpoint, preferences },
+          directory.candidates(named),
+          seed,
+        )
 
   const [first] = directories
   const tried = decision.attempts.map((attempt) => attempt.instance)
-  const attempts: Array<Explanation["attempts"][number]> = decision.attempts.map(({ instance, reason }, at) => ({
-    chosen: instance,
-    reason: reason ?? null,
-    ranking: rank(directories[at] ?? first, tried.slice(0, at)),
+  const attempts: Array<Explanation["attempts"][number]> = decision.attempts.map((attempt, at) => ({
+    chosen: attempt.instance,
+    reason: attempt.reason ?? null,
+    ranking: rank(directories[at] ?? first, tried.slice(0, at), attempt.model ?? model),
   }))
   if (attempts.length === 0) {
-    const ranking = rank(first, [])
+    const ranking = rank(first, [], model)
     const known = model !== undefined && first.offered.has(model)
     const reason = known ? ofAll(closest(ranking.excluded.map(({ code }) => code))) : "model_not_found"
     attempts.push({ chosen: null, reason, ranking })

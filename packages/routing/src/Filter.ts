@@ -7,7 +7,13 @@
 import type { ReasonCode } from "@guildhall/core/Reason"
 import { concurrency } from "./filters/Concurrency.ts"
 import { context } from "./filters/Context.ts"
+import { endpoint } from "./filters/Endpoint.ts"
+import { maxPrice } from "./filters/MaxPrice.ts"
 import { model } from "./filters/Model.ts"
+import { only } from "./filters/Only.ts"
+import { parameters } from "./filters/Parameters.ts"
+import { precision } from "./filters/Precision.ts"
+import { retention } from "./filters/Retention.ts"
 import { state } from "./filters/State.ts"
 import { tried } from "./filters/Tried.ts"
 import type { Candidate, RoutingRequest } from "./RoutingPolicy.ts"
@@ -21,13 +27,21 @@ import type { Candidate, RoutingRequest } from "./RoutingPolicy.ts"
 export type Filter = (request: RoutingRequest, candidate: Candidate) => ReasonCode | undefined
 
 /**
- * The filters that every policy applies, in their order: model, context, state, concurrency, tried. A candidate that a
- * later filter stops came closer to serving.
+ * The filters of what a buyer prefers. They are asked where there are preferences.
  *
  * @category constants
  * @since 0.1.0
  */
-export const standard: ReadonlyArray<Filter> = [model, context, state, concurrency, tried]
+export const preferred: ReadonlyArray<Filter> = [only, parameters, precision, retention, maxPrice]
+
+/**
+ * The filters that every policy applies, in their order: model, endpoint, context, what the buyer prefers, state,
+ * concurrency, tried. A candidate that a later filter stops came closer to serving.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const standard: ReadonlyArray<Filter> = [model, endpoint, context, ...preferred, state, concurrency, tried]
 
 /**
  * The first reason for which a candidate is left out, or `undefined` where it may be ranked. Call it first in a policy
@@ -38,15 +52,33 @@ export const standard: ReadonlyArray<Filter> = [model, context, state, concurren
  */
 export const exclude: Filter = (request, candidate) =>
   model(request, candidate) ??
+  endpoint(request, candidate) ??
   context(request, candidate) ??
+  (request.preferences === undefined ? undefined : unwanted(request, candidate)) ??
   state(request, candidate) ??
   concurrency(request, candidate) ??
   tried(request, candidate)
 
+const unwanted: Filter = (request, candidate) => {
+  for (const filter of preferred) {
+    const code = filter(request, candidate)
+    if (code !== undefined) return code
+  }
+  return undefined
+}
+
 /** From the furthest from success to the closest, in the order of {@link standard}. */
 const order: ReadonlyArray<ReasonCode> = [
   "other_model",
+  "endpoint_not_offered",
   "context_too_short",
+  "ignored_by_request",
+  "not_in_only",
+  "no_fallback_allowed",
+  "parameter_not_supported",
+  "quantization_not_accepted",
+  "data_retained",
+  "price_too_high",
   "offline",
   "draining",
   "concurrency_full",

@@ -13,6 +13,7 @@ import * as Semaphore from "effect/Semaphore"
 import type { DirectoryEvent } from "@guildhall/core/DirectoryEvent"
 import type { Instance, InstanceId } from "@guildhall/core/Instance"
 import type { ModelId } from "@guildhall/core/Model"
+import type { PriceSheet } from "@guildhall/core/PriceSheet"
 import type { ReasonCode } from "@guildhall/core/Reason"
 import { Journal, type JournalError } from "@guildhall/journal/Journal"
 import type { RoutingDecision } from "@guildhall/journal/JournalEntry"
@@ -20,6 +21,8 @@ import { Directory } from "./Directory.ts"
 import * as DirectoryLog from "./DirectoryLog.ts"
 import * as Explain from "./Explain.ts"
 import { closest, exclude, ofAll } from "./Filter.ts"
+import { type Answered, Performance } from "./Performance.ts"
+import * as Preferred from "./Preferred.ts"
 import type { RoutingPolicy, RoutingRequest } from "./RoutingPolicy.ts"
 
 export type { Explanation } from "./Explain.ts"
@@ -55,6 +58,10 @@ export class Router extends Context.Service<
     /** Chooses an instance for a request. Does not count it as dispatched: `apply(DispatchStarted)` does. */
     readonly choose: (request: RoutingRequest, seed: number) => Choice
     /** The instances of one model, or of all, whatever their state. */
+    /** For each unit the highest price among a model's instances that are online; undefined where none is. */
+    readonly ceiling: (model: ModelId) => PriceSheet | undefined
+    /** Takes in how fast an instance answered; every few seconds this becomes a change of the directory. */
+    readonly observe: (instance: InstanceId, answered: Answered, nowMs: number) => void
     readonly instances: (model?: ModelId) => ReadonlyArray<Instance>
     /** Computes a decision again from the log in the journal, attempt by attempt. */
     readonly explain: (
@@ -96,7 +103,7 @@ const chooser = (directory: Directory, policy: RoutingPolicy) => {
   const fast = policy.prepare?.(directory)
   const best = (request: RoutingRequest, seed: number): InstanceId | undefined =>
     fast === undefined
-      ? policy.rank(request, directory.candidates(request.model), seed).ranked[0]?.instance
+      ? Preferred.rank(policy, request, directory.candidates(request.model), seed).ranked[0]?.instance
       : fast.choose(request, seed)
 
   const reason = (request: RoutingRequest, seed: number): ReasonCode => {
@@ -132,6 +139,12 @@ export const make = Effect.fnUntraced(function* (options: Options) {
   const log = new DirectoryLog.DirectoryLog(directory, { ...options, replica })
   const policies = new Map([...(options.formerPolicies ?? []), options.policy].map((one) => [nameOf(one), one]))
   const lock = yield* Semaphore.make(1)
+  const performance = new Performance()
+
+  const apply = (event: DirectoryEvent): void => {
+    if (event._tag === "InstanceUnlisted") performance.forget(event.instanceId)
+    log.record(event, directory.apply(event))
+  }
 
   const flush = Effect.fn("Router.flush")(function* () {
     const pending = log.pending()
@@ -148,8 +161,13 @@ export const make = Effect.fnUntraced(function* (options: Options) {
   return Router.of({
     replica,
     policy: nameOf(options.policy),
-    apply: (event) => log.record(event, directory.apply(event)),
+    apply,
     choose: chooser(directory, options.policy),
+    ceiling: (model) => directory.ceiling(model),
+    observe: (instanceId, answered, nowMs) => {
+      const measured = performance.observe(instanceId, answered, nowMs)
+      if (measured !== undefined) apply({ _tag: "InstanceMeasured", instanceId, measured })
+    },
     instances: (model) =>
       (model === undefined ? [...directory.places].filter((place) => place.isListed) : directory.candidates(model)).map(
         ({ instance }) => instance,

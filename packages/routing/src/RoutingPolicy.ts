@@ -6,19 +6,22 @@
  *
  * 1. The same request, candidates and seed give the same ranking, and no argument is changed.
  * 2. Every candidate is either ranked or excluded with a reason code, never both and never neither.
- * 3. No candidate is ranked that serves another model, is not online, is full, is too short, or was tried before.
+ * 3. No candidate is ranked that serves another model or endpoint, is not online, is full, is too short, was tried before, or is not what the buyer asked for.
  * 4. The order in which candidates are given does not change the set that is ranked nor any reason.
- * 5. If there is a fast form, it chooses what the reference form ranks first, for every directory, request and seed.
+ * 5. If there is a fast form, it chooses what the reference form ranks first, in the order that the buyer prefers, for every directory, request and seed.
  *
  * @since 0.1.0
  */
+import type { Measured } from "@guildhall/core/DirectoryEvent"
+import type { Endpoint } from "@guildhall/core/Endpoint"
 import type { Instance, InstanceId } from "@guildhall/core/Instance"
 import type { ModelId } from "@guildhall/core/Model"
 import * as Parts from "@guildhall/core/Parts"
+import type { ProviderPreferences } from "@guildhall/core/ProviderPreferences"
 import type { ReasonCode } from "@guildhall/core/Reason"
 
 /**
- * An instance with what the directory knows of it now.
+ * An instance with what the directory knows of it now; `measured` is absent while too little was seen of it.
  *
  * @category models
  * @since 0.1.0
@@ -26,10 +29,12 @@ import type { ReasonCode } from "@guildhall/core/Reason"
 export interface Candidate {
   readonly instance: Instance
   readonly inFlight: number
+  readonly measured?: Measured | undefined
 }
 
 /**
- * What the ranking needs to know of a request. `contextTokens` is an upper bound of prompt and answer together.
+ * What the ranking needs to know of a request. `contextTokens` is an upper bound of prompt and answer together; `endpoint`
+ * is how it came in, chat completions where it is absent. `preferences` are the buyer's own, where it has any.
  *
  * @category models
  * @since 0.1.0
@@ -38,6 +43,8 @@ export interface RoutingRequest {
   readonly model: ModelId
   readonly contextTokens: number
   readonly tried: ReadonlyArray<InstanceId>
+  readonly endpoint?: Endpoint | undefined
+  readonly preferences?: ProviderPreferences | undefined
 }
 
 /**

@@ -41,7 +41,9 @@ describe("Filter", () => {
     assert.strictEqual(Filter.closest(["offline", "already_tried", "concurrency_full"]), "already_tried")
     assert.strictEqual(Filter.closest(["other_model", "offline"]), "offline")
     assert.strictEqual(Filter.closest(["offline", "draining"]), "draining")
-    assert.strictEqual(Filter.closest(["already_tried", "price_too_high"]), "price_too_high")
+    assert.strictEqual(Filter.closest(["price_too_high", "offline"]), "offline")
+    // A reason of a policy of its own.
+    assert.strictEqual(Filter.closest(["already_tried", "account_frozen"]), "account_frozen")
   })
 
   it("what is said of all instances is a reason of the whole market", () => {

@@ -315,7 +315,7 @@ export abstract class Exchange implements ProviderSink, Attached {
     }
     if (this.firstTokenAt === undefined) {
       const detail = `The provider sent no token within ${timeouts.firstTokenMs} ms.`
-      return this.fail("provider_first_token_timeout", { retry: true, detail })
+      return this.fail("provider_token_timeout", { retry: true, detail })
     }
     if (now >= this.#heardAt + timeouts.betweenTokensMs) {
       const detail = `The provider sent nothing for ${timeouts.betweenTokensMs} ms.`

@@ -10,7 +10,7 @@ import { Quantization } from "@guildhall/core/Instance"
 import * as Money from "@guildhall/core/Money"
 import type { Bounds, ProviderPreferences } from "@guildhall/core/ProviderPreferences"
 import * as Json from "../internal/Json.ts"
-import { type Flaw, invalid, unsupported } from "./Touched.ts"
+import type { Flaw } from "./Touched.ts"
 
 /**
  * What a request asks of the market. `models` are tried in their order, the request's own first.
@@ -63,6 +63,10 @@ const BASIC = new Set([
   "system",
   "instructions",
 ])
+
+const invalid = (param: string, message: string) => Result.fail<Flaw>({ code: "invalid_request", param, message })
+const unsupported = (param: string, message: string) =>
+  Result.fail<Flaw>({ code: "unsupported_parameter", param, message })
 
 type Draft = { -readonly [Key in keyof ProviderPreferences]?: ProviderPreferences[Key] }
 type Read<A> = Result.Result<A, Flaw>

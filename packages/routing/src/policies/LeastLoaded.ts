@@ -4,12 +4,15 @@
  *
  * @since 0.1.0
  */
-import type { InstanceId } from "@guildhall/core/Instance"
+import type { Instance, InstanceId } from "@guildhall/core/Instance"
 import type { ModelId } from "@guildhall/core/Model"
 import * as Parts from "@guildhall/core/Parts"
+import type { ProviderPreferences } from "@guildhall/core/ProviderPreferences"
 import * as Draw from "../Draw.ts"
 import { exclude } from "../Filter.ts"
+import { kindOf, kindsOf } from "../filters/Endpoint.ts"
 import { LeastLoadedIndex } from "../internal/LeastLoadedIndex.ts"
+import * as Preferred from "../Preferred.ts"
 import {
   type Candidate,
   type DirectoryView,
@@ -46,42 +49,75 @@ const rank = (request: RoutingRequest, candidates: ReadonlyArray<Candidate>, see
   return { ranked, excluded }
 }
 
+/** Without an index: what a buyer prefers is seldom asked for twice. */
+const preferred = (
+  request: RoutingRequest,
+  preferences: ProviderPreferences,
+  candidates: Iterable<Candidate>,
+  seed: number,
+): InstanceId | undefined => {
+  const ofSeed = Draw.ofSeed(seed)
+  const lotOf = ({ instance }: Candidate): number => Draw.lot(ofSeed, Draw.ofId(instance.id))
+  const isBetter = (a: Candidate, b: Candidate): boolean => {
+    const load = a.inFlight * b.instance.concurrency - b.inFlight * a.instance.concurrency
+    return load === 0 ? compare({ candidate: a, lot: lotOf(a) }, { candidate: b, lot: lotOf(b) }) < 0 : load < 0
+  }
+  const mayServe = (candidate: Candidate): boolean => exclude(request, candidate) === undefined
+  return Preferred.first(preferences, candidates, mayServe, isBetter)?.instance.id
+}
+
+/** On which shelves an instance stands as it was last seen: one for each kind of request that it serves. */
+interface Shelved {
+  readonly instance: Instance
+  readonly names: ReadonlyArray<string>
+}
+
+const shelfOf = (model: ModelId, kind: string): string => `${kind} ${model}`
+
 const prepare = (directory: DirectoryView) => {
-  const models = new Map<ModelId, LeastLoadedIndex>()
-  const modelOf = new Map<InstanceId, ModelId>()
+  const shelves = new Map<string, LeastLoadedIndex>()
+  const shelvesOf = new Map<InstanceId, Shelved>()
 
   const remove = (id: InstanceId): void => {
-    const model = modelOf.get(id)
-    const index = model === undefined ? undefined : models.get(model)
-    if (model === undefined || index === undefined) return
-    index.remove(id)
-    modelOf.delete(id)
-    if (index.size === 0) models.delete(model)
+    for (const name of shelvesOf.get(id)?.names ?? []) {
+      const index = shelves.get(name)
+      index?.remove(id)
+      if (index?.size === 0) shelves.delete(name)
+    }
+    shelvesOf.delete(id)
   }
-  const put = (index: LeastLoadedIndex, candidate: Candidate): void => {
-    index.put(candidate)
-    modelOf.set(candidate.instance.id, candidate.instance.model)
+  const namesOf = (instance: Instance): ReadonlyArray<string> => {
+    const known = shelvesOf.get(instance.id)
+    if (known?.instance === instance) return known.names
+    const names = kindsOf(instance).map((kind) => shelfOf(instance.model, kind))
+    if (known !== undefined && known.names.join() !== names.join()) remove(instance.id)
+    shelvesOf.set(instance.id, { instance, names })
+    return names
   }
-  // A model is indexed when it is first asked for, so that a view need not be able to list everything it has.
-  const indexOf = (model: ModelId): LeastLoadedIndex | undefined => {
-    const known = models.get(model)
+  // A shelf is filled when it is first asked for, so that a view need not be able to list everything it has.
+  const indexOf = ({ endpoint, model }: RoutingRequest): LeastLoadedIndex | undefined => {
+    const kind = kindOf(endpoint)
+    const name = shelfOf(model, kind)
+    const known = shelves.get(name)
     if (known !== undefined) return known
     const index = new LeastLoadedIndex()
-    for (const candidate of directory.candidates(model)) put(index, candidate)
+    for (const candidate of directory.candidates(model)) {
+      if (namesOf(candidate.instance).includes(name)) index.put(candidate)
+    }
     if (index.size === 0) return undefined
-    models.set(model, index)
+    shelves.set(name, index)
     return index
   }
   directory.onChange((id) => {
     const candidate = directory.candidate(id)
-    if (candidate === undefined || candidate.instance.model !== modelOf.get(id)) remove(id)
-    if (candidate === undefined) return
-    const index = models.get(candidate.instance.model)
-    if (index !== undefined) put(index, candidate)
+    if (candidate === undefined) return remove(id)
+    for (const name of namesOf(candidate.instance)) shelves.get(name)?.put(candidate)
   })
   return {
     choose: (request: RoutingRequest, seed: number): InstanceId | undefined =>
-      indexOf(request.model)?.choose(request, seed),
+      request.preferences === undefined
+        ? indexOf(request)?.choose(request, seed)
+        : preferred(request, request.preferences, directory.candidates(request.model), seed),
   }
 }
 

@@ -10,6 +10,7 @@ import * as Layer from "effect/Layer"
 import * as Conformance from "@guildhall/core/testing/Conformance"
 import { Directory } from "../Directory.ts"
 import { standard } from "../Filter.ts"
+import * as Preferred from "../Preferred.ts"
 import type { Candidate, Ranking, RoutingPolicy, RoutingRequest } from "../RoutingPolicy.ts"
 import * as SampleMarket from "./SampleMarket.ts"
 
@@ -118,7 +119,7 @@ const choosesTheSame = (policy: RoutingPolicy): void => {
     return ({ request, seed, where }) => {
       // One that starts on a market that is already running must come to the same.
       if (directory.version === STEPS / 4) later = prepare(directory)
-      const [first] = policy.rank(request, directory.candidates(request.model), seed).ranked
+      const [first] = Preferred.rank(policy, request, directory.candidates(request.model), seed).ranked
       assert.strictEqual(atStart.choose(request, seed), first?.instance, where)
       if (later !== undefined)
         assert.strictEqual(later.choose(request, seed), first?.instance, `${where}, prepared later`)
@@ -145,7 +146,7 @@ export const guarantees: ReadonlyArray<Conformance.Guarantee<(policy: RoutingPol
   },
   {
     number: 3,
-    test: "No candidate is ranked that serves another model, is not online, is full, is too short, or was tried before.",
+    test: "No candidate is ranked that serves another model or endpoint, is not online, is full, is too short, was tried before, or is not what the buyer asked for.",
     proof: ranksOnlyAble,
   },
   {
@@ -155,7 +156,7 @@ export const guarantees: ReadonlyArray<Conformance.Guarantee<(policy: RoutingPol
   },
   {
     number: 5,
-    test: "If there is a fast form, it chooses what the reference form ranks first, for every directory, request and seed.",
+    test: "If there is a fast form, it chooses what the reference form ranks first, in the order that the buyer prefers, for every directory, request and seed.",
     proof: choosesTheSame,
   },
 ]

@@ -3,12 +3,15 @@
  *
  * @since 0.1.0
  */
-import type { DirectoryEvent } from "@guildhall/core/DirectoryEvent"
+import * as Schema from "effect/Schema"
+import type { DirectoryEvent, Measured } from "@guildhall/core/DirectoryEvent"
 import { DeviceId, DevicePublicKey } from "@guildhall/core/Device"
-import { type Instance, InstanceId, InstanceState } from "@guildhall/core/Instance"
+import { Endpoint } from "@guildhall/core/Endpoint"
+import { type Instance, InstanceId, InstanceState, Quantization } from "@guildhall/core/Instance"
 import { MemberId } from "@guildhall/core/Member"
 import { ModelId } from "@guildhall/core/Model"
 import { perMillionCents } from "@guildhall/core/PriceSheet"
+import { ProviderPreferences } from "@guildhall/core/ProviderPreferences"
 import * as Draw from "../Draw.ts"
 import type { Directory } from "../Directory.ts"
 import type { RoutingRequest } from "../RoutingPolicy.ts"
@@ -57,7 +60,9 @@ export const instance = (options: {
   readonly concurrency?: number | undefined
   readonly contextLength?: number | undefined
   readonly state?: InstanceState | undefined
+  readonly declared?: Partial<Pick<Instance, Declared>> | undefined
 }): Instance => ({
+  ...options.declared,
   id: InstanceId.make(`ins_${options.name}`),
   deviceId: DeviceId.make(`dev_${"0".repeat(32)}`),
   devicePublicKey: DevicePublicKey.make("A".repeat(43)),
@@ -71,6 +76,57 @@ export const instance = (options: {
 })
 
 /** Few ids, loads and lengths, so that ties, full instances and returning ones are common. */
+/** What an instance may leave out. */
+type Declared = "provider" | "endpoints" | "quantization" | "parameters" | "retainsData"
+
+const providers = ["acme", "bell", "core"] as const
+const pick = <A>(dice: Dice, list: ReadonlyArray<A>): A | undefined => list[dice.below(list.length)]
+
+const sampleDeclared = (dice: Dice): Partial<Pick<Instance, Declared>> => {
+  if (dice.below(2) === 0) return {}
+  const quantization = pick(dice, Quantization.literals)
+  const provider = pick(dice, providers)
+  const endpoint = pick(dice, Endpoint.literals)
+  return {
+    ...(provider === undefined ? {} : { provider }),
+    ...(quantization === undefined ? {} : { quantization }),
+    ...(endpoint === undefined || dice.below(3) > 0 ? {} : { endpoints: [endpoint] as const }),
+    ...(dice.below(2) === 0 ? {} : { parameters: dice.below(2) === 0 ? ["tools"] : ["tools", "seed"] }),
+    ...(dice.below(2) === 0 ? {} : { retainsData: dice.below(2) === 0 }),
+  }
+}
+
+/**
+ * What a random buyer asks for: each filter and each order now and then.
+ *
+ * @category samples
+ * @since 0.1.0
+ */
+export const preferences = (dice: Dice): ProviderPreferences => {
+  const some = <A>(make: () => A): A | undefined => (dice.below(4) === 0 ? make() : undefined)
+  const names = () => [pick(dice, providers) ?? "acme", `ins_${dice.below(26)}`]
+  const wanted = {
+    order: some(names),
+    only: some(() => [...providers.slice(dice.below(3)), `ins_${dice.below(26)}`]),
+    ignore: some(names),
+    fallbacks: some(() => dice.below(2) === 0),
+    parameters: some(() => ["tools"]),
+    quantizations: some(() => Quantization.literals.slice(dice.below(8))),
+    maxPrice: some(() => ({ inputTokens: BigInt(dice.below(3)) * 10n ** 12n })),
+    denyRetention: some(() => true),
+    sort: some(() => pick(dice, ["price", "throughput", "latency"] as const) ?? "price"),
+    throughputMin: some(() => ({ p50: dice.below(100) })),
+    latencyMaxMs: some(() => ({ p90: dice.below(1_000) })),
+  }
+  const given = Object.fromEntries(Object.entries(wanted).filter(([, value]) => value !== undefined))
+  return Schema.decodeUnknownSync(Schema.toType(ProviderPreferences))(given)
+}
+
+const measured = (dice: Dice): Measured => {
+  const four = (): Measured["firstTokenMs"] => [dice.below(500), dice.below(700), dice.below(900), dice.below(1_200)]
+  return { firstTokenMs: four(), tokensPerSecond: four() }
+}
+
 const sampleInstance = (dice: Dice): Instance =>
   instance({
     name: `${dice.below(24)}`,
@@ -78,6 +134,7 @@ const sampleInstance = (dice: Dice): Instance =>
     concurrency: 1 + dice.below(4),
     contextLength: 1_024 << dice.below(3),
     state: stateAt(dice.below(6)),
+    declared: sampleDeclared(dice),
   })
 
 /** Mostly online. */
@@ -91,7 +148,9 @@ const stateAt = (at: number): InstanceState => InstanceState.literals[at] ?? "on
  */
 export const event = (dice: Dice): DirectoryEvent => {
   const instanceId = InstanceId.make(`ins_${dice.below(26)}`)
-  switch (dice.below(10)) {
+  switch (dice.below(11)) {
+    case 10:
+      return { _tag: "InstanceMeasured", instanceId, measured: measured(dice) }
     case 0:
     case 1:
       return { _tag: "InstanceListed", instance: sampleInstance(dice) }
@@ -122,6 +181,8 @@ export const request = (dice: Dice, directory: Pick<Directory, "candidates">): R
     model,
     contextTokens: 512 << dice.below(5),
     tried: dice.below(2) === 0 ? [] : tried.flatMap((id) => id ?? []),
+    endpoint: dice.below(3) === 0 ? pick(dice, Endpoint.literals) : undefined,
+    preferences: dice.below(3) === 0 ? preferences(dice) : undefined,
   }
 }
 

@@ -1,0 +1,139 @@
+/**
+ * A policy's ranking in the order that a buyer asked for. What a buyer rules out is left out by filters; what it would
+ * rather have moves to the front, and the policy decides among equals.
+ *
+ * @since 0.1.0
+ */
+import type { Bounds, ProviderPreferences } from "@guildhall/core/ProviderPreferences"
+import * as PriceSheet from "@guildhall/core/PriceSheet"
+import { isNamed } from "./filters/Only.ts"
+import type { Candidate, Ranking, RoutingPolicy, RoutingRequest } from "./RoutingPolicy.ts"
+
+const PERCENTILES = ["p50", "p75", "p90", "p99"] as const
+
+/** Whether every bound is kept. What was not measured keeps none. */
+const keeps = (
+  bounds: Bounds | undefined,
+  measured: ReadonlyArray<number> | undefined,
+  isKept: (measured: number, bound: number) => boolean,
+): boolean =>
+  bounds === undefined ||
+  PERCENTILES.every((percentile, at) => {
+    const bound = bounds[percentile]
+    const value = measured?.[at]
+    return bound === undefined || (value !== undefined && isKept(value, bound))
+  })
+
+const prices = new WeakMap<PriceSheet.PriceSheet, number>()
+
+/** As a number: two prices that differ by less than a part in 10^15 are as good as equal. Computed once for a sheet. */
+const priceOf = (sheet: PriceSheet.PriceSheet): number => {
+  const known = prices.get(sheet)
+  if (known !== undefined) return known
+  const price = Number(PriceSheet.cost(sheet, MILLION))
+  prices.set(sheet, price)
+  return price
+}
+
+/** Where a candidate stands before the policy is asked: the smaller, the earlier. */
+interface Standing {
+  readonly named: number
+  readonly demoted: number
+  readonly sorted: number
+}
+
+const MILLION = { inputToken: 1_000_000, outputToken: 1_000_000, image: 1_000, request: 1_000 }
+
+const standingOf = ({ instance, measured }: Candidate, wanted: ProviderPreferences): Standing => {
+  const { latencyMaxMs, order, sort, throughputMin } = wanted
+  const place = order?.findIndex((name) => isNamed(name, instance)) ?? -1
+  const isFast =
+    keeps(throughputMin, measured?.tokensPerSecond, (value, bound) => value >= bound) &&
+    keeps(latencyMaxMs, measured?.firstTokenMs, (value, bound) => value <= bound)
+  const [waitMs = Infinity] = measured?.firstTokenMs ?? []
+  const [rate = 0] = measured?.tokensPerSecond ?? []
+  const sorted =
+    sort === "price" ? priceOf(instance.price) : sort === "latency" ? waitMs : sort === "throughput" ? -rate : 0
+  return { named: place === -1 ? Infinity : place, demoted: isFast ? 0 : 1, sorted }
+}
+
+const difference = (a: number, b: number): number => (a === b ? 0 : a < b ? -1 : 1)
+
+const because = ({ named, demoted, sorted }: Standing, { sort }: ProviderPreferences, policy: string): string =>
+  [
+    named === Infinity ? [] : [`named ${named + 1}.`],
+    demoted === 0 ? [] : ["slower than asked for"],
+    sort === undefined ? [] : [`${sort} ${Math.abs(sorted)}`],
+    [policy],
+  ]
+    .flat()
+    .join(", ")
+
+/** By name, then by what is missed, then by what is sorted by. */
+const compare = (a: Standing, b: Standing): number =>
+  difference(a.named, b.named) || difference(a.demoted, b.demoted) || difference(a.sorted, b.sorted)
+
+/**
+ * The candidate that {@link rank} puts first, in one pass: of those that `mayServe`, and where preferences leave two equal,
+ * the one that `isBetter` than the other in the policy's own order. For the fast form of a policy.
+ *
+ * @category rules
+ * @since 0.1.0
+ */
+export const first = (
+  preferences: ProviderPreferences,
+  candidates: Iterable<Candidate>,
+  mayServe: (candidate: Candidate) => boolean,
+  isBetter: (a: Candidate, b: Candidate) => boolean,
+): Candidate | undefined => {
+  let best: Candidate | undefined
+  let bestStanding: Standing | undefined
+  const isOrdered = reorders(preferences)
+  for (const candidate of candidates) {
+    if (!mayServe(candidate)) continue
+    const standing = isOrdered ? standingOf(candidate, preferences) : undefined
+    const order = standing === undefined || bestStanding === undefined ? 0 : compare(standing, bestStanding)
+    if (best !== undefined && (order > 0 || (order === 0 && !isBetter(candidate, best)))) continue
+    best = candidate
+    bestStanding = standing
+  }
+  return best
+}
+
+/**
+ * Ranks by a policy and, where the buyer has preferences, by those first. Pure, like the policy.
+ *
+ * @category rules
+ * @since 0.1.0
+ */
+export const rank = (
+  policy: RoutingPolicy,
+  request: RoutingRequest,
+  candidates: ReadonlyArray<Candidate>,
+  seed: number,
+): Ranking => {
+  const ranking = policy.rank(request, candidates, seed)
+  const { preferences } = request
+  if (preferences === undefined || !reorders(preferences)) return ranking
+  const byId = new Map(candidates.map((candidate) => [candidate.instance.id, candidate]))
+  const standings = ranking.ranked.flatMap((entry) => {
+    const candidate = byId.get(entry.instance)
+    return candidate === undefined ? [] : [{ entry, standing: standingOf(candidate, preferences) }]
+  })
+  // Sorting keeps the policy's order among equals.
+  standings.sort((a, b) => compare(a.standing, b.standing))
+  const ranked = standings.map(({ entry, standing }) => ({
+    instance: entry.instance,
+    because: because(standing, preferences, entry.because),
+  }))
+  return { ranked, excluded: ranking.excluded }
+}
+
+/**
+ * Whether preferences change the order, and not only who may serve.
+ *
+ * @category rules
+ * @since 0.1.0
+ */
+export const reorders = ({ latencyMaxMs, order, sort, throughputMin }: ProviderPreferences): boolean =>
+  order !== undefined || sort !== undefined || throughputMin !== undefined || latencyMaxMs !== undefined

@@ -11,14 +11,20 @@ export interface Load {
   readonly port: number
   readonly apiKey: string
   readonly body: string
+  /** Beside the usual ones. */
+  readonly headers?: Readonly<Record<string, string>> | undefined
   readonly connections: number
   readonly durationMs?: number
   readonly requestsEach?: number
 }
 
-/** What came of it. Times are in milliseconds; `firstMs` is until the first byte of the answer's body. */
+/**
+ * What came of it. Times are in milliseconds; `firstMs` is until the first byte of the answer's body. `frames` are the events
+ * of all streams together.
+ */
 export interface Outcome {
   readonly requests: number
+  readonly frames: number
   readonly durationMs: number
   readonly totalMs: ReadonlyArray<number>
   readonly firstMs: ReadonlyArray<number>
@@ -30,16 +36,35 @@ export const quantile = (values: ReadonlyArray<number>, share: number): number =
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN
 }
 
-const END = Buffer.from("0\r\n\r\n")
+/** The last chunk; trailers may stand between it and the empty line. */
+const LAST = "\r\n0\r\n"
+const TAIL_MAX = 512
+const FRAME = Buffer.from("data: ")
 
-/** Reads one answer; resolves with the time of the first byte of its body. */
-const answer = (socket: Socket): Promise<number> =>
+const framesIn = (bytes: Buffer): number => {
+  let count = 0
+  for (let at = bytes.indexOf(FRAME); at !== -1; at = bytes.indexOf(FRAME, at + FRAME.length)) count += 1
+  return count
+}
+
+interface Answered {
+  readonly firstAt: number
+  readonly frames: number
+}
+
+/** Reads one answer; resolves with the time of the first byte of its body, and how many events it had. */
+const answer = (socket: Socket): Promise<Answered> =>
   new Promise((resolve, reject) => {
     let head = ""
     let length: number | undefined
     let received = 0
     let firstAt = 0
-    let tail: Buffer = Buffer.alloc(0)
+    let frames = 0
+    let tail = "\r\n"
+    const ends = (body: Buffer): boolean => {
+      tail = (tail + body.subarray(-TAIL_MAX).toString("latin1")).slice(-TAIL_MAX)
+      return tail.endsWith("\r\n\r\n") && tail.includes(LAST)
+    }
     const stop = (): void => {
       socket.off("data", onData)
       socket.off("close", onClose)
@@ -52,11 +77,12 @@ const answer = (socket: Socket): Promise<number> =>
       if (body.length === 0) return
       if (firstAt === 0) firstAt = performance.now()
       received += body.length
-      tail = body.length >= END.length ? body : Buffer.concat([tail, body]).subarray(-END.length)
-      const isWhole = length === undefined ? tail.subarray(-END.length).equals(END) : received >= length
+      // Every event of the upstream is written at once and is small: none arrives in two pieces.
+      frames += framesIn(body)
+      const isWhole = length === undefined ? ends(body) : received >= length
       if (!isWhole) return
       stop()
-      resolve(firstAt)
+      resolve({ firstAt, frames })
     }
     const onData = (bytes: Buffer): void => {
       if (received > 0) return onBody(bytes)
@@ -77,13 +103,17 @@ const answer = (socket: Socket): Promise<number> =>
   })
 
 /** Runs the load to its end. Any answer but 200 ends it with an error. */
-export const run = async ({ apiKey, body, connections, durationMs, port, requestsEach }: Load): Promise<Outcome> => {
+export const run = async (load: Load): Promise<Outcome> => {
+  const { apiKey, body, connections, durationMs, headers = {}, port, requestsEach } = load
+  const more = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`)
   const request = Buffer.from(
     `POST /v1/chat/completions HTTP/1.1\r\nhost: 127.0.0.1:${port}\r\nauthorization: Bearer ${apiKey}\r\n` +
+      more.join("") +
       `content-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
   )
   const totalMs: Array<number> = []
   const firstMs: Array<number> = []
+  let frames = 0
   const sockets = Array.from({ length: connections }, () => connect({ port, host: "127.0.0.1", noDelay: true }))
   try {
     await Promise.all(sockets.map((socket) => once(socket, "connect")))
@@ -95,13 +125,14 @@ export const run = async ({ apiKey, body, connections, durationMs, port, request
         if (durationMs !== undefined && sentAt - began >= durationMs) return
         const answered = answer(socket)
         socket.write(request)
-        const firstAt = await answered
+        const { firstAt, frames: found } = await answered
+        frames += found
         totalMs.push(performance.now() - sentAt)
         firstMs.push(firstAt - sentAt)
       }
     }
     await Promise.all(sockets.map(client))
-    return { requests: totalMs.length, durationMs: performance.now() - began, totalMs, firstMs }
+    return { requests: totalMs.length, frames, durationMs: performance.now() - began, totalMs, firstMs }
   } finally {
     for (const socket of sockets) socket.destroy()
   }

@@ -17,6 +17,7 @@ import * as Schema from "effect/Schema"
 import { readJson, root } from "../Workspace.ts"
 import type { Cores } from "./Machine.ts"
 import { pin } from "./Machine.ts"
+import { models } from "./Upstream.ts"
 
 /** A running market with the upstream as its only provider. */
 export interface Market {
@@ -34,12 +35,16 @@ interface DevFile {
   readonly operatorKey: string
 }
 
-/** The local market, with limits that one very busy buyer does not meet. */
+/**
+ * The local market, with limits that one very busy buyer does not meet, and beats so far apart that a thousand devices do not
+ * beat while something else is measured.
+ */
 const definition = (): string =>
   JSON.stringify(
     Schema.encodeSync(MarketDefinitionJson)({
       ...local,
       name: "bench",
+      heartbeat: { intervalMs: 3_600_000, missesMax: 2, checkMs: 3_600_000 },
       limits: {
         ...local.limits,
         key: { requestsPerMinute: 100_000_000, tokensPerMinute: 1_000_000_000, concurrentRequests: 10_000 },
@@ -104,11 +109,11 @@ const descendants = (pid: number): ReadonlyArray<number> => {
   return below(pid)
 }
 
-const launch = (home: string): ChildProcess => {
+const launch = (home: string, args: ReadonlyArray<string>): ChildProcess => {
   const market = path.join(home, "market.json")
   writeFileSync(market, definition())
   const program = path.join(root, "apps/reference-gateway/src/main.ts")
-  return spawn(process.execPath, ["--conditions=@guildhall/source", program, "start"], {
+  return spawn(process.execPath, ["--conditions=@guildhall/source", program, "start", ...args], {
     stdio: ["ignore", "ignore", "pipe"],
     env: {
       ...process.env,
@@ -121,42 +126,56 @@ const launch = (home: string): ChildProcess => {
   })
 }
 
-/** Registers the upstream, and keeps it on the market with a beat every 20 s. */
-const join = async (facts: DevFile, origin: string): Promise<NodeJS.Timeout> => {
+/** So many are registered at a time. */
+const REGISTERING = 16
+
+/** Registers the upstream: `instances` devices with one instance of the instant model each, and one of the slow model. */
+const join = async (facts: DevFile, origin: string, instances: number): Promise<void> => {
   const order = JSON.stringify({ member: "mem_provider", name: "bench", role: "provider" })
   const issued = await post(`${facts.url}/v1/operator/keys`, facts.operatorKey, order)
-  const send = makeDevice(facts.url, String(issued["secret"]))
-  const registered = await send("/v1/providers/register", {
-    provider_type: "agent",
-    endpoint_url: `${origin}/v1`,
-    model: "bench/mock",
-    input_price_per_million: 100,
-    output_price_per_million: 200,
-    context_length_offered: 100_000,
-    concurrency: 10_000,
-  })
-  const beat = () =>
-    send("/v1/providers/heartbeat", {
-      instances: [{ instance_id: registered["instance_id"], state: "serving", in_flight: 0 }],
+  const register = async (model: string): Promise<void> => {
+    const send = makeDevice(facts.url, String(issued["secret"]))
+    const registered = await send("/v1/providers/register", {
+      provider_type: "agent",
+      endpoint_url: `${origin}/v1`,
+      model,
+      input_price_per_million: 100,
+      output_price_per_million: 200,
+      context_length_offered: 100_000,
+      concurrency: 10_000,
     })
-  await beat()
-  return setInterval(() => void beat().catch(() => undefined), 20_000)
+    const instance = { instance_id: registered["instance_id"], state: "serving", in_flight: 0 }
+    await send("/v1/providers/heartbeat", { instances: [instance] })
+  }
+  await register(models.slow)
+  let left = instances
+  const worker = async (): Promise<void> => {
+    while (left-- > 0) await register(models.instant)
+  }
+  await Promise.all(Array.from({ length: REGISTERING }, worker))
 }
 
 const serves = async (facts: DevFile): Promise<true | undefined> => {
   const response = await fetch(`${facts.url}/v1/models`, { headers: { authorization: `Bearer ${facts.buyerKey}` } })
-  return (await response.text()).includes("bench/mock") ? true : undefined
+  return (await response.text()).includes(models.instant) ? true : undefined
 }
 
-/** Starts the market in a fresh home and waits until it serves the upstream's model. */
-export const startMarket = async (
-  origin: string,
-  cores: Cores | undefined,
-  progress: (text: string) => void,
-): Promise<Market> => {
-  progress("gateway: starting, with a database of its own")
+/** How a market is started. */
+export interface MarketOptions {
+  readonly cores: Cores | undefined
+  readonly progress: (text: string) => void
+  /** How many instances of the instant model are on the market. */
+  readonly instances: number
+  /** More of the command line, such as `--workers`. */
+  readonly args?: ReadonlyArray<string>
+}
+
+/** Starts the market in a fresh home and waits until it serves the upstream's models. */
+export const startMarket = async (origin: string, options: MarketOptions): Promise<Market> => {
+  const { args = [], cores, instances, progress } = options
+  progress(`gateway: starting, with a database of its own and ${instances} instances`)
   const home = mkdtempSync(path.join(tmpdir(), "guildhall-bench-"))
-  const child = launch(home)
+  const child = launch(home, args)
   const pid = child.pid ?? 0
   let errors = ""
   child.stderr?.on("data", (chunk: Buffer) => (errors = (errors + chunk.toString()).slice(-4_000)))
@@ -179,18 +198,14 @@ export const startMarket = async (
     }
     const topUp = JSON.stringify({ member: "mem_buyer", amount: "1000000.00", idempotencyKey: "bench" })
     await post(`${facts.url}/v1/operator/top-ups`, facts.operatorKey, topUp)
-    const beats = await join(facts, origin)
+    await join(facts, origin, instances)
     await until("the provider is on the market", () => serves(facts))
-    const stopAll = (): Promise<void> => {
-      clearInterval(beats)
-      return stop()
-    }
     return {
       port: Number(new URL(facts.url).port),
       apiKey: facts.buyerKey,
       pid,
       home: path.join(home, "state"),
-      stop: stopAll,
+      stop,
     }
   } catch (error) {
     await stop()

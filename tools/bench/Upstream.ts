@@ -1,8 +1,9 @@
 /**
- * A provider that costs next to nothing: raw TCP, prepared answers. A chat completion is answered at once; with
- * `"stream":true` come 50 chunks, one every `paceMs`, then usage and `[DONE]`. Everything else is answered as healthy.
+ * A provider that costs next to nothing: raw TCP, prepared answers. A chat completion of the model `bench/mock` is answered
+ * at once, one of `bench/slow` after 20 ms; with `"stream":true` come 50 chunks, one every 20 ms, then usage and `[DONE]`.
+ * Everything else is answered as healthy.
  *
- * `node tools/bench/Upstream.ts <paceMs>`, as a child process that sends its port.
+ * `node tools/bench/Upstream.ts`, as a child process that sends its port.
  */
 import { createServer } from "node:net"
 import type { Socket } from "node:net"
@@ -10,7 +11,13 @@ import type { Socket } from "node:net"
 /** Chunks with content in a stream; usage and `[DONE]` make it two events more. */
 export const chunkCount = 50
 
-const model = "bench/mock"
+/** Between two chunks of a stream, and until an answer of the slow model. */
+export const paceMs = 20
+
+/** The model that answers at once, and the one that takes its time. */
+export const models = { instant: "bench/mock", slow: "bench/slow" } as const
+
+const model = models.instant
 const usage = { prompt_tokens: 20, completion_tokens: chunkCount, total_tokens: 20 + chunkCount }
 
 const head = (type: string, length: string): string =>
@@ -30,7 +37,8 @@ const completion = whole("application/json", {
   choices: [{ index: 0, message: { role: "assistant", content }, finish_reason: "stop" }],
   usage,
 })
-const models = whole("application/json", { object: "list", data: [{ id: model, object: "model", owned_by: "bench" }] })
+const data = Object.values(models).map((id) => ({ id, object: "model", owned_by: "bench" }))
+const list = whole("application/json", { object: "list", data })
 
 const event = (data: string): Buffer => {
   const text = `data: ${data}\n\n`
@@ -54,7 +62,7 @@ const middle = delta([{ index: 0, delta: { content: " word" }, finish_reason: nu
 const last = delta([{ index: 0, delta: { content: " word" }, finish_reason: "stop" }])
 const tail = Buffer.concat([delta([], { usage }), event("[DONE]"), Buffer.from("0\r\n\r\n")])
 
-const stream = (socket: Socket, paceMs: number): void => {
+const stream = (socket: Socket): void => {
   let sent = 1
   socket.write(Buffer.concat([streamHead, first]))
   const timer = setInterval(() => {
@@ -66,7 +74,7 @@ const stream = (socket: Socket, paceMs: number): void => {
   }, paceMs)
 }
 
-const serve = (socket: Socket, paceMs: number): void => {
+const serve = (socket: Socket): void => {
   let waiting = ""
   socket.setNoDelay(true)
   socket.on("error", () => socket.destroy())
@@ -78,15 +86,15 @@ const serve = (socket: Socket, paceMs: number): void => {
     if (waiting.length < end + 4 + length) return
     const request = waiting
     waiting = ""
-    if (!request.startsWith("POST ")) socket.write(models)
-    else if (/"stream": ?true/.test(request)) stream(socket, paceMs)
+    if (!request.startsWith("POST ")) socket.write(list)
+    else if (/"stream": ?true/.test(request)) stream(socket)
+    else if (request.includes(models.slow)) setTimeout(() => socket.write(completion), paceMs)
     else socket.write(completion)
   })
 }
 
 if (import.meta.main) {
-  const paceMs = Number(process.argv[2] ?? 10)
-  const server = createServer((socket) => serve(socket, paceMs))
+  const server = createServer((socket) => serve(socket))
   server.listen(0, "127.0.0.1", () => {
     const address = server.address()
     if (typeof address === "object" && address !== null) process.send?.(address.port)

@@ -1,115 +1,115 @@
 /**
- * What the gateway adds to a request: the same load on the provider itself, on a bare proxy, and on the gateway with
- * everything on, one after the other, on pinned cores.
+ * What the gateway adds to a request: the same load on the provider itself, on a bare proxy, on other gateways, and on ours
+ * with everything on and a thousand instances to choose from, one after the other, on pinned cores.
  *
- * `npm run bench -- gateway [--json <file>] [--quick]`
+ * `npm run bench -- gateway [--json <file>] [--quick]`. `BENCH_PEERS` names a folder with other gateways (GatewayPeers.ts).
  */
 import path from "node:path"
 import type { Options } from "../bench.ts"
-import type { Outcome } from "./Load.ts"
-import { quantile, run as load } from "./Load.ts"
-import { cores as findCores, cpuUs, pin, rssMb, start } from "./Machine.ts"
+import * as GatewayChart from "./GatewayChart.ts"
+import * as GatewayPage from "./GatewayPage.ts"
+import * as GatewayPeers from "./GatewayPeers.ts"
+import { framesLost, type Measured, measure, memory, type Pace, streamsPerCore } from "./GatewayPhases.ts"
+import { type Outcome, quantile } from "./Load.ts"
+import { type Cores, cores as findCores, pin, rssMb, start } from "./Machine.ts"
 import { startMarket } from "./Market.ts"
-import { chunkCount } from "./Upstream.ts"
 
-/** Something that answers, and the process whose CPU time counts; the provider itself is not measured. */
-interface Target {
-  readonly name: string
-  readonly port: number
-  readonly apiKey: string
-  readonly pid: number | undefined
-}
-
-interface Measured {
-  readonly busy: Outcome
-  readonly calm: Outcome
-  readonly streams: Outcome
-  /** CPU of the target in microseconds, for each request of the busy phase and each event of the streams. */
-  readonly requestUs: number
-  readonly chunkUs: number
-}
-
-const paceMs = 10
-const prompt = "Say a word, and then the same word again, as often as you can. ".repeat(14)
-const body = (stream: boolean): string =>
-  JSON.stringify({
-    model: "bench/mock",
-    messages: [{ role: "user", content: prompt }],
-    max_tokens: 100,
-    ...(stream ? { stream: true } : {}),
-  })
-
-const withCpu = async (
-  pid: number | undefined,
-  phase: () => Promise<Outcome>,
-): Promise<readonly [outcome: Outcome, us: number]> => {
-  const before = pid === undefined ? 0 : cpuUs(pid)
-  const outcome = await phase()
-  return [outcome, pid === undefined ? 0 : cpuUs(pid) - before]
-}
-
-/** The phases: warm up, as many requests as go through, one at a time, and streams side by side. */
-const measure = async ({ apiKey, name, pid, port }: Target, { isQuick, progress }: Options): Promise<Measured> => {
-  const scale = isQuick ? 0.3 : 1
-  const plain = { port, apiKey, body: body(false) }
-  progress(`${name}: warming up`)
-  await load({ ...plain, connections: 32, durationMs: 3_000 * scale })
-  progress(`${name}: as many requests as go through`)
-  const [busy, busyUs] = await withCpu(pid, () => load({ ...plain, connections: 64, durationMs: 8_000 * scale }))
-  progress(`${name}: one request at a time`)
-  const calm = await load({ ...plain, connections: 1, durationMs: 5_000 * scale })
-  progress(`${name}: 100 streams side by side, a chunk every ${paceMs} ms`)
-  const streaming = { port, apiKey, body: body(true), connections: 100 }
-  await load({ ...streaming, requestsEach: 1 })
-  const [streams, streamUs] = await withCpu(pid, () => load({ ...streaming, requestsEach: isQuick ? 4 : 12 }))
-  const events = streams.requests * (chunkCount + 2)
-  return { busy, calm, streams, requestUs: busyUs / busy.requests, chunkUs: streamUs / events }
-}
+const INSTANCES = 1_000
 
 const perSecond = ({ durationMs, requests }: Outcome): number => requests / (durationMs / 1_000)
 
-/** Runs the benchmark. */
-export const run = async (options: Options): Promise<Readonly<Record<string, number>>> => {
+type Metrics = Readonly<Record<string, number>>
+
+const gatewayAt = async (origin: string, cores: Cores | undefined, { isQuick, progress }: Options, pace: Pace) => {
+  const market = await startMarket(origin, { cores, progress, instances: INSTANCES })
+  try {
+    const target = { name: "gateway", ...market }
+    const idleMb = rssMb(market.pid)
+    const measured = await measure(target, pace)
+    progress(`gateway: memory under 100 streams`)
+    const held = await memory(target, market.pid, isQuick ? 8_000 : 120_000)
+    const streams = await streamsPerCore(target, pace)
+    return { measured, held, streams, idleMb }
+  } finally {
+    await market.stop()
+  }
+}
+
+type Gateway = Awaited<ReturnType<typeof gatewayAt>>
+
+const peersAt = async (origin: string, cores: Cores | undefined, pace: Pace): Promise<Metrics> => {
+  const found: Record<string, number> = {}
+  for (const here of GatewayPeers.find()) {
+    const peer = await here.start(origin, cores?.measured)
+    try {
+      const { busy, chunkUs, requestUs } = await measure(peer, pace)
+      found[`peer_${here.name}_req_per_s`] = perSecond(busy)
+      found[`peer_${here.name}_cpu_us`] = requestUs
+      if (peer.noStreams === undefined) found[`peer_${here.name}_cpu_us_per_chunk`] = chunkUs
+    } finally {
+      await peer.stop()
+    }
+  }
+  return found
+}
+
+/** Runs the benchmark. A full run also writes the chart and the figures into the documentation. */
+export const run = async (options: Options): Promise<Metrics> => {
+  const { isQuick, progress } = options
   const cores = findCores()
-  options.progress(
+  progress(
     cores === undefined
       ? "processes cannot be pinned here: the numbers will vary more"
       : `measured processes on core ${cores.measured}, everything else on ${cores.others}`,
   )
   if (cores !== undefined) pin(process.pid, cores.others)
-  const upstream = await start(path.join(import.meta.dirname, "Upstream.ts"), [String(paceMs)], cores?.others)
+  const pace = { progress, scale: isQuick ? 0.3 : 1 }
+  const upstream = await start(path.join(import.meta.dirname, "Upstream.ts"), [], cores?.others)
   try {
     const origin = `http://127.0.0.1:${upstream.port}`
-    const direct = await measure({ name: "direct", port: upstream.port, apiKey: "none", pid: undefined }, options)
+    const direct = await measure({ name: "direct", port: upstream.port, apiKey: "none", pid: undefined }, pace)
     const proxy = await start(path.join(import.meta.dirname, "BareProxy.ts"), [origin], cores?.measured)
-    const bare = await measure({ name: "bare", port: proxy.port, apiKey: "none", pid: proxy.pid }, options).finally(
-      () => proxy.child.kill(),
+    const bare = await measure({ name: "bare", port: proxy.port, apiKey: "none", pid: proxy.pid }, pace).finally(() =>
+      proxy.child.kill(),
     )
-    const market = await startMarket(origin, cores, options.progress)
-    try {
-      const gateway = await measure({ name: "gateway", ...market }, options)
-      return metrics(direct, bare, gateway, rssMb(market.pid))
-    } finally {
-      await market.stop()
-    }
+    const peers = await peersAt(origin, cores, pace)
+    const gateway = await gatewayAt(origin, cores, options, pace)
+    const metrics = { ...metricsOf(direct, bare, gateway), ...peers }
+    if (!isQuick) progress(`written: ${GatewayPage.write(metrics)}, ${GatewayChart.write(metrics)}`)
+    return metrics
   } finally {
     upstream.child.kill()
   }
 }
 
-const metrics = (direct: Measured, bare: Measured, gateway: Measured, rss: number) => {
-  const added = (share: number): number => quantile(gateway.calm.totalMs, share) - quantile(direct.calm.totalMs, share)
+const NOTHING: ReadonlyArray<number> = []
+
+const metricsOf = (direct: Measured, bare: Measured, { held, idleMb, measured: own, streams }: Gateway) => {
+  const added = (phase: "calm" | "instant", share: number): number =>
+    quantile(own[phase].totalMs, share) - quantile(direct[phase].totalMs, share)
+  const first = (measured: Measured): number => quantile(measured.streams?.firstMs ?? NOTHING, 0.99)
   return {
     direct_req_per_s: perSecond(direct.busy),
     bare_req_per_s: perSecond(bare.busy),
-    gateway_req_per_s: perSecond(gateway.busy),
+    gateway_req_per_s: perSecond(own.busy),
+    // What one core would do if nothing else were waited for: the database and the clients share the other cores.
+    gateway_req_per_core_s: 1_000_000 / own.requestUs,
     bare_cpu_us: bare.requestUs,
-    gateway_cpu_us: gateway.requestUs,
-    cpu_ratio: gateway.requestUs / bare.requestUs,
-    added_p50_ms: added(0.5),
-    added_p99_ms: added(0.99),
-    stream_added_ttft_p99_ms: quantile(gateway.streams.firstMs, 0.99) - quantile(direct.streams.firstMs, 0.99),
-    stream_cpu_us_per_chunk: gateway.chunkUs,
-    rss_mb: rss,
+    gateway_cpu_us: own.requestUs,
+    cpu_ratio: own.requestUs / bare.requestUs,
+    added_p50_ms: added("calm", 0.5),
+    added_p99_ms: added("calm", 0.99),
+    instant_added_p50_ms: added("instant", 0.5),
+    instant_added_p99_ms: added("instant", 0.99),
+    // The provider's 20 ms hide the hold's commit; without them it is all that is waited for.
+    commit_p50_ms: added("instant", 0.5) - added("calm", 0.5),
+    stream_added_ttft_p99_ms: first(own) - first(direct),
+    stream_cpu_us_per_chunk: own.chunkUs,
+    bare_cpu_us_per_chunk: bare.chunkUs,
+    streams_per_core: streams.most,
+    frames_lost: streams.lost + held.lost + (own.streams === undefined ? 0 : framesLost(own.streams)),
+    rss_idle_mb: idleMb,
+    rss_mb: held.mb,
+    rss_growth_mb_per_h: held.growthMbPerH,
   }
 }

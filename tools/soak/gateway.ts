@@ -40,9 +40,13 @@ const ordinaryMb = 512
 
 /** Runs the soak: a warm-up, then rounds of traffic in which memory may not grow by more than a quarter. */
 export const run = async ({ isQuick, progress }: Options): Promise<void> => {
-  const upstream = await start(path.join(import.meta.dirname, "../bench/Upstream.ts"), ["5"], undefined)
+  const upstream = await start(path.join(import.meta.dirname, "../bench/Upstream.ts"), [], undefined)
   try {
-    const market = await startMarket(`http://127.0.0.1:${upstream.port}`, undefined, progress)
+    const market = await startMarket(`http://127.0.0.1:${upstream.port}`, {
+      cores: undefined,
+      progress,
+      instances: 100,
+    })
     try {
       const [rounds, durationMs] = isQuick ? [2, 4_000] : [10, 60_000]
       await traffic(market, durationMs)

@@ -8,6 +8,7 @@ import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import path from "node:path"
+import * as IpRange from "@guildhall/core/IpRange"
 import { LaunchError } from "./LaunchError.ts"
 
 interface Setting<A> {
@@ -35,6 +36,18 @@ const Port = Schema.FiniteFromString.pipe(
 
 const DatabaseUrl = Schema.String.pipe(Schema.check(Schema.isPattern(/^postgres(ql)?:\/\/\S+$/)))
 
+const ranges = Schema.String.pipe(
+  Schema.check(
+    Schema.makeFilter((text: string) => rangesOf(text).every((range) => IpRange.parse(range) !== undefined)),
+  ),
+)
+
+const rangesOf = (text: string): ReadonlyArray<IpRange.IpRange> =>
+  text
+    .split(",")
+    .map((range) => range.trim())
+    .filter((range) => range !== "")
+
 const table = {
   port: setting(
     "GUILDHALL_PORT",
@@ -49,6 +62,13 @@ const table = {
     Schema.NonEmptyString,
     "an address of this machine",
     "The address to listen on. `0.0.0.0` opens the gateway to the network: put TLS in front of it.",
+  ),
+  trustedProxies: setting(
+    "GUILDHALL_TRUSTED_PROXIES",
+    undefined,
+    ranges,
+    "addresses and ranges such as 10.0.0.0/8, parted by commas",
+    "The proxies in front of the gateway, whose `X-Forwarded-For` is believed where a key may only be used from some addresses. None by default.",
   ),
   home: setting(
     "GUILDHALL_HOME",
@@ -129,6 +149,7 @@ const internal = new Set(["GUILDHALL_EXIT_WITH", "GUILDHALL_TEST_DATABASE_URL"])
 export interface Settings {
   readonly port: number
   readonly host: string
+  readonly trustedProxies: ReadonlyArray<IpRange.IpRange>
   /** Absolute path. */
   readonly home: string
   /** A market's name, or the absolute path of a `.json` file. */
@@ -196,6 +217,7 @@ export const load: Effect.Effect<Settings, LaunchError> = Effect.gen(function* (
   return {
     port: yield* readRequired(table.port),
     host: yield* readRequired(table.host),
+    trustedProxies: rangesOf((yield* read(table.trustedProxies)) ?? ""),
     home: homePath,
     market: market.endsWith(".json") ? fromWhereStarted(market) : market,
     databaseUrl: databaseUrl === undefined ? undefined : Redacted.make(databaseUrl),

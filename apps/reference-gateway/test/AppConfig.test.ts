@@ -16,6 +16,7 @@ describe("AppConfig", () => {
       assert.deepStrictEqual(settings, {
         port: 8787,
         host: "127.0.0.1",
+        trustedProxies: [],
         home: path.join(repository, ".guildhall"),
         market: "local",
         databaseUrl: undefined,
@@ -45,6 +46,7 @@ describe("AppConfig", () => {
     ["GUILDHALL_PORT", "-1"],
     ["GUILDHALL_PORT", "80.5"],
     ["GUILDHALL_PORT", "http"],
+    ["GUILDHALL_TRUSTED_PROXIES", "10.0.0.0/8, proxy.example"],
     ["GUILDHALL_AGENT", "yes"],
     ["GUILDHALL_LOG_LEVEL", "loud"],
     ["OTEL_EXPORTER_OTLP_ENDPOINT", "localhost:4318"],
@@ -53,6 +55,13 @@ describe("AppConfig", () => {
       const error = yield* Effect.flip(load({ [name]: value }))
       assert.include(error.message, name)
       assert.include(error.message, `"${value}"`)
+    }),
+  )
+
+  it.effect("trusted proxies are addresses and ranges", () =>
+    Effect.gen(function* () {
+      const { trustedProxies } = yield* load({ GUILDHALL_TRUSTED_PROXIES: " 10.0.0.0/8,2001:db8::1 " })
+      assert.deepStrictEqual(trustedProxies, ["10.0.0.0/8", "2001:db8::1"])
     }),
   )
 

@@ -66,16 +66,20 @@ const give = (accounts: Open, amount: bigint): Parts => {
   return [first, ...others]
 }
 
-/** What open accounts give of an amount that they have. */
+/** What open accounts give of an amount that they have. Those that give nothing stay as they are, and are not written. */
 const coverBy = (accounts: Open, amount: bigint): Result.Result<Covered, LedgerError> => {
   const parts = give(accounts, amount)
-  const after = accounts.map((account): Account => {
+  const changed: Array<Account> = []
+  const after = accounts.map((account) => {
     const part = parts.find(({ account: id }) => id === account.id)
-    return part === undefined ? account : { ...account, held: account.held + part.amount }
+    if (part === undefined) return account
+    const next: Account = { ...account, held: account.held + part.amount }
+    changed.push(next)
+    return next
   })
-  const beyond = after.find(({ held }) => held > AMOUNT_MAX)
+  const beyond = changed.find(({ held }) => held > AMOUNT_MAX)
   if (beyond !== undefined) return invalid(`it takes what is held of ${beyond.id} beyond 78 digits.`)
-  return Result.succeed({ parts, accounts: after, available: sumOf(after) })
+  return Result.succeed({ parts, accounts: changed, available: sumOf(after) })
 }
 
 /** What the sources give of an amount, or why they do not: all of it or nothing. */

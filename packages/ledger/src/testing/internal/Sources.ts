@@ -45,6 +45,11 @@ const takesInOrder = Effect.gen(function* () {
   const gone = Sample.accountId()
   // The first one alone, where it has enough: then it is a hold like any other.
   const alone = Sample.hold(first, 10n, { further: [second, third] })
+  const { preview } = yield* Trial.answer({ _tag: "Preview", command: alone }, "Previewed")
+  assert.deepStrictEqual(
+    preview.accounts.map(({ after }) => after.id),
+    [first],
+  )
   assert.deepInclude(yield* Trial.answer(alone, "Held"), { available: 50n, replayed: false })
   assert.notProperty(yield* Trial.hold(alone.hold.id), "parts")
   yield* Trial.outcome({ _tag: "Void", hold: alone.hold.id, attachments: [] })

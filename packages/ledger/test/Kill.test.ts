@@ -7,7 +7,7 @@ import { randomBytes } from "node:crypto"
 import { inspect } from "node:util"
 import type { AccountId } from "../src/Account.ts"
 import { keyOf } from "../src/Entry.ts"
-import type { HoldId } from "../src/Hold.ts"
+import { type HoldId, partsOf, spread } from "../src/Hold.ts"
 import * as Ledger from "../src/Ledger.ts"
 import type { LedgerError } from "../src/LedgerError.ts"
 import { LedgerStore } from "../src/LedgerStore.ts"
@@ -56,7 +56,7 @@ const posts = Effect.fnUntraced(function* (
     ),
     ({ sequence }) => {
       const known = told.posted.get(key)
-      if (known === undefined) told.charged += posting.legs[1]?.amount ?? 0n
+      if (known === undefined) told.charged += posting.legs.at(-1)?.amount ?? 0n
       told.posted.set(key, known ?? sequence)
       assert.strictEqual(sequence, known ?? sequence, `${key} has another answer now`)
     },
@@ -65,27 +65,40 @@ const posts = Effect.fnUntraced(function* (
   yield* isTwice ? Effect.all([once, later], { concurrency: "unbounded" }) : once
 })
 
-/** One caller, until it is stopped: charges, and holds that are posted in one step or two, or voided. */
+/** One caller, until it is stopped: charges, and holds of two accounts that grow, are posted in one step or two, or voided. */
 const caller = Effect.fnUntraced(function* (
   ledger: Shape,
   told: Told,
-  buyer: AccountId,
+  [pocket, buyer]: readonly [AccountId, AccountId],
   earner: AccountId,
   isOver: () => boolean,
 ) {
   const charge = (amount: bigint) => Sample.posting(buyer, earner, amount)
+  /** A charge by what the hold keeps of each account, as it stands. */
+  const chargeOf = Effect.fnUntraced(function* (id: HoldId, amount: bigint) {
+    const hold = (yield* untilKnown(told, ledger.findHold(id))) ?? assert.fail(`there is no ${id}`)
+    const taken = spread(partsOf(hold), amount)
+    return Sample.postingOf([...taken.map((each) => [each.account, -each.amount] as const), [earner, amount]])
+  })
   for (let at = 0; !isOver(); at++) {
     const isTwice = at % 5 === 0
     if (at % 3 === 0) {
       yield* posts(told, charge(2n), ledger.post, isTwice)
       continue
     }
-    const hold = Sample.holdRequest(buyer, 9n)
+    const hold = Sample.holdRequest(pocket, 9n, { further: [buyer] })
     yield* untilKnown(told, ledger.hold(hold))
     if (isTwice) yield* untilKnown(told, ledger.hold(hold))
+    if (at % 4 === 1) {
+      const grow = ledger.grow(hold.id, { amount: 12n, sources: [pocket, buyer] })
+      const asked = isTwice ? Effect.all([grow, grow], { concurrency: "unbounded" }) : Effect.map(grow, (one) => [one])
+      for (const { amount } of yield* untilKnown(told, asked)) assert.strictEqual(amount, 12n)
+    }
     if (at % 3 === 1) {
-      if (at % 2 === 0) yield* posts(told, charge(3n), (posting) => ledger.draw(hold.id, posting), isTwice)
-      yield* posts(told, charge(5n), (posting) => ledger.settle(hold.id, posting), isTwice)
+      if (at % 2 === 0) {
+        yield* posts(told, yield* chargeOf(hold.id, 3n), (posting) => ledger.draw(hold.id, posting), isTwice)
+      }
+      yield* posts(told, yield* chargeOf(hold.id, 5n), (posting) => ledger.settle(hold.id, posting), isTwice)
       told.ended.set(hold.id, "posted")
     } else {
       yield* untilKnown(told, ledger.void(hold.id, []))
@@ -100,8 +113,8 @@ const compare = Effect.fnUntraced(function* (store: LedgerStore["Service"], told
   const { entries, pending } = yield* Invariants.check(store)
   const posted = new Map(entries.flatMap((entry) => (entry._tag === "Posted" ? [[keyOf(entry), entry.sequence]] : [])))
   for (const [key, sequence] of told.posted) assert.strictEqual(posted.get(key), sequence, `${key} was acknowledged`)
-  // One more: the top-up.
-  assert.strictEqual(posted.size, told.posted.size + 1)
+  // Two more: the top-ups.
+  assert.strictEqual(posted.size, told.posted.size + 2)
   assert.strictEqual((yield* store.accounts([earner]))[0]?.balance, told.charged)
   assert.strictEqual(pending, 0)
   const ids = [...told.ended.keys()]
@@ -121,20 +134,23 @@ describe("PostgreSQL", () => {
         yield* Effect.gen(function* () {
           const store = yield* LedgerStore
           const ledger = yield* Ledger.make
-          const [outside, buyer, earner] = [
+          const [outside, buyer, pocket, earner] = [
             Sample.accountId("external"),
+            Sample.accountId(),
             Sample.accountId(),
             Sample.accountId("accrual"),
           ]
+          yield* ledger.open(Sample.open(pocket))
           yield* ledger.open(Sample.open(outside, { kind: "external", floor: null }))
           yield* ledger.open(Sample.open(buyer))
           yield* ledger.open(Sample.open(earner, { kind: "accrual" }))
           yield* ledger.post(Sample.posting(outside, buyer, 1_000_000_000n, { kind: "topUp" }))
+          yield* ledger.post(Sample.posting(outside, pocket, 1_500n, { kind: "topUp" }))
           const told: Told = { posted: new Map(), ended: new Map(), charged: 0n, answers: 0, unknown: 0 }
           let isOver = false
           const callers = yield* Effect.forkChild(
             Effect.all(
-              Array.from({ length: CALLERS }, () => caller(ledger, told, buyer, earner, () => isOver)),
+              Array.from({ length: CALLERS }, () => caller(ledger, told, [pocket, buyer], earner, () => isOver)),
               { concurrency: "unbounded" },
             ),
           )

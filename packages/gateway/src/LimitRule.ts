@@ -224,6 +224,22 @@ const figures = (counter: Counter, who: string | undefined, nowMs: number) => {
  * One process tells and asks: the counter afterwards, and what the process has. `lifeMs` is how long its lease lives
  * without another exchange.
  *
+ * **Example** (Two processes, and ten requests in a minute)
+ *
+ * ```ts
+ * import { LimitRule } from "@guildhall/gateway"
+ *
+ * const asks = (need: number, want: number): LimitRule.Ask => ({
+ *   counter: "key:key_1:requestsPerMinute", span: "minute", limit: 10, spent: 0, busy: 0, keep: 0, least: 1, need, want,
+ * })
+ * const at = { lifeMs: 10_000, nowMs: 0 }
+ * const one = LimitRule.exchange(LimitRule.empty("minute"), asks(1, 8), { ...at, who: "one" })
+ * one.grant.lease // => 8
+ * const two = LimitRule.exchange(one.counter, asks(4, 4), { ...at, who: "two" })
+ * two.grant.lease // => 2
+ * two.grant.lent // => 8
+ * ```
+ *
  * @category rules
  * @since 0.1.0
  */

@@ -16,10 +16,10 @@ import * as HoldContext from "@guildhall/journal/HoldContext"
 import { HoldId, partsOf, type Hold as Held } from "@guildhall/ledger/Hold"
 import { Ledger } from "@guildhall/ledger/Ledger"
 import { LedgerError } from "@guildhall/ledger/LedgerError"
-import { type Payer, sourcesOf } from "@guildhall/ledger/PaymentScheme"
 import type { Admitted } from "./Admit.ts"
 import { HoldGate } from "./HoldGate.ts"
 import { HoldRenewal } from "./HoldRenewal.ts"
+import * as HoldGrowth from "./internal/HoldGrowth.ts"
 import * as Ticks from "./internal/Ticks.ts"
 import { Market } from "./Market.ts"
 import * as Quantiles from "./Quantiles.ts"
@@ -30,8 +30,6 @@ import { covered, first, type Reserved } from "./Reservation.ts"
 
 /** The likely cost is that of an answer which so many do not exceed. */
 const LIKELY = 0.95
-/** A stream waits so long for a store that is away before it is ended for want of money. */
-const growthRetries = Schedule.spaced("200 millis").pipe(Schedule.upTo({ duration: "5 seconds" }))
 
 /**
  * What a refusal of the ledger means to the buyer.
@@ -72,6 +70,7 @@ export const make = Effect.gen(function* () {
   const { reservation } = definition
   const asset = chargeAssetOf(definition)
   const lengths = Quantiles.make()
+  const growWith = yield* HoldGrowth.make
 
   /** What the journal is to be told if this process is gone when the hold expires. */
   const context = ({ id, model, payer, startedAtMs }: Admitted, { requestCommitment, salts }: Receipt.Opening) =>
@@ -152,32 +151,6 @@ export const make = Effect.gen(function* () {
       if (error instanceof LedgerError) refuse(gate, refusal(error, asset), error.isRetryable)
       else refuse(gate, new Refusal({ code: "internal_error" }), true)
     }
-
-  /** Lets the hold of a stream cover more tokens: as many as are asked for, or as many as there is money for. */
-  const growWith = (priced: Priced, payer: Payer) => {
-    const sources = sourcesOf(payer).map(({ account }) => account)
-    const to = (gate: HoldGate, reserved: Reserved): Effect.Effect<Parameters<HoldGate["grown"]>[0], LedgerError> =>
-      ledger.grow(gate.id, { amount: reserved.amount, sources }).pipe(
-        Effect.map(({ parts }) => ({ reserved, parts })),
-        Effect.catch((error) => {
-          const { reason } = error
-          if (reason._tag !== "InsufficientFunds") return Effect.fail(error)
-          const available = gate.reserved.amount + reason.available
-          const less = covered(reservation, priced, {
-            available,
-            wanted: reserved.tokens,
-            atLeast: gate.reserved.tokens + 1,
-          })
-          return less === undefined || less.tokens >= reserved.tokens ? Effect.succeed(undefined) : to(gate, less)
-        }),
-      )
-    return (gate: HoldGate, tokens: number): void => {
-      const grown = to(gate, { amount: priced.cost(tokens), tokens }).pipe(
-        Effect.retry({ while: (error) => error.isRetryable, schedule: growthRetries }),
-      )
-      fork(grown).addObserver((exit) => gate.grown(Exit.isSuccess(exit) ? exit.value : undefined))
-    }
-  }
 
   const take = Effect.fnUntraced(function* (admitted: Admitted, priced: Priced, opening: Receipt.Opening) {
     const { account, keyId } = admitted.payer

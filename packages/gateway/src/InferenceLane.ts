@@ -17,21 +17,18 @@ import type { Journal } from "@guildhall/journal/Journal"
 import type { Ledger } from "@guildhall/ledger/Ledger"
 import type { ProviderTransport } from "@guildhall/protocol/ProviderTransport"
 import type { Router } from "@guildhall/routing/Router"
-import { chargeAssetOf } from "@guildhall/core/MarketDefinition"
-import type { Instance } from "@guildhall/core/Instance"
-import * as Money from "@guildhall/core/Money"
 import * as Admit from "./Admit.ts"
 import * as Conclusion from "./Conclusion.ts"
 import * as Hedge from "./Hedge.ts"
 import * as Hold from "./Hold.ts"
-import type { HoldGate } from "./HoldGate.ts"
 import type { HoldRenewal } from "./HoldRenewal.ts"
 import type { AnswerTap, Idempotency } from "./Idempotency.ts"
 import * as InferenceEndpoint from "./InferenceEndpoint.ts"
+import * as Afterwards from "./internal/Afterwards.ts"
 import { Buyer } from "./internal/Buyer.ts"
 import { type Flight, Flights } from "./internal/Flights.ts"
 import * as Ids from "./internal/Ids.ts"
-import { Outlet, type OutletOptions } from "./internal/Outlet.ts"
+import * as Jobs from "./internal/Jobs.ts"
 import * as Refuser from "./internal/Refuser.ts"
 import * as Spans from "./internal/Spans.ts"
 import * as Ticks from "./internal/Ticks.ts"
@@ -42,12 +39,11 @@ import { Market } from "./Market.ts"
 import * as Meter from "./Meter.ts"
 import * as Price from "./Price.ts"
 import * as Receipt from "./Receipt.ts"
-import { Recount } from "./Recount.ts"
+import type { Recount } from "./Recount.ts"
 import { Refusal } from "./Refusal.ts"
 import * as Relay from "./Relay.ts"
 import * as Route from "./Route.ts"
 import * as Settle from "./Settle.ts"
-import type { Tally } from "./Tally.ts"
 
 /**
  * The service.
@@ -73,9 +69,6 @@ export class InferenceLane extends Context.Service<
   }
 >()("@guildhall/gateway/InferenceLane") {}
 
-/** A request that was let in, and who waits for its answer until when. */
-type Asked = Omit<Relay.RelayJob, "outlet" | "observer" | "cost"> & { readonly buyer: Buyer }
-
 const make = Effect.gen(function* () {
   const market = yield* Market
   const clock = yield* Clock.Clock
@@ -84,6 +77,7 @@ const make = Effect.gen(function* () {
   const price = yield* Price.make
   const hold = yield* Hold.make
   const hedge = yield* Hedge.make
+  const afterwards = yield* Afterwards.make(hedge)
   const route = yield* Route.make(hedge)
   const relay = yield* Relay.make
   const { asItStands, meter } = yield* Meter.make
@@ -92,30 +86,28 @@ const make = Effect.gen(function* () {
   const metrics = yield* LaneMetrics.make
   const refuse = yield* Refuser.make(metrics)
   const once = yield* Twins.make
-  const recount = yield* Recount
+  const jobOf = yield* Jobs.make(asItStands)
   const { span, annotate } = yield* Spans.make
   const { definition } = market
-  const asset = chargeAssetOf(definition)
 
   const serve = Effect.fnUntraced(function* (buyer: Buyer, flight: Flight, visit: Admit.Visit) {
     const deadline = Ticks.now() + definition.timeouts.totalMs
     const admitted = yield* span("admit", admit(buyer, visit))
-    const asked: Asked = { admitted, buyer, flight, deadline }
+    const asked: Jobs.Asked = { admitted, buyer, flight, deadline }
     const answered = once(asked, (asked, taps) => pay(asked, visit, taps))
     yield* Effect.ensuring(answered, Effect.sync(admitted.place.leave))
   })
 
-  const pay = Effect.fnUntraced(function* (asked: Asked, visit: Admit.Visit, taps: ReadonlyArray<AnswerTap>) {
+  const pay = Effect.fnUntraced(function* (asked: Jobs.Asked, visit: Admit.Visit, taps: ReadonlyArray<AnswerTap>) {
     const { admitted, flight } = asked
     const opening = Receipt.open(admitted.body)
     const priced = yield* span("price", price(admitted))
     yield* admitted.place.reserve(Price.taking(priced))
     const gate = yield* span("hold", hold.take(admitted, priced, opening))
     const hash = Receipt.commit(opening.salts.response)
-    const outlet = outletFor(asked, { gate, hash, taps })
+    const job = jobOf(asked, priced, { gate, hash, taps })
+    const { observer, outlet } = job
     flight.outlet = outlet
-    const observer = recount.observe({ id: admitted.id, model: admitted.model })
-    const job = { ...asked, outlet, observer, cost: costWith(admitted, priced, gate) }
     const carried = carryOut(job, priced, visit, { opening, hash })
     const failed = (cause: Cause.Cause<Refusal>) =>
       Effect.sync(() => {
@@ -124,25 +116,6 @@ const make = Effect.gen(function* () {
       })
     yield* Effect.onError(carried, failed).pipe(Effect.ensuring(Effect.sync(() => outlet.close())))
   })
-
-  const outletFor = ({ admitted, buyer }: Asked, given: Pick<OutletOptions, "gate" | "hash" | "taps">): Outlet =>
-    new Outlet({
-      ...given,
-      buyer,
-      errors: admitted.endpoint.errors,
-      headers: { "x-request-id": admitted.id, ...admitted.place.headers() },
-      pingMs:
-        admitted.touched.stream && admitted.payer.terms?.keepAlive !== false ? definition.relay.pingMs : undefined,
-      now: () => clock.currentTimeMillisUnsafe(),
-    })
-
-  /** What the buyer is told that the answer costs; it is what will be charged. */
-  const costWith =
-    (admitted: Admit.Admitted, priced: Price.Priced, gate: HoldGate) => (tally: Tally, instance: Instance) =>
-      Money.format(
-        Settle.amount(instance, asItStands(admitted, priced, tally, instance).usage, gate.reserved.amount),
-        asset,
-      )
 
   const carryOut = Effect.fnUntraced(function* (
     job: Relay.RelayJob,
@@ -159,6 +132,8 @@ const make = Effect.gen(function* () {
     if (gate.refusal === undefined && conclusion.refusal !== undefined) {
       outlet.refuse(conclusion.refusal, { id: admitted.id, attempts: routed.decision.attempts.length })
     }
+    // Its commitment is about to be made: no comment may follow.
+    outlet.close()
     yield* Hold.decided(gate)
     const metered = yield* span("meter", meter(admitted, priced, routed, conclusion))
     const write = (charge: Settle.Charge) =>
@@ -167,21 +142,8 @@ const make = Effect.gen(function* () {
     const { charge, entry } = yield* span("settle", settle(settlement, write))
     const left = entry.receipt
     admitted.place.spend({ tokens: Price.tokensOf(left.usage), cost: left.charge })
-    const promptTokens = (left.usage.inputToken ?? 0) + (left.usage.cachedInputToken ?? 0)
-    for (const { instance, number } of routed.hedges) {
-      yield* hedge.pay({ request: admitted.id, attempt: number, instance, promptTokens })
-    }
     if (conclusion.outcome === "completed") hold.learn(admitted, metered.usage.outputToken ?? 0)
-    job.observer?.onEnd(
-      conclusion.bills === "answer" && routed.relayed !== undefined && routed.hedges.length === 0
-        ? {
-            entry,
-            charged: { split: definition.split, sources: charge.sources },
-            outputBytes: routed.relayed.tally.outputBytes,
-            promptBytes: priced.promptBytes,
-          }
-        : undefined,
-    )
+    yield* afterwards(job, priced, routed, { charge, entry }, conclusion)
     metrics.ended(left)
     yield* annotate(() => LaneMetrics.attributes(left))
   })

@@ -99,6 +99,17 @@ export interface Settlement {
   readonly usage: Usage
 }
 
+/**
+ * What was settled: the journal's entry and the charge.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Settled {
+  readonly entry: Entry
+  readonly charge: Charge
+}
+
 type Entry = Extract<JournalEntry, { readonly _tag: "RequestEnded" }>
 
 /**
@@ -182,6 +193,6 @@ export const make = Effect.gen(function* () {
         : post(settlement, instance, due, attachment)
     yield* Effect.catch(retried(settled), missed(settlement))
     renewal.untrack(gate)
-    return { entry, charge: due }
+    return { entry, charge: due } satisfies Settled
   })
 })

@@ -33,6 +33,7 @@ export interface Rewritten {
  *
  * - `model` becomes the canonical id;
  * - what is meant for the market (`provider`, `models`, `usage`) goes;
+ * - of Responses, `store` becomes false where it is not said;
  * - on a stream of Chat or Completions, `stream_options.include_usage` becomes true;
  * - a limit on the answer's tokens above the market's is lowered to it. Where there is none, the market's is added if
  *   prompt and answer are sure to fit the instance's context; where they might not, an engine would refuse the sum, and
@@ -85,6 +86,10 @@ const spliced = (admitted: Admitted, target: Target, maxTokens: number | undefin
   const edits: Array<JsonSplice.Edit> = []
   if (touched.model !== target.model) edits.push(JsonSplice.set(text, members, "model", JSON.stringify(target.model)))
   if (endpoint.shape.streamUsage && touched.stream && !touched.includeUsage) edits.push(usageEdit(text, members))
+  // Where it is left out, some servers keep the answer for a later request, which might go to another server.
+  if (endpoint.name === "responses" && !members.some(({ key }) => key === "store")) {
+    edits.push(JsonSplice.set(text, members, "store", "false"))
+  }
   if (maxTokens !== undefined) edits.push(...limitEdits(text, members, endpoint.shape.limits, maxTokens))
   if (edits.length === 0 && text === content.text) return admitted.body
   return Buffer.from(JsonSplice.apply(text, edits))

@@ -84,7 +84,7 @@ export const partTuples = (parts: ReadonlyArray<Part>): ReadonlyArray<PartTuple>
 
 export const holdOf = (row: HoldTuple): Hold => {
   const [id, account, amount, drawn, owner, lifeMs, definitionDigest, context, state, claimed, expiresAtMs] = row
-  const [, , , , , , , , , , , asked, parts] = row
+  const [asked, parts] = [row[11], row[12]]
   const hold: Hold = {
     id,
     account,

@@ -85,7 +85,9 @@ export const make = Effect.gen(function* () {
     if (usualMs === undefined) return [yield* Fiber.join(running)]
     yield* Effect.raceFirst(Fiber.await(running), Effect.sleep(usualMs))
     if (running.pollUnsafe() !== undefined || !terms.isSlow()) return [yield* Fiber.join(running)]
-    if (!(yield* isFunded(terms.amount)) || !budget.take(Ticks.now())) return [yield* Fiber.join(running)]
+    const isFree = yield* isFunded(terms.amount)
+    // It may have begun to answer meanwhile.
+    if (!isFree || !terms.isSlow() || !budget.take(Ticks.now())) return [yield* Fiber.join(running)]
     const other = yield* second
     return [yield* Fiber.join(running), other]
   })

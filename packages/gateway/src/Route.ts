@@ -136,7 +136,7 @@ export const make = Effect.fnUntraced(function* (hedge: Hedge.Hedge) {
       relayed: last?.relayed,
       instance: last?.instance,
       decision: decisionOf(way),
-      hedges: way.tried.filter(isLost),
+      hedges: way.tried.filter((one) => isLost(one) && one.relayed.sent),
       firstByteAtMs: job.outlet.firstByteAtMs,
       retryMs,
     } satisfies Routed

@@ -166,7 +166,7 @@ describe("a request's controls over providers", () => {
       const [attempt] = explained.attempts
       assert.strictEqual(attempt?.ranking.ranked[0]?.instance, attempt?.chosen)
       assert.include(attempt?.ranking.ranked[0]?.because ?? "", "price")
-      assert.deepInclude(attempt?.ranking.excluded, {
+      assert.deepInclude(attempt?.ranking.excluded ?? [], {
         instance: TestLane.instance("cheap", "").id,
         code: "ignored_by_request",
       })

@@ -92,6 +92,8 @@ export abstract class Exchange implements ProviderSink, Attached {
     const { outlet } = this.options
     this.#startedAt = Ticks.now()
     this.#heardAt = this.#startedAt
+    // The other attempt may have been faster than this one's ticket.
+    if (outlet.shows()) return this.onLost()
     outlet.attach(this)
     this.#dispatch = transport.dispatch(request, this)
     if (outlet.gone) this.onGone()

@@ -28,6 +28,7 @@ import * as KeyRingFile from "@guildhall/core/KeyRingFile"
 import type { Instance } from "@guildhall/core/Instance"
 import * as MarketDefinition from "@guildhall/core/MarketDefinition"
 import * as AnswerSeal from "@guildhall/gateway/AnswerSeal"
+import * as ClientAddress from "@guildhall/gateway/ClientAddress"
 import * as Claims from "@guildhall/gateway/Claims"
 import * as HoldRenewal from "@guildhall/gateway/HoldRenewal"
 import * as ControlRoutes from "@guildhall/gateway/http/ControlRoutes"
@@ -212,7 +213,7 @@ export const make = (facts: Facts): Effect.Effect<Running, LaunchError, Scope.Sc
       Layer.provideMerge(Layer.mergeAll(NodeCrypto.layer, NodeServices.layer)),
     )
     const routes = Layer.mergeAll(InferenceRoutes.layer, ControlRoutes.layer, NotFoundRoute.layer)
-    const nodeServer = createServer()
+    const nodeServer = createServer(LaneServer.serverOptions)
     const server = HttpRouter.serve(routes, { disableLogger: true, disableListenLog: true }).pipe(
       Layer.provideMerge(
         NodeHttpServer.layer(() => nodeServer, {
@@ -227,6 +228,7 @@ export const make = (facts: Facts): Effect.Effect<Running, LaunchError, Scope.Sc
         Layer.provideMerge(loops(definition)),
         Layer.provideMerge(services),
         Layer.provideMerge(telemetry(settings)),
+        Layer.provideMerge(Layer.succeed(ClientAddress.TrustedProxies, settings.trustedProxies)),
       ),
     ).pipe(Effect.mapError(toLaunchError(settings)))
 

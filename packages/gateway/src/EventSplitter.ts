@@ -5,6 +5,8 @@
  * @since 0.1.0
  */
 
+import * as Bytes from "./internal/Bytes.ts"
+
 const NEWLINE = 10
 const RETURN = 13
 
@@ -72,7 +74,7 @@ export const make = (options: { readonly maxEventBytes: number }): EventSplitter
         if (parts.length === 0) events.push(tail)
         else {
           parts.push(tail)
-          events.push(Buffer.concat(parts))
+          events.push(Bytes.join(parts))
           parts = []
           held = 0
         }

@@ -20,7 +20,8 @@ export const patient = {
 export const definition: Partial<MarketDefinition.MarketDefinition> = {
   timeouts: patient,
   relay: { ...TestLane.definition.relay, retries: { percent: 100, perSecond: 10_000 } },
-  limits: { ...TestLane.definition.limits, key: {}, outputTokens: 20_000 },
+  limits: { ...TestLane.definition.limits, requestBodyMs: 20_000, key: {}, outputTokens: 20_000 },
+  hold: { lifeMs: 60_000, renewMs: 5_000 },
   attempts: 2,
 }
 

@@ -11,6 +11,15 @@ import * as Tracer from "effect/Tracer"
 import { Endpoint } from "@guildhall/core/Endpoint"
 import { InferenceLane } from "../InferenceLane.ts"
 
+/**
+ * Options for the server that the lane is behind. A buyer who does not read holds no more than `highWaterMark` bytes of an
+ * answer in this process, and the token that reached it; and no token waits for the acknowledgement of the one before.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const serverOptions = { highWaterMark: 4 * 1024, noDelay: true } as const
+
 /** What a request is for, where the lane serves it. */
 const find = <A>(handlers: ReadonlyMap<string, A>, { method, url = "" }: IncomingMessage): A | undefined => {
   if (method !== "POST") return undefined

@@ -207,8 +207,9 @@ export class Outlet {
 
   /** Bytes go to the buyer in whole events only, so wherever the stream stands, it stands between two. */
   #ping(): void {
+    const { response } = this.buyer
     // Nothing goes out before the hold is durable; a buyer who does not read needs no comment to stay.
-    if (this.gate.state !== "open" || this.buyer.response.writableNeedDrain) return
+    if (this.gate.state !== "open" || response.writableNeedDrain || response.destroyed) return
     this.headStream({})
     this.write(PING)
   }

@@ -1,6 +1,7 @@
 import type { ReasonCode } from "@guildhall/core/Reason"
 import type { Seen } from "../AnswerFormat.ts"
 import * as EventSplitter from "../EventSplitter.ts"
+import * as Bytes from "./Bytes.ts"
 import { Exchange } from "./Exchange.ts"
 import * as Json from "./Json.ts"
 import * as ProviderFault from "./ProviderFault.ts"
@@ -148,7 +149,7 @@ export class StreamExchange extends Exchange {
     if (!outlet.hold(this)) return true
     this.#opened = true
     outlet.headStream(headers)
-    const bytes = this.#out.length === 1 ? first : Buffer.concat(this.#out)
+    const bytes = this.#out.length === 1 ? first : Bytes.join(this.#out)
     this.#out = []
     this.#outBytes = 0
     if (!this.#done) return bytes === undefined || outlet.write(bytes)

@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import type { Socket } from "node:net"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { Agent, type Dispatcher, errors } from "undici"
@@ -35,6 +36,28 @@ const CONNECTIONS = 256
 const KEEP_ALIVE_MS = 10_000
 /** A socket that is still connecting when nobody waits for it any more is given up after this. */
 const CONNECT_MAX_MS = 30_000
+
+/** So much of an answer is read from its socket at once, and so much is read ahead of a buyer who is slow. */
+const READ_BYTES = 4 * 1024
+const AHEAD_BYTES = 2 * 1024
+
+/**
+ * Node reads up to 64 KiB at once, and a thousand streams whose buyers have stopped to read would keep several of those
+ * each. One buffer serves all sockets, since each read is taken out of it before the next begins; what is taken out has
+ * memory of its own, or a few bytes that wait would keep the whole of a pool.
+ */
+const buffer = Buffer.alloc(READ_BYTES)
+const onread = {
+  buffer,
+  callback(this: Socket, bytes: number): boolean {
+    const chunk = Buffer.allocUnsafeSlow(bytes)
+    buffer.copy(chunk, 0, 0, bytes)
+    return this.push(chunk)
+  },
+}
+
+/** What undici does not know of these it hands on to `net.connect`, which does. */
+const reading = { timeout: CONNECT_MAX_MS, highWaterMark: AHEAD_BYTES, onread }
 
 interface Target {
   readonly origin: string
@@ -205,7 +228,7 @@ export const make = (options: Options = {}) => {
             connections: options.connectionsPerOrigin ?? CONNECTIONS,
             pipelining: 1,
             keepAliveTimeout: options.keepAliveMs ?? KEEP_ALIVE_MS,
-            connect: { timeout: CONNECT_MAX_MS, ...(allowPrivate ? {} : { lookup: PublicLookup.lookup }) },
+            connect: allowPrivate ? reading : { ...reading, lookup: PublicLookup.lookup },
             allowH2: false,
           }),
       ),

@@ -129,6 +129,10 @@ const loops = (definition: MarketDefinition.MarketDefinition) =>
     AnswerSweep.layer(),
   )
 
+/** What every further process on the port does by itself: it knows the instances, and seals what it leaves behind. */
+const furtherLoops = (definition: MarketDefinition.MarketDefinition) =>
+  Layer.mergeAll(DirectoryFeed.layer({ pollMs: 100 }), Outbox.layerAtEnd({ definition, copy: OutboxSql.copy() }))
+
 /** What answers are sealed with while they are kept: from the settings, else from the home, which then makes its own. */
 const answerSeal = ({ answerSecrets, home }: Settings) => {
   if (answerSecrets === undefined) return AnswerSeal.layerFile({ file: path.join(home, "keys", "answer-secrets") })
@@ -180,10 +184,11 @@ const publishKeys = Effect.fnUntraced(function* (home: string) {
   const ring = yield* KeyRing
   const fs = yield* FileSystem.FileSystem
   const file = path.join(home, ReceiptCommand.KEYS_FILE)
-  yield* fs.writeFileString(`${file}.draft`, `${JSON.stringify({ keys: yield* ring.list }, null, 2)}\n`, {
+  const draft = `${file}.${process.pid}.draft`
+  yield* fs.writeFileString(draft, `${JSON.stringify({ keys: yield* ring.list }, null, 2)}\n`, {
     mode: 0o600,
   })
-  yield* fs.rename(`${file}.draft`, file)
+  yield* fs.rename(draft, file)
 })
 
 /**
@@ -195,7 +200,7 @@ const publishKeys = Effect.fnUntraced(function* (home: string) {
  */
 export const make = (facts: Facts): Effect.Effect<Running, LaunchError, Scope.Scope> =>
   Effect.gen(function* () {
-    const { settings } = facts
+    const { settings, worker } = facts
     const definition = yield* Definition.load(settings.market)
     const services = Layer.mergeAll(InferenceLane.layer, Claims.layer, Readiness.layer, topUps(definition)).pipe(
       Layer.provideMerge(
@@ -219,13 +224,14 @@ export const make = (facts: Facts): Effect.Effect<Running, LaunchError, Scope.Sc
         NodeHttpServer.layer(() => nodeServer, {
           port: settings.port,
           host: settings.host,
+          reusePort: worker !== undefined,
           gracefulShutdownTimeout: "100 millis",
         }),
       ),
     )
     const context = yield* Layer.build(
       Layer.merge(server, LaneServer.layer(nodeServer)).pipe(
-        Layer.provideMerge(loops(definition)),
+        Layer.provideMerge(worker === undefined || worker === 1 ? loops(definition) : furtherLoops(definition)),
         Layer.provideMerge(services),
         Layer.provideMerge(telemetry(settings)),
         Layer.provideMerge(Layer.succeed(ClientAddress.TrustedProxies, settings.trustedProxies)),

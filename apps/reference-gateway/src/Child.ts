@@ -67,6 +67,8 @@ export interface ChildOptions {
    * long as this process lives, so a child that ends on its end never outlives us.
    */
   readonly output: { readonly fd: number } | { readonly onLine: (line: string) => void }
+  /** What standard input begins with. */
+  readonly input?: string | undefined
   /** Steps of stopping it; SIGKILL follows the last. */
   readonly stop: ReadonlyArray<StopStep>
   /** The signal for it when this process must end at once. */
@@ -107,6 +109,7 @@ const launch = (options: ChildOptions): ChildProcess => {
   })
   // A child that dies first breaks the pipe; that is not news.
   child.stdin?.on("error", () => undefined)
+  if (options.input !== undefined) child.stdin?.write(options.input)
   if ("onLine" in output) {
     for (const stream of [child.stdout, child.stderr]) {
       if (stream === null) continue

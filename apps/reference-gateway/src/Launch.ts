@@ -31,6 +31,8 @@ export interface Facts {
   readonly databaseUrl: Redacted.Redacted
   /** The keys of the last start in this home, to be used again. */
   readonly lastKeys: DevFile.Keys | undefined
+  /** Which of several processes on the port this is, from 1; undefined where it is the only one. */
+  readonly worker?: number | undefined
 }
 
 /**

@@ -26,6 +26,7 @@ import * as AppConfig from "./AppConfig.ts"
 import * as Database from "./Database.ts"
 import * as Launch from "./Launch.ts"
 import * as Terminal from "./Terminal.ts"
+import * as Workers from "./Workers.ts"
 
 const warnOfUnknown = Effect.forEach(
   AppConfig.unknownVariables(process.env),
@@ -40,15 +41,20 @@ const start = Command.make(
       Flag.withDescription("The model to serve: org/model, or the path of a .gguf file"),
       Flag.optional,
     ),
+    workers: Flag.Int("workers").pipe(
+      Flag.withDescription("How many processes serve the port, best one for each core"),
+      Flag.withSchema(Workers.Count),
+      Flag.withDefault(1),
+    ),
   },
-  Effect.fn(function* ({ model }) {
+  Effect.fn(function* ({ model, workers }) {
     const environment = yield* AppConfig.load
     const settings = Option.isSome(model) ? AppConfig.withModel(environment, model.value) : environment
     const market = Effect.gen(function* () {
       yield* warnOfUnknown
       // Loaded here, so that the other commands do not wait for the whole gateway.
-      const App = yield* Effect.promise(() => import("./App.ts"))
-      yield* Launch.launch({ settings, app: App.make, print: (line) => Console.log(line) })
+      const app = workers === 1 ? (yield* Effect.promise(() => import("./App.ts"))).make : Workers.make(workers)
+      yield* Launch.launch({ settings, app, print: (line) => Console.log(line) })
       return yield* Effect.never
     })
     yield* Effect.scoped(market).pipe(Effect.provideService(References.MinimumLogLevel, settings.logLevel))

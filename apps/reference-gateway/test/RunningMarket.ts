@@ -113,15 +113,20 @@ export const start = async (options: {
   readonly home?: string
   readonly environment?: Readonly<Record<string, string>>
   readonly port?: number
+  readonly args?: ReadonlyArray<string>
 }): Promise<RunningMarket> => {
   const home = options.home ?? makeHome()
   const port = options.port ?? (await freePort())
   const [bin, ...flags] = node
-  const child = spawn(bin, [...flags, path.join(root, "apps/reference-gateway/src/main.ts"), "start"], {
-    cwd: root,
-    env: { ...process.env, GUILDHALL_HOME: home, GUILDHALL_PORT: String(port), ...options.environment },
-    stdio: ["ignore", "pipe", "pipe"],
-  })
+  const child = spawn(
+    bin,
+    [...flags, path.join(root, "apps/reference-gateway/src/main.ts"), "start", ...(options.args ?? [])],
+    {
+      cwd: root,
+      env: { ...process.env, GUILDHALL_HOME: home, GUILDHALL_PORT: String(port), ...options.environment },
+      stdio: ["ignore", "pipe", "pipe"],
+    },
+  )
   let output = ""
   child.stdout.on("data", (chunk: Buffer) => (output += chunk.toString()))
   child.stderr.on("data", (chunk: Buffer) => (output += chunk.toString()))

@@ -131,24 +131,40 @@ export const layer = (options: { readonly definition: Pick<MarketDefinition, "na
  * @category layers
  * @since 0.1.0
  */
-export const layerWith = <E, R>(options: {
-  readonly definition: Pick<MarketDefinition, "name" | "receipts">
-  readonly copy: Effect.Effect<number, E, R>
-}) =>
+export const layerWith = <E, R>(options: Copying<E, R>) =>
   Layer.effectDiscard(
     Effect.gen(function* () {
-      const drain = Effect.repeat(options.copy, { until: (count) => count < STEP_MAX })
-      const { name, receipts } = options.definition
-      const seal = yield* Sealing.make({ market: name, batchSize: receipts.batchSize })
-      const round = Effect.andThen(drain, Effect.repeat(seal, { until: (count) => count === 0 }))
-      yield* Effect.addFinalizer(() =>
-        round.pipe(
-          Effect.timeout(LAST_ROUND_MS),
-          Effect.catchCause((cause) =>
-            Effect.logWarning("The last receipts are not sealed; the next start does it.", cause),
-          ),
-        ),
-      )
-      yield* Loop.run("Outbox", receipts.batchMs, round)
+      const round = yield* makeRound(options)
+      yield* Loop.run("Outbox", options.definition.receipts.batchMs, round)
     }),
   )
+
+/**
+ * Only the round at the end of {@link layerWith}: for a process beside others, of which one copies and seals all the time.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerAtEnd = <E, R>(options: Copying<E, R>) => Layer.effectDiscard(makeRound(options))
+
+interface Copying<E, R> {
+  readonly definition: Pick<MarketDefinition, "name" | "receipts">
+  readonly copy: Effect.Effect<number, E, R>
+}
+
+/** Copies and seals until nothing is left; and does so once when the scope ends. */
+const makeRound = Effect.fnUntraced(function* <E, R>({ copy, definition }: Copying<E, R>) {
+  const { name, receipts } = definition
+  const drain = Effect.repeat(copy, { until: (count) => count < STEP_MAX })
+  const seal = yield* Sealing.make({ market: name, batchSize: receipts.batchSize })
+  const round = Effect.andThen(drain, Effect.repeat(seal, { until: (count) => count === 0 }))
+  yield* Effect.addFinalizer(() =>
+    round.pipe(
+      Effect.timeout(LAST_ROUND_MS),
+      Effect.catchCause((cause) =>
+        Effect.logWarning("The last receipts are not sealed; the next start does it.", cause),
+      ),
+    ),
+  )
+  return round
+})

@@ -249,7 +249,7 @@ describe("a market tells", () => {
   it("that there is nothing under an address that it does not have, to people and to every client", async () => {
     for (const [method, path] of [
       ["GET", "/v1/nothing-here"],
-      ["POST", "/v1/embeddings"],
+      ["POST", "/v1/embedding"],
       ["PATCH", "/v1/operator/keys"],
       ["GET", "/"],
     ] as const) {

@@ -100,6 +100,7 @@ describe("a request with an idempotency key", () => {
 
   it("whose data may not be kept is not answered later, and not charged", async () => {
     const { lane, upstream } = await TestLane.withUpstream(Upstream.whole("a", usage))
+    lane.list(TestLane.instance("i0", upstream.url, { retainsData: false }))
     const ways = [
       { body: {}, headers: keyed("k1", {}) },
       { body: { provider: { data_collection: "deny" } }, headers: keyed("k2") },

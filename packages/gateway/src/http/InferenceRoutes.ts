@@ -26,6 +26,12 @@ const encodeModel = Schema.encodeSync(Schema.fromJsonString(ModelList.ModelJson)
 const json = (body: string, status: number) =>
   HttpServerResponse.text(body, { status, contentType: "application/json" })
 
+/** Effect's server writes an answer of its own where it finds none that has ended. */
+const ended = (response: ServerResponse): Effect.Effect<void> =>
+  response.writableEnded || response.destroyed
+    ? Effect.void
+    : Effect.callback((resume) => void response.once("close", () => resume(Effect.void)))
+
 const endpoints = HttpRouter.use((router) =>
   Effect.gen(function* () {
     const lane = yield* InferenceLane
@@ -34,16 +40,15 @@ const endpoints = HttpRouter.use((router) =>
       yield* router.add(
         "POST",
         `/v1/${endpoint}`,
-        Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) =>
+        Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => {
           // The lane speaks HTTP/1.1 over Node's own objects; the server that it is mounted on is one of those.
-          Effect.as(
-            handle(
-              NodeHttpServerRequest.toIncomingMessage(request) as IncomingMessage,
-              NodeHttpServerRequest.toServerResponse(request) as ServerResponse,
-            ),
-            HttpServerResponse.empty(),
-          ),
-        ),
+          const incoming = NodeHttpServerRequest.toIncomingMessage(request) as IncomingMessage
+          const response = NodeHttpServerRequest.toServerResponse(request) as ServerResponse
+          return handle(incoming, response).pipe(
+            Effect.andThen(Effect.suspend(() => ended(response))),
+            Effect.as(HttpServerResponse.empty()),
+          )
+        }),
       )
     }
   }),

@@ -245,5 +245,23 @@ export const respond = (
     if (value !== undefined) response.setHeader(name, typeof value === "string" ? value : [...value])
   }
   response.statusCode = Refusal.status(refusal)
-  response.end(body)
+  if (incoming.complete) response.end(body)
+  else part(buyer, body)
+}
+
+/** How long a client may go on sending what nobody reads. */
+const PARTING_MS = 1_000
+
+/**
+ * Answers a client that still sends. Its connection would be reset if it were closed with bytes unread, and the answer
+ * lost with it; so the rest is taken and forgotten until the client has read the answer and stops, or for a second.
+ */
+const part = ({ request, response }: Buyer, body: Buffer): void => {
+  response.write(body)
+  const timer = Ticks.after(PARTING_MS, () => response.end())
+  request.once("close", () => {
+    Ticks.stop(timer)
+    response.end()
+  })
+  request.resume()
 }

@@ -138,6 +138,9 @@ export const authenticate = Effect.fnUntraced(function* (schemes: ReadonlyArray<
   return yield* missingKey(schemes)
 })
 
+/** A payer who is inside, with what there is of the request. */
+type Entered = Pick<Admitted, "payer" | "scheme" | "place"> & { readonly buyer: Buyer; readonly visit: Visit }
+
 /**
  * Makes the step.
  *
@@ -151,6 +154,35 @@ export const make = Effect.gen(function* () {
   const addressOf = ClientAddress.make(yield* ClientAddress.TrustedProxies)
   const aliases = new Map(Object.entries(definition.aliases))
 
+  /** Reads what a payer asks for, once there is a place for it. */
+  const parse = Effect.fnUntraced(function* (entered: Entered) {
+    const { buyer, payer, scheme, place, visit } = entered
+    const { endpoint, id, startedAtMs } = visit
+    const unreadable = RequestBody.unreadable(endpoint, buyer.request.headers)
+    if (unreadable !== undefined) return yield* unreadable
+    const body = yield* read(buyer, limits)
+    const type = buyer.request.headers["content-type"] ?? ""
+    const parsed = RequestBody.parse(endpoint, body, type)
+    if (Result.isFailure(parsed)) return yield* parsed.failure
+    const { content, touched } = parsed.success
+    visit.model = touched.model.slice(0, 200)
+    const controls = ProviderControls.read(content._tag === "Json" ? content.json : undefined, touched.model)
+    if (Result.isFailure(controls)) return yield* RequestBody.ofFlaw(controls.failure)
+    const { models: named, preferences } = controls.success
+    // Whether a model of this name exists is the next step's question; a name that cannot exist is not found there.
+    const models = named.map((name) => aliases.get(name) ?? (name as ModelId))
+    const [model = touched.model as ModelId] = models
+    for (const one of models) {
+      const unallowed = KeyGuard.using(payer.terms, one)
+      if (unallowed !== undefined) return yield* new Refusal({ ...unallowed, param: "model" })
+    }
+    const wishes = wishesOf(buyer, endpoint, content, touched)
+    // A form names its boundary there; of JSON there is only one kind.
+    const contentType = content._tag === "Form" ? type : "application/json"
+    const asked = { endpoint, content, contentType, touched, model, models, preferences, wishes }
+    return { id, startedAtMs, payer, scheme, body, ...asked, place }
+  })
+
   return Effect.fnUntraced(function* (buyer: Buyer, visit: Visit) {
     const { payer, scheme } = yield* authenticate(payments, buyer)
     visit.payer = payer
@@ -161,32 +193,7 @@ export const make = Effect.gen(function* () {
     })
     if (barred !== undefined) return yield* new Refusal(barred)
     const place = yield* door.enter(payer)
-    const admitted = Effect.gen(function* () {
-      const { endpoint, id, startedAtMs } = visit
-      const unreadable = RequestBody.unreadable(endpoint, buyer.request.headers)
-      if (unreadable !== undefined) return yield* unreadable
-      const body = yield* read(buyer, limits)
-      const type = buyer.request.headers["content-type"] ?? ""
-      const parsed = RequestBody.parse(endpoint, body, type)
-      if (Result.isFailure(parsed)) return yield* parsed.failure
-      const { content, touched } = parsed.success
-      visit.model = touched.model.slice(0, 200)
-      const controls = ProviderControls.read(content._tag === "Json" ? content.json : undefined, touched.model)
-      if (Result.isFailure(controls)) return yield* RequestBody.ofFlaw(controls.failure)
-      const { models: named, preferences } = controls.success
-      // Whether a model of this name exists is the next step's question; a name that cannot exist is not found there.
-      const models = named.map((name) => aliases.get(name) ?? (name as ModelId))
-      const [model = touched.model as ModelId] = models
-      for (const one of models) {
-        const unallowed = KeyGuard.using(payer.terms, one)
-        if (unallowed !== undefined) return yield* new Refusal({ ...unallowed, param: "model" })
-      }
-      const wishes = wishesOf(buyer, endpoint, content, touched)
-      // A form names its boundary there; of JSON there is only one kind.
-      const contentType = content._tag === "Form" ? type : "application/json"
-      const asked = { endpoint, content, contentType, touched, model, models, preferences, wishes }
-      return { id, startedAtMs, payer, scheme, body, ...asked, place }
-    })
+    const admitted = parse({ buyer, visit, payer, scheme, place })
     return yield* Effect.onError(admitted, () => Effect.sync(place.leave))
   })
 })

@@ -81,6 +81,8 @@ interface Decided {
   readonly written: LedgerWrite.Written
 }
 
+type Restore = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+
 const makeCommit = (sql: SqlClient.SqlClient, t: LedgerTables.Tables, options: Options) => {
   const awayMs = 1.5 * options.renewMs
   const book = options.book ?? 1
@@ -156,29 +158,28 @@ const makeCommit = (sql: SqlClient.SqlClient, t: LedgerTables.Tables, options: O
     return { standing: { ...after, nowMs }, pages, numbers: known }
   }
 
+  const decideAhead = Effect.fnUntraced(function* (commands: ReadonlyArray<Command>, restore: Restore) {
+    const loaded = yield* restore(LedgerPages.load(sql, t, book, Names.of(commands)))
+    const decided = decide(commands, onTop(loaded))
+    yield* restore(writing.take(1))
+    ahead = decided
+    return decided
+  })
+
+  const commitWith = Effect.fnUntraced(function* (commands: ReadonlyArray<Command>, restore: Restore) {
+    // Every wait can be interrupted, and whatever was taken by then is given back.
+    yield* restore(reading.take(1))
+    const decided = yield* Effect.ensuring(decideAhead(commands, restore), reading.release(1))
+    const isWritten = yield* Effect.ensuring(restore(Effect.suspend(() => write(decided))), writing.release(1))
+    if (!isWritten) return undefined
+    // While this batch waits for the disk the next one is written.
+    yield* restore(LedgerWrite.flush(sql))
+    return decided.outcomes
+  })
+
   /** Reads and decides while the batch before is written; answers undefined where another process wrote in between. */
   const commitAhead = (commands: ReadonlyArray<Command>) =>
-    Effect.uninterruptibleMask((restore) =>
-      Effect.gen(function* () {
-        // Every wait can be interrupted, and whatever was taken by then is given back.
-        yield* restore(reading.take(1))
-        const decided = yield* Effect.ensuring(
-          Effect.gen(function* () {
-            const loaded = yield* restore(LedgerPages.load(sql, t, book, Names.of(commands)))
-            const decided = decide(commands, onTop(loaded))
-            yield* restore(writing.take(1))
-            ahead = decided
-            return decided
-          }),
-          reading.release(1),
-        )
-        const isWritten = yield* Effect.ensuring(restore(Effect.suspend(() => write(decided))), writing.release(1))
-        if (!isWritten) return undefined
-        // While this batch waits for the disk the next one is written.
-        yield* restore(LedgerWrite.flush(sql))
-        return decided.outcomes
-      }),
-    )
+    Effect.uninterruptibleMask((restore) => commitWith(commands, restore))
 
   const commit = Effect.fnUntraced(function* (commands: ReadonlyArray<Command>) {
     if (contended > 0) {

@@ -77,6 +77,12 @@ const answeredBy = ({ ending, firstTokenAt, tally }: Relayed, startedAt: number)
   return { firstTokenMs: firstTokenAt - startedAt, tokensPerSecond: tokens / seconds }
 }
 
+/** What one attempt sends, and to which instance. */
+type Asked = Pick<Attempt, "number" | "endpoint"> &
+  Result.Result.Success<ReturnType<typeof RequestRewrite.make>> & {
+    readonly choice: Extract<Choice, { readonly _tag: "Chosen" }>
+  }
+
 /** A decision as it stands, for the buyer who asked for it. */
 const explanation = (
   { attempts, model, policy, replica, seed, version }: RoutingDecision,
@@ -130,14 +136,35 @@ export const make = Effect.fnUntraced(function* (hedge: Hedge) {
     }
   }
 
+  /** Asks an instance. */
+  const carry = Effect.fnUntraced(function* (way: Way, asked: Asked) {
+    const { gate, job } = way
+    const { choice, number, ...sent } = asked
+    const { instance, version } = choice
+    const { admitted } = job
+    const nowMs = yield* Clock.currentTimeMillis
+    // A stream's hold may grow while the ticket is out.
+    const hold = admitted.touched.stream ? gate.most.amount : gate.reserved.amount
+    const request = { requestId: admitted.id, attempt: number, instance, hold, nowMs }
+    const signed = yield* Effect.orElseSucceed(ticket(request), () => undefined)
+    if (signed === undefined) return failed("service_unavailable")
+    const startedAt = Ticks.now()
+    const explain = () => explanation(decisionOf(way), { attempt: number, instance: instance.id })
+    const relayed = yield* way.carry(job, { ...sent, number, instance, explain, ticket: signed })
+    const answered = admitted.touched.stream ? answeredBy(relayed, startedAt) : undefined
+    if (answered !== undefined) router.observe(instance.id, answered, nowMs)
+    if (hedge.isOn && relayed.firstTokenAt !== undefined) hedge.learn(instance.id, relayed.firstTokenAt - startedAt)
+    return { number, instance, version, relayed } satisfies Tried
+  })
+
   /** Asks the router, and the instance that it names. An ending says that there is nobody, or nothing, to ask with. */
   const attempt = Effect.fnUntraced(function* (way: Way) {
-    const { asked, carry, gate, job, priced } = way
+    const { asked, gate, job, priced } = way
     const { admitted } = job
     const choice = choose(way)
     if (choice._tag === "NoneLeft")
       return failed(way.asked.length === 0 ? (way.noneLeft ?? choice.reason) : choice.reason)
-    const { instance, version } = choice
+    const { instance } = choice
     const endpoint = InferenceEndpoint.of(RequestBody.spokenBy(admitted.endpoint.name, instance))
     const target = { model: instance.model, endpoint, contextLength: instance.contextLength }
     const body = RequestRewrite.make(admitted, target, {
@@ -147,22 +174,8 @@ export const make = Effect.fnUntraced(function* (hedge: Hedge) {
     if (Result.isFailure(body)) return failed(body.failure.code, body.failure.detail)
     asked.push(instance.id)
     const number = asked.length
-    const explain = () => explanation(decisionOf(way), { attempt: number, instance: instance.id })
     router.apply({ _tag: "DispatchStarted", instanceId: instance.id })
-    const carried = Effect.gen(function* () {
-      const nowMs = yield* Clock.currentTimeMillis
-      // A stream's hold may grow while the ticket is out.
-      const hold = admitted.touched.stream ? gate.most.amount : gate.reserved.amount
-      const request = { requestId: admitted.id, attempt: number, instance, hold, nowMs }
-      const signed = yield* Effect.orElseSucceed(ticket(request), () => undefined)
-      if (signed === undefined) return failed("service_unavailable")
-      const startedAt = Ticks.now()
-      const relayed = yield* carry(job, { number, instance, endpoint, explain, ...body.success, ticket: signed })
-      const answered = admitted.touched.stream ? answeredBy(relayed, startedAt) : undefined
-      if (answered !== undefined) router.observe(instance.id, answered, nowMs)
-      if (hedge.isOn && relayed.firstTokenAt !== undefined) hedge.learn(instance.id, relayed.firstTokenAt - startedAt)
-      return { number, instance, version, relayed } satisfies Tried
-    })
+    const carried = carry(way, { ...body.success, number, endpoint, choice })
     return yield* Effect.ensuring(
       carried,
       Effect.sync(() => router.apply({ _tag: "DispatchEnded", instanceId: instance.id })),

@@ -50,8 +50,9 @@ export const read = (
       const detail = `The body did not arrive within ${limits.requestBodyMs} ms. Send it faster.`
       finish(Effect.fail(new Refusal({ code: "body_timeout", detail, headers: { connection: "close" } })))
     })
-    buyer.onGone = () => finish(Effect.fail(new Refusal({ code: "client_closed_request" })))
+    const onGone = () => finish(Effect.fail(new Refusal({ code: "client_closed_request" })))
+    buyer.onGone = onGone
     request.on("data", onData)
     request.on("end", onEnd)
-    if (buyer.gone) buyer.onGone()
+    if (buyer.gone) onGone()
   })

@@ -57,7 +57,7 @@ export class Outlet {
   /** When the first content went out, in milliseconds since 1970. */
   firstByteAtMs: number | undefined
   readonly #options: OutletOptions
-  readonly #attached = new Set<Attached>()
+  readonly #attached: Array<Attached> = []
   #holder: Attached | undefined
   #headed = false
   #wroteAt = Ticks.now()
@@ -68,9 +68,14 @@ export class Outlet {
     this.buyer = options.buyer
     this.gate = options.gate
     const { buyer, gate } = options
-    buyer.onGone = () => this.#left()
-    buyer.onDrain = () => this.#tell((one) => one.onDrain())
-    gate.onChange = () => this.#tell((one) => one.onGate())
+    // Not assigned right where they are written: V8 would make such functions in the old part of the heap, where they
+    // would keep the whole request until the collector comes to that part.
+    const onGone = () => this.#left()
+    const onDrain = () => this.#tell((one) => one.onDrain())
+    const onGate = () => this.#tell((one) => one.onGate())
+    buyer.onGone = onGone
+    buyer.onDrain = onDrain
+    gate.onChange = onGate
     if (options.pingMs !== undefined) this.#arm(options.pingMs)
     if (buyer.gone) this.#left()
   }
@@ -81,11 +86,12 @@ export class Outlet {
   }
 
   attach(one: Attached): void {
-    this.#attached.add(one)
+    this.#attached.push(one)
   }
 
   detach(one: Attached): void {
-    this.#attached.delete(one)
+    const at = this.#attached.indexOf(one)
+    if (at !== -1) this.#attached.splice(at, 1)
   }
 
   stop(reason: ReasonCode): void {
@@ -98,7 +104,7 @@ export class Outlet {
     if (this.gate.state !== "open") return false
     this.#holder = one
     this.firstByteAtMs = this.#options.now()
-    if (this.#attached.size > 1) this.#tell((other) => other !== one && other.onLost())
+    if (this.#attached.length > 1) this.#tell((other) => other !== one && other.onLost())
     return true
   }
 

@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import type { HoldId, Part } from "@guildhall/ledger/Hold"
+import type { Listed } from "./internal/Roll.ts"
 import type { Refusal } from "./Refusal.ts"
 import type { Reserved } from "./Reservation.ts"
 
@@ -32,7 +33,7 @@ export type Grow = (gate: HoldGate, tokens: number) => void
  * @category models
  * @since 0.1.0
  */
-export class HoldGate {
+export class HoldGate implements Listed {
   readonly id: HoldId
   readonly most: Reserved
   reserved: Reserved
@@ -40,6 +41,9 @@ export class HoldGate {
   state: GateState = "pending"
   refusal: Refusal | undefined
   onChange: (() => void) | undefined
+  /** Its place among the holds that are renewed, and until when it lives for certain, by the clock that only grows. */
+  at = -1
+  livesUntilMs = 0
   readonly #grow: Grow | undefined
   readonly #step: number
   readonly #waiters: Array<() => void> = []

@@ -10,6 +10,7 @@ import * as Layer from "effect/Layer"
 import * as Schedule from "effect/Schedule"
 import { Ledger } from "@guildhall/ledger/Ledger"
 import type { HoldGate } from "./HoldGate.ts"
+import { Roll } from "./internal/Roll.ts"
 import { Market } from "./Market.ts"
 
 /**
@@ -31,8 +32,7 @@ const make = Effect.gen(function* () {
   const { definition, owner } = yield* Market
   const ledger = yield* Ledger
   const { lifeMs, renewMs } = definition.hold
-  /** Each gate with the time until which its hold lives for certain, by the clock of this process. */
-  const tracked = new Map<HoldGate, number>()
+  const tracked = new Roll<HoldGate>()
   const clock = yield* Clock.Clock
   // The clock must not jump with the wall's time: what counts is how much time has passed.
   const nowMs = () => Number(clock.monotonicTimeNanosUnsafe() / 1_000_000n)
@@ -47,9 +47,9 @@ const make = Effect.gen(function* () {
 
   const beat = Effect.gen(function* () {
     const startedMs = nowMs()
-    const open = [...tracked.keys()].filter((gate) => gate.state === "open")
+    const open = tracked.all().filter((gate) => gate.state === "open")
     const count = yield* ledger.renew(owner, lifeMs)
-    for (const gate of open) if (tracked.has(gate)) tracked.set(gate, startedMs + lifeMs)
+    for (const gate of open) gate.livesUntilMs = startedMs + lifeMs
     const stillOpen = open.filter((gate) => tracked.has(gate))
     if (count < stillOpen.length) yield* recount(stillOpen)
   }).pipe(
@@ -57,7 +57,7 @@ const make = Effect.gen(function* () {
     Effect.andThen(
       Effect.sync(() => {
         const now = nowMs()
-        for (const [gate, untilMs] of tracked) if (now > untilMs) gate.expire()
+        for (const gate of tracked.all()) if (now > gate.livesUntilMs) gate.expire()
       }),
     ),
   )
@@ -65,8 +65,11 @@ const make = Effect.gen(function* () {
   yield* beat.pipe(Effect.schedule(Schedule.spaced(renewMs)), Effect.forkScoped)
 
   return HoldRenewal.of({
-    track: (gate) => void tracked.set(gate, nowMs() + lifeMs),
-    untrack: (gate) => void tracked.delete(gate),
+    track: (gate) => {
+      gate.livesUntilMs = nowMs() + lifeMs
+      tracked.add(gate)
+    },
+    untrack: (gate) => tracked.delete(gate),
   })
 })
 

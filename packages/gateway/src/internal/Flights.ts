@@ -1,8 +1,9 @@
 import type { ReasonCode } from "@guildhall/core/Reason"
 import type { Outlet } from "./Outlet.ts"
+import { type Listed, Roll } from "./Roll.ts"
 
 /** One request on its way through the lane. */
-export interface Flight {
+export interface Flight extends Listed {
   /** What carries the answer, where one is under way. */
   outlet: Pick<Outlet, "stop"> | undefined
   /** Set once the request must end: nothing new is tried for it. */
@@ -12,7 +13,7 @@ export interface Flight {
 /** The requests on their way, and whether more may come. */
 export class Flights {
   draining = false
-  readonly #flights = new Set<Flight>()
+  readonly #flights = new Roll<Flight>()
   readonly #waiters: Array<() => void> = []
 
   get size(): number {
@@ -20,7 +21,7 @@ export class Flights {
   }
 
   enter(): Flight {
-    const flight: Flight = { outlet: undefined, stopped: undefined }
+    const flight: Flight = { outlet: undefined, stopped: undefined, at: -1 }
     this.#flights.add(flight)
     return flight
   }
@@ -32,7 +33,7 @@ export class Flights {
 
   /** Ends every request that is under way. */
   stop(reason: ReasonCode): void {
-    for (const flight of this.#flights) {
+    for (const flight of this.#flights.all()) {
       flight.stopped = reason
       flight.outlet?.stop(reason)
     }

@@ -142,7 +142,7 @@ const KNOWN_MAX = 10_000
 const WHOLE_MAX = 64
 
 /** How many of those that wait a batch takes. */
-const share = (waiting: number, inFlight: ReadonlySet<ReadonlyArray<unknown>>): number => {
+const share = (waiting: number, inFlight: ReadonlyArray<ReadonlyArray<unknown>>): number => {
   let all = waiting
   for (const batch of inFlight) all += batch.length
   return all <= WHOLE_MAX ? waiting : Math.min(waiting, Math.ceil(all / 2), BATCH_MAX)
@@ -197,7 +197,8 @@ const answer = (batch: ReadonlyArray<Waiting>, answers: Answers): void =>
 const makeSubmit = Effect.fnUntraced(function* (store: LedgerStore["Service"]) {
   const queue = yield* Queue.unbounded<Waiting>()
   const slots = yield* Semaphore.make(BATCHES_AHEAD)
-  const inFlight = new Set<ReadonlyArray<Waiting>>()
+  // An array, for a set that comes and goes leaves copies behind that would keep whole batches from the collector.
+  const inFlight: Array<ReadonlyArray<Waiting>> = []
   let isClosed = false
   const closed = Result.fail(unavailable("the ledger is closed"))
   yield* Effect.addFinalizer(() =>
@@ -209,7 +210,7 @@ const makeSubmit = Effect.fnUntraced(function* (store: LedgerStore["Service"]) {
   )
   const serve = Effect.fnUntraced(function* (batch: ReadonlyArray<Waiting>) {
     const answers = yield* commit(store, batch)
-    inFlight.delete(batch)
+    inFlight.splice(inFlight.indexOf(batch), 1)
     answer(batch, answers)
     yield* slots.release(1)
   })
@@ -217,7 +218,7 @@ const makeSubmit = Effect.fnUntraced(function* (store: LedgerStore["Service"]) {
     yield* slots.take(1)
     yield* Queue.peek(queue)
     const batch = yield* Queue.takeBetween(queue, 1, share(Queue.sizeUnsafe(queue), inFlight))
-    inFlight.add(batch)
+    inFlight.push(batch)
     yield* Effect.forkChild(serve(batch))
   }).pipe(Effect.forever, Effect.forkScoped)
   return (command: Command): Effect.Effect<Outcome, LedgerError> => {
@@ -250,12 +251,12 @@ interface OutcomeOf {
   readonly Expire: "Expired"
 }
 
-/** The last known balances, the most recently seen ones last; the others make room. */
+/** The last known balances; those that have been known the longest make room. */
 const makeKnown = () => {
   const known = new Map<AccountId, bigint>()
   const see = (id: AccountId, available: bigint): void => {
-    known.delete(id)
-    if (known.size >= KNOWN_MAX) for (const oldest of known.keys()) if (known.delete(oldest)) break
+    const [oldest] = known.size < KNOWN_MAX || known.has(id) ? [] : known.keys()
+    if (oldest !== undefined) known.delete(oldest)
     known.set(id, available)
   }
   return { known, see }

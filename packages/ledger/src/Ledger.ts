@@ -251,11 +251,12 @@ interface OutcomeOf {
   readonly Expire: "Expired"
 }
 
-/** The last known balances; those that have been known the longest make room. */
+/** The last known balances, the most recently seen ones last once it gets crowded; the others make room. */
 const makeKnown = () => {
   const known = new Map<AccountId, bigint>()
   const see = (id: AccountId, available: bigint): void => {
-    const [oldest] = known.size < KNOWN_MAX || known.has(id) ? [] : known.keys()
+    if (known.size > KNOWN_MAX / 2) known.delete(id)
+    const [oldest] = known.size < KNOWN_MAX ? [] : known.keys()
     if (oldest !== undefined) known.delete(oldest)
     known.set(id, available)
   }

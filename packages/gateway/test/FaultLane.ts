@@ -1,9 +1,10 @@
 /**
  * A lane whose providers fail by plan, and a buyer who writes down when each byte came.
  */
-import { Effect, Exit, Scope } from "effect"
+import { Effect, Exit, Schema, Scope } from "effect"
 import { Agent, type IncomingHttpHeaders, request as httpRequest } from "node:http"
 import { Model, type Instance, type MarketDefinition } from "@guildhall/core"
+import { JournalEntry } from "@guildhall/journal"
 import * as FaultUpstream from "../src/testing/FaultUpstream.ts"
 import * as Speech from "../src/testing/Speech.ts"
 import * as TestLane from "./TestLane.ts"
@@ -127,6 +128,13 @@ export const start = async (options: TestLane.Options = {}) => {
   return {
     ...lane,
     provide,
+    /** What the journal got of each request that took a hold, oldest first. */
+    ended: async () => {
+      const entries = (await lane.entries()).map(({ body }) =>
+        Schema.decodeUnknownSync(JournalEntry.JournalEntryJson)(body),
+      )
+      return entries.filter((entry) => entry._tag === "RequestEnded")
+    },
     close: async () => {
       await Effect.runPromise(Scope.close(scope, Exit.void))
       await lane.close()

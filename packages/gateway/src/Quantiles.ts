@@ -14,15 +14,28 @@ const SAMPLES_MIN = 20
 const HALF_LIFE = 500
 const SERIES_MAX = 20_000
 
+/** Counts in units that a newer sample has more of, so that the older ones need not be touched to count less. */
 interface Series {
   readonly counts: Float64Array
   total: number
+  /** How many units a sample has now. */
+  unit: number
 }
+
+/** Before numbers get too large to add ones to, the unit is one again. */
+const UNIT_MAX = 1e9
 
 const bucketOf = (value: number): number =>
   Math.min(BUCKETS - 1, Math.max(0, Math.ceil(Math.log(Math.max(1, value)) / Math.log(GROWTH))))
 
 const DECAY = 0.5 ** (1 / HALF_LIFE)
+
+const rebase = (series: Series): void => {
+  const { counts, unit } = series
+  for (let at = 0; at < BUCKETS; at++) counts[at] = (counts[at] ?? 0) / unit
+  series.total /= unit
+  series.unit = 1
+}
 
 /**
  * A memory of sizes of at least 1. `learn` takes in one sample; `quantile` answers a size, at most a quarter too large, that
@@ -52,16 +65,18 @@ export const make = () => {
   const find = (name: string): Series | undefined => {
     const series = all.get(name)
     if (series === undefined) return undefined
-    // The last one used stands last.
-    all.delete(name)
-    all.set(name, series)
+    // The last one used stands last, once somebody may have to go.
+    if (all.size > SERIES_MAX / 2) {
+      all.delete(name)
+      all.set(name, series)
+    }
     return series
   }
 
   const begin = (name: string): Series => {
     const [oldest] = all.keys()
     if (all.size >= SERIES_MAX && oldest !== undefined) all.delete(oldest)
-    const series = { counts: new Float64Array(BUCKETS), total: 0 }
+    const series = { counts: new Float64Array(BUCKETS), total: 0, unit: 1 }
     all.set(name, series)
     return series
   }
@@ -69,15 +84,15 @@ export const make = () => {
   return {
     learn: (name: string, value: number): void => {
       const series = find(name) ?? begin(name)
-      const { counts } = series
-      for (let at = 0; at < BUCKETS; at++) counts[at] = (counts[at] ?? 0) * DECAY
+      series.unit /= DECAY
+      if (series.unit > UNIT_MAX) rebase(series)
       const bucket = bucketOf(value)
-      counts[bucket] = (counts[bucket] ?? 0) + 1
-      series.total = series.total * DECAY + 1
+      series.counts[bucket] = (series.counts[bucket] ?? 0) + series.unit
+      series.total += series.unit
     },
     quantile: (name: string, share: number): number | undefined => {
       const series = find(name)
-      if (series === undefined || series.total < SAMPLES_MIN * DECAY ** SAMPLES_MIN) return undefined
+      if (series === undefined || series.total < SAMPLES_MIN * DECAY ** SAMPLES_MIN * series.unit) return undefined
       let seen = 0
       for (let at = 0; at < BUCKETS; at++) {
         seen += series.counts[at] ?? 0

@@ -24,7 +24,9 @@ export interface Measured {
   readonly calm: Outcome
   /** One request at a time, the provider answering at once. */
   readonly instant: Outcome
-  /** 100 streams side by side. */
+  /** 100 streams that are asked for in the same moment. */
+  readonly burst: Outcome | undefined
+  /** 100 streams side by side, which began one after the other. */
   readonly streams: Outcome | undefined
   /** CPU of the target in microseconds, for each request of the busy phase and each event of the streams. */
   readonly requestUs: number
@@ -75,7 +77,7 @@ export interface Pace {
 export const measure = async (target: Target, { progress, scale }: Pace): Promise<Measured> => {
   const { name, pid } = target
   progress(`${name}: warming up`)
-  await load({ ...loadOf(target, "instant"), connections: 32, durationMs: 5_000 * scale })
+  await load({ ...loadOf(target, "instant"), connections: 32, durationMs: 20_000 * scale })
   progress(`${name}: as many requests as go through`)
   const [busy, busyUs] = await withCpu(pid, () =>
     load({ ...loadOf(target, "instant"), connections: 64, durationMs: 10_000 * scale }),
@@ -87,13 +89,15 @@ export const measure = async (target: Target, { progress, scale }: Pace): Promis
   const whole = { busy, calm, instant, requestUs: busyUs / busy.requests }
   if (target.noStreams !== undefined) {
     progress(`${name}: no streams, ${target.noStreams}`)
-    return { ...whole, streams: undefined, chunkUs: Number.NaN }
+    return { ...whole, burst: undefined, streams: undefined, chunkUs: Number.NaN }
   }
   progress(`${name}: 100 streams side by side, a chunk every ${paceMs} ms`)
   const side = { ...loadOf(target, "stream"), connections: 100 }
   await load({ ...side, requestsEach: 1 })
-  const [streams, streamUs] = await withCpu(pid, () => load({ ...side, requestsEach: scale < 1 ? 3 : 8 }))
-  return { ...whole, streams, chunkUs: streamUs / (streams.requests * (chunkCount + 2)) }
+  const burst = await load({ ...side, requestsEach: 1 })
+  const spread = { ...side, spreadMs: chunkCount * paceMs }
+  const [streams, streamUs] = await withCpu(pid, () => load({ ...spread, requestsEach: scale < 1 ? 3 : 8 }))
+  return { ...whole, burst, streams, chunkUs: streamUs / (streams.requests * (chunkCount + 2)) }
 }
 
 /** A stream may take so much longer than from the provider itself. */

@@ -5,6 +5,7 @@ import { once } from "node:events"
 import { connect } from "node:net"
 import type { Socket } from "node:net"
 import { performance } from "node:perf_hooks"
+import { setTimeout as pause } from "node:timers/promises"
 
 /** What to send, and how much of it. It ends after `durationMs` or `requests` for each connection, whichever is given. */
 export interface Load {
@@ -14,6 +15,8 @@ export interface Load {
   /** Beside the usual ones. */
   readonly headers?: Readonly<Record<string, string>> | undefined
   readonly connections: number
+  /** Over how long the connections' first requests are spread, evenly; without it all begin at once. */
+  readonly spreadMs?: number
   readonly durationMs?: number
   readonly requestsEach?: number
 }
@@ -104,7 +107,7 @@ const answer = (socket: Socket): Promise<Answered> =>
 
 /** Runs the load to its end. Any answer but 200 ends it with an error. */
 export const run = async (load: Load): Promise<Outcome> => {
-  const { apiKey, body, connections, durationMs, headers = {}, port, requestsEach } = load
+  const { apiKey, body, connections, durationMs, headers = {}, port, requestsEach, spreadMs = 0 } = load
   const more = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`)
   const request = Buffer.from(
     `POST /v1/chat/completions HTTP/1.1\r\nhost: 127.0.0.1:${port}\r\nauthorization: Bearer ${apiKey}\r\n` +
@@ -118,8 +121,9 @@ export const run = async (load: Load): Promise<Outcome> => {
   try {
     await Promise.all(sockets.map((socket) => once(socket, "connect")))
     const began = performance.now()
-    const client = async (socket: Socket): Promise<void> => {
+    const client = async (socket: Socket, index: number): Promise<void> => {
       socket.on("error", () => socket.destroy())
+      if (spreadMs > 0) await pause((index * spreadMs) / connections)
       for (let sent = 0; sent < (requestsEach ?? Infinity); sent++) {
         const sentAt = performance.now()
         if (durationMs !== undefined && sentAt - began >= durationMs) return

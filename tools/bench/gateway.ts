@@ -87,7 +87,7 @@ const NOTHING: ReadonlyArray<number> = []
 const metricsOf = (direct: Measured, bare: Measured, { held, idleMb, measured: own, streams }: Gateway) => {
   const added = (phase: "calm" | "instant", share: number): number =>
     quantile(own[phase].totalMs, share) - quantile(direct[phase].totalMs, share)
-  const first = (measured: Measured): number => quantile(measured.streams?.firstMs ?? NOTHING, 0.99)
+  const first = (outcome: Outcome | undefined): number => quantile(outcome?.firstMs ?? NOTHING, 0.99)
   return {
     direct_req_per_s: perSecond(direct.busy),
     bare_req_per_s: perSecond(bare.busy),
@@ -103,7 +103,8 @@ const metricsOf = (direct: Measured, bare: Measured, { held, idleMb, measured: o
     instant_added_p99_ms: added("instant", 0.99),
     // The provider's 20 ms hide the hold's commit; without them it is all that is waited for.
     commit_p50_ms: added("instant", 0.5) - added("calm", 0.5),
-    stream_added_ttft_p99_ms: first(own) - first(direct),
+    stream_added_ttft_p99_ms: first(own.streams) - first(direct.streams),
+    burst_added_ttft_p99_ms: first(own.burst) - first(direct.burst),
     stream_cpu_us_per_chunk: own.chunkUs,
     bare_cpu_us_per_chunk: bare.chunkUs,
     streams_per_core: streams.most,

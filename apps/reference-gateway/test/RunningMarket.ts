@@ -96,10 +96,11 @@ export const writeDefinition = (home: string, changes: Partial<MarketDefinition.
 export const guildhall = async (
   home: string,
   args: ReadonlyArray<string>,
+  environment: Readonly<Record<string, string>> = {},
 ): Promise<{ readonly code: number | null; readonly output: string }> => {
   const [bin, ...flags] = node
   const child = spawn(bin, [...flags, path.join(root, "apps/reference-gateway/src/main.ts"), ...args], {
-    env: { ...process.env, GUILDHALL_HOME: home },
+    env: { ...process.env, GUILDHALL_HOME: home, ...environment },
     stdio: ["ignore", "pipe", "pipe"],
   })
   let output = ""

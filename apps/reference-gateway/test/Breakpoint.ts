@@ -1,0 +1,96 @@
+/**
+ * Stops a running process at a line of its source, over Node's own debugger: what is then killed or frozen stands exactly
+ * there, and the product needs no switch for it.
+ */
+import { readFileSync } from "node:fs"
+import path from "node:path"
+
+const root = path.resolve(import.meta.dirname, "../../..")
+
+/** What a process is started with so that it can be stopped: its debugger listens on a free port of this machine. */
+export const environment = { NODE_OPTIONS: "--inspect=127.0.0.1:0" } as const
+
+/** A place in the sources: the first character of a text that stands in a file once. */
+export interface Place {
+  readonly file: string
+  readonly text: string
+}
+
+/** A breakpoint that is set. `reached` comes when the process stands there; `lift` takes it away and lets it go on. */
+export interface Breakpoint {
+  readonly reached: Promise<void>
+  readonly lift: () => Promise<void>
+}
+
+interface Message {
+  readonly id?: number
+  readonly method?: string
+  readonly result?: { readonly breakpointId?: string; readonly locations?: ReadonlyArray<unknown> }
+  readonly error?: { readonly message: string }
+}
+
+const positionOf = ({ file, text }: Place): { readonly lineNumber: number; readonly columnNumber: number } => {
+  const [before, ...after] = readFileSync(path.join(root, file), "utf8").split(text)
+  if (before === undefined || after.length !== 1) throw new Error(`"${text}" must stand in ${file} once.`)
+  const lines = before.split("\n")
+  return { lineNumber: lines.length - 1, columnNumber: lines.at(-1)?.length ?? 0 }
+}
+
+const addressIn = (output: string): string => {
+  const address = /Debugger listening on (ws:\S+)/.exec(output)?.[1]
+  if (address === undefined) throw new Error("The process was not started with Breakpoint.environment.")
+  return address
+}
+
+/** A process's debugger, as far as it is needed: calls by name, and who hears of a pause. */
+const attach = async (address: string) => {
+  const socket = new WebSocket(address)
+  const calls = new Map<number, (message: Message) => void>()
+  let onPause = (): void => undefined
+  let next = 0
+  socket.addEventListener("message", ({ data }) => {
+    const message: Message = JSON.parse(String(data))
+    if (message.method === "Debugger.paused") onPause()
+    if (message.id !== undefined) calls.get(message.id)?.(message)
+  })
+  await new Promise<void>((resolve, reject) => {
+    socket.addEventListener("open", () => resolve())
+    socket.addEventListener("error", () => reject(new Error(`No debugger answers at ${address}.`)))
+  })
+  const call = (method: string, params: object = {}): Promise<NonNullable<Message["result"]>> =>
+    new Promise((resolve, reject) => {
+      const id = ++next
+      calls.set(id, ({ error, result }) => {
+        calls.delete(id)
+        if (error === undefined) resolve(result ?? {})
+        else reject(new Error(`${method}: ${error.message}`))
+      })
+      socket.send(JSON.stringify({ id, method, params }))
+    })
+  return {
+    call,
+    heardPause: () => new Promise<void>((resolve) => (onPause = resolve)),
+    close: () => socket.close(),
+  }
+}
+
+/** Sets a breakpoint in the process that printed this output. */
+export const set = async (output: string, place: Place): Promise<Breakpoint> => {
+  const debug = await attach(addressIn(output))
+  const reached = debug.heardPause()
+  await debug.call("Debugger.enable")
+  const urlRegex = `/${place.file.replaceAll(".", "\\.")}$`
+  const { breakpointId, locations = [] } = await debug.call("Debugger.setBreakpointByUrl", {
+    ...positionOf(place),
+    urlRegex,
+  })
+  if (locations.length !== 1) throw new Error(`${place.file} has ${locations.length} places at "${place.text}".`)
+  return {
+    reached,
+    lift: async () => {
+      await debug.call("Debugger.removeBreakpoint", { breakpointId })
+      await debug.call("Debugger.resume").catch(() => undefined)
+      debug.close()
+    },
+  }
+}

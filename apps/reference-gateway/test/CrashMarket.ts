@@ -1,0 +1,142 @@
+/**
+ * A market that a test kills, freezes and starts again: a real process on a database of its own, with a real agent in front of
+ * a scripted engine. Holds live briefly, so that nothing waits for long.
+ */
+import { readFileSync } from "node:fs"
+import path from "node:path"
+import * as Schema from "effect/Schema"
+import type * as MarketDefinition from "@guildhall/core/MarketDefinition"
+import { UsageLine } from "@guildhall/protocol/provider/UsageLog"
+import * as Breakpoint from "./Breakpoint.ts"
+import * as LaneBuyer from "./LaneBuyer.ts"
+import * as MarketDatabase from "./MarketDatabase.ts"
+import * as RunningMarket from "./RunningMarket.ts"
+import * as ScriptedEngine from "./ScriptedEngine.ts"
+
+export const MODEL = "scripted/engine"
+
+/** Four renewals to a life, as the ledger wants it; devices are patient while a market is away. */
+export const brief = {
+  heartbeat: { intervalMs: 250, missesMax: 400, checkMs: 1_000 },
+  hold: { lifeMs: 1_600, renewMs: 400 },
+  receipts: { batchMs: 50, batchSize: 512 },
+  limits: RunningMarket.quick.limits,
+} as const
+
+/** A member who buys, with a key and money of its own: its account tells the whole story of what happened to it. */
+export interface Buyer {
+  readonly member: string
+  readonly key: string
+  readonly opening: bigint
+}
+
+export interface Provider {
+  readonly member: string
+  readonly engine: ScriptedEngine.ScriptedEngine
+  readonly agent: Awaited<ReturnType<typeof RunningMarket.startAgent>>
+  /** All lines of its usage log so far, and how many of them the market has acknowledged. */
+  readonly log: () => { readonly lines: ReadonlyArray<UsageLine>; readonly acknowledged: number }
+}
+
+export interface CrashMarket {
+  readonly database: MarketDatabase.MarketDatabase
+  readonly definition: Partial<MarketDefinition.MarketDefinition>
+  readonly providers: ReadonlyArray<Provider>
+  /** The process that lives. */
+  readonly market: () => RunningMarket.RunningMarket
+  readonly buyer: (name: string) => Promise<Buyer>
+  readonly ask: (
+    buyer: Buyer,
+    question: Pick<LaneBuyer.Question, "stream" | "script"> & Partial<LaneBuyer.Question>,
+  ) => LaneBuyer.Asked
+  readonly kill: () => Promise<void>
+  readonly freeze: () => void
+  readonly thaw: () => void
+  readonly restart: () => Promise<void>
+  /** The command `guildhall` against this market's database. */
+  readonly command: (...args: ReadonlyArray<string>) => ReturnType<typeof RunningMarket.guildhall>
+  readonly close: () => Promise<void>
+}
+
+const Row = Schema.fromJsonString(
+  Schema.Union([
+    Schema.Struct({ line: UsageLine }),
+    Schema.Struct({ acknowledged: Schema.Int }),
+    Schema.Struct({ base: Schema.Struct({ number: Schema.Int }) }),
+  ]),
+)
+const decodeRow = Schema.decodeUnknownSync(Row)
+
+/** Reads a usage log as it lies on the disk; its last row may be half written. */
+const readLog = (home: string): ReturnType<Provider["log"]> => {
+  const rows = readFileSync(path.join(home, "usage.log"), "utf8").split("\n").slice(0, -1)
+  const lines: Array<UsageLine> = []
+  let acknowledged = 0
+  for (const row of rows.map((text) => decodeRow(text))) {
+    if ("line" in row) lines.push(row.line)
+    else if ("acknowledged" in row) acknowledged = row.acknowledged
+  }
+  return { lines, acknowledged }
+}
+
+const startProvider = async (market: RunningMarket.RunningMarket, name: string): Promise<Provider> => {
+  const engine = await ScriptedEngine.start(MODEL)
+  const key = await RunningMarket.issueKey(market, { name, role: "provider" })
+  const agent = await RunningMarket.startAgent(market, { key: key.secret, backend: engine.url })
+  return { member: key.member, engine, agent, log: () => readLog(agent.home) }
+}
+
+/** Starts one with so many providers of the same model. */
+export const start = async (
+  options: {
+    readonly definition?: Partial<MarketDefinition.MarketDefinition>
+    readonly providers?: number
+    readonly args?: ReadonlyArray<string>
+  } = {},
+): Promise<CrashMarket> => {
+  const definition = { ...brief, ...options.definition }
+  const database = await MarketDatabase.make({ renewMs: definition.hold.renewMs })
+  const home = RunningMarket.makeHome()
+  const environment = {
+    ...Breakpoint.environment,
+    GUILDHALL_MARKET: RunningMarket.writeDefinition(home, definition),
+    GUILDHALL_AGENT: "off",
+    DATABASE_URL: database.url,
+  }
+  const args = options.args ?? []
+  let market = await RunningMarket.start({ home, environment, args })
+  const port = Number(new URL(market.url).port)
+  const names = Array.from({ length: options.providers ?? 1 }, (_, at) => `provider ${at + 1}`)
+  const providers = await Promise.all(names.map((name) => startProvider(market, name)))
+  await RunningMarket.listed(market, MODEL, providers.length)
+
+  const buyer = async (name: string): Promise<Buyer> => {
+    const key = await RunningMarket.issueKey(market, { name, role: "buyer" })
+    const order = { member: key.member, amount: "5", idempotencyKey: name }
+    const { body, status } = await market.call("/v1/operator/top-ups", { body: order })
+    if (status >= 300) throw new Error(JSON.stringify(body))
+    return { member: key.member, key: key.secret, opening: await RunningMarket.balance(market, key.secret) }
+  }
+
+  return {
+    database,
+    definition,
+    providers,
+    market: () => market,
+    buyer,
+    ask: ({ key }, question) => LaneBuyer.ask({ url: market.url, key, model: MODEL, ...question }),
+    kill: async () => void (await market.kill("SIGKILL")),
+    freeze: () => void process.kill(market.pid, "SIGSTOP"),
+    thaw: () => void process.kill(market.pid, "SIGCONT"),
+    restart: async () => {
+      market = await RunningMarket.start({ home, environment, port, args })
+    },
+    command: (...args) => RunningMarket.guildhall(home, args, { DATABASE_URL: database.url }),
+    close: async () => {
+      await Promise.all(providers.map(({ agent }) => agent.kill("SIGKILL")))
+      await market.close()
+      await Promise.all(providers.map(({ engine }) => engine.close()))
+      await database.close()
+    },
+  }
+}

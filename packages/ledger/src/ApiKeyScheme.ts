@@ -32,8 +32,12 @@ const unknownKey = () =>
 
 const bearer = /^Bearer +(\S+) *$/i
 
+/** Anthropic's clients send the key in a header of its own. */
+const secretIn = (headers: Readonly<Record<string, string | undefined>>): string | undefined =>
+  bearer.exec(headers["authorization"] ?? "")?.[1] ?? (headers["x-api-key"]?.trim() || undefined)
+
 /**
- * Makes the scheme.
+ * Makes the scheme. It reads the key from `authorization: Bearer …`, or else from `x-api-key`.
  *
  * **Example** (One key)
  *
@@ -53,7 +57,7 @@ export const make = (options: Options): PaymentScheme => ({
   name: "ApiKey",
   capabilities: { settlesPerRequest: false },
   verify: (headers) => {
-    const secret = bearer.exec(headers["authorization"] ?? "")?.[1]
+    const secret = secretIn(headers)
     if (secret === undefined) return Effect.succeed({ _tag: "NotMine" })
     if (secret.length > SECRET_LENGTH_MAX) return Effect.suspend(unknownKey)
     return Effect.flatMap(options.lookup(Redacted.make(secret)), (payer) =>

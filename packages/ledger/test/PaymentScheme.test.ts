@@ -40,11 +40,16 @@ const trial = (change: Partial<PaymentScheme> = {}): PaymentSchemeTest.Trial => 
     bearer("sk-unknown"),
     bearer(secret.repeat(100)),
     bearer("\u00e9\u0000"),
+    { "x-api-key": `${secret}0` },
   ],
   secrets: [secret, secret.slice(0, -1), "mem_1", "key_1"],
 })
 
 PaymentSchemeTest.suite("api key", () => trial())
+PaymentSchemeTest.suite("api key in the header of Anthropic's clients", () => ({
+  ...trial(),
+  valid: { headers: { "x-api-key": secret }, payer },
+}))
 
 const refused = (detail: string) => new PaymentError({ code: "invalid_api_key", detail })
 

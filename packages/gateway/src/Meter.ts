@@ -81,15 +81,17 @@ export const bill = (
   bands: { readonly input: TokenBand.Band; readonly output: TokenBand.Band },
 ): Metered => {
   const most = Math.min(request.outputBound, outputBound(tally, bands.output, request.choices))
+  const likely = Math.ceil(tally.outputBytes / bands.output.mean)
   const { reported } = tally
   if (reported === undefined) {
     const inputToken = Math.min(request.promptBound, Math.ceil(request.promptBytes / bands.input.mean))
-    const outputToken = Math.min(most, Math.ceil(tally.outputBytes / bands.output.mean))
+    const outputToken = Math.min(most, likely)
     return { usage: { inputToken, outputToken }, source: "bounded" }
   }
   const cached = Math.min(reported.cachedInputToken ?? 0, request.promptBound)
   const input = Math.min(reported.inputToken ?? 0, request.promptBound - cached)
-  const output = Math.min(reported.outputToken ?? 0, most)
+  // A stream that broke off may have told of its prompt alone; who counts seconds tells of no tokens at all.
+  const output = Math.min(reported.outputToken ?? (reported.inputToken === undefined ? 0 : likely), most)
   const isWhole = input === (reported.inputToken ?? 0) && output === reported.outputToken
   return {
     usage: { inputToken: input, ...(cached > 0 ? { cachedInputToken: cached } : {}), outputToken: output },

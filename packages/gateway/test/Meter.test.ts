@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Schema } from "effect"
 import { Usage } from "@guildhall/core"
+import { MessageUsage } from "@guildhall/protocol/anthropic"
 import * as Meter from "../src/Meter.ts"
 import * as OutputBytes from "../src/OutputBytes.ts"
 import * as TokenBand from "../src/TokenBand.ts"
@@ -23,7 +24,8 @@ describe("Meter", () => {
         assert.isAtMost(prompt, request.promptBound)
         assert.isAtMost(usage.outputToken ?? 0, Math.min(outputBound, Meter.outputBound(tally, band, 1)))
         if (reported !== undefined) {
-          assert.isAtMost(usage.outputToken ?? 0, reported.outputToken ?? 0)
+          const unsaid = reported.inputToken === undefined ? 0 : Math.ceil(outputBytes / band.mean)
+          assert.isAtMost(usage.outputToken ?? 0, reported.outputToken ?? unsaid)
           assert.isAtMost(prompt, (reported.inputToken ?? 0) + (reported.cachedInputToken ?? 0))
         }
         if (source === "reported") {
@@ -39,6 +41,18 @@ describe("Meter", () => {
     assert.deepStrictEqual(Meter.bill({ outputBytes: 10, toolCalls: 0, reported }, request, bands), {
       usage: reported,
       source: "reported",
+    })
+  })
+})
+
+describe("Meter, of a stream of Messages that broke off", () => {
+  it("bills the prompt as reported and what was delivered, not the count that the stream began with", () => {
+    const start = { message: { usage: { input_tokens: 6, cache_read_input_tokens: 4, output_tokens: 1 } } }
+    const reported = MessageUsage.read(start)
+    const request = { promptBound: 600, promptBytes: 40, outputBound: 100, choices: 1 }
+    assert.deepStrictEqual(Meter.bill({ outputBytes: 80, toolCalls: 0, reported }, request, bands), {
+      usage: { inputToken: 6, cachedInputToken: 4, outputToken: 20 },
+      source: "bounded",
     })
   })
 })

@@ -53,7 +53,7 @@ export const readTokens = (usage: unknown, before?: TokenUsage): TokenUsage | un
 
 /**
  * Reads the usage of a parsed answer, or of one event of a stream after what came `before` it. Tokens written to the
- * cache count as input.
+ * cache count as input. What a stream's first event says of its output is not read: nothing has been written by then.
  *
  * **Example** (Two events)
  *
@@ -69,15 +69,16 @@ export const readTokens = (usage: unknown, before?: TokenUsage): TokenUsage | un
  * @since 0.1.0
  */
 export const read = (json: unknown, before?: Usage): Usage | undefined => {
-  const usage = get(json, "usage") ?? get(get(json, "message"), "usage")
+  const own = get(json, "usage")
+  const usage = own ?? get(get(json, "message"), "usage")
   const fresh = count(usage, "input_tokens")
-  const output = count(usage, "output_tokens")
-  if (fresh === undefined && output === undefined) return before
+  const output = count(own, "output_tokens") ?? before?.outputToken
+  if (fresh === undefined && output === before?.outputToken) return before
   const input = fresh === undefined ? before?.inputToken : fresh + (count(usage, "cache_creation_input_tokens") ?? 0)
   const cached = count(usage, "cache_read_input_tokens") ?? before?.cachedInputToken ?? 0
   return {
     inputToken: input ?? 0,
     ...(cached === 0 ? {} : { cachedInputToken: cached }),
-    outputToken: output ?? before?.outputToken ?? 0,
+    ...(output === undefined ? {} : { outputToken: output }),
   }
 }

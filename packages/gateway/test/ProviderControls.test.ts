@@ -149,6 +149,15 @@ describe("a request's controls over providers", () => {
     assert.deepStrictEqual(await refused(lane, { model: "no/such", models: ["no/other"] }), [404, "model_not_found"])
   })
 
+  it("may name models alone, and the provider is told which", async () => {
+    const { lane, servers } = await market()
+    assert.deepStrictEqual(await served(lane, { model: undefined, models: ["no/such", OTHER] }, 1), ["other"])
+    const provider = { only: ["ins_plain"] }
+    assert.deepStrictEqual(await served(lane, { model: undefined, models: [TestLane.MODEL], provider }, 1), ["plain"])
+    assert.strictEqual(JSON.parse(servers["plain"]?.seen[0]?.body ?? "").model, TestLane.MODEL)
+    assert.deepStrictEqual(await refused(lane, { model: undefined, models: [] }), [400, "invalid_request"])
+  })
+
   it("and a model's ending choose the cheapest", async () => {
     const { lane } = await market()
     assert.deepStrictEqual(await served(lane, { model: `${TestLane.MODEL}:floor` }), ["cheap"])

@@ -31,7 +31,7 @@ export interface Rewritten {
  * The body for a provider. Where it speaks the endpoint that the request came in by, the body consists of splices of the
  * buyer's own bytes:
  *
- * - `model` becomes the canonical id;
+ * - `model` becomes the canonical id, or is added where only `models` stood;
  * - what is meant for the market (`provider`, `models`, `usage`) goes;
  * - of Responses, `store` becomes false where it is not said;
  * - on a stream of Chat or Completions, `stream_options.include_usage` becomes true;
@@ -84,7 +84,9 @@ const spliced = (admitted: Admitted, target: Target, maxTokens: number | undefin
   const text = withoutMarket(content.text, content.members)
   const members = text === content.text ? content.members : JsonSplice.members(text)
   const edits: Array<JsonSplice.Edit> = []
-  if (touched.model !== target.model) edits.push(JsonSplice.set(text, members, "model", JSON.stringify(target.model)))
+  // One that names only `models` has no member of that name yet.
+  const isNamed = touched.model === target.model && members.some(({ key }) => key === "model")
+  if (!isNamed) edits.push(JsonSplice.set(text, members, "model", JSON.stringify(target.model)))
   if (endpoint.shape.streamUsage && touched.stream && !touched.includeUsage) edits.push(usageEdit(text, members))
   // Where it is left out, some servers keep the answer for a later request, which might go to another server.
   if (endpoint.name === "responses" && !members.some(({ key }) => key === "store")) {

@@ -12,10 +12,12 @@ export const noMedia = { pieces: 0, bytes: 0 }
 export const isCount = (value: unknown, maximum: number): value is number =>
   typeof value === "number" && Number.isSafeInteger(value) && value >= 1 && value <= maximum
 
-/** The name of the model; `members` are what the body must have, for the letter. */
+/** The name of the model, or the first of `models`; `members` are what the body must have, for the letter. */
 export const model = (inspection: Inspection, body: unknown, members: string): string => {
   if (!isObject(body)) inspection.invalid(null, `The body must be a JSON object with ${members}.`)
-  const name = get(body, "model")
+  const stated = get(body, "model")
+  const models = get(body, "models")
+  const name: unknown = isAbsent(stated) && Array.isArray(models) ? models[0] : stated
   if (typeof name === "string" && name !== "") return name
   inspection.invalid("model", "`model` must be the name of a model.")
   return ""

@@ -41,6 +41,15 @@ export const claimable = ({ price, ticket, usage }: UsageLine): bigint => {
 
 const lines = (market: CrashMarket): ReadonlyArray<UsageLine> => market.providers.flatMap(({ log }) => log().lines)
 
+/** Waits until this buyer has a hold in this state. */
+export const isHeld = ({ database }: CrashMarket, { member }: Buyer, state: "pending" | "posted" = "pending") =>
+  RunningMarket.until(`a hold of ${member} to be ${state}`, async () => {
+    const found = await database.query(
+      `SELECT 1 FROM ledger_holds WHERE state = '${state}' AND account = 'buyer:development:${member}'`,
+    )
+    return found.length > 0 ? true : undefined
+  })
+
 /** Waits until nothing is under way any more: no hold, no receipt that is not sealed, no line that is not acknowledged. */
 export const settled = async (market: CrashMarket): Promise<void> => {
   const left = async (): Promise<string | undefined> => {

@@ -44,7 +44,7 @@ export interface CrashMarket {
   readonly providers: ReadonlyArray<Provider>
   /** The process that lives. */
   readonly market: () => RunningMarket.RunningMarket
-  readonly buyer: (name: string) => Promise<Buyer>
+  readonly buyer: (name: string, terms?: object) => Promise<Buyer>
   readonly ask: (
     buyer: Buyer,
     question: Pick<LaneBuyer.Question, "stream" | "script"> & Partial<LaneBuyer.Question>,
@@ -110,8 +110,8 @@ export const start = async (
   const providers = await Promise.all(names.map((name) => startProvider(market, name)))
   await RunningMarket.listed(market, MODEL, providers.length)
 
-  const buyer = async (name: string): Promise<Buyer> => {
-    const key = await RunningMarket.issueKey(market, { name, role: "buyer" })
+  const buyer = async (name: string, terms?: object): Promise<Buyer> => {
+    const key = await RunningMarket.issueKey(market, { name, role: "buyer", ...(terms === undefined ? {} : { terms }) })
     const order = { member: key.member, amount: "5", idempotencyKey: name }
     const { body, status } = await market.call("/v1/operator/top-ups", { body: order })
     if (status >= 300) throw new Error(JSON.stringify(body))
@@ -134,6 +134,8 @@ export const start = async (
     command: (...args) => RunningMarket.guildhall(home, args, { DATABASE_URL: database.url }),
     close: async () => {
       await Promise.all(providers.map(({ agent }) => agent.kill("SIGKILL")))
+      // Wherever it stands, frozen or at a breakpoint: this ends it.
+      await market.kill("SIGKILL")
       await market.close()
       await Promise.all(providers.map(({ engine }) => engine.close()))
       await database.close()

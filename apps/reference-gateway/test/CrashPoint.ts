@@ -2,6 +2,7 @@
  * The places in a request's way at which a test stops the process: at least one in each of the eight steps. A step that waits for
  * something is stopped while it waits; one that does not, by a breakpoint.
  */
+import * as Aftermath from "./Aftermath.ts"
 import * as Breakpoint from "./Breakpoint.ts"
 import type { Buyer, CrashMarket } from "./CrashMarket.ts"
 import type { Asked } from "./LaneBuyer.ts"
@@ -22,6 +23,8 @@ export interface CrashPoint {
   readonly hasHold: boolean
   /** Whether the charge is posted although the process is dead. */
   readonly isCharged: boolean
+  /** Whether it stands at a table that the test holds, and not in the process. */
+  readonly isHeldInDatabase: boolean
   /** Whether the buyer asks, and pays, once before. */
   readonly asksBefore: boolean
   /** Whether the whole answer has gone to the buyer. */
@@ -46,15 +49,6 @@ const slow = ({ slowly, stream }: How): string => {
 const seen = (asked: Asked, text: string) =>
   RunningMarket.until(`the buyer to see ${text}`, () => (asked.text().includes(text) ? true : undefined))
 
-/** Waits until this buyer has a hold in this state. */
-export const isHeld = ({ database }: CrashMarket, { member }: Buyer, state: "pending" | "posted" = "pending") =>
-  RunningMarket.until(`a hold of ${member} to be ${state}`, async () => {
-    const found = await database.query(
-      `SELECT 1 FROM ledger_holds WHERE state = '${state}' AND account = 'buyer:development:${member}'`,
-    )
-    return found.length > 0 ? true : undefined
-  })
-
 const optional = ({ idempotencyKey }: How) => (idempotencyKey === undefined ? {} : { idempotencyKey })
 
 /** Stops the process at a line of its source. */
@@ -76,20 +70,21 @@ const ending = async (
 ): Promise<Standing> => {
   const script = how.stream ? "tokens=8 gap=60" : "tokens=8 gap=480"
   const asked = market.ask(buyer, { stream: how.stream, script, ...optional(how) })
-  await isHeld(market, buyer)
+  await Aftermath.isHeld(market, buyer)
   const held = await market.database.hold(table)
-  if (table === "journal_entries") await isHeld(market, buyer, "posted")
+  if (table === "journal_entries") await Aftermath.isHeld(market, buyer, "posted")
   await held.met()
   return { asked, release: () => held.release() }
 }
 
 export const points: ReadonlyArray<CrashPoint> = [
-  // First, while no former crash has anything left that writes to the same tables.
+  // First, while no former crash has left a claim or a hold that would write to the same tables.
   {
     step: "settle",
     name: "while the charge commits",
     hasHold: true,
     isCharged: true,
+    isHeldInDatabase: true,
     asksBefore: false,
     isAnswered: true,
     reach: (market, buyer, how) => ending(market, buyer, how, "ledger_holds"),
@@ -99,15 +94,38 @@ export const points: ReadonlyArray<CrashPoint> = [
     name: "while the receipt is copied to the journal",
     hasHold: true,
     isCharged: true,
+    isHeldInDatabase: true,
     asksBefore: false,
     isAnswered: true,
     reach: (market, buyer, how) => ending(market, buyer, how, "journal_entries"),
+  },
+  {
+    step: "hold",
+    name: "while the hold commits and the provider is at work",
+    hasHold: true,
+    isCharged: false,
+    isHeldInDatabase: true,
+    asksBefore: true,
+    isAnswered: false,
+    reach: async (market, buyer, how) => {
+      // Whoever is known to have plenty is served while the hold commits.
+      await market.ask(buyer, { stream: false, script: quick }).answer
+      await Aftermath.isHeld(market, buyer, "posted")
+      const held = await market.database.hold("ledger_holds")
+      const { counts } = market.providers[0]?.engine ?? { counts: { seen: 0 } }
+      const before = counts.seen
+      const asked = market.ask(buyer, { stream: how.stream, script: slow(how), ...optional(how) })
+      await held.met()
+      await RunningMarket.until("the provider at work", () => (counts.seen > before ? true : undefined))
+      return { asked, release: () => held.release() }
+    },
   },
   {
     step: "admit",
     name: "while the body comes",
     hasHold: false,
     isCharged: false,
+    isHeldInDatabase: false,
     asksBefore: false,
     isAnswered: false,
     reach: async (market, buyer, how) => {
@@ -124,6 +142,7 @@ export const points: ReadonlyArray<CrashPoint> = [
     name: "while it is priced",
     hasHold: false,
     isCharged: false,
+    isHeldInDatabase: false,
     asksBefore: false,
     isAnswered: false,
     reach: atLine({
@@ -136,35 +155,17 @@ export const points: ReadonlyArray<CrashPoint> = [
     name: "before the hold is asked for",
     hasHold: false,
     isCharged: false,
+    isHeldInDatabase: false,
     asksBefore: false,
     isAnswered: false,
     reach: atLine({ file: "packages/gateway/src/Hold.ts", text: "renewal.track(gate)" }),
-  },
-  {
-    step: "hold",
-    name: "while the hold commits and the provider is at work",
-    hasHold: true,
-    isCharged: false,
-    asksBefore: true,
-    isAnswered: false,
-    reach: async (market, buyer, how) => {
-      // Whoever is known to have plenty is served while the hold commits.
-      await market.ask(buyer, { stream: false, script: quick }).answer
-      await isHeld(market, buyer, "posted")
-      const held = await market.database.hold("ledger_holds")
-      const { counts } = market.providers[0]?.engine ?? { counts: { seen: 0 } }
-      const before = counts.seen
-      const asked = market.ask(buyer, { stream: how.stream, script: slow(how), ...optional(how) })
-      await held.met()
-      await RunningMarket.until("the provider at work", () => (counts.seen > before ? true : undefined))
-      return { asked, release: () => held.release() }
-    },
   },
   {
     step: "route",
     name: "with an instance chosen and the ticket not signed",
     hasHold: true,
     isCharged: false,
+    isHeldInDatabase: false,
     asksBefore: false,
     isAnswered: false,
     reach: atLine(
@@ -180,6 +181,7 @@ export const points: ReadonlyArray<CrashPoint> = [
     name: "in the middle of the answer",
     hasHold: true,
     isCharged: false,
+    isHeldInDatabase: false,
     asksBefore: false,
     isAnswered: false,
     reach: async (market, buyer, how) => {
@@ -195,6 +197,7 @@ export const points: ReadonlyArray<CrashPoint> = [
     name: "while it is metered",
     hasHold: true,
     isCharged: false,
+    isHeldInDatabase: false,
     asksBefore: false,
     isAnswered: true,
     reach: atLine({ file: "packages/gateway/src/Meter.ts", text: "const tally = routed.relayed?.tally" }),
@@ -204,6 +207,7 @@ export const points: ReadonlyArray<CrashPoint> = [
     name: "while the receipt is written",
     hasHold: true,
     isCharged: false,
+    isHeldInDatabase: false,
     asksBefore: false,
     isAnswered: true,
     reach: atLine({
@@ -216,6 +220,7 @@ export const points: ReadonlyArray<CrashPoint> = [
     name: "before the charge is posted",
     hasHold: true,
     isCharged: false,
+    isHeldInDatabase: false,
     asksBefore: false,
     isAnswered: true,
     reach: atLine({ file: "packages/gateway/src/Settle.ts", text: "yield* ledger.settle(gate.id, posting)" }),

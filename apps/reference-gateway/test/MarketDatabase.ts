@@ -3,7 +3,7 @@
  * expired holds as another gateway on the same database would.
  */
 import * as TestDatabase from "@guildhall/tools/TestDatabase"
-import { Deferred, Effect, Exit, Fiber, Layer, Schedule, Scope } from "effect"
+import { Deferred, Effect, Exit, Fiber, Layer, References, Schedule, Scope } from "effect"
 import { SqlClient } from "effect/sql"
 import * as Ledger from "@guildhall/ledger/Ledger"
 import * as LedgerStoreSql from "@guildhall/ledger/LedgerStoreSql"
@@ -75,6 +75,7 @@ export const make = async (options: { readonly renewMs: number }): Promise<Marke
       HoldExpiry.round.pipe(
         Effect.ignore,
         Effect.repeat(Schedule.spaced("50 millis")),
+        Effect.provideService(References.MinimumLogLevel, "Error"),
         Effect.provide(Ledger.layer.pipe(Layer.provide(store), Layer.provide(Layer.succeedContext(context)))),
       ),
     )

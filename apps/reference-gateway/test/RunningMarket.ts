@@ -219,12 +219,19 @@ export const issueKey = async (
     readonly name: string
     readonly role: "buyer" | "provider" | "operator"
     readonly dataCollection?: string
+    readonly terms?: object
   },
 ): Promise<{ readonly member: string; readonly id: string; readonly secret: string }> => {
   const made = await market.call("/v1/operator/members", { body: { name: options.name } })
   const member = (made.body as { id: string }).id
   const issued = await market.call("/v1/operator/keys", {
-    body: { member, name: options.name, role: options.role, dataCollection: options.dataCollection ?? "deny" },
+    body: {
+      member,
+      name: options.name,
+      role: options.role,
+      dataCollection: options.dataCollection ?? "deny",
+      terms: options.terms,
+    },
   })
   if (issued.status !== 201) throw new Error(`No key was issued: ${JSON.stringify(issued.body)}`)
   const { id, secret } = issued.body as { id: string; secret: string }

@@ -12,7 +12,7 @@ import type { RelayJob } from "../Relay.ts"
 import * as Settle from "../Settle.ts"
 import type { Tally } from "../Tally.ts"
 import type { Buyer } from "./Buyer.ts"
-import { Outlet, type OutletOptions } from "./Outlet.ts"
+import { idHeaders, Outlet, type OutletOptions } from "./Outlet.ts"
 
 /** A request that was let in, and who waits for its answer until when. */
 export type Asked = Omit<RelayJob, "outlet" | "observer" | "cost"> & { readonly buyer: Buyer }
@@ -34,7 +34,7 @@ export const make = Effect.fnUntraced(function* (
       ...given,
       buyer,
       errors: admitted.endpoint.errors,
-      headers: { "x-request-id": admitted.id, ...admitted.place.headers() },
+      headers: { ...idHeaders(admitted.id, admitted.endpoint.errors), ...admitted.place.headers() },
       pingMs: mayPing ? definition.relay.pingMs : undefined,
       now,
     })

@@ -1,5 +1,6 @@
 import type { Hash } from "node:crypto"
 import type { ReasonCode } from "@guildhall/core/Reason"
+import * as Dialects from "@guildhall/protocol/conversation/Dialects"
 import type { HoldGate } from "../HoldGate.ts"
 import type { AnswerTap } from "../Idempotency.ts"
 import * as Refusal from "../Refusal.ts"
@@ -221,6 +222,10 @@ export class Outlet {
   }
 }
 
+/** The headers that give a request's id. Anthropic's client looks for it under a name of its own. */
+export const idHeaders = (id: string, errors: InferenceEndpoint["errors"]): Readonly<Record<string, string>> =>
+  errors === Dialects.messages ? { "x-request-id": id, "request-id": id } : { "x-request-id": id }
+
 /** Answers a request that has had no byte of an answer. */
 export const respond = (
   buyer: Buyer,
@@ -241,7 +246,7 @@ export const respond = (
   const headers: Record<string, string | ReadonlyArray<string>> = {
     ...Refusal.headers(refusal, request),
     "content-length": String(body.length),
-    "x-request-id": request.id,
+    ...idHeaders(request.id, errors),
     "x-guildhall-attempts": String(request.attempts),
   }
   // What is left of the body would have to be read before the connection could serve another request.

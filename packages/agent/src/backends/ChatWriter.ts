@@ -66,7 +66,6 @@ const streamed = (
     frame({
       ...head,
       choices: [{ index: 0, delta, logprobs: null, finish_reason: reason }],
-      ...(request.includeUsage ? { usage: null } : {}),
     })
   return {
     contentType: "text/event-stream",
@@ -100,6 +99,8 @@ const whole = (
           object: "chat.completion",
           created: options.created,
           model: request.model,
+          // OpenRouter's client takes no answer without it.
+          system_fingerprint: null,
           choices: [
             {
               index: 0,

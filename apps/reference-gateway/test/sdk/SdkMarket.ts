@@ -1,0 +1,221 @@
+/**
+ * A market for the clients of others: with one provider for each dialect, which speaks no other, and one for all that is no
+ * conversation. Every answer can be looked up: what it cost, and what the receipt says of it.
+ */
+import * as TestDatabase from "@guildhall/tools/TestDatabase"
+import { assert } from "@effect/vitest"
+import { Effect, Exit, Layer, Scope } from "effect"
+import { SqlClient } from "effect/sql"
+import { generateKeyPairSync, sign } from "node:crypto"
+import { local } from "@guildhall/markets/local"
+import * as SignedRequest from "@guildhall/protocol/provider/SignedRequest"
+import type { Endpoint } from "@guildhall/core/Endpoint"
+import * as RunningMarket from "../RunningMarket.ts"
+import type { Dialect } from "./Asked.ts"
+import * as DialectProvider from "./DialectProvider.ts"
+import * as Extras from "./Extras.ts"
+
+/** What a client was told of an answer: all tokens of the prompt, those of them that came from a cache, and the answer's. */
+export interface Told {
+  readonly prompt: number
+  readonly cached?: number
+  readonly output: number
+}
+
+/** A `fetch` that counts, and keeps what the answers' heads say. */
+export interface Wire {
+  readonly fetch: typeof fetch
+  readonly answers: Array<{ readonly status: number; readonly headers: Headers }>
+  /** The id of the last request. */
+  readonly id: () => string
+}
+
+export interface Buyer {
+  readonly member: string
+  readonly key: string
+}
+
+export interface SdkMarket {
+  readonly url: string
+  readonly key: string
+  readonly providers: Readonly<Record<Dialect | "extras", DialectProvider.DialectProvider>>
+  readonly model: (dialect: Dialect) => string
+  readonly wire: () => Wire
+  /** Waits for a request's receipt. */
+  readonly receipt: (id: string, key?: string) => Promise<RunningMarket.ReceiptContent>
+  /** Waits for a request's receipt and compares it with what the client was told, and with the prices. */
+  readonly settled: (id: string, told: Told, key?: string) => Promise<RunningMarket.ReceiptContent>
+  /** Makes a buyer with a balance, in units of the asset, and terms of its key. */
+  readonly buyer: (name: string, options: { readonly amount?: string; readonly terms?: object }) => Promise<Buyer>
+  readonly call: RunningMarket.RunningMarket["call"]
+  /** Waits until nothing is held, and asks the books whether they are right. */
+  readonly balances: () => Promise<void>
+  readonly close: () => Promise<void>
+}
+
+/** Units of 10⁻¹² USD a token, of 100 and 200 cents for a million. */
+const INPUT = 1_000_000n
+const OUTPUT = 2_000_000n
+
+const EXTRAS = "sdk/extras"
+const modelOf = (dialect: Dialect): string => `sdk/${dialect.split("/", 1)[0] ?? ""}`
+
+/** Registers a device as an agent does, and answers the instance's id. */
+const register = async (
+  market: RunningMarket.RunningMarket,
+  key: string,
+  provider: DialectProvider.DialectProvider,
+  endpoints: ReadonlyArray<Endpoint>,
+): Promise<string> => {
+  const { privateKey } = generateKeyPairSync("ed25519")
+  const path = "/v1/providers/register"
+  const body = JSON.stringify({
+    provider_type: "agent",
+    endpoint_url: provider.url,
+    model: provider.model,
+    input_price_per_million: 100,
+    output_price_per_million: 200,
+    context_length_offered: 100_000,
+    concurrency: 100,
+    endpoints,
+  })
+  const issuedAtMs = Date.now()
+  const message = { method: "POST", path, issuedAtMs, sequence: issuedAtMs, body: Buffer.from(body) }
+  const response = await fetch(market.url + path, {
+    method: "POST",
+    headers: {
+      authorization: `Bearer ${key}`,
+      "content-type": "application/json",
+      [SignedRequest.HEADERS.device]: privateKey.export({ format: "jwk" }).x ?? "",
+      [SignedRequest.HEADERS.signature]: sign(null, SignedRequest.bytes(message), privateKey).toString("base64url"),
+      [SignedRequest.HEADERS.issuedAt]: String(issuedAtMs),
+      [SignedRequest.HEADERS.sequence]: String(issuedAtMs),
+    },
+    body,
+  })
+  const answer = (await response.json()) as { readonly instance_id: string }
+  assert.strictEqual(response.status, 200, JSON.stringify(answer))
+  return answer.instance_id
+}
+
+const makeDatabase = async () => {
+  const scope = Scope.makeUnsafe()
+  const url = await Effect.runPromise(Scope.provide(TestDatabase.make, scope))
+  const context = await Effect.runPromise(Layer.buildWithScope(TestDatabase.at(url), scope))
+  const run = (statement: string) =>
+    Effect.runPromise(
+      Effect.provideContext(
+        Effect.flatMap(SqlClient.SqlClient, (sql) => sql.unsafe(statement)),
+        context,
+      ),
+    )
+  return { url, run, close: () => Effect.runPromise(Scope.close(scope, Exit.void)) }
+}
+
+const wire = (): Wire => {
+  const answers: Wire["answers"] = []
+  return {
+    answers,
+    fetch: async (input, init) => {
+      const response = await fetch(input, init)
+      answers.push({ status: response.status, headers: response.headers })
+      return response
+    },
+    id: () => answers.at(-1)?.headers.get("x-request-id") ?? "",
+  }
+}
+
+const lookups = (market: RunningMarket.RunningMarket): Pick<SdkMarket, "receipt" | "settled" | "buyer"> => {
+  const receipt: SdkMarket["receipt"] = (id, key = market.buyerKey) =>
+    RunningMarket.until(`the receipt of ${id}`, () => RunningMarket.receipt(market, id, key))
+  return {
+    receipt,
+    settled: async (id, { cached = 0, output, prompt }, key) => {
+      const content = await receipt(id, key)
+      const { cachedInputToken = 0, inputToken = 0, outputToken = 0 } = content.usage
+      assert.deepStrictEqual(
+        { prompt: inputToken + cachedInputToken, cached: cachedInputToken, output: outputToken },
+        { prompt, cached, output },
+      )
+      assert.strictEqual(content.outcome, "completed")
+      assert.strictEqual(BigInt(content.charge), BigInt(prompt) * INPUT + BigInt(output) * OUTPUT)
+      return content
+    },
+    buyer: async (name, { amount = "5", terms }) => {
+      const { id, member, secret } = await RunningMarket.issueKey(market, { name, role: "buyer" })
+      if (amount !== "0") {
+        const order = { member, amount, idempotencyKey: name }
+        const added = await market.call("/v1/operator/top-ups", { body: order })
+        assert.isBelow(added.status, 300, JSON.stringify(added.body))
+      }
+      if (terms !== undefined) {
+        const changed = await market.call(`/v1/operator/keys/${id}/terms`, { method: "PUT", body: terms })
+        assert.strictEqual(changed.status, 200, JSON.stringify(changed.body))
+      }
+      return { member, key: secret }
+    },
+  }
+}
+
+/** Starts one. */
+export const start = async (): Promise<SdkMarket> => {
+  const database = await makeDatabase()
+  const home = RunningMarket.makeHome()
+  const definition = RunningMarket.writeDefinition(home, {
+    // Who registers here beats once.
+    heartbeat: { intervalMs: 60_000, missesMax: 20, checkMs: 60_000 },
+    hold: { lifeMs: 20_000, renewMs: 5_000 },
+    receipts: { batchMs: 50, batchSize: 512 },
+    limits: { ...local.limits, key: { concurrentRequests: 64 }, member: {} },
+    // What the tests break on purpose must not use up what is there for bad luck.
+    relay: { ...local.relay, retries: { percent: 100, perSecond: 100 } },
+    recount: { percent: 0 },
+  })
+  const environment = { GUILDHALL_MARKET: definition, GUILDHALL_AGENT: "off", DATABASE_URL: database.url }
+  const market = await RunningMarket.start({ home, environment })
+  const { secret } = await RunningMarket.issueKey(market, { name: "provider", role: "provider" })
+
+  const provide = async (speaks: Dialect | "extras"): Promise<DialectProvider.DialectProvider> => {
+    const model = speaks === "extras" ? EXTRAS : modelOf(speaks)
+    const provider = await DialectProvider.start(speaks, model)
+    const endpoints = speaks === "extras" ? Extras.endpoints : [speaks]
+    const instance = await register(market, secret, provider, endpoints)
+    const declared = JSON.stringify({ endpoints })
+    await database.run(`WITH next AS (UPDATE registry_version SET version = version + 1 RETURNING version)
+      UPDATE registry_instances SET terms = terms || '${declared}'::jsonb, version = next.version,
+        terms_version = next.version FROM next WHERE id = '${instance}'`)
+    return provider
+  }
+  const providers = {
+    "chat/completions": await provide("chat/completions"),
+    messages: await provide("messages"),
+    responses: await provide("responses"),
+    extras: await provide("extras"),
+  }
+  await Promise.all(Object.values(providers).map(({ model }) => RunningMarket.listed(market, model, 1)))
+
+  return {
+    url: market.url,
+    key: market.buyerKey,
+    providers,
+    model: modelOf,
+    wire,
+    ...lookups(market),
+    call: market.call,
+    balances: async () => {
+      await RunningMarket.until("nothing to be held", async () => {
+        const { body } = await market.call("/v1/operator/accounts")
+        const { data } = body as { data: ReadonlyArray<{ readonly held: { readonly amount: string } }> }
+        return data.every(({ held }) => held.amount === "0") ? true : undefined
+      })
+      const { code, output } = await RunningMarket.guildhall(home, ["ledger", "verify"], { DATABASE_URL: database.url })
+      assert.strictEqual(code, 0, output)
+      assert.notInclude(market.output(), "failed inside the gateway")
+    },
+    close: async () => {
+      await market.close()
+      await Promise.all(Object.values(providers).map((provider) => provider.close()))
+      await database.close()
+    },
+  }
+}

@@ -20,6 +20,29 @@ export class Tally {
   toolCalls = 0
   images = 0
   reported: Usage | undefined
+  /** The same counts when bytes last went to the buyer. */
+  #sentBytes = 0
+  #sentDeltas = 0
+  #sentToolCalls = 0
+  #sentReported: Usage | undefined
+
+  /** What was counted so far has gone to the buyer. */
+  sent(): void {
+    this.#sentBytes = this.outputBytes
+    this.#sentDeltas = this.deltas
+    this.#sentToolCalls = this.toolCalls
+    this.#sentReported = this.reported
+  }
+
+  /** The answer is over: what was counted and kept back never reaches the buyer, who does not pay for it. */
+  drop(): void {
+    // A last report may follow the last content, and goes to the buyer only where it was asked for.
+    if (this.outputBytes === this.#sentBytes && this.toolCalls === this.#sentToolCalls) return
+    this.outputBytes = this.#sentBytes
+    this.deltas = this.#sentDeltas
+    this.toolCalls = this.#sentToolCalls
+    this.reported = this.#sentReported
+  }
 
   /** Takes in one choice of an answer, or of one event of it. Answers whether it carried output or an end. */
   add(choice: unknown, output: unknown): boolean {

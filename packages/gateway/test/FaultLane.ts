@@ -2,7 +2,7 @@
  * A lane whose providers fail by plan, and a buyer who writes down when each byte came.
  */
 import { Effect, Exit, Schema, Scope } from "effect"
-import { Agent, type IncomingHttpHeaders, request as httpRequest } from "node:http"
+import { Agent, type IncomingHttpHeaders, type IncomingMessage, request as httpRequest } from "node:http"
 import { Model, type Instance, type MarketDefinition } from "@guildhall/core"
 import { JournalEntry } from "@guildhall/journal"
 import * as FaultUpstream from "../src/testing/FaultUpstream.ts"
@@ -49,10 +49,12 @@ export const visit = (
   dialect: Speech.Dialect | string,
   body: object | string,
   headers: Readonly<Record<string, string>> = {},
+  onPiece?: (text: string, response: IncomingMessage) => void,
 ) => {
   const text = typeof body === "string" ? body : JSON.stringify(body)
   const pieces: Array<Piece> = []
   const state = { text: "", status: 0, headers: {} as IncomingHttpHeaders }
+  let left = false
   const request = httpRequest({
     agent,
     port,
@@ -78,8 +80,10 @@ export const visit = (
         chunks.push(chunk)
         pieces.push({ atMs: performance.now(), text: chunk.toString() })
         state.text += chunk.toString()
+        onPiece?.(state.text, response)
       })
-      response.on("end", () => over(false, response.trailers))
+      // What is parsed already may still end after the buyer left.
+      response.on("end", () => over(left, response.trailers))
       response.on("error", () => over(true))
     })
   })
@@ -89,6 +93,7 @@ export const visit = (
     state,
     leave: () => {
       const atMs = performance.now()
+      left = true
       request.destroy()
       return atMs
     },

@@ -242,6 +242,7 @@ export abstract class Exchange implements ProviderSink, Attached {
 
   #end(ending: Ending): void {
     if (this.over) return
+    this.options.tally.drop()
     this.#finish(ending)
     if (!this.#closed) this.#dispatch?.cancel(ending._tag === "Aborted" ? "the buyer left" : "the request is over")
   }

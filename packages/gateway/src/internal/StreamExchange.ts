@@ -152,6 +152,7 @@ export class StreamExchange extends Exchange {
     const bytes = this.#out.length === 1 ? first : Bytes.join(this.#out)
     this.#out = []
     this.#outBytes = 0
+    tally.sent()
     if (!this.#done) return bytes === undefined || outlet.write(bytes)
     outlet.end(bytes, { "x-guildhall-cost": this.options.cost(tally) })
     this.completed()

@@ -8,10 +8,9 @@ import { AssetCode } from "@guildhall/core/Asset"
 import { DeviceId, DevicePublicKey } from "@guildhall/core/Device"
 import { InstanceId } from "@guildhall/core/Instance"
 import type { PublishedKey } from "@guildhall/core/KeyRing"
-import * as PriceSheet from "@guildhall/core/PriceSheet"
 import { RequestId } from "@guildhall/core/Request"
 import { Heartbeat } from "@guildhall/protocol/provider/Heartbeat"
-import { Registration } from "@guildhall/protocol/provider/Registration"
+import { priceSheet, Registration } from "@guildhall/protocol/provider/Registration"
 import * as SignedRequest from "@guildhall/protocol/provider/SignedRequest"
 import * as Ticket from "@guildhall/protocol/provider/Ticket"
 import { headBytes, lineBytes, type UsageLine } from "@guildhall/protocol/provider/UsageLog"
@@ -82,10 +81,7 @@ export const make = Effect.fnUntraced(function* (
 
   const asked = () => {
     const last = market.registrations.at(-1)
-    return PriceSheet.perMillionCents({
-      input: BigInt(last?.input_price_per_million ?? 0),
-      output: BigInt(last?.output_price_per_million ?? 0),
-    })
+    return last === undefined ? [] : priceSheet(last)
   }
 
   const verified = (request: Http.IncomingMessage, bytes: Uint8Array): string | undefined => {

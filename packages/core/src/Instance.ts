@@ -57,6 +57,24 @@ export type InstanceState = typeof InstanceState.Type
 export const ProviderName = Schema.String.pipe(Schema.check(Schema.isPattern(/^[a-z0-9][a-z0-9-]{0,39}$/)))
 
 /**
+ * The endpoints that an instance serves, each once.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export const Endpoints = Schema.NonEmptyArray(Endpoint).pipe(Schema.check(Schema.isUnique()))
+
+/**
+ * The members of a request that an instance understands, by name, each once: at most 100.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export const Parameters = Schema.Array(
+  Schema.String.pipe(Schema.check(Schema.isPattern(/^[A-Za-z][A-Za-z0-9_.]{0,63}$/))),
+).pipe(Schema.check(Schema.isMaxLength(100), Schema.isUnique()))
+
+/**
  * The precision of an instance's weights, as its provider declares it.
  *
  * @category models
@@ -101,9 +119,9 @@ export const Instance = Schema.Struct({
   concurrency: Schema.Int.pipe(Schema.check(Schema.isBetween({ minimum: 1, maximum: 100_000 }))),
   state: InstanceState,
   provider: Schema.optionalKey(ProviderName),
-  endpoints: Schema.optionalKey(Schema.NonEmptyArray(Endpoint)),
+  endpoints: Schema.optionalKey(Endpoints),
   quantization: Schema.optionalKey(Quantization),
-  parameters: Schema.optionalKey(Schema.Array(Schema.String)),
+  parameters: Schema.optionalKey(Parameters),
   retainsData: Schema.optionalKey(Schema.Boolean),
   tokenizer: Schema.optionalKey(TokenizerDigest),
 })

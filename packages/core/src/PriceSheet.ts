@@ -80,8 +80,8 @@ export const cost = (sheet: PriceSheet, usage: Usage): bigint => {
   return total
 }
 
-/** One cent in USD of scale 12. */
-const CENT = 10_000_000_000n
+/** One cent in USD of scale 12. @category constants @since 0.1.0 */
+export const CENT = 10_000_000_000n
 
 /**
  * A sheet from whole US cents for a million tokens, the way providers state prices. USD has scale 12, so one

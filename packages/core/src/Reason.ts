@@ -105,6 +105,7 @@ export const reasons = {
   stale_message: reason(400, false, "The message was signed too long ago, or in the future."),
   device_revoked: reason(403, false, "The device has been revoked."),
   invalid_price: reason(400, false, "The price is negative, fractional or outside of what the market allows."),
+  provider_name_taken: reason(409, false, "The provider's name belongs to another member."),
   invalid_endpoint: reason(400, false, "The endpoint's URL is not one that the market may call."),
   invalid_ticket: reason(401, false, "The ticket was not issued by this market, or has expired."),
   invalid_claim: reason(400, false, "The claim does not fit its ticket, or its log."),

@@ -74,6 +74,57 @@ describe("register", () => {
     }
   })
 
+  it("takes what a provider declares, and all of its prices", async () => {
+    const device = SampleDevice.make(TestControl.members.provider)
+    const declared = {
+      provider: "acme",
+      endpoints: ["images/generations", "embeddings"],
+      quantization: "fp8",
+      supported_parameters: ["tools", "response_format"],
+      retains_data: false,
+      tokenizer: "0".repeat(64),
+      cached_input_price_per_million: 50,
+      image_price_per_thousand: 4_000,
+      audio_second_price_per_thousand: 10,
+      request_price_per_thousand: 1,
+    }
+    const reply = await market.signed(device, REGISTER, { ...registration, ...declared }, { as: "provider" })
+    assert.strictEqual(reply.status, 200, reply.text)
+    const { json } = await market.call("GET", "/v1/operator/instances", { as: "operator" })
+    const { instance } = json.data.find(
+      (one: { instance: { id: string } }) => one.instance.id === reply.json.instance_id,
+    )
+    assert.deepInclude(instance, {
+      provider: "acme",
+      endpoints: ["images/generations", "embeddings"],
+      quantization: "fp8",
+      parameters: ["tools", "response_format"],
+      retainsData: false,
+      tokenizer: "0".repeat(64),
+    })
+    assert.deepStrictEqual(instance.price.slice(2), [
+      { unit: "cachedInputToken", amount: "500000000000", per: "1000000" },
+      { unit: "image", amount: "40000000000000", per: "1000" },
+      { unit: "audioSecond", amount: "100000000000", per: "1000" },
+      { unit: "request", amount: "10000000000", per: "1000" },
+    ])
+    const wrong: ReadonlyArray<readonly [Reason.ReasonCode, object]> = [
+      ["invalid_price", { image_price_per_thousand: 100_001 }],
+      ["invalid_price", { request_price_per_thousand: -1 }],
+      ["invalid_request", { provider: "Not A Slug" }],
+      ["invalid_request", { endpoints: [] }],
+      ["invalid_request", { endpoints: ["fine-tuning"] }],
+      ["invalid_request", { quantization: "q4" }],
+      ["invalid_request", { supported_parameters: ["x".repeat(65)] }],
+      ["invalid_request", { retains_data: "no" }],
+    ]
+    for (const [code, values] of wrong) {
+      const refused = await market.signed(device, REGISTER, { ...registration, ...values }, { as: "provider" })
+      isProblem(refused, code)
+      assert.isAbove(refused.json.detail.length, 20)
+    }
+  })
+
   it("refuses what is not a registration", async () => {
     const device = SampleDevice.make()
     const { model: _, ...missing } = registration

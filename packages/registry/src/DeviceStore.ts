@@ -10,6 +10,7 @@ import * as Schema from "effect/Schema"
 import * as Canonical from "@guildhall/core/Canonical"
 import { Device, type DeviceId } from "@guildhall/core/Device"
 import { Instance, type InstanceId } from "@guildhall/core/Instance"
+import type { MemberId } from "@guildhall/core/Member"
 import type { RegistryError } from "./RegistryError.ts"
 
 /**
@@ -80,6 +81,15 @@ export interface DeviceStore {
   ) => Effect.Effect<"used" | "replayed" | "revoked", RegistryError>
   /** Forgets the sequences that were last raised before a time by devices that are not registered. */
   readonly forgetSequences: (beforeMs: number) => Effect.Effect<void, RegistryError>
+  /**
+   * Gives a provider's name to a member for ever, if nobody has it and the member has fewer than `most`. It stays the
+   * member's where the registration that asked for it then fails.
+   */
+  readonly claimName: (
+    name: string,
+    memberId: MemberId,
+    most: number,
+  ) => Effect.Effect<"own" | "taken" | "full", RegistryError>
   readonly device: (id: DeviceId) => Effect.Effect<Device | undefined, RegistryError>
   /**
    * Runs the rule on what a device (named by itself or by an instance) holds, and keeps what it answers. Nothing
@@ -155,6 +165,7 @@ export const makeMemory: Effect.Effect<DeviceStore> = Effect.sync(() => {
   const devices = new Map<DeviceId, DeviceRow>()
   const sequences = new Map<DeviceId, Sequence>()
   const rows = new Map<InstanceId, InstanceRow>()
+  const names = new Map<string, MemberId>()
   let version = 0
 
   const byVersion = () => [...rows.values()].sort((a, b) => a.version - b.version)
@@ -174,6 +185,14 @@ export const makeMemory: Effect.Effect<DeviceStore> = Effect.sync(() => {
     forgetSequences: (beforeMs) =>
       Effect.sync(() => {
         for (const [id, { atMs }] of sequences) if (atMs < beforeMs && !devices.has(id)) sequences.delete(id)
+      }),
+    claimName: (name, memberId, most) =>
+      Effect.sync(() => {
+        const owner = names.get(name)
+        if (owner !== undefined) return owner === memberId ? "own" : "taken"
+        if ([...names.values()].filter((one) => one === memberId).length >= most) return "full"
+        names.set(name, memberId)
+        return "own"
       }),
     device: (id) =>
       Effect.sync(() => {

@@ -66,6 +66,8 @@ export interface ListedInstance {
  * 11. Changes made at once are told in order: who follows by version misses none.
  * 12. An instance leaves the market by its member's word only.
  * 13. A revoked device is off the market and every message of it is refused with `device_revoked`.
+ * 14. What a registration declares is the instance's, as it stands; what the next one leaves out is declared no longer.
+ * 15. A provider's name belongs to the member that registered with it first: `provider_name_taken`.
  *
  * @category services
  * @since 0.1.0
@@ -121,6 +123,9 @@ export interface Options {
 
 /** A message is fresh for at most twice the skew after it came in; no sequence is needed for longer. */
 const FORGET_MS = 3 * SignedRequest.MAX_SKEW_MS
+
+/** The most public names that one member may have. */
+const NAMES_MAX = 16
 
 const refuse = (code: RegistryError["code"], detail: string) => new RegistryError({ code, detail })
 
@@ -197,10 +202,20 @@ export const make = Effect.fnUntraced(function* (store: DeviceStore.DeviceStore,
     const device = yield* store.device(id)
     return device ?? (yield* refuse("not_found", `${id} is not registered.`))
   })
+  const claimName = Effect.fnUntraced(function* (name: string, memberId: MemberId) {
+    const claimed = yield* store.claimName(name, memberId, NAMES_MAX)
+    if (claimed === "taken") {
+      return yield* refuse("provider_name_taken", `"${name}" is another member's. Register with a name of your own.`)
+    }
+    if (claimed === "full") {
+      return yield* refuse("invalid_request", `A member has at most ${NAMES_MAX} names. Use one of those it has.`)
+    }
+  })
   return Devices.of({
     authenticate: yield* makeAuthenticate(store),
     register: Effect.fn("Devices.register")(function* (registration) {
       const instance = yield* Effect.fromResult(DeviceRules.instance(registration, options))
+      if (instance.provider !== undefined) yield* claimName(instance.provider, instance.memberId)
       const nowMs = yield* Clock.currentTimeMillis
       yield* store.change({ device: instance.deviceId }, DeviceRules.register(instance, nowMs))
       return { device: yield* theDevice(instance.deviceId), instance }

@@ -12,6 +12,7 @@ import * as SqlClient from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
 import { Device, type DeviceId } from "@guildhall/core/Device"
 import { Instance, InstanceId, InstanceState } from "@guildhall/core/Instance"
+import { MemberId } from "@guildhall/core/Member"
 import * as DeviceStore from "./DeviceStore.ts"
 import { Devices, make as makeDevices, type Options } from "./Devices.ts"
 import * as RegistryTables from "./internal/RegistryTables.ts"
@@ -75,6 +76,30 @@ const makeSequences = (sql: SqlClient.SqlClient): Pick<DeviceStore.DeviceStore, 
     ),
 })
 
+const readOwner = reading(Schema.Array(Schema.Struct({ memberId: MemberId })))
+
+/** A member's claims come one after the other, so that two at once do not both take its last free place. */
+const makeClaimName = (sql: SqlClient.SqlClient): DeviceStore.DeviceStore["claimName"] =>
+  Effect.fnUntraced(
+    function* (name, memberId, most) {
+      const find = readOwner(sql`SELECT member_id AS "memberId" FROM registry_provider_names WHERE name = ${name}`)
+      const [known] = yield* find
+      if (known !== undefined) return known.memberId === memberId ? "own" : "taken"
+      yield* Effect.mapError(sql`SELECT pg_advisory_xact_lock(hashtextextended(${memberId}::text, 0))`, unavailable)
+      yield* Effect.mapError(
+        sql`INSERT INTO registry_provider_names (name, member_id)
+          SELECT ${name}::text, ${memberId}::text
+          WHERE (SELECT count(*) FROM registry_provider_names WHERE member_id = ${memberId}) < ${most}::int
+          ON CONFLICT (name) DO NOTHING`,
+        unavailable,
+      )
+      const [owner] = yield* find
+      return owner === undefined ? "full" : owner.memberId === memberId ? "own" : "taken"
+    },
+    sql.withTransaction,
+    Effect.catchTag("SqlError", (error) => Effect.fail(unavailable(error))),
+  )
+
 const makeWrite = (sql: SqlClient.SqlClient) => {
   const device = (row: DeviceStore.DeviceRow) => sql`
     INSERT INTO registry_devices (id, member_id, public_key, state)
@@ -134,6 +159,7 @@ const makeStore = (sql: SqlClient.SqlClient): DeviceStore.DeviceStore => {
   const instanceColumns = sql.literal(INSTANCE_COLUMNS)
   return {
     ...makeSequences(sql),
+    claimName: makeClaimName(sql),
     device: (id: DeviceId) =>
       Effect.map(
         readDevices(sql`

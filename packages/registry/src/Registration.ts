@@ -4,17 +4,30 @@
  * @since 0.1.0
  */
 import type { DevicePublicKey } from "@guildhall/core/Device"
+import type { Instance } from "@guildhall/core/Instance"
 import type { MemberId } from "@guildhall/core/Member"
 import type { ModelId } from "@guildhall/core/Model"
 import type { PriceSheet } from "@guildhall/core/PriceSheet"
 
 /**
- * What a device wants to serve, and where. `contextLength` is in tokens, `concurrency` in requests at a time.
+ * What a provider may declare of an instance, or leave undeclared.
  *
  * @category models
  * @since 0.1.0
  */
-export interface Registration {
+export type Declared = Pick<
+  Instance,
+  "provider" | "endpoints" | "quantization" | "parameters" | "retainsData" | "tokenizer"
+>
+
+/**
+ * What a device wants to serve, and where. `contextLength` is in tokens, `concurrency` in requests at a time. It replaces all
+ * of what was registered before: what it leaves out is no longer declared.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Registration extends Declared {
   readonly memberId: MemberId
   readonly publicKey: DevicePublicKey
   readonly model: ModelId

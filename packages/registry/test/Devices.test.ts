@@ -131,6 +131,26 @@ DevicesTest.breaks(
   13,
 )
 
+DevicesTest.breaks(
+  "what is declared is lost",
+  broken((devices) => ({
+    register: ({ endpointUrl, publicKey, memberId, model, price, contextLength, concurrency }) =>
+      devices.register({ endpointUrl, publicKey, memberId, model, price, contextLength, concurrency }),
+  })),
+  14,
+)
+DevicesTest.breaks(
+  "a name is anyone's",
+  broken((devices) => ({
+    register: ({ provider, ...registration }) =>
+      Effect.map(devices.register(registration), ({ device, instance }) => ({
+        device,
+        instance: { ...instance, ...(provider === undefined ? {} : { provider }) },
+      })),
+  })),
+  15,
+)
+
 describe("DevicesSql", () => {
   it.effect("replicas that change instances at once tell them in the order of their versions", () =>
     Effect.gen(function* () {

@@ -55,6 +55,29 @@ describe("the feed", () => {
     }).pipe(Effect.provide(surroundings)),
   )
 
+  it.effect("brings a new declaration to the router, which then chooses by it", () =>
+    Effect.gen(function* () {
+      const devices = yield* Devices.Devices
+      const { choose } = yield* Router.Router
+      const device = SampleDevice.make()
+      const { instance } = yield* devices.register(device.registration({ endpoints: ["embeddings"] }))
+      const asked = { model: instance.model, contextTokens: 1, tried: [] } as const
+      const deny = { ...asked, endpoint: "rerank", preferences: { denyRetention: true } } as const
+      yield* Effect.gen(function* () {
+        assert.deepInclude(choose(deny, 0), { _tag: "NoneLeft", reason: "endpoint_not_offered" })
+        yield* devices.register(device.registration({ endpoints: ["rerank"] }))
+        yield* TestClock.adjust(250)
+        assert.deepInclude(choose(deny, 0), { _tag: "NoneLeft", reason: "data_retained" })
+        yield* devices.register(device.registration({ endpoints: ["rerank"], retainsData: false }))
+        yield* TestClock.adjust(250)
+        assert.strictEqual(choose(deny, 0)._tag, "Chosen")
+        yield* devices.register(device.registration())
+        yield* TestClock.adjust(250)
+        assert.deepInclude(choose(deny, 0), { _tag: "NoneLeft", reason: "endpoint_not_offered" })
+      }).pipe(Effect.provide(DirectoryFeed.layer()))
+    }).pipe(Effect.provide(surroundings)),
+  )
+
   it.effect("writes the directory's log as it goes, and its end when it closes", () =>
     Effect.gen(function* () {
       const devices = yield* Devices.Devices

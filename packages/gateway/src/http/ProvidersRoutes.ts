@@ -9,15 +9,15 @@ import * as Schema from "effect/Schema"
 import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
 import type * as HttpServerRequest from "effect/http/HttpServerRequest"
 import { KeyRing } from "@guildhall/core/KeyRing"
-import * as PriceSheet from "@guildhall/core/PriceSheet"
 import { Caller } from "@guildhall/protocol/api/Access"
 import { ControlApi } from "@guildhall/protocol/api/ControlApi"
 import { Problem } from "@guildhall/protocol/api/Problem"
 import { SIGNED_PATHS, type SignatureHeaders } from "@guildhall/protocol/api/ProvidersApi"
 import { Heartbeat } from "@guildhall/protocol/provider/Heartbeat"
-import { Registration } from "@guildhall/protocol/provider/Registration"
+import { prices, priceSheet, Registration } from "@guildhall/protocol/provider/Registration"
 import { HEADERS } from "@guildhall/protocol/provider/SignedRequest"
 import { Devices } from "@guildhall/registry/Devices"
+import type { Declared } from "@guildhall/registry/Registration"
 import { Claims, type Verdict } from "../Claims.ts"
 import * as Json from "../internal/Json.ts"
 import { Market } from "../Market.ts"
@@ -35,13 +35,23 @@ const decode = <S extends Schema.ConstraintDecoder<unknown>>(schema: S) => {
     if (value === undefined) return Effect.fail(Problem.of("invalid_json"))
     const decoded = decodeValue(value)
     if (Result.isSuccess(decoded)) return Effect.succeed(decoded.success)
-    const isPrice = Problems.paths(decoded.failure).every((path) => path.endsWith("_price_per_million"))
+    const isPrice = Problems.paths(decoded.failure).every((path) => path.includes("_price_per_"))
     return Effect.fail(Problem.of(isPrice ? "invalid_price" : "invalid_request", Problems.sentence(decoded.failure)))
   }
 }
 
 const decodeRegistration = decode(Registration)
 const decodeHeartbeat = decode(Heartbeat)
+
+/** What a registration declares; what it leaves out stays undeclared. */
+const declared = (terms: Registration): Declared => ({
+  ...(terms.provider === undefined ? {} : { provider: terms.provider }),
+  ...(terms.endpoints === undefined ? {} : { endpoints: terms.endpoints }),
+  ...(terms.quantization === undefined ? {} : { quantization: terms.quantization }),
+  ...(terms.supported_parameters === undefined ? {} : { parameters: terms.supported_parameters }),
+  ...(terms.retains_data === undefined ? {} : { retainsData: terms.retains_data }),
+  ...(terms.tokenizer === undefined ? {} : { tokenizer: terms.tokenizer }),
+})
 
 /** A request as a device signed it; the headers' shape is checked already. */
 interface Signed {
@@ -77,11 +87,10 @@ const makeRegister = Effect.gen(function* () {
     const { memberId } = yield* Caller
     const { body, publicKey } = yield* authenticate(SIGNED_PATHS.register, signed)
     const terms = yield* decodeRegistration(body)
-    const { input_price_per_million: input, output_price_per_million: output } = terms
-    if (Math.max(input, output) > maxCentsPerMillion) {
+    if (Math.max(...prices(terms)) > maxCentsPerMillion) {
       return yield* Problem.of(
         "invalid_price",
-        `The market takes at most ${maxCentsPerMillion} cents for a million tokens. Ask for less.`,
+        `The market takes at most ${maxCentsPerMillion} cents for a million tokens, or for a thousand images, seconds or requests. Ask for less.`,
       )
     }
     return yield* devices.register({
@@ -89,9 +98,10 @@ const makeRegister = Effect.gen(function* () {
       publicKey,
       model: terms.model,
       endpointUrl: terms.endpoint_url,
-      price: PriceSheet.perMillionCents({ input: BigInt(input), output: BigInt(output) }),
+      price: priceSheet(terms),
       contextLength: terms.context_length_offered,
       concurrency: terms.concurrency,
+      ...declared(terms),
     })
   })
 })

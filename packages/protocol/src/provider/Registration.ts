@@ -5,14 +5,26 @@
  */
 import * as Schema from "effect/Schema"
 import { DeviceId } from "@guildhall/core/Device"
-import { InstanceId } from "@guildhall/core/Instance"
+import { Endpoints, InstanceId, Parameters, ProviderName, Quantization } from "@guildhall/core/Instance"
 import { PublishedKey } from "@guildhall/core/KeyRing"
 import { ModelId } from "@guildhall/core/Model"
+import * as PriceSheet from "@guildhall/core/PriceSheet"
+import { TokenizerDigest } from "@guildhall/core/Tokenizer"
 
 const Cents = Schema.Int.pipe(Schema.check(Schema.isBetween({ minimum: 0, maximum: 100_000_000 })))
 
 /**
- * The body of `POST /v1/providers/register`. Prices are whole cents for a million tokens, context in tokens.
+ * The body of `POST /v1/providers/register`. Prices are whole cents: for a million tokens, or for a thousand images, seconds
+ * of sound or requests. Context is in tokens.
+ *
+ * What is left out is not declared: `endpoints` then are `chat/completions` alone, and an instance without the others is
+ * left out where a buyer asks for them.
+ *
+ * - `provider`: the public name that buyers name in `provider.order`, `only` and `ignore`. It belongs to the member that
+ *   registered with it first.
+ * - `supported_parameters`: the members of a request that the engine understands, such as `tools`.
+ * - `retains_data`: whether prompts or answers are kept after they were served.
+ * - `tokenizer`: the digest of the engine's tokenizer.
  *
  * @category models
  * @since 0.1.0
@@ -25,9 +37,53 @@ export const Registration = Schema.Struct({
   output_price_per_million: Cents,
   context_length_offered: Schema.Int.pipe(Schema.check(Schema.isBetween({ minimum: 1, maximum: 100_000_000 }))),
   concurrency: Schema.Int.pipe(Schema.check(Schema.isBetween({ minimum: 1, maximum: 100_000 }))),
+  provider: Schema.optionalKey(ProviderName),
+  endpoints: Schema.optionalKey(Endpoints),
+  quantization: Schema.optionalKey(Quantization),
+  supported_parameters: Schema.optionalKey(Parameters),
+  retains_data: Schema.optionalKey(Schema.Boolean),
+  tokenizer: Schema.optionalKey(TokenizerDigest),
+  cached_input_price_per_million: Schema.optionalKey(Cents),
+  image_price_per_thousand: Schema.optionalKey(Cents),
+  audio_second_price_per_thousand: Schema.optionalKey(Cents),
+  request_price_per_thousand: Schema.optionalKey(Cents),
 })
 /** @since 0.1.0 */
 export type Registration = typeof Registration.Type
+
+/** The prices of a registration, by unit. */
+const PRICES = [
+  ["inputToken", "input_price_per_million"],
+  ["outputToken", "output_price_per_million"],
+  ["cachedInputToken", "cached_input_price_per_million"],
+  ["image", "image_price_per_thousand"],
+  ["audioSecond", "audio_second_price_per_thousand"],
+  ["request", "request_price_per_thousand"],
+] as const satisfies ReadonlyArray<readonly [string, keyof Registration]>
+
+/**
+ * The prices that a registration asks, in cents. A market's limit is one for all of them, whether for a million tokens or a
+ * thousand of the others.
+ *
+ * @category getters
+ * @since 0.1.0
+ */
+export const prices = (registration: Registration): ReadonlyArray<number> =>
+  PRICES.flatMap(([, name]) => registration[name] ?? [])
+
+/**
+ * The price sheet that a registration asks for. Market and agent both make it with this, line for line: a ticket names the
+ * sheet by its digest.
+ *
+ * @category getters
+ * @since 0.1.0
+ */
+export const priceSheet = (registration: Registration): PriceSheet.PriceSheet =>
+  PRICES.flatMap(([unit, name]) => {
+    const cents = registration[name]
+    const per = name.endsWith("_million") ? 1_000_000n : 1_000n
+    return cents === undefined ? [] : [{ unit, amount: BigInt(cents) * PriceSheet.CENT, per }]
+  })
 
 /**
  * The answer: ids, how often to beat, and the market's public ticket keys, by which the agent knows a ticket.

@@ -17,7 +17,10 @@ export const INSTANCES_MAX = 64
 type Rule = (holding: Holding) => Result.Result<Change, RegistryError>
 
 const refuse = (code: RegistryError["code"], detail: string) => Result.fail(new RegistryError({ code, detail }))
-const isInstance = Schema.is(Instance)
+const decodeInstance = Schema.decodeUnknownResult(Schema.toType(Instance))
+const DETAIL_CHARS_MAX = 500
+const HINT =
+  "Context length and concurrency are whole numbers from 1, the model is an id, a provider's name is up to 40 of a-z, 0-9 and -, and endpoints, quantization and parameters are known names, each once."
 const nothing: Result.Result<Change, RegistryError> = Result.succeed({ instances: [] })
 
 /** The instance that a registration describes, online. */
@@ -43,9 +46,10 @@ export const instance = (
     reach: { _tag: "Endpoint", url: url.success },
     state: "online",
   }
-  return isInstance(made)
+  const checked = decodeInstance(made)
+  return Result.isSuccess(checked)
     ? Result.succeed(made)
-    : refuse("invalid_request", "Context length and concurrency are whole numbers from 1, and the model is an id.")
+    : refuse("invalid_request", `${HINT} ${checked.failure.message.slice(0, DETAIL_CHARS_MAX)}`)
 }
 
 /** Lists an instance, new or with new terms. */

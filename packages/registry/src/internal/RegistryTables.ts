@@ -64,12 +64,23 @@ const addKeyTerms = Effect.gen(function* () {
   yield* sql`ALTER TABLE registry_keys ADD COLUMN terms jsonb NOT NULL DEFAULT '{}'`
 })
 
+/** What instances declare stands in their terms; a provider's name belongs to one member, whatever it registers. */
+const createProviderNames = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient
+  yield* sql`CREATE TABLE registry_provider_names (
+    name text PRIMARY KEY,
+    member_id text NOT NULL
+  )`
+  yield* sql`CREATE INDEX registry_provider_names_member ON registry_provider_names (member_id)`
+})
+
 /** Creates the tables that are missing. A migration that was released is never changed. */
 export const migrate: Effect.Effect<void, RegistryError, SqlClient.SqlClient> = Migrator.make({})({
   loader: Migrator.fromRecord({
     "0001_create_members": createMembers,
     "0002_create_devices": createDevices,
     "0003_add_key_terms": addKeyTerms,
+    "0004_create_provider_names": createProviderNames,
   }),
   table: "guildhall_registry_migrations",
 }).pipe(Effect.mapError(unavailable), Effect.asVoid)

@@ -74,6 +74,16 @@ export const guarantees: ReadonlyArray<Conformance.Guarantee<Conformance.Proof<D
     test: "A revoked device is off the market and every message of it is refused with `device_revoked`.",
     proof: MarketProofs.revoking,
   },
+  {
+    number: 14,
+    test: "What a registration declares is the instance's, as it stands; what the next one leaves out is declared no longer.",
+    proof: MarketProofs.declaring,
+  },
+  {
+    number: 15,
+    test: "A provider's name belongs to the member that registered with it first: `provider_name_taken`.",
+    proof: MarketProofs.naming,
+  },
 ]
 
 const port: Conformance.Port<Devices> = { name: "Devices", guarantees, clock: "virtual" }

@@ -46,6 +46,81 @@ export const registering = Effect.gen(function* () {
   assert.strictEqual(twice.code, "invalid_price")
 })
 
+const newName = (): string => `p-${SampleDevice.member().slice(-16)}`
+
+export const declaring = Effect.gen(function* () {
+  const devices = yield* Devices
+  const device = SampleDevice.make()
+  const declared = {
+    provider: newName(),
+    endpoints: ["embeddings", "rerank"],
+    quantization: "bf16",
+    parameters: ["dimensions", "encoding_format"],
+    retainsData: false,
+    tokenizer: "ab".repeat(32),
+  } as const
+  const first = yield* devices.register(device.registration(declared))
+  const listed = Effect.map(
+    devices.instances,
+    (all) => all.find(({ instance }) => instance.id === first.instance.id)?.instance,
+  )
+  assert.deepInclude(first.instance, declared)
+  assert.deepStrictEqual(yield* listed, first.instance)
+  const before = yield* version
+  const next = yield* devices.register(device.registration({ quantization: "fp8", retainsData: true }))
+  assert.deepStrictEqual((yield* devices.changes(before)).events, [{ _tag: "InstanceListed", instance: next.instance }])
+  assert.deepStrictEqual(yield* listed, next.instance)
+  assert.notProperty(next.instance, "provider")
+  assert.notProperty(next.instance, "endpoints")
+  const wrong: ReadonlyArray<object> = [
+    { provider: "No Slug" },
+    { provider: "a".repeat(41) },
+    { endpoints: [] },
+    { endpoints: ["chat/completions", "chat/completions"] },
+    { endpoints: ["fine-tuning"] },
+    { quantization: "q4_k_m" },
+    { parameters: Array.from({ length: 101 }, (_, index) => `p${index}`) },
+    { parameters: ["tools", "tools"] },
+    { parameters: ["a b"] },
+    { tokenizer: "abc" },
+  ]
+  for (const values of wrong) {
+    const refused = yield* Conformance.refused(devices.register({ ...device.registration(), ...values }))
+    assert.strictEqual(refused.code, "invalid_request", JSON.stringify(values))
+  }
+  assert.deepStrictEqual(yield* listed, next.instance)
+})
+
+export const naming = Effect.gen(function* () {
+  const devices = yield* Devices
+  const memberId = SampleDevice.member()
+  const provider = newName()
+  yield* devices.register(SampleDevice.make(memberId).registration({ provider }))
+  yield* devices.register(SampleDevice.make(memberId).registration({ provider }))
+  const theirs = SampleDevice.make()
+  const refused = yield* Conformance.refused(devices.register(theirs.registration({ provider })))
+  assert.strictEqual(refused.code, "provider_name_taken")
+  const all = yield* devices.instances
+  assert.isFalse(all.some(({ instance }) => instance.devicePublicKey === theirs.publicKey))
+  const contested = newName()
+  const made = yield* Effect.forEach(
+    Array.from({ length: 8 }, () => SampleDevice.make().registration({ provider: contested })),
+    (registration) => Effect.result(devices.register(registration)),
+    { concurrency: "unbounded" },
+  )
+  assert.lengthOf(
+    made.filter(({ _tag }) => _tag === "Success"),
+    1,
+  )
+  for (let count = 1; count < 16; count++) {
+    yield* devices.register(SampleDevice.make(memberId).registration({ provider: newName() }))
+  }
+  const more = yield* Conformance.refused(
+    devices.register(SampleDevice.make(memberId).registration({ provider: newName() })),
+  )
+  assert.strictEqual(more.code, "invalid_request")
+})
+
 export const owning = Effect.gen(function* () {
   const devices = yield* Devices
   const device = SampleDevice.make()

@@ -76,6 +76,21 @@ export interface Visit {
   decision: RoutingDecision | undefined
 }
 
+/**
+ * A request of which nothing but the endpoint is known.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const visit = (endpoint: InferenceEndpoint, id: RequestId, startedAtMs: number): Visit => ({
+  endpoint,
+  id,
+  startedAtMs,
+  payer: undefined,
+  model: undefined,
+  decision: undefined,
+})
+
 /** Node gives some headers as lists; the schemes read each as one text. */
 const flatHeader = (value: string | ReadonlyArray<string> | undefined): string | undefined =>
   typeof value === "string" || value === undefined ? value : value.join(", ")

@@ -186,7 +186,9 @@ export const make = Effect.gen(function* () {
   /** Lets go of a hold whose request failed inside the gateway. */
   const abandon = (gate: HoldGate): void => {
     renewal.untrack(gate)
-    if (gate.state !== "refused") fork(giveBack(gate))
+    // One that is still on its way is given back once it is there.
+    if (gate.state === "pending") gate.refuse(new Refusal({ code: "internal_error" }))
+    else if (gate.state === "open") fork(giveBack(gate))
   }
 
   return { take, abandon, learn } as const

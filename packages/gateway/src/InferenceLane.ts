@@ -29,6 +29,7 @@ import { Buyer } from "./internal/Buyer.ts"
 import { type Flight, Flights } from "./internal/Flights.ts"
 import * as Ids from "./internal/Ids.ts"
 import * as Jobs from "./internal/Jobs.ts"
+import type { OutletOptions } from "./internal/Outlet.ts"
 import * as Refuser from "./internal/Refuser.ts"
 import * as Spans from "./internal/Spans.ts"
 import * as Ticks from "./internal/Ticks.ts"
@@ -84,7 +85,7 @@ const make = Effect.gen(function* () {
   const settle = yield* Settle.make
   const receipt = yield* Receipt.step
   const metrics = yield* LaneMetrics.make
-  const refuse = yield* Refuser.make(metrics)
+  const { crashed, refuse } = yield* Refuser.make(metrics)
   const once = yield* Twins.make
   const jobOf = yield* Jobs.make(asItStands)
   const { span, annotate } = yield* Spans.make
@@ -99,25 +100,36 @@ const make = Effect.gen(function* () {
   })
 
   const pay = Effect.fnUntraced(function* (asked: Jobs.Asked, visit: Admit.Visit, taps: ReadonlyArray<AnswerTap>) {
-    const { admitted, flight } = asked
+    const { admitted } = asked
     const opening = Receipt.open(admitted.body)
     const priced = yield* span("price", price(admitted))
     yield* admitted.place.reserve(Price.taking(priced))
     const gate = yield* span("hold", hold.take(admitted, priced, opening))
-    const hash = Receipt.commit(opening.salts.response)
-    const job = jobOf(asked, priced, { gate, hash, taps })
-    const { observer, outlet } = job
-    flight.outlet = outlet
-    const carried = carryOut(job, priced, visit, { opening, hash })
-    const failed = (cause: Cause.Cause<Refusal>) =>
+    const carried = carryOut(asked, priced, visit, { gate, opening, taps })
+    yield* Effect.onError(carried, (cause) =>
       Effect.sync(() => {
-        observer?.onEnd(undefined)
         if (Cause.hasDies(cause)) hold.abandon(gate)
-      })
-    yield* Effect.onError(carried, failed).pipe(Effect.ensuring(Effect.sync(() => outlet.close())))
+      }),
+    )
   })
 
   const carryOut = Effect.fnUntraced(function* (
+    asked: Jobs.Asked,
+    priced: Price.Priced,
+    visit: Admit.Visit,
+    { gate, opening, taps }: Pick<OutletOptions, "gate" | "taps"> & { readonly opening: Receipt.Opening },
+  ) {
+    const hash = Receipt.commit(opening.salts.response)
+    const job = jobOf(asked, priced, { gate, hash, taps })
+    const { observer, outlet } = job
+    asked.flight.outlet = outlet
+    yield* deliver(job, priced, visit, { opening, hash }).pipe(
+      Effect.onError(() => Effect.sync(() => observer?.onEnd(undefined))),
+      Effect.ensuring(Effect.sync(() => outlet.close())),
+    )
+  })
+
+  const deliver = Effect.fnUntraced(function* (
     job: Relay.RelayJob,
     priced: Price.Priced,
     visit: Admit.Visit,
@@ -156,26 +168,14 @@ const make = Effect.gen(function* () {
       Effect.suspend(() => {
         const endpoint = InferenceEndpoint.of(name)
         const startedAtMs = clock.currentTimeMillisUnsafe()
-        const visit: Admit.Visit = {
-          endpoint,
-          id: Ids.requestId(startedAtMs),
-          startedAtMs,
-          payer: undefined,
-          model: undefined,
-          decision: undefined,
-        }
+        const visit = Admit.visit(endpoint, Ids.requestId(startedAtMs), startedAtMs)
         const buyer = new Buyer(request, response)
         if (flights.draining) return refuse(buyer, visit, new Refusal({ code: "shutting_down" }))
         const flight = flights.enter()
         metrics.inFlight(flights.size)
         return span(name, serve(buyer, flight, visit)).pipe(
           Effect.catchTag("Refusal", (refusal) => refuse(buyer, visit, refusal)),
-          Effect.catchCause((cause) =>
-            Effect.andThen(
-              Effect.logError(`The request ${visit.id} failed inside the gateway.`, cause),
-              refuse(buyer, visit, new Refusal({ code: "internal_error" })),
-            ),
-          ),
+          Effect.catchCause((cause) => crashed(buyer, visit, cause)),
           Effect.ensuring(
             Effect.sync(() => {
               flights.leave(flight)

@@ -1,0 +1,57 @@
+import { afterEach, assert, describe, it } from "@effect/vitest"
+import { Effect, Layer, Logger } from "effect"
+import * as Recount from "../src/Recount.ts"
+import * as Upstream from "./ScriptedUpstream.ts"
+import * as TestLane from "./TestLane.ts"
+
+afterEach(TestLane.closeAll)
+
+const quiet = Logger.layer([])
+const answer = Upstream.whole("hi", { prompt: 1, completion: 1 })
+
+/** A lane in which something throws that never should, once the hold is on its way. */
+const broken = (stream: boolean) => {
+  const recount = Recount.Recount.of({
+    observe: () => ({
+      onStart: () => assert.fail("a bug"),
+      onBytes: () => undefined,
+      onEnd: () => undefined,
+    }),
+    standing: () => undefined,
+    drain: Effect.void,
+  })
+  return TestLane.withUpstream(stream ? Upstream.stream(["hi"], { prompt: 1, completion: 1 }) : answer, {
+    recount: Layer.succeed(Recount.Recount, recount),
+    around: quiet,
+  })
+}
+
+/** Nothing was paid, and soon nothing is held: the hold may have become durable only after the request had failed. */
+const isFree = async (lane: TestLane.TestLane) => {
+  for (let tries = 0; tries < 200; tries++) {
+    const accounts = await lane.run(lane.ledger.accounts())
+    if (accounts.every(({ held }) => held === 0n)) break
+    await new Promise((resolve) => setTimeout(resolve, 5))
+  }
+  assert.strictEqual((await lane.books()).spent, 0n)
+}
+
+describe("a bug inside the gateway", () => {
+  it.each([false, true])("is an error for one buyer, who pays nothing (stream: %s)", async (stream) => {
+    const { lane } = await broken(stream)
+    const { status, text } = await lane.chat({ stream })
+    assert.deepStrictEqual([status, JSON.parse(text).error.code], [500, "internal_error"])
+    await isFree(lane)
+  })
+
+  it("where the job is made is one as well", async () => {
+    const recount = { observe: () => assert.fail("a bug"), standing: () => undefined, drain: Effect.void }
+    const { lane } = await TestLane.withUpstream(answer, {
+      recount: Layer.succeed(Recount.Recount, Recount.Recount.of(recount)),
+      around: quiet,
+    })
+    const { status, text } = await lane.chat({})
+    assert.deepStrictEqual([status, JSON.parse(text).error.code], [500, "internal_error"])
+    await isFree(lane)
+  })
+})

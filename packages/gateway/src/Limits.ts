@@ -159,11 +159,12 @@ export const make = Effect.fnUntraced(function* (options: Times) {
   /** Where something lacks: refuses what is known not to be there, and waits for the rest. */
   const lacking = (taking: LimitQueue.Taking, now: number): Effect.Effect<void, Refusal> => {
     const { portions, units } = taking
-    const spent = portions.find((portion) => portion.isClosed(units(portion), now))
-    const refused = (lack: LimitQueue.Lack) => LimitRefusal.of(lack, nowMs())
-    return spent === undefined
-      ? Effect.mapError(line.wait(taking), refused)
-      : Effect.fail(refused({ _tag: "Spent", portion: spent, units: units(spent) }))
+    for (const portion of portions) {
+      const shortage = portion.closedAs(units(portion), now)
+      if (shortage === undefined) continue
+      return Effect.fail(LimitRefusal.of({ _tag: shortage, portion, units: units(portion) }, now))
+    }
+    return Effect.mapError(line.wait(taking), (lack) => LimitRefusal.of(lack, nowMs()))
   }
 
   const place = (gate: LimitGates.Gate): Place => {

@@ -154,12 +154,10 @@ describe("Limits of one process", () => {
       const first = yield* inTime(Effect.forEach([1, 2, 3], () => enter(process, holder("a"))))
       assert.deepStrictEqual(codes(first), ["in", "in", "rate_limited"])
       const more = holder("a", { requestsPerMinute: 4 })
-      yield* inTime(Effect.sleep(300))
       const second = yield* inTime(Effect.forEach([1, 2, 3], () => enter(process, more)))
       assert.deepStrictEqual(codes(second), ["in", "in", "rate_limited"])
       // Lower ones as well; and what is under way is not forgotten.
       const less = holder("a", { requestsPerMinute: 1_000, concurrentRequests: 5 })
-      yield* inTime(Effect.sleep(300))
       const third = yield* inTime(Effect.forEach([1, 2], () => enter(process, less)))
       assert.deepStrictEqual(codes(third), ["in", "too_many_concurrent"])
       for (const place of [...first, ...second, ...third]) if (isPlace(place)) place.leave()

@@ -26,6 +26,8 @@ const EXCHANGE = "2 seconds"
 const GATHER_MS = 1
 const AGAIN_MS = 15
 const AWAY_MS = 100
+/** After so much of the time between two looks every process has told what it no longer holds. */
+const HEAR_PART = 1.5
 
 const chunked = (portions: ReadonlyArray<Portion>): ReadonlyArray<ReadonlyArray<Portion>> =>
   Array.from({ length: Math.ceil(portions.length / ASKS_MAX) }, (_, at) =>
@@ -54,12 +56,15 @@ export const make = (options: {
   /** Takes all that is needed where there is room for all, or answers what lacks first. */
   const take = ({ portions: wanted, units }: LimitQueue.Taking, now: number): Portion | undefined => {
     for (const portion of wanted) if (portion.lacks(units(portion), now)) return portion
+    let isLow = false
     for (const portion of wanted) {
       portion.take(units(portion), now)
       if (!portion.isLow || low.has(portion)) continue
       low.add(portion)
-      wake.openUnsafe()
+      isLow = true
     }
+    // The loop may go on within this call, and serve others: by now all is taken.
+    if (isLow) wake.openUnsafe()
     return undefined
   }
 
@@ -67,6 +72,7 @@ export const make = (options: {
     take,
     nowMs,
     waitMs: times.waitMs,
+    hearMs: times.everyMs * HEAR_PART,
     wake: () => wake.openUnsafe(),
     isAway: () => isAway,
   })
@@ -91,7 +97,11 @@ export const make = (options: {
     }
     for (const counter of answer.value.tight) {
       const portion = portions.get(counter)
-      if (portion !== undefined) portion.isTight = true
+      if (portion === undefined || portion.isTight) continue
+      portion.isTight = true
+      // The others wait for it.
+      low.add(portion)
+      wake.openUnsafe()
     }
     return answered
   })
@@ -129,14 +139,17 @@ export const make = (options: {
   /** One turn: what is due is renewed, and who waits is served. */
   const pass = Effect.gen(function* () {
     const now = nowMs()
-    const waiting = queue.asked(now)
-    const due = new Set([...waiting.keys(), ...low])
+    const waiting = queue.asked()
+    const due = new Set(low)
+    for (const [portion, { sum }] of waiting) if (portion.lacks(sum, now)) due.add(portion)
     low.clear()
     const isScan = now - scannedAtMs >= times.everyMs
     if (isScan) onScan(now)
     const { done, hasLeases } = isScan ? scan(now, due) : { done: [], hasLeases: false }
     for (const chunk of chunked(done)) yield* forget(chunk)
-    const chunks = chunked([...due].filter((portion) => !portion.isForgetting))
+    const chunks = chunked(
+      [...due].filter((portion) => !portion.isForgetting && portions.get(portion.counter) === portion),
+    )
     // Whether others are short is asked even where nothing is to be told.
     if (chunks.length === 0 && hasLeases) yield* renew([])
     for (const chunk of chunks) {

@@ -30,6 +30,9 @@ const WHAT: Readonly<Record<LimitName, (limit: string) => string>> = {
 /** Budgets are counted in billionths of the asset; a cent has so many. */
 export const NANOS_A_CENT = 10_000_000
 
+/** What a process that was killed had leased is free again after 10 s, and half of that has passed on average. */
+const LENT_RETRY_S = 5
+
 /** A count in the unit that the limit is written in. */
 export const inUnits = (name: LimitName, count: number): number =>
   name === "centsPerDay" || name === "centsPerMonth" ? count / NANOS_A_CENT : count
@@ -88,6 +91,13 @@ export const of = (lack: Lack, nowMs: number): Refusal => {
       code: CODES[name],
       detail: `${rule}, and this request alone may take ${written(portion, units)}. Lower \`max_tokens\`, or send less.`,
       headers: { ...about, "x-should-retry": "false" },
+    })
+  }
+  if (lack._tag === "Lent") {
+    return new Refusal({
+      code: "service_unavailable",
+      detail: `${rule}. Some of that is left, and set aside by another process of the market. Try again in ${LENT_RETRY_S} s.`,
+      headers: { ...about, "retry-after": String(LENT_RETRY_S) },
     })
   }
   const seconds = retryAfterS(portion, nowMs)

@@ -11,10 +11,18 @@ const HORIZON_MS = 500
 const WARM_MS = 2_000
 /** The part of a limit that is asked for where nothing is known yet. */
 const FIRST_PART = 0.01
-/** What was spent is told after so long, and money whenever all is looked at: a killed process takes what it did not tell. */
+/** What was spent and what is free again is told after so long, and money whenever all is looked at: a killed process takes what it did not tell. */
 const REPORT_MS = { minute: 250, now: 250, day: 50, month: 50 }
 /** After the store said that there is nothing left, it is asked again after so long. Places come back the soonest. */
 const CLOSED_MS = { minute: 250, now: 50, day: 250, month: 250 }
+
+/** So small a part of a limit is not worth telling, or waiting for, by itself. */
+const SLACK = 0.01
+/** What was short within so long is still. */
+const SHORT_MS = 1_000
+
+/** What stands in the way: all is spent or held, or another process has leased what is left. */
+export type Shortage = "Spent" | "Lent"
 
 /** What a request waits for in a portion. */
 export interface Waiting {
@@ -64,6 +72,11 @@ export class Portion {
   #usedAtMs = Number.NEGATIVE_INFINITY
   #closedUntilMs = Number.NEGATIVE_INFINITY
   #closedFor = 0
+  #closedAs: Shortage = "Spent"
+  /** The store gave less than was needed when it was last asked. */
+  #isShort = false
+  #shortSinceMs = Number.NEGATIVE_INFINITY
+  #shortAtMs = Number.NEGATIVE_INFINITY
   #grant: Grant | undefined
   #grantedAtMs = 0
   /** What counted as used of the limit, of this process, when the grant was made. */
@@ -97,6 +110,9 @@ export class Portion {
   /** Another limit. What was leased under a higher one is not for use: the store is asked first. */
   set limit(limit: number) {
     if (limit < this.#limit) this.#lease = Math.min(this.#lease, this.#busy + this.#spent - this.#counted)
+    if (limit === this.#limit) return
+    this.#closedUntilMs = Number.NEGATIVE_INFINITY
+    this.#isShort = false
     this.#limit = limit
   }
 
@@ -120,6 +136,11 @@ export class Portion {
     this.isLow = this.room(nowMs) <= this.#lowWater
   }
 
+  /** A request waits for it, so what is leased is not given back. */
+  touch(nowMs: number): void {
+    this.#usedAtMs = nowMs
+  }
+
   /** Gives back what was taken, and counts what it came to. */
   give(units: number, spent: number): void {
     if (this.name === "requestsPerMinute") return
@@ -127,14 +148,31 @@ export class Portion {
     if (this.span !== "now") this.#spent += spent
   }
 
-  /** Whether so much is not there, and the store said a moment ago that there is no more; or there never is. */
-  isClosed(units: number, nowMs: number): boolean {
-    if (units > this.limit) return true
-    return nowMs < this.#closedUntilMs && units >= this.#closedFor && this.lacks(units, nowMs)
+  /** What stands in the way of so much: the store said a moment ago that there is no more, or there never is. */
+  closedAs(units: number, nowMs: number): Shortage | undefined {
+    if (units > this.limit) return "Spent"
+    const isClosed = nowMs < this.#closedUntilMs && units >= this.#closedFor && this.lacks(units, nowMs)
+    return isClosed ? this.#closedAs : undefined
+  }
+
+  /**
+   * Whether the store has just said that all is spent or held. What others said that they hold may be free again, which they
+   * tell once they hear that somebody is short: within `hearMs`.
+   */
+  isUsedUp(nowMs: number, hearMs: number): boolean {
+    if (!this.#isShort || this.#grant?.lent !== 0) return false
+    return this.#grant.busy <= this.#busyThen || nowMs - this.#shortSinceMs >= hearMs
+  }
+
+  /** What stood in the way when the store was last asked; undefined where it gave what was needed. */
+  get shortage(): Shortage | undefined {
+    if (!this.#isShort || this.#grant === undefined) return undefined
+    return this.#grant.lent > this.limit * SLACK ? "Lent" : "Spent"
   }
 
   /** Remembers that there is not so much for anyone, for as long as that is likely to be true. */
-  close(units: number, nowMs: number): void {
+  close(units: number, shortage: Shortage, nowMs: number): void {
+    this.#closedAs = shortage
     this.#closedUntilMs = nowMs + Math.min(CLOSED_MS[this.span], this.#grant?.freeInMs ?? CLOSED_MS[this.span])
     this.#closedFor = units
   }
@@ -143,7 +181,8 @@ export class Portion {
   isDue(nowMs: number, lifeMs: number): boolean {
     const sinceMs = nowMs - this.#askedAtMs
     if (this.isLow) return true
-    if (this.#spent > this.#told && sinceMs >= REPORT_MS[this.span]) return true
+    const hasNews = this.#spent > this.#told || this.#busyThen - this.#busy > this.limit * SLACK
+    if (hasNews && sinceMs >= REPORT_MS[this.span]) return true
     if (this.isTight && this.room(nowMs) > 0) return true
     return this.hasLease && (sinceMs >= lifeMs * RENEW_PART || (this.#isCold(nowMs) && this.#lease > this.#busy))
   }
@@ -228,7 +267,11 @@ export class Portion {
     this.#grantedAtMs = sentAtMs
     this.#mineThen = ask.busy + ask.spent
     this.#busyThen = ask.busy
-    if (grant.lease >= ask.need) this.#closedUntilMs = Number.NEGATIVE_INFINITY
+    this.#isShort = grant.lease < ask.need
+    if (this.#isShort) {
+      if (sentAtMs - this.#shortAtMs > SHORT_MS) this.#shortSinceMs = sentAtMs
+      this.#shortAtMs = sentAtMs
+    } else this.#closedUntilMs = Number.NEGATIVE_INFINITY
   }
 
   /** What the store does not know yet. */

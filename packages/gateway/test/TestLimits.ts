@@ -77,6 +77,9 @@ export const reserve = (
     return yield* Effect.as(place.reserve(amount), place).pipe(Effect.tapError(() => Effect.sync(place.leave)))
   }).pipe(Effect.catch((refusal) => Effect.succeed(refusal)))
 
+/** Lets virtual time pass. */
+export const pass = (ms: number): Effect.Effect<void> => TestClock.adjust(ms)
+
 /** Runs while virtual time goes on in small steps. */
 export const inTime = <A, E, R>(effect: Effect.Effect<A, E, R>, stepMs = 5): Effect.Effect<A, E, R> =>
   Effect.gen(function* () {

@@ -37,45 +37,17 @@ const chunked = (portions: ReadonlyArray<Portion>): ReadonlyArray<ReadonlyArray<
 /** What an exchange asks, of which portions. */
 type Asked = ReadonlyArray<readonly [Portion, Ask]>
 
-/** Makes the line over a store. `onScan` runs whenever it looks at everything. */
-export const make = (options: {
+/** What is said on the line: exchanges with the store. `onLow` is told a portion that should be asked about soon. */
+const makeTalk = (options: {
   readonly store: LimitStore["Service"]
   readonly portions: Map<string, Portion>
   readonly process: string
   readonly times: Times
   readonly nowMs: () => number
-  readonly onScan: (nowMs: number) => void
+  readonly onLow: (portion: Portion) => void
 }) => {
-  const { nowMs, onScan, portions, process, store, times } = options
-  /** Portions of which little is left. */
-  const low = new Set<Portion>()
-  const wake = Latch.makeUnsafe(false)
+  const { nowMs, onLow, portions, process, store, times } = options
   let isAway = false
-  let scannedAtMs = Number.NEGATIVE_INFINITY
-
-  /** Takes all that is needed where there is room for all, or answers what lacks first. */
-  const take = ({ portions: wanted, units }: LimitQueue.Taking, now: number): Portion | undefined => {
-    for (const portion of wanted) if (portion.lacks(units(portion), now)) return portion
-    let isLow = false
-    for (const portion of wanted) {
-      portion.take(units(portion), now)
-      if (!portion.isLow || low.has(portion)) continue
-      low.add(portion)
-      isLow = true
-    }
-    // The loop may go on within this call, and serve others: by now all is taken.
-    if (isLow) wake.openUnsafe()
-    return undefined
-  }
-
-  const queue = LimitQueue.make({
-    take,
-    nowMs,
-    waitMs: times.waitMs,
-    hearMs: times.everyMs * HEAR_PART,
-    wake: () => wake.openUnsafe(),
-    isAway: () => isAway,
-  })
 
   /** Tells and asks. Answers the portions that were granted something; undefined where the store did not answer. */
   const exchange = Effect.fnUntraced(function* (asked: Asked, sentAtMs: number) {
@@ -100,8 +72,7 @@ export const make = (options: {
       if (portion === undefined || portion.isTight) continue
       portion.isTight = true
       // The others wait for it.
-      low.add(portion)
-      wake.openUnsafe()
+      onLow(portion)
     }
     return answered
   })
@@ -123,6 +94,56 @@ export const make = (options: {
     }
   })
 
+  return { renew, forget, isAway: () => isAway } as const
+}
+
+/** Makes the line over a store. `onScan` runs whenever it looks at everything. */
+export const make = (options: {
+  readonly store: LimitStore["Service"]
+  readonly portions: Map<string, Portion>
+  readonly process: string
+  readonly times: Times
+  readonly nowMs: () => number
+  readonly onScan: (nowMs: number) => void
+}) => {
+  const { nowMs, onScan, portions, times } = options
+  /** Portions of which little is left. */
+  const low = new Set<Portion>()
+  const wake = Latch.makeUnsafe(false)
+  let scannedAtMs = Number.NEGATIVE_INFINITY
+
+  const talk = makeTalk({
+    ...options,
+    onLow: (portion) => {
+      low.add(portion)
+      wake.openUnsafe()
+    },
+  })
+
+  /** Takes all that is needed where there is room for all, or answers what lacks first. */
+  const take = ({ portions: wanted, units }: LimitQueue.Taking, now: number): Portion | undefined => {
+    for (const portion of wanted) if (portion.lacks(units(portion), now)) return portion
+    let isLow = false
+    for (const portion of wanted) {
+      portion.take(units(portion), now)
+      if (!portion.isLow || low.has(portion)) continue
+      low.add(portion)
+      isLow = true
+    }
+    // The loop may go on within this call, and serve others: by now all is taken.
+    if (isLow) wake.openUnsafe()
+    return undefined
+  }
+
+  const queue = LimitQueue.make({
+    take,
+    nowMs,
+    waitMs: times.waitMs,
+    hearMs: times.everyMs * HEAR_PART,
+    wake: () => wake.openUnsafe(),
+    isAway: talk.isAway,
+  })
+
   /** Looks at every portion, which is done now and then. */
   const scan = (now: number, due: Set<Portion>) => {
     const done: Array<Portion> = []
@@ -139,21 +160,21 @@ export const make = (options: {
   /** One turn: what is due is renewed, and who waits is served. */
   const pass = Effect.gen(function* () {
     const now = nowMs()
-    const waiting = queue.asked()
+    const waiting = queue.asked(now)
     const due = new Set(low)
     for (const [portion, { sum }] of waiting) if (portion.lacks(sum, now)) due.add(portion)
     low.clear()
     const isScan = now - scannedAtMs >= times.everyMs
     if (isScan) onScan(now)
     const { done, hasLeases } = isScan ? scan(now, due) : { done: [], hasLeases: false }
-    for (const chunk of chunked(done)) yield* forget(chunk)
+    for (const chunk of chunked(done)) yield* talk.forget(chunk)
     const chunks = chunked(
       [...due].filter((portion) => !portion.isForgetting && portions.get(portion.counter) === portion),
     )
     // Whether others are short is asked even where nothing is to be told.
-    if (chunks.length === 0 && hasLeases) yield* renew([])
+    if (chunks.length === 0 && hasLeases) yield* talk.renew([])
     for (const chunk of chunks) {
-      const answered = yield* renew(chunk, waiting)
+      const answered = yield* talk.renew(chunk, waiting)
       if (answered === undefined) return
       queue.serve(answered)
     }
@@ -169,7 +190,7 @@ export const make = (options: {
       yield* next
       wake.closeUnsafe()
       yield* pass
-      yield* Effect.sleep(isAway ? AWAY_MS : GATHER_MS)
+      yield* Effect.sleep(talk.isAway() ? AWAY_MS : GATHER_MS)
     }),
   )
 
@@ -177,8 +198,8 @@ export const make = (options: {
   const close = Effect.gen(function* () {
     for (const chunk of chunked([...portions.values()])) {
       for (const portion of chunk) portion.users = 0
-      if ((yield* renew(chunk)) === undefined) return
-      yield* forget(chunk.filter((portion) => portion.isDone))
+      if ((yield* talk.renew(chunk)) === undefined) return
+      yield* talk.forget(chunk.filter((portion) => portion.isDone))
     }
   })
 

@@ -40,8 +40,11 @@ export const make = (options: {
   const { hearMs, isAway, nowMs, take, waitMs, wake } = options
   const waiters = new Set<Waiter>()
 
-  /** What is waited for in each portion; the store is about to be asked for it. */
-  const asked = (): ReadonlyMap<Portion, Waiting> => {
+  /**
+   * What is waited for in each portion; the store is about to be asked for it. Behind one that there is too little of, none
+   * is set aside: two processes would each hold what the other waits for.
+   */
+  const asked = (now: number): ReadonlyMap<Portion, Waiting> => {
     const found = new Map<Portion, Waiting>()
     for (const waiter of waiters) {
       waiter.isAsked = true
@@ -50,6 +53,7 @@ export const make = (options: {
         if (units === 0) continue
         const known = found.get(portion)
         found.set(portion, { least: Math.min(known?.least ?? units, units), sum: (known?.sum ?? 0) + units })
+        if (portion.shortage !== undefined && portion.lacks(units, now)) break
       }
     }
     return found

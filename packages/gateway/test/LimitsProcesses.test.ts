@@ -69,6 +69,25 @@ describe("Limits of three processes on PostgreSQL", () => {
     ),
   )
 
+  it.live("let in a burst far beyond what is leased and below the limit, on one process and on three", () =>
+    Effect.scoped(
+      Effect.gen(function* () {
+        const { all, children } = yield* market({
+          key: { requestsPerMinute: 100_000, tokensPerMinute: 1_000_000, concurrentRequests: 20_000 },
+          member: { centsPerDay: 1_000_000 },
+        })
+        for (const among of [children.slice(0, 1), children]) {
+          for (const burst of [500, 3_000, 3_000]) {
+            const requests = Math.floor(burst / among.length)
+            const { count, slowestMs } = yield* all({ requests, cents: 1, stay: true }, among)
+            assert.strictEqual(count("in"), requests * among.length)
+            assert.isBelow(slowestMs, 2_000)
+          }
+        }
+      }),
+    ),
+  )
+
   it.live("admit exactly k of N at once, and a killed one's share goes to the others", () =>
     Effect.scoped(
       Effect.gen(function* () {

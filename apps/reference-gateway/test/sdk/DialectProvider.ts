@@ -1,6 +1,6 @@
 /**
  * A model server that speaks one dialect and no other. The user's last words script it: `tokens=<n>` `gap=<ms>` `cut`
- * (the connection breaks after half of the words) `burst` (429, as long as nobody waits) `fail` (500).
+ * (the connection breaks after half of the words) `fail` (500).
  */
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http"
 import { once } from "node:events"
@@ -74,7 +74,6 @@ const answer = async (dialect: Asked.Dialect, seen: Seen, response: ServerRespon
   const asked = Asked.read(dialect, seen.body.toString())
   const spoken = Speaker.speak(dialect, asked.model, turnOf(asked), asked.includeUsage)
   if (/\bfail\b/.test(asked.text)) return fail(response, 500)
-  if (/\bburst\b/.test(asked.text)) return fail(response, 429)
   if (asked.stream) return stream(spoken, asked.text, response, seen)
   const gapMs = number(asked.text, "gap", 0)
   if (gapMs > 0) await pause(gapMs)

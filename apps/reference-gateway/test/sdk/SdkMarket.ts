@@ -1,6 +1,6 @@
 /**
  * A market for the clients of others: with one provider for each dialect, which speaks no other, and one for all that is no
- * conversation. Every answer can be looked up: what it cost, and what the receipt says of it.
+ * conversation. Chat's is behind an agent; the others the market calls itself. Every answer can be looked up: what it cost, and what the receipt says of it.
  */
 import * as TestDatabase from "@guildhall/tools/TestDatabase"
 import { assert } from "@effect/vitest"
@@ -175,9 +175,14 @@ export const start = async (): Promise<SdkMarket> => {
   const market = await RunningMarket.start({ home, environment })
   const { secret } = await RunningMarket.issueKey(market, { name: "provider", role: "provider" })
 
+  const agents: Array<{ readonly kill: (signal: NodeJS.Signals) => Promise<unknown> }> = []
   const provide = async (speaks: Dialect | "extras"): Promise<DialectProvider.DialectProvider> => {
     const model = speaks === "extras" ? EXTRAS : modelOf(speaks)
     const provider = await DialectProvider.start(speaks, model)
+    if (speaks === "chat/completions") {
+      agents.push(await RunningMarket.startAgent(market, { key: secret, backend: provider.url }))
+      return provider
+    }
     const endpoints = speaks === "extras" ? Extras.endpoints : [speaks]
     const instance = await register(market, secret, provider, endpoints)
     const declared = JSON.stringify({ endpoints })
@@ -213,6 +218,7 @@ export const start = async (): Promise<SdkMarket> => {
       assert.notInclude(market.output(), "failed inside the gateway")
     },
     close: async () => {
+      await Promise.all(agents.map((agent) => agent.kill("SIGKILL")))
       await market.close()
       await Promise.all(Object.values(providers).map((provider) => provider.close()))
       await database.close()

@@ -266,6 +266,17 @@ describe("responses", () => {
     assert.strictEqual(answer.output_text, `I see ${Prompts.IMAGE} `)
   })
 
+  matrix.each("responses: abort in mid-stream", "responses", async (dialect) => {
+    const { client, wire } = connect({ maxRetries: 2 })
+    const stream = await client.responses.create({ ...ask(dialect, "tokens=200 gap=10"), stream: true })
+    let words = 0
+    for await (const event of stream) {
+      if (event.type === "response.output_text.delta") words += 1
+      if (words === 5) break
+    }
+    await Prompts.aborted(market, dialect, wire, words)
+  })
+
   matrix.each("responses: the provider breaks off", "responses", async (dialect) => {
     const { client, wire } = connect({ maxRetries: 2 })
     const stream = await client.responses.create({ ...ask(dialect, "tokens=20 gap=15 cut"), stream: true })

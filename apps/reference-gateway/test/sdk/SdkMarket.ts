@@ -4,8 +4,7 @@
  */
 import * as TestDatabase from "@guildhall/tools/TestDatabase"
 import { assert } from "@effect/vitest"
-import { Effect, Exit, Layer, Scope } from "effect"
-import { SqlClient } from "effect/sql"
+import { Effect, Exit, Scope } from "effect"
 import { generateKeyPairSync, sign } from "node:crypto"
 import { local } from "@guildhall/markets/local"
 import * as SignedRequest from "@guildhall/protocol/provider/SignedRequest"
@@ -60,13 +59,13 @@ const OUTPUT = 2_000_000n
 const EXTRAS = "sdk/extras"
 const modelOf = (dialect: Dialect): string => `sdk/${dialect.split("/", 1)[0] ?? ""}`
 
-/** Registers a device as an agent does, and answers the instance's id. */
+/** Registers a device as an agent does. */
 const register = async (
   market: RunningMarket.RunningMarket,
   key: string,
   provider: DialectProvider.DialectProvider,
   endpoints: ReadonlyArray<Endpoint>,
-): Promise<string> => {
+): Promise<void> => {
   const { privateKey } = generateKeyPairSync("ed25519")
   const path = "/v1/providers/register"
   const body = JSON.stringify({
@@ -93,23 +92,13 @@ const register = async (
     },
     body,
   })
-  const answer = (await response.json()) as { readonly instance_id: string }
-  assert.strictEqual(response.status, 200, JSON.stringify(answer))
-  return answer.instance_id
+  assert.strictEqual(response.status, 200, await response.text())
 }
 
 const makeDatabase = async () => {
   const scope = Scope.makeUnsafe()
   const url = await Effect.runPromise(Scope.provide(TestDatabase.make, scope))
-  const context = await Effect.runPromise(Layer.buildWithScope(TestDatabase.at(url), scope))
-  const run = (statement: string) =>
-    Effect.runPromise(
-      Effect.provideContext(
-        Effect.flatMap(SqlClient.SqlClient, (sql) => sql.unsafe(statement)),
-        context,
-      ),
-    )
-  return { url, run, close: () => Effect.runPromise(Scope.close(scope, Exit.void)) }
+  return { url, close: () => Effect.runPromise(Scope.close(scope, Exit.void)) }
 }
 
 const wire = (): Wire => {
@@ -184,11 +173,7 @@ export const start = async (): Promise<SdkMarket> => {
       return provider
     }
     const endpoints = speaks === "extras" ? Extras.endpoints : [speaks]
-    const instance = await register(market, secret, provider, endpoints)
-    const declared = JSON.stringify({ endpoints })
-    await database.run(`WITH next AS (UPDATE registry_version SET version = version + 1 RETURNING version)
-      UPDATE registry_instances SET terms = terms || '${declared}'::jsonb, version = next.version,
-        terms_version = next.version FROM next WHERE id = '${instance}'`)
+    await register(market, secret, provider, endpoints)
     return provider
   }
   const providers = {

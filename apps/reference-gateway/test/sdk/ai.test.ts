@@ -158,7 +158,7 @@ describe("conversations", () => {
   })
 
   matrix.each("the provider breaks off", "chat/completions", async (dialect) => {
-    const { question, wire } = ask(dialect, "tokens=20 gap=15 cut")
+    const { question, wire } = ask(dialect, "tokens=20 gap=30 cut")
     const result = streamText({ ...question, onError: () => {} })
     let words = 0
     const errors: Array<unknown> = []

@@ -139,7 +139,7 @@ describe("messages", () => {
 
   matrix.each("the provider breaks off", "messages", async (dialect) => {
     const { client, wire } = connect({ maxRetries: 2 })
-    const stream = client.messages.stream(ask(dialect, "tokens=20 gap=15 cut"))
+    const stream = client.messages.stream(ask(dialect, "tokens=20 gap=30 cut"))
     let words = 0
     stream.on("text", () => void (words += 1))
     const error = await failure(stream.finalMessage(), Anthropic.APIError)

@@ -180,7 +180,7 @@ describe("chat completions", () => {
 
   matrix.each("the provider breaks off", "chat/completions", async (dialect) => {
     const { client, wire } = connect({ maxRetries: 2 })
-    const stream = await client.chat.completions.create({ ...chatOf(dialect, "tokens=20 gap=15 cut"), stream: true })
+    const stream = await client.chat.completions.create({ ...chatOf(dialect, "tokens=20 gap=30 cut"), stream: true })
     let words = 0
     const reading = (async () => {
       for await (const chunk of stream) if ((chunk.choices[0]?.delta.content ?? "") !== "") words += 1
@@ -279,7 +279,7 @@ describe("responses", () => {
 
   matrix.each("responses: the provider breaks off", "responses", async (dialect) => {
     const { client, wire } = connect({ maxRetries: 2 })
-    const stream = await client.responses.create({ ...ask(dialect, "tokens=20 gap=15 cut"), stream: true })
+    const stream = await client.responses.create({ ...ask(dialect, "tokens=20 gap=30 cut"), stream: true })
     let words = 0
     const reading = (async () => {
       for await (const event of stream) if (event.type === "response.output_text.delta") words += 1

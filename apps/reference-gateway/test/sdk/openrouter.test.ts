@@ -185,7 +185,7 @@ describe("chat completions", () => {
 
   matrix.each("the provider breaks off", "chat/completions", async (dialect) => {
     const { client, wire } = connect()
-    const stream = await streamed(client, ask(dialect, "tokens=20 gap=15 cut"))
+    const stream = await streamed(client, ask(dialect, "tokens=20 gap=30 cut"))
     let words = 0
     const reading = (async () => {
       for await (const chunk of stream) if ((chunk.choices[0]?.delta.content ?? "") !== "") words += 1

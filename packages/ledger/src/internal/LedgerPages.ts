@@ -133,8 +133,8 @@ export const load = Effect.fnUntraced(function* (sql: SqlClient.SqlClient, t: Ta
 
 /**
  * Locks the book until the transaction ends. A process that is frozen inside it would keep the book from everyone: the
- * server ends its transaction after a while.
+ * server ends its transaction long before they stop waiting.
  */
 export const lock = (sql: SqlClient.SqlClient, t: Tables, book: number) =>
-  sql`SELECT set_config('idle_in_transaction_session_timeout', '15000', true)
+  sql`SELECT set_config('idle_in_transaction_session_timeout', '5000', true)
     FROM ${t.books} WHERE book = ${book}::int FOR UPDATE`

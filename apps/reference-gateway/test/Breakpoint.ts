@@ -4,11 +4,15 @@
  */
 import { readFileSync } from "node:fs"
 import path from "node:path"
+import { setTimeout as pause } from "node:timers/promises"
 
 const root = path.resolve(import.meta.dirname, "../../..")
 
+/** Optimized code has been seen to run past breakpoints that were set later. */
+const plain = `import{setFlagsFromString}from'node:v8';['opt','maglev','sparkplug'].map(flag=>setFlagsFromString('--no-'+flag))`
+
 /** What a process is started with so that it can be stopped: its debugger listens on a free port of this machine. */
-export const environment = { NODE_OPTIONS: "--inspect=127.0.0.1:0" } as const
+export const environment = { NODE_OPTIONS: `--inspect=127.0.0.1:0 --import=data:text/javascript,${plain}` } as const
 
 /** A place in the sources: the first character of a text that stands in a file once. */
 export interface Place {
@@ -42,7 +46,7 @@ const addressIn = (output: string): string => {
   return address
 }
 
-/** A process's debugger, as far as it is needed: calls by name, and who hears of a pause. */
+/** A process's debugger, as far as it is needed: calls by name, and who hears of the next pause. */
 const attach = async (address: string) => {
   const socket = new WebSocket(address)
   const calls = new Map<number, (message: Message) => void>()
@@ -67,18 +71,32 @@ const attach = async (address: string) => {
       })
       socket.send(JSON.stringify({ id, method, params }))
     })
-  return {
-    call,
-    heardPause: () => new Promise<void>((resolve) => (onPause = resolve)),
-    close: () => socket.close(),
-  }
+  await call("Debugger.enable")
+  return { call, heardPause: () => new Promise<void>((resolve) => (onPause = resolve)) }
 }
+
+const PATIENCE_MS = 20_000
+
+/** Waits for something, but not for ever. */
+export const within = async <A>(promise: Promise<A>, otherwise: string): Promise<A> => {
+  const timer = new AbortController()
+  const late = pause(PATIENCE_MS, undefined, { signal: timer.signal }).then(
+    () => Promise.reject(new Error(otherwise)),
+    () => promise,
+  )
+  return Promise.race([promise, late]).finally(() => timer.abort())
+}
+
+// One session for a process, which ends with it: one that ended before would take the next one's breakpoint with it.
+const sessions = new Map<string, ReturnType<typeof attach>>()
 
 /** Sets a breakpoint in the process that printed this output. */
 export const set = async (output: string, place: Place): Promise<Breakpoint> => {
-  const debug = await attach(addressIn(output))
+  const address = addressIn(output)
+  const session = sessions.get(address) ?? attach(address)
+  sessions.set(address, session)
+  const debug = await session
   const reached = debug.heardPause()
-  await debug.call("Debugger.enable")
   const urlRegex = `/${place.file.replaceAll(".", "\\.")}$`
   const { breakpointId, locations = [] } = await debug.call("Debugger.setBreakpointByUrl", {
     ...positionOf(place),
@@ -86,11 +104,10 @@ export const set = async (output: string, place: Place): Promise<Breakpoint> => 
   })
   if (locations.length !== 1) throw new Error(`${place.file} has ${locations.length} places at "${place.text}".`)
   return {
-    reached,
+    reached: within(reached, `The process did not come to "${place.text}".`),
     lift: async () => {
       await debug.call("Debugger.removeBreakpoint", { breakpointId })
       await debug.call("Debugger.resume").catch(() => undefined)
-      debug.close()
     },
   }
 }

@@ -33,7 +33,9 @@ export interface Buyer {
 export interface Provider {
   readonly member: string
   readonly engine: ScriptedEngine.ScriptedEngine
-  readonly agent: Awaited<ReturnType<typeof RunningMarket.startAgent>>
+  /** Kills the agent, and starts it again with what it has on the disk: it does not wait as one does that was sent away. */
+  readonly restart: () => Promise<void>
+  readonly kill: () => Promise<unknown>
   /** All lines of its usage log so far, and how many of them the market has acknowledged. */
   readonly log: () => { readonly lines: ReadonlyArray<UsageLine>; readonly acknowledged: number }
 }
@@ -82,8 +84,15 @@ const readLog = (home: string): ReturnType<Provider["log"]> => {
 const startProvider = async (market: RunningMarket.RunningMarket, name: string): Promise<Provider> => {
   const engine = await ScriptedEngine.start(MODEL)
   const key = await RunningMarket.issueKey(market, { name, role: "provider" })
-  const agent = await RunningMarket.startAgent(market, { key: key.secret, backend: engine.url })
-  return { member: key.member, engine, agent, log: () => readLog(agent.home) }
+  const options = { key: key.secret, backend: engine.url }
+  let agent = await RunningMarket.startAgent(market, options)
+  const { home } = agent
+  const kill = () => agent.kill("SIGKILL")
+  const restart = async () => {
+    await kill()
+    agent = await RunningMarket.startAgent(market, { ...options, home })
+  }
+  return { member: key.member, engine, restart, kill, log: () => readLog(home) }
 }
 
 /** Starts one with so many providers of the same model. */
@@ -133,7 +142,7 @@ export const start = async (
     },
     command: (...args) => RunningMarket.guildhall(home, args, { DATABASE_URL: database.url }),
     close: async () => {
-      await Promise.all(providers.map(({ agent }) => agent.kill("SIGKILL")))
+      await Promise.all(providers.map(({ kill }) => kill()))
       // Wherever it stands, frozen or at a breakpoint: this ends it.
       await market.kill("SIGKILL")
       await market.close()

@@ -61,6 +61,13 @@ const atLine =
     return { asked, release: async (isAlive) => (isAlive ? point.lift() : undefined) }
   }
 
+/** Waits until no hold is left of former requests, whose end would be taken for this one's. */
+const isCalm = ({ database }: CrashMarket) =>
+  RunningMarket.until("former holds to be over", async () => {
+    const found = await database.query(`SELECT 1 FROM ledger_holds WHERE state = 'pending'`)
+    return found.length === 0 ? true : undefined
+  })
+
 /** A request whose answer is there, and whose end stands at a table. */
 const ending = async (
   market: CrashMarket,
@@ -68,6 +75,7 @@ const ending = async (
   how: How,
   table: "ledger_holds" | "journal_entries",
 ): Promise<Standing> => {
+  await isCalm(market)
   const script = how.stream ? "tokens=8 gap=60" : "tokens=8 gap=480"
   const asked = market.ask(buyer, { stream: how.stream, script, ...optional(how) })
   await Aftermath.isHeld(market, buyer)
@@ -110,7 +118,7 @@ export const points: ReadonlyArray<CrashPoint> = [
     reach: async (market, buyer, how) => {
       // Whoever is known to have plenty is served while the hold commits.
       await market.ask(buyer, { stream: false, script: quick }).answer
-      await Aftermath.isHeld(market, buyer, "posted")
+      await isCalm(market)
       const held = await market.database.hold("ledger_holds")
       const { counts } = market.providers[0]?.engine ?? { counts: { seen: 0 } }
       const before = counts.seen

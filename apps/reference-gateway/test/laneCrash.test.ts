@@ -49,6 +49,7 @@ const make = async (stream: boolean) => {
       for (let one = left.pop(); one !== undefined; one = left.pop()) repeated.set(one[0], await one[1].repeat())
     }
     await Promise.all([some(), some(), some()])
+    await Promise.all(market.providers.map(({ restart }) => restart()))
     await Aftermath.settled(market)
   }
   return { market, ends, repeated, run }

@@ -6,31 +6,30 @@
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Redacted from "effect/Redacted"
-import * as PriceSheet from "@guildhall/core/PriceSheet"
-import type { Registration } from "@guildhall/protocol/provider/Registration"
+import { type Prices, prices, priceSheet, type Registration } from "@guildhall/protocol/provider/Registration"
 import { AgentError } from "./AgentError.ts"
 import * as AgentHome from "./AgentHome.ts"
 import * as AgentServer from "./AgentServer.ts"
 import { Backend, type ServedModel } from "./Backend.ts"
 import * as BackendChoice from "./BackendChoice.ts"
+import * as Declaration from "./Declaration.ts"
 import * as DeviceKey from "./DeviceKey.ts"
 import * as Heart from "./Heart.ts"
 import * as MarketClient from "./MarketClient.ts"
 import * as UsageLog from "./UsageLog.ts"
 
 /**
- * The settings of an agent. Prices are whole US cents for a million tokens; `port` 0 takes a free one; `publicUrl` is where
+ * The settings of an agent. `prices` are whole US cents, as the registration has them; `port` 0 takes a free one; `publicUrl` is where
  * the market reaches the agent, if that is not `host` and port.
  *
  * @category models
  * @since 0.1.0
  */
-export interface Settings extends BackendChoice.Wish {
+export interface Settings extends BackendChoice.Wish, Declaration.Wish {
   readonly marketUrl: string
   readonly apiKey: Redacted.Redacted<string>
   readonly home: string
-  readonly inputPriceCents: number
-  readonly outputPriceCents: number
+  readonly prices: Prices
   readonly host: string
   readonly port: number
   readonly publicUrl: string | undefined
@@ -41,16 +40,22 @@ const DRAIN_MS = 3_500
 /** More models than this on one server are a library, not an offer. */
 const MAX_MODELS = 16
 
+/** A model with what is declared of it. */
+interface Offer {
+  readonly model: ServedModel
+  readonly declared: Declaration.Declared
+}
+
 const toRegistration =
   (settings: Settings, endpointUrl: string, concurrency: number) =>
-  (model: ServedModel): Registration => ({
+  ({ declared, model }: Offer): Registration => ({
     provider_type: "agent",
     endpoint_url: endpointUrl,
     model: model.id,
-    input_price_per_million: settings.inputPriceCents,
-    output_price_per_million: settings.outputPriceCents,
+    ...settings.prices,
     context_length_offered: model.contextLength,
     concurrency,
+    ...declared,
   })
 
 const endpoint = (settings: Settings, port: number): string => {
@@ -59,11 +64,11 @@ const endpoint = (settings: Settings, port: number): string => {
 }
 
 const checked = Effect.fnUntraced(function* (settings: Settings) {
-  const prices = [settings.inputPriceCents, settings.outputPriceCents]
-  if (prices.some((price) => !Number.isSafeInteger(price) || price < 0)) {
+  const asked = prices(settings.prices)
+  if (asked.some((price) => !Number.isSafeInteger(price) || price < 0)) {
     return yield* new AgentError({
       reason: "BadSetting",
-      detail: `A price is whole cents for a million tokens, zero or more; ${prices.join(" and ")} cannot be. Correct --input-price and --output-price.`,
+      detail: `A price is whole cents, zero or more; ${asked.join(", ")} cannot be. Correct --input-price, --output-price and the others.`,
     })
   }
   if (!URL.canParse(settings.marketUrl) || (settings.publicUrl !== undefined && !URL.canParse(settings.publicUrl))) {
@@ -78,29 +83,30 @@ const serve = Effect.fnUntraced(function* (settings: Settings, stop: Effect.Effe
   const backend = yield* Backend
   const key = yield* DeviceKey.DeviceKey
   const models = (yield* backend.describe).slice(0, MAX_MODELS)
-  const price = PriceSheet.perMillionCents({
-    input: BigInt(settings.inputPriceCents),
-    output: BigInt(settings.outputPriceCents),
-  })
+  const offers = yield* Effect.forEach(models, (model) =>
+    Effect.map(Declaration.make(settings, backend, model), (declared): Offer => ({ model, declared })),
+  )
+  const endpoints = [...new Set(offers.flatMap(({ declared }) => declared.endpoints))]
   const concurrency = settings.concurrency ?? backend.capabilities.concurrency
   const options = {
     host: settings.host,
     port: settings.port,
     concurrency,
-    price,
+    endpoints,
+    price: priceSheet(settings.prices),
     models: models.map((model) => model.id),
   }
   const live = Effect.gen(function* () {
     const server = yield* AgentServer.AgentServer
     const url = endpoint(settings, server.port)
-    const heart = yield* Heart.make(models.map(toRegistration(settings, url, concurrency)))
+    const heart = yield* Heart.make(offers.map(toRegistration(settings, url, concurrency)))
     yield* Effect.logInfo(`Device ${key.id}, home ${settings.home}.`)
     const joined = Effect.gen(function* () {
       const instances = yield* heart.register
       // From here on the market may send requests, so the way out goes through the farewell.
       yield* Effect.addFinalizer(() => heart.farewell(DRAIN_MS))
       yield* Effect.logInfo(
-        `Serving ${models.map((model) => model.id).join(", ")} with ${backend.name} at ${url} as ${instances.join(", ")}.`,
+        `Serving ${models.map((model) => model.id).join(", ")} with ${backend.name} at ${url} as ${instances.join(", ")}: ${endpoints.join(", ")}.`,
       )
       yield* heart.run
     })

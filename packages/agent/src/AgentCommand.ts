@@ -12,7 +12,13 @@ import type * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
+import * as SchemaGetter from "effect/SchemaGetter"
+import * as NodeCrypto from "@effect/platform-node/NodeCrypto"
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
+import { Endpoint } from "@guildhall/core/Endpoint"
+import { Endpoints, Parameters, ProviderName, Quantization } from "@guildhall/core/Instance"
+import { TokenizerDigest } from "@guildhall/core/Tokenizer"
+import type { Prices } from "@guildhall/protocol/provider/Registration"
 import * as Agent from "./Agent.ts"
 import { AgentError } from "./AgentError.ts"
 import { BackendError } from "./Backend.ts"
@@ -24,7 +30,7 @@ const Cents = Schema.Finite.pipe(
     Schema.makeFilter((cents: number) =>
       Number.isInteger(cents) && cents >= 0 && cents <= 100_000_000
         ? undefined
-        : "a price is whole cents for a million tokens, from 0 to 100000000",
+        : "a price is whole cents, for a million tokens or a thousand of what is not tokens, from 0 to 100000000",
     ),
   ),
 )
@@ -39,6 +45,32 @@ const price = (name: string, variable: string, about: string, fallback: number) 
     Flag.withDefault(fallback),
     Flag.withSchema(Cents),
   )
+
+/** A price of what not every model has; without it, that costs nothing. */
+const extraPrice = (name: string, variable: string, about: string) =>
+  Flag.Finite(name).pipe(
+    Flag.withDescription(`${about}, in whole cents`),
+    Flag.withFallbackConfig(Config.Finite(variable)),
+    Flag.withSchema(Cents),
+    Flag.optional,
+  )
+
+const setting = (name: string, variable: string, about: string) =>
+  Flag.String(name).pipe(Flag.withDescription(about), Flag.withFallbackConfig(Config.String(variable)))
+
+/** A list with commas. */
+const Names = Schema.String.pipe(
+  Schema.decodeTo(Schema.Array(Schema.String), {
+    decode: SchemaGetter.transform((text: string) =>
+      text
+        .split(",")
+        .map((name) => name.trim())
+        .filter((name) => name !== ""),
+    ),
+    encode: SchemaGetter.transform((names: ReadonlyArray<string>) => names.join(",")),
+  }),
+)
+const YesNo = Schema.Literals(["yes", "no"])
 
 const text = (name: string, about: string) => Flag.String(name).pipe(Flag.withDescription(about), Flag.optional)
 
@@ -64,6 +96,48 @@ const flags = {
   backend: text("backend", "Address of a server that speaks OpenAI's API, such as http://127.0.0.1:11434"),
   inputPrice: price("input-price", "GUILDHALL_INPUT_PRICE", "Price of what is read", 100),
   outputPrice: price("output-price", "GUILDHALL_OUTPUT_PRICE", "Price of what is written", 200),
+  cachedInputPrice: extraPrice(
+    "cached-input-price",
+    "GUILDHALL_CACHED_INPUT_PRICE",
+    "Price of a million tokens that are read from a cache; without it, that of the others",
+  ),
+  imagePrice: extraPrice("image-price", "GUILDHALL_IMAGE_PRICE", "Price of a thousand images"),
+  audioPrice: extraPrice("audio-price", "GUILDHALL_AUDIO_PRICE", "Price of a thousand seconds of sound"),
+  requestPrice: extraPrice("request-price", "GUILDHALL_REQUEST_PRICE", "Price of a thousand requests"),
+  provider: setting(
+    "provider",
+    "GUILDHALL_PROVIDER_NAME",
+    "Public name by which buyers ask for you: up to 40 of a-z, 0-9 and -",
+  ).pipe(Flag.withSchema(ProviderName), Flag.optional),
+  endpoints: setting(
+    "endpoints",
+    "GUILDHALL_ENDPOINTS",
+    `What is served, with commas: ${Endpoint.literals.join(", ")}; without it, what the engine answers`,
+  ).pipe(Flag.withSchema(Names.pipe(Schema.decodeTo(Endpoints))), Flag.optional),
+  quantization: setting(
+    "quantization",
+    "GUILDHALL_QUANTIZATION",
+    `Precision of the weights: ${Quantization.literals.join(", ")}; without it, what the file says`,
+  ).pipe(Flag.withSchema(Schema.String.pipe(Schema.decodeTo(Quantization))), Flag.optional),
+  parameters: setting(
+    "parameters",
+    "GUILDHALL_PARAMETERS",
+    "Members of a request that the engine understands, with commas, such as tools,response_format,temperature",
+  ).pipe(Flag.withSchema(Names.pipe(Schema.decodeTo(Parameters))), Flag.optional),
+  retainsData: setting(
+    "retains-data",
+    "GUILDHALL_RETAINS_DATA",
+    "yes or no: whether prompts or answers are kept after they were served; without it, nothing is declared",
+  ).pipe(Flag.withSchema(Schema.String.pipe(Schema.decodeTo(YesNo))), Flag.optional),
+  tokenizer: setting("tokenizer", "GUILDHALL_TOKENIZER", "Digest of the engine's tokenizer").pipe(
+    Flag.withSchema(TokenizerDigest),
+    Flag.optional,
+  ),
+  weights: setting(
+    "weights",
+    "GUILDHALL_WEIGHTS",
+    "Path of the GGUF file that the server runs, to read precision and tokenizer from",
+  ).pipe(Flag.optional),
   concurrency: Flag.Int("concurrency").pipe(
     Flag.withDescription("Requests at a time (4)"),
     Flag.withSchema(Count),
@@ -98,12 +172,26 @@ interface Input {
   readonly backend: Option.Option<string>
   readonly inputPrice: number
   readonly outputPrice: number
+  readonly cachedInputPrice: Option.Option<number>
+  readonly imagePrice: Option.Option<number>
+  readonly audioPrice: Option.Option<number>
+  readonly requestPrice: Option.Option<number>
+  readonly provider: Option.Option<string>
+  readonly endpoints: Option.Option<ReadonlyArray<Endpoint>>
+  readonly quantization: Option.Option<Quantization>
+  readonly parameters: Option.Option<ReadonlyArray<string>>
+  readonly retainsData: Option.Option<"yes" | "no">
+  readonly tokenizer: Option.Option<string>
+  readonly weights: Option.Option<string>
   readonly concurrency: Option.Option<number>
   readonly context: Option.Option<number>
   readonly host: string
   readonly port: number
   readonly publicUrl: Option.Option<string>
 }
+
+const given = (name: keyof Prices, price: Option.Option<number>): Partial<Prices> =>
+  Option.match(price, { onNone: () => ({}), onSome: (cents) => ({ [name]: cents }) })
 
 const toSettings = (input: Input): Agent.Settings => ({
   marketUrl: input.market,
@@ -112,8 +200,21 @@ const toSettings = (input: Input): Agent.Settings => ({
   model: Option.getOrUndefined(input.model),
   name: Option.getOrUndefined(input.name),
   backendUrl: Option.getOrUndefined(input.backend),
-  inputPriceCents: input.inputPrice,
-  outputPriceCents: input.outputPrice,
+  prices: {
+    input_price_per_million: input.inputPrice,
+    output_price_per_million: input.outputPrice,
+    ...given("cached_input_price_per_million", input.cachedInputPrice),
+    ...given("image_price_per_thousand", input.imagePrice),
+    ...given("audio_second_price_per_thousand", input.audioPrice),
+    ...given("request_price_per_thousand", input.requestPrice),
+  },
+  provider: Option.getOrUndefined(input.provider),
+  endpoints: Option.getOrUndefined(input.endpoints),
+  quantization: Option.getOrUndefined(input.quantization),
+  parameters: Option.getOrUndefined(input.parameters),
+  retainsData: Option.getOrUndefined(Option.map(input.retainsData, (answer) => answer === "yes")),
+  tokenizer: Option.getOrUndefined(input.tokenizer),
+  weights: Option.getOrUndefined(input.weights),
   concurrency: Option.getOrUndefined(input.concurrency),
   contextLength: Option.getOrUndefined(input.context),
   host: input.host,
@@ -131,7 +232,7 @@ export const EXIT_CANNOT_SERVE = 2
 
 const final = new Set(["BadSetting", "NoModel", "CannotLoad"])
 /** What a market refuses for as long as the agent asks the same. */
-const finalRefusals = new Set(["invalid_endpoint", "invalid_price", "device_revoked"])
+const finalRefusals = new Set(["invalid_endpoint", "invalid_price", "device_revoked", "provider_name_taken"])
 
 /**
  * The exit code of an agent that ended with this failure.
@@ -165,7 +266,9 @@ export const command = Command.make("agent", flags, (input) =>
               .join("\n"),
           ),
     ),
-    Effect.provide(Layer.mergeAll(NodeHttpClient.layerNodeHttp, AgentLogger.layer({ json: input.json }))),
+    Effect.provide(
+      Layer.mergeAll(NodeCrypto.layer, NodeHttpClient.layerNodeHttp, AgentLogger.layer({ json: input.json })),
+    ),
     Effect.scoped,
   ),
 ).pipe(Command.withDescription("Serve a model on a market and get paid for it."))

@@ -11,6 +11,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
 import * as Layer from "effect/Layer"
+import type { Endpoint } from "@guildhall/core/Endpoint"
 import type { PriceSheet } from "@guildhall/core/PriceSheet"
 import { AgentError } from "./AgentError.ts"
 import { Backend } from "./Backend.ts"
@@ -36,8 +37,8 @@ export class AgentServer extends Context.Service<
 >()("@guildhall/agent/AgentServer") {}
 
 /**
- * What a server needs to know. `port` 0 takes a free one; `concurrency` is how many requests run at a time; `models` are the ids that
- * `GET /healthz` names; `price` is the sheet that tickets are priced by.
+ * What a server needs to know. `port` 0 takes a free one; `concurrency` is how many requests run at a time; `endpoints` are
+ * those that it relays; `models` are the ids that `GET /healthz` names; `price` is the sheet that tickets are priced by.
  *
  * @category models
  * @since 0.1.0
@@ -46,6 +47,7 @@ export interface Options {
   readonly host: string
   readonly port: number
   readonly concurrency: number
+  readonly endpoints: ReadonlyArray<Endpoint>
   readonly models: ReadonlyArray<string>
   readonly price: PriceSheet
 }

@@ -1,6 +1,6 @@
 /**
  * PORT. What produces tokens on the provider's machine: a local server that speaks OpenAI's API, or an engine inside
- * the agent. It answers OpenAI-shaped requests with OpenAI-shaped bytes.
+ * the agent. It answers the requests of an endpoint in that endpoint's shape.
  *
  * Guarantees, each proved by `BackendTest.suite`:
  *
@@ -17,11 +17,14 @@ import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import type { ModelId } from "@guildhall/core/Model"
+import type { Endpoint } from "@guildhall/core/Endpoint"
 import type { Usage } from "@guildhall/core/Usage"
 import type { Dispatch, ProviderSink } from "@guildhall/protocol/ProviderTransport"
+import type { Facts } from "./WeightsFile.ts"
 
 /**
- * A model that a backend serves. `contextLength` is in tokens; `digest` is SHA-256 of the weights where they are a file.
+ * A model that a backend serves. `contextLength` is in tokens; `digest` is SHA-256 of the weights where they are a file, and
+ * `facts` are what that file says of itself.
  *
  * @category models
  * @since 0.1.0
@@ -30,6 +33,7 @@ export interface ServedModel {
   readonly id: ModelId
   readonly contextLength: number
   readonly digest?: string | undefined
+  readonly facts?: Facts | undefined
   /** A sentence that must be shown wherever the model appears, such as that it is a demo. */
   readonly notice?: string | undefined
 }
@@ -59,7 +63,32 @@ export interface BackendSink extends ProviderSink {
 }
 
 /**
- * The port. `dispatch` answers through the same sink as a transport, so a remote backend passes bytes as they are.
+ * A request as it came: `path` is the endpoint's, such as `/v1/embeddings`. A body without `contentType` is JSON.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface BackendRequest {
+  readonly path: string
+  readonly body: Uint8Array
+  readonly contentType?: string | undefined
+}
+
+/**
+ * What a backend can do. `parameters` are the members of a request that it understands, where it knows them all.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Capabilities {
+  readonly tools: boolean
+  readonly concurrency: number
+  readonly parameters?: ReadonlyArray<string> | undefined
+}
+
+/**
+ * The port. `endpoints` finds out which ones it answers for a model; it is asked once, at the start. `dispatch` answers
+ * through the same sink as a transport, so a remote backend passes bytes as they are.
  *
  * @category services
  * @since 0.1.0
@@ -68,8 +97,9 @@ export class Backend extends Context.Service<
   Backend,
   {
     readonly name: string
-    readonly capabilities: { readonly tools: boolean; readonly concurrency: number }
+    readonly capabilities: Capabilities
     readonly describe: Effect.Effect<ReadonlyArray<ServedModel>, BackendError>
-    readonly dispatch: (request: { readonly path: string; readonly body: Uint8Array }, sink: BackendSink) => Dispatch
+    readonly endpoints: (model: ModelId) => Effect.Effect<ReadonlyArray<Endpoint>>
+    readonly dispatch: (request: BackendRequest, sink: BackendSink) => Dispatch
   }
 >()("@guildhall/agent/Backend") {}

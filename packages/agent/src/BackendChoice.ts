@@ -18,6 +18,7 @@ import * as Discover from "./backends/Discover.ts"
 import * as LlamaCpp from "./backends/LlamaCpp.ts"
 import * as OpenAICompatible from "./backends/OpenAICompatible.ts"
 import * as DemoModel from "./demo/DemoModel.ts"
+import * as WeightsFile from "./WeightsFile.ts"
 
 /**
  * What was asked for. `model` is a path to a GGUF file or a model's id; `name` is the id under which a file is sold;
@@ -43,7 +44,13 @@ const demo = Effect.fnUntraced(function* (wish: Wish) {
   yield* Effect.logWarning(`Serving ${DemoModel.ID}. ${DemoModel.NOTICE} Serve a real one with --model or --backend.`)
   return yield* LlamaCpp.make({
     path,
-    model: { id: DemoModel.ID, contextLength: DemoModel.CONTEXT_LENGTH, digest, notice: DemoModel.NOTICE },
+    model: {
+      id: DemoModel.ID,
+      contextLength: DemoModel.CONTEXT_LENGTH,
+      digest,
+      facts: yield* WeightsFile.read(path),
+      notice: DemoModel.NOTICE,
+    },
     contextLength: Math.min(wish.contextLength ?? DemoModel.CONTEXT_LENGTH, DemoModel.CONTEXT_LENGTH),
     concurrency: wish.concurrency ?? DEFAULT_CONCURRENCY,
     template: "plain",
@@ -64,9 +71,11 @@ const fromFile = Effect.fnUntraced(function* (file: string, wish: Wish) {
   const id = yield* Schema.decodeUnknownEffect(ModelId)(name).pipe(Effect.mapError(() => badName(name)))
   yield* Effect.logInfo(`Loading ${file}.`)
   const contextLength = wish.contextLength ?? FILE_CONTEXT
+  // A file that cannot be described cannot be loaded either, and the engine says better why.
+  const facts = yield* Effect.orElseSucceed(WeightsFile.read(file), () => undefined)
   return yield* LlamaCpp.make({
     path: path.resolve(file),
-    model: { id, contextLength },
+    model: { id, contextLength, facts },
     contextLength,
     concurrency: wish.concurrency ?? DEFAULT_CONCURRENCY,
     template: "auto",

@@ -5,6 +5,7 @@
  * @since 0.1.0
  */
 import type { IncomingMessage, ServerResponse } from "node:http"
+import type { Endpoint } from "@guildhall/core/Endpoint"
 import type { Usage } from "@guildhall/core/Usage"
 import type { Dispatch } from "@guildhall/protocol/ProviderTransport"
 import type { UsageLine } from "@guildhall/protocol/provider/UsageLog"
@@ -30,6 +31,7 @@ export interface Exchange {
  */
 export interface Options {
   readonly backend: Backend["Service"]
+  readonly endpoint: Endpoint
   readonly request: IncomingMessage
   readonly response: ServerResponse
   readonly headers: () => Readonly<Record<string, string>>
@@ -71,8 +73,8 @@ const sinkOf = (state: State, options: Options, requestBytes: number): BackendSi
     },
     onStart: (code, headers) => {
       status = code
-      const stream = headers["content-type"]?.startsWith("text/event-stream") ?? false
-      state.reader = UsageReader.make({ stream, requestBytes })
+      const stream = headers["content-type"]?.toLowerCase().startsWith("text/event-stream") ?? false
+      state.reader = UsageReader.make({ endpoint: options.endpoint, stream, requestBytes })
       response.writeHead(code, { ...passHeaders(headers), ...options.headers() })
     },
     onData: (chunk) => {
@@ -108,7 +110,10 @@ const receive = (state: State, options: Options): void => {
     if (state.isDone) return
     const body = Buffer.concat(chunks)
     chunks.length = 0
-    state.dispatch = backend.dispatch({ path: "/v1/chat/completions", body }, sinkOf(state, options, body.length))
+    state.dispatch = backend.dispatch(
+      { path: `/v1/${options.endpoint}`, body, contentType: request.headers["content-type"] },
+      sinkOf(state, options, body.length),
+    )
   })
 }
 

@@ -6,9 +6,12 @@
  */
 import type { IncomingMessage, ServerResponse } from "node:http"
 import * as Result from "effect/Result"
+import type { Endpoint } from "@guildhall/core/Endpoint"
 import type { InstanceId } from "@guildhall/core/Instance"
 import type { PriceSheet } from "@guildhall/core/PriceSheet"
+import type { Usage } from "@guildhall/core/Usage"
 import { HEADER as TICKET_HEADER } from "@guildhall/protocol/provider/Ticket"
+import type { UsageLine } from "@guildhall/protocol/provider/UsageLog"
 import type { Backend } from "./Backend.ts"
 import { type Exchange, exchange } from "./Exchange.ts"
 import * as OpenAIError from "./OpenAIError.ts"
@@ -27,6 +30,7 @@ export interface Options {
   readonly log: UsageLog["Service"]
   readonly nowMs: () => number
   readonly concurrency: number
+  readonly endpoints: ReadonlyArray<Endpoint>
   readonly models: ReadonlyArray<string>
   readonly price: PriceSheet
   /** Tells whether the backend is up. */
@@ -51,11 +55,11 @@ export interface Reception {
 /** The header that tells the gateway how many requests are in flight. */
 const LOAD_HEADER = "x-guildhall-load"
 
-const NOT_FOUND: OpenAIError.OpenAIError = {
+const notFound = (paths: Iterable<string>): OpenAIError.OpenAIError => ({
   status: 404,
   code: "not_found",
-  message: "A provider answers POST /v1/chat/completions and GET /healthz.",
-}
+  message: `This provider answers GET /healthz and POST ${[...paths].join(", ")}.`,
+})
 const STOPPING: OpenAIError.OpenAIError = {
   status: 503,
   code: "shutting_down",
@@ -95,6 +99,9 @@ const send = (
  */
 export const make = (options: Options): Reception => {
   const { gate, log, nowMs } = options
+  const endpoints = new Map(options.endpoints.map((endpoint) => [`/v1/${endpoint}`, endpoint]))
+  const NOT_FOUND = notFound(endpoints.keys())
+  const isPricedByRequest = options.price.some(({ unit }) => unit === "request")
   const running = new Map<Exchange, InstanceId>()
   let isClosed = false
 
@@ -107,7 +114,11 @@ export const make = (options: Options): Reception => {
       connection: "close",
     })
 
-  const complete = (request: IncomingMessage, response: ServerResponse): void => {
+  /** A request counts as one once something of its answer was delivered. */
+  const counted = (usage: Usage, outcome: UsageLine["outcome"]): Usage =>
+    isPricedByRequest && (outcome === "completed" || Object.keys(usage).length > 0) ? { ...usage, request: 1 } : usage
+
+  const complete = (endpoint: Endpoint, request: IncomingMessage, response: ServerResponse): void => {
     const header = request.headers[TICKET_HEADER]
     const admitted = gate.admit(typeof header === "string" ? header : undefined, nowMs())
     if (Result.isFailure(admitted)) return refuse(response, admitted.failure)
@@ -118,11 +129,13 @@ export const make = (options: Options): Reception => {
     if (running.size === 0) options.onBusy()
     const current = exchange({
       backend: options.backend,
+      endpoint,
       request,
       response,
       headers: load,
       refuse: (error) => refuse(response, error),
-      onDone: (usage, outcome) => {
+      onDone: (delivered, outcome) => {
+        const usage = counted(delivered, outcome)
         running.delete(current)
         // What cannot be logged cannot be claimed, so nothing more is served.
         if (!log.record({ ticket, price: options.price, usage, outcome, endedAtMs: nowMs() })) isClosed = true
@@ -141,7 +154,8 @@ export const make = (options: Options): Reception => {
 
   return {
     handle: (request, response) => {
-      if (request.url === "/v1/chat/completions" && request.method === "POST") return complete(request, response)
+      const endpoint = endpoints.get(request.url ?? "")
+      if (endpoint !== undefined && request.method === "POST") return complete(endpoint, request, response)
       if (request.url === "/healthz" && request.method === "GET") return health(response)
       return refuse(response, NOT_FOUND)
     },

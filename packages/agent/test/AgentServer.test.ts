@@ -1,21 +1,12 @@
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
-import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Effect, Fiber, Layer } from "effect"
-import * as KeyRing from "@guildhall/core/KeyRing"
-import { ModelId } from "@guildhall/core/Model"
-import * as AgentHome from "../src/AgentHome.ts"
-import * as AgentServer from "../src/AgentServer.ts"
-import type { Backend } from "../src/Backend.ts"
+import { Effect, Fiber, Layer } from "effect"
 import * as Memory from "../src/backends/Memory.ts"
 import * as OpenAICompatible from "../src/backends/OpenAICompatible.ts"
-import * as DeviceKey from "../src/DeviceKey.ts"
-import * as UsageLog from "../src/UsageLog.ts"
-import * as AgentProcess from "./AgentProcess.ts"
 import * as ScriptedServer from "./ScriptedServer.ts"
+import * as Serving from "./Serving.ts"
 import * as TestTicket from "./TestTicket.ts"
 
-const MODEL = ModelId.make("scripted-model")
 let made = 0
 const endless = function* () {
   for (;;) {
@@ -24,61 +15,13 @@ const endless = function* () {
   }
 }
 const memory = Memory.layer({
-  models: [{ id: MODEL, contextLength: 1_000_000 }],
+  models: [{ id: Serving.MODEL, contextLength: 1_000_000 }],
   answer: (request) => (request.messages[0]?.text === "endless" ? endless() : ["a ", "b ", "c "]),
 })
 
-interface Answer {
-  readonly response: Response
-  readonly controller: AbortController
-}
-
-/** A server on the backend, with a way to ask it. */
-const serving = Effect.fnUntraced(function* <E>(backend: Layer.Layer<Backend, E>) {
-  const directory = yield* AgentProcess.temporaryHome
-  const options = { host: "127.0.0.1", port: 0, concurrency: 2, models: [MODEL], price: TestTicket.PRICE }
-  const context = yield* Layer.build(
-    AgentServer.layer(options).pipe(
-      Layer.provideMerge(UsageLog.layer),
-      Layer.provide(DeviceKey.layer),
-      Layer.provide(AgentHome.layer({ directory })),
-      Layer.provide(NodeServices.layer),
-      Layer.provide(backend),
-      Layer.provideMerge(TestTicket.keyRing),
-    ),
-  )
-  const server = Context.get(context, AgentServer.AgentServer)
-  const log = Context.get(context, UsageLog.UsageLog)
-  const ring = Context.get(context, KeyRing.KeyRing)
-  let number = 0
-  const ticket = (fields: Parameters<typeof TestTicket.ticket>[2] = {}) => {
-    number += 1
-    return TestTicket.signed(TestTicket.ticket(number, Date.now(), fields)).pipe(
-      Effect.map(TestTicket.header),
-      Effect.provideService(KeyRing.KeyRing, ring),
-    )
-  }
-  yield* ticket()
-  server.learn({ keys: yield* ring.list, instances: [TestTicket.INSTANCE] })
-  const url = `http://127.0.0.1:${server.port}`
-  const ask = Effect.fnUntraced(function* (content: string, fields: object = {}, header?: string) {
-    const value = header ?? (yield* ticket())
-    const controller = new AbortController()
-    const body = JSON.stringify({ model: MODEL, messages: [{ role: "user", content }], ...fields })
-    const headers = { "content-type": "application/json", "guildhall-ticket": value }
-    const response = yield* Effect.promise(() =>
-      fetch(`${url}/v1/chat/completions`, { method: "POST", headers, body, signal: controller.signal }),
-    )
-    const answer: Answer = { response, controller }
-    return answer
-  })
-  const lines = Effect.andThen(log.flush, log.pending)
-  return { server, url, ask, ticket, lines }
-})
-
-const text = ({ response }: Answer) => Effect.promise(() => response.text())
+const text = ({ response }: Serving.Answer) => Effect.promise(() => response.text())
 /** The body of a stream up to its first chunk. */
-const firstChunk = ({ response }: Answer) => Effect.promise(async () => response.body?.getReader().read())
+const firstChunk = ({ response }: Serving.Answer) => Effect.promise(async () => response.body?.getReader().read())
 const until = (done: () => boolean) =>
   Effect.gen(function* () {
     for (let tries = 0; tries < 1_000 && !done(); tries++) yield* Effect.sleep(5)
@@ -88,7 +31,7 @@ const until = (done: () => boolean) =>
 describe("AgentServer", () => {
   it.live("serves a ticket once and logs what was used", () =>
     Effect.gen(function* () {
-      const { ask, ticket, lines } = yield* serving(memory)
+      const { ask, ticket, lines } = yield* Serving.make(memory)
       const header = yield* ticket()
       const answer = yield* ask("hello there", {}, header)
       assert.strictEqual(answer.response.status, 200)
@@ -108,7 +51,7 @@ describe("AgentServer", () => {
 
   it.live("refuses without a ticket, and knows two addresses only", () =>
     Effect.gen(function* () {
-      const { url, lines } = yield* serving(memory)
+      const { url, lines } = yield* Serving.make(memory)
       const get = (path: string, method = "GET") => Effect.promise(() => fetch(`${url}${path}`, { method }))
       const bare = yield* get("/v1/chat/completions", "POST")
       assert.strictEqual(bare.status, 401)
@@ -116,7 +59,7 @@ describe("AgentServer", () => {
       const health = yield* get("/healthz")
       assert.deepStrictEqual(yield* Effect.promise(() => health.json()), {
         status: "ok",
-        models: [MODEL],
+        models: [Serving.MODEL],
         in_flight: 0,
       })
       for (const [path, method] of [
@@ -132,7 +75,7 @@ describe("AgentServer", () => {
 
   it.live("takes no more requests at a time than it declared", () =>
     Effect.gen(function* () {
-      const { ask, server } = yield* serving(memory)
+      const { ask, server } = yield* Serving.make(memory)
       const running = yield* Effect.all([ask("endless", { stream: true }), ask("endless", { stream: true })])
       assert.strictEqual(server.inFlight(TestTicket.INSTANCE), 2)
       const third = yield* ask("hello")
@@ -146,7 +89,7 @@ describe("AgentServer", () => {
 
   it.live("stops the backend when the gateway goes away, and logs what was made", () =>
     Effect.gen(function* () {
-      const { ask, server, lines } = yield* serving(memory)
+      const { ask, server, lines } = yield* Serving.make(memory)
       const answer = yield* ask("endless", { stream: true })
       yield* firstChunk(answer)
       answer.controller.abort()
@@ -163,7 +106,7 @@ describe("AgentServer", () => {
 
   it.live("makes the backend wait for a slow reader", () =>
     Effect.gen(function* () {
-      const { ask } = yield* serving(memory)
+      const { ask } = yield* Serving.make(memory)
       const answer = yield* ask("endless", { stream: true })
       let before = -1
       for (let tries = 0; tries < 200 && before !== made; tries++) {
@@ -182,7 +125,7 @@ describe("AgentServer", () => {
 
   it.live("drains: refuses what is new, finishes what it has, and ends what takes too long", () =>
     Effect.gen(function* () {
-      const { ask, server, lines } = yield* serving(memory)
+      const { ask, server, lines } = yield* Serving.make(memory)
       const long = yield* ask("endless", { stream: true })
       const drained = yield* Effect.forkChild(server.drain(150))
       yield* Effect.sleep(30)
@@ -205,7 +148,7 @@ describe("AgentServer", () => {
 
   it.live("refuses a body that is too large before it has come", () =>
     Effect.gen(function* () {
-      const { ask, server } = yield* serving(memory)
+      const { ask, server } = yield* Serving.make(memory)
       const answer = yield* ask("x".repeat(65 * 1024 * 1024)).pipe(
         Effect.map(({ response }) => response.status),
         // The connection may be closed while the body is still being written.
@@ -222,7 +165,7 @@ describe("AgentServer", () => {
       const backend = OpenAICompatible.layer({ url: `${upstream.url}/v1/` }).pipe(
         Layer.provide(NodeHttpClient.layerNodeHttp),
       )
-      const { ask, server, lines } = yield* serving(backend)
+      const { ask, server, lines } = yield* Serving.make(backend)
       const whole = yield* ask("one two three", {
         max_tokens: 4,
         stream: true,
@@ -256,7 +199,7 @@ describe("AgentServer", () => {
       const backend = OpenAICompatible.layer({ url: "http://127.0.0.1:1" }).pipe(
         Layer.provide(NodeHttpClient.layerNodeHttp),
       )
-      const { url } = yield* serving(backend)
+      const { url } = yield* Serving.make(backend)
       const health = yield* Effect.promise(() => fetch(`${url}/healthz`))
       assert.strictEqual(health.status, 503)
       assert.strictEqual((yield* Effect.promise(() => health.json())).status, "backend_down")
@@ -268,7 +211,7 @@ describe("AgentServer", () => {
       const backend = OpenAICompatible.layer({ url: "http://127.0.0.1:1" }).pipe(
         Layer.provide(NodeHttpClient.layerNodeHttp),
       )
-      const { ask, lines } = yield* serving(backend)
+      const { ask, lines } = yield* Serving.make(backend)
       const answer = yield* ask("hello")
       assert.strictEqual(answer.response.status, 502)
       assert.strictEqual(JSON.parse(yield* text(answer)).error.code, "provider_error")

@@ -1,5 +1,6 @@
 import * as Fs from "node:fs"
 import * as Path from "node:path"
+import * as NodeCrypto from "@effect/platform-node/NodeCrypto"
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, describe, it } from "@effect/vitest"
@@ -21,6 +22,7 @@ const choosing = Effect.fnUntraced(function* (wish: Partial<BackendChoice.Wish>)
     Effect.provide(
       AgentHome.layer({ directory }).pipe(
         Layer.provideMerge(NodeServices.layer),
+        Layer.provideMerge(NodeCrypto.layer),
         Layer.provideMerge(NodeHttpClient.layerNodeHttp),
       ),
     ),
@@ -73,6 +75,7 @@ describe("BackendChoice", () => {
         id: DemoModel.ID,
         contextLength: DemoModel.CONTEXT_LENGTH,
         digest: DemoModel.DIGEST,
+        facts: { tokenizer: "72f019d44001e5832f6206284575d38989849a61f1a84f8a3dc2f8624d13d197" },
         notice: DemoModel.NOTICE,
       })
     }).pipe(Effect.scoped, quiet),

@@ -2,6 +2,7 @@ import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Duration, Effect, Fiber, Layer, Redacted } from "effect"
+import * as Endpoint from "@guildhall/core/Endpoint"
 import { ModelId } from "@guildhall/core/Model"
 import * as AgentHome from "../src/AgentHome.ts"
 import * as AgentServer from "../src/AgentServer.ts"
@@ -32,7 +33,14 @@ const beating = Effect.fnUntraced(function* (
   options: { readonly apiKey?: string; readonly home?: string } = {},
 ) {
   const directory = options.home ?? (yield* AgentProcess.temporaryHome)
-  const server = { host: "127.0.0.1", port: 0, concurrency: 2, models: [MODEL], price: TestTicket.PRICE }
+  const server = {
+    host: "127.0.0.1",
+    port: 0,
+    concurrency: 2,
+    endpoints: Endpoint.standard,
+    models: [MODEL],
+    price: TestTicket.PRICE,
+  }
   const apiKey = Redacted.make(options.apiKey ?? market.apiKey)
   const context = yield* Layer.build(
     AgentServer.layer(server).pipe(

@@ -6,6 +6,7 @@
  */
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
+import type { Endpoint } from "@guildhall/core/Endpoint"
 import type { OpenAIError } from "../OpenAIError.ts"
 
 /**
@@ -36,6 +37,42 @@ export interface ChatRequest {
   readonly stream: boolean
   readonly includeUsage: boolean
 }
+
+/**
+ * The members of a request, beyond the basic ones, that an embedded engine understands.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const parameters: ReadonlyArray<string> = ["temperature", "top_p", "seed", "stop"]
+
+/**
+ * The endpoint that an embedded engine answers.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const endpoints: ReadonlyArray<Endpoint> = ["chat/completions"]
+
+/**
+ * What an embedded engine says to a request of another endpoint.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const OTHER_ENDPOINT: OpenAIError = {
+  status: 404,
+  code: "not_found",
+  message: "This engine answers POST /v1/chat/completions and no other endpoint.",
+}
+
+/**
+ * Whether a path is the endpoint's.
+ *
+ * @category rules
+ * @since 0.1.0
+ */
+export const isPath = (path: string): boolean => path === "/v1/chat/completions"
 
 const Part = Schema.Struct({ type: Schema.String, text: Schema.optional(Schema.String) })
 const optional = <S extends Schema.Top>(schema: S) => Schema.optional(Schema.NullOr(schema))

@@ -9,7 +9,7 @@ import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
-import { Backend, type BackendError, type BackendSink, type ServedModel } from "../Backend.ts"
+import { Backend, type BackendError, type BackendRequest, type BackendSink, type ServedModel } from "../Backend.ts"
 import * as OpenAIError from "../OpenAIError.ts"
 import * as ChatRequest from "./ChatRequest.ts"
 import * as ChatWriter from "./ChatWriter.ts"
@@ -110,7 +110,8 @@ export const make = Effect.fnUntraced(function* (options: Options) {
   const clock = yield* Clock.Clock
   const model = { ...options.model, contextLength: engine.contextLength }
 
-  const begin = (body: Uint8Array, sink: BackendSink, signal: AbortSignal): void => {
+  const begin = ({ body, path }: BackendRequest, sink: BackendSink, signal: AbortSignal): void => {
+    if (!ChatRequest.isPath(path)) return refuse(sink, ChatRequest.OTHER_ENDPOINT)
     const parsed = ChatRequest.parse(body)
     if (Result.isFailure(parsed)) return refuse(sink, parsed.failure)
     const request = parsed.success
@@ -123,8 +124,9 @@ export const make = Effect.fnUntraced(function* (options: Options) {
 
   return Backend.of({
     name: "llama.cpp (embedded)",
-    capabilities: { tools: false, concurrency: options.concurrency },
+    capabilities: { tools: false, concurrency: options.concurrency, parameters: ChatRequest.parameters },
     describe: Effect.succeed([model]),
+    endpoints: () => Effect.succeed(ChatRequest.endpoints),
     dispatch: (request, sink) => {
       const controller = new AbortController()
       let ended = false
@@ -139,7 +141,7 @@ export const make = Effect.fnUntraced(function* (options: Options) {
         onError: (error) => once(() => sink.onError(error)),
       }
       queueMicrotask(() => {
-        if (!controller.signal.aborted) begin(request.body, guarded, controller.signal)
+        if (!controller.signal.aborted) begin(request, guarded, controller.signal)
       })
       return {
         // The answer is text made a token at a time: what a slow reader leaves is held, and bounded by the context.

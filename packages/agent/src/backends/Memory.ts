@@ -100,11 +100,13 @@ export const make = (options: Options): Backend["Service"] =>
     name: "memory",
     capabilities: { tools: false, concurrency: options.concurrency ?? 8 },
     describe: Effect.succeed(options.models),
-    dispatch: ({ body }, sink) => {
+    endpoints: () => Effect.succeed(ChatRequest.endpoints),
+    dispatch: ({ body, path }, sink) => {
       let playing: ReturnType<typeof play> | undefined
       let ended = false
       const begin = () => {
         if (ended) return
+        if (!ChatRequest.isPath(path)) return refuse(guarded, ChatRequest.OTHER_ENDPOINT)
         const parsed = ChatRequest.parse(body)
         if (Result.isFailure(parsed)) return refuse(guarded, parsed.failure)
         const request = parsed.success

@@ -13,6 +13,7 @@ import * as HttpClient from "effect/http/HttpClient"
 import * as HttpClientRequest from "effect/http/HttpClientRequest"
 import { ModelId } from "@guildhall/core/Model"
 import { Backend, BackendError, type ServedModel } from "../Backend.ts"
+import * as EndpointProbe from "./EndpointProbe.ts"
 import * as ServerRelay from "./ServerRelay.ts"
 
 /**
@@ -34,8 +35,10 @@ export interface Options {
 const DEFAULT_CONTEXT = 4096
 const DEFAULT_CONCURRENCY = 4
 const DESCRIBE_MS = 5_000
-/** Models that do not chat, by the names they go under. */
-const NOT_CHAT = /embed|rerank|whisper|tts/i
+/** Models that make sounds, for which a market has no endpoint. */
+const SPEAKS = /tts/i
+
+const isChat = (model: ModelId): boolean => EndpointProbe.likely(model).includes("chat/completions")
 
 const Length = Schema.optional(Schema.NullOr(Schema.Int))
 const Listing = Schema.fromJsonString(
@@ -52,6 +55,8 @@ const Listing = Schema.fromJsonString(
 )
 type Listed = (typeof Listing.Type)["data"][number]
 
+const baseOf = (url: string): string => url.replace(/\/+$/, "").replace(/\/v1$/, "")
+
 const unreachable = (url: string, what: string) =>
   new BackendError({
     reason: "Unreachable",
@@ -64,14 +69,14 @@ const toServed = (listed: Listed, fallback: number): Option.Option<ServedModel> 
 }
 
 /**
- * Asks a server for its models. Models that do not chat are left out. Fails with `Unreachable`.
+ * Asks a server for its models. Unless one is named, those that do not chat are left out. Fails with `Unreachable`.
  *
  * @category getters
  * @since 0.1.0
  */
 export const list = Effect.fnUntraced(function* (options: Options) {
   const http = yield* HttpClient.HttpClient
-  const url = options.url.replace(/\/+$/, "").replace(/\/v1$/, "")
+  const url = baseOf(options.url)
   const request = HttpClientRequest.get(`${url}/v1/models`).pipe(
     options.apiKey === undefined ? (same) => same : HttpClientRequest.bearerToken(options.apiKey),
   )
@@ -85,8 +90,8 @@ export const list = Effect.fnUntraced(function* (options: Options) {
     Effect.mapError(() => unreachable(url, "does not speak OpenAI's API")),
   )
   return data
-    .filter((listed) => !NOT_CHAT.test(listed.id))
     .flatMap((listed) => Option.toArray(toServed(listed, options.contextLength ?? DEFAULT_CONTEXT)))
+    .filter(({ id }) => !SPEAKS.test(id) && (id === options.model || isChat(id)))
     .map((model) => ({
       ...model,
       // A shorter context may be asked for, a longer one than the server has may not.
@@ -107,10 +112,8 @@ export const make = Effect.fnUntraced(function* (options: Options) {
     try: () => new URL(options.url),
     catch: () => unreachable(options.url, "has no valid address (write it like http://127.0.0.1:11434)"),
   })
-  const headers = {
-    "content-type": "application/json",
-    ...(options.apiKey === undefined ? {} : { authorization: `Bearer ${Redacted.value(options.apiKey)}` }),
-  }
+  const headers: Readonly<Record<string, string>> =
+    options.apiKey === undefined ? {} : { authorization: `Bearer ${Redacted.value(options.apiKey)}` }
   const relay = yield* Effect.acquireRelease(
     Effect.sync(() => ServerRelay.make(base, headers)),
     (made) => Effect.sync(made.close),
@@ -133,6 +136,10 @@ export const make = Effect.fnUntraced(function* (options: Options) {
     name: options.name ?? `server at ${base.host}`,
     capabilities: { tools: true, concurrency: options.concurrency ?? DEFAULT_CONCURRENCY },
     describe,
+    endpoints: (model) =>
+      EndpointProbe.find({ url: baseOf(options.url), model, apiKey: options.apiKey }).pipe(
+        Effect.provideService(HttpClient.HttpClient, http),
+      ),
     dispatch: relay.dispatch,
   })
 })

@@ -6,7 +6,7 @@
 import * as Http from "node:http"
 import * as Https from "node:https"
 import type { Dispatch, TransportError } from "@guildhall/protocol/ProviderTransport"
-import type { BackendSink } from "../Backend.ts"
+import type { BackendRequest, BackendSink } from "../Backend.ts"
 
 /**
  * A relay to one server. `close` ends its connections.
@@ -15,7 +15,7 @@ import type { BackendSink } from "../Backend.ts"
  * @since 0.1.0
  */
 export interface ServerRelay {
-  readonly dispatch: (request: { readonly path: string; readonly body: Uint8Array }, sink: BackendSink) => Dispatch
+  readonly dispatch: (request: BackendRequest, sink: BackendSink) => Dispatch
   readonly close: () => void
 }
 
@@ -62,7 +62,7 @@ export const make = (base: URL, headers: Readonly<Record<string, string>>): Serv
   const request = isSecure ? Https.request : Http.request
   const prefix = base.pathname.replace(/\/+$/, "").replace(/\/v1$/, "")
 
-  const dispatch: ServerRelay["dispatch"] = ({ path, body }, sink) => {
+  const dispatch: ServerRelay["dispatch"] = ({ path, body, contentType }, sink) => {
     let response: Http.IncomingMessage | undefined
     let isOver = false
     const once = (tell: () => void) => {
@@ -74,7 +74,11 @@ export const make = (base: URL, headers: Readonly<Record<string, string>>): Serv
     const fail: Fail = (reason, detail) => once(() => queueMicrotask(() => sink.onError({ reason, detail })))
     const outgoing = request(
       new URL(prefix + path, base),
-      { method: "POST", agent, headers: { ...headers, "content-length": body.length } },
+      {
+        method: "POST",
+        agent,
+        headers: { ...headers, "content-type": contentType ?? "application/json", "content-length": body.length },
+      },
       (incoming) => {
         response = incoming
         pass(incoming, sink, { isOver: () => isOver, end: () => once(sink.onEnd), fail })

@@ -2,6 +2,7 @@
 export * as ChatRequest from "./ChatRequest.ts"
 export * as ChatWriter from "./ChatWriter.ts"
 export * as Discover from "./Discover.ts"
+export * as EndpointProbe from "./EndpointProbe.ts"
 export * as LlamaCpp from "./LlamaCpp.ts"
 export * as LlamaEngine from "./LlamaEngine.ts"
 export * as Memory from "./Memory.ts"

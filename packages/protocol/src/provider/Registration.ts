@@ -62,13 +62,21 @@ const PRICES = [
 ] as const satisfies ReadonlyArray<readonly [string, keyof Registration]>
 
 /**
+ * The members of a registration that are prices.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Prices = Pick<Registration, (typeof PRICES)[number][1]>
+
+/**
  * The prices that a registration asks, in cents. A market's limit is one for all of them, whether for a million tokens or a
  * thousand of the others.
  *
  * @category getters
  * @since 0.1.0
  */
-export const prices = (registration: Registration): ReadonlyArray<number> =>
+export const prices = (registration: Prices): ReadonlyArray<number> =>
   PRICES.flatMap(([, name]) => registration[name] ?? [])
 
 /**
@@ -78,7 +86,7 @@ export const prices = (registration: Registration): ReadonlyArray<number> =>
  * @category getters
  * @since 0.1.0
  */
-export const priceSheet = (registration: Registration): PriceSheet.PriceSheet =>
+export const priceSheet = (registration: Prices): PriceSheet.PriceSheet =>
   PRICES.flatMap(([unit, name]) => {
     const cents = registration[name]
     const per = name.endsWith("_million") ? 1_000_000n : 1_000n

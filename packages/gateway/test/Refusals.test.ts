@@ -83,6 +83,20 @@ describe("a request that is refused", () => {
     assert.deepStrictEqual(await lane.books(), free)
   })
 
+  it("whose names could be read in two ways", async () => {
+    const { lane, upstream } = await TestLane.withUpstream(good)
+    const body = (name: string, value: unknown) =>
+      `{"model":"${TestLane.MODEL}","messages":[{"role":"user","content":"x"}],"${name}":${JSON.stringify(value)}}`
+    // V8 reads the second one's name as a backslash once it has read the first.
+    for (const name of ["\\\\", "\\u006e"]) {
+      const answer = await lane.send(body(name, 100))
+      assert.strictEqual(answer.status, 400)
+      assert.strictEqual(error(answer).code, "invalid_request")
+    }
+    assert.lengthOf(upstream.seen, 0)
+    assert.strictEqual((await lane.send(body("\\u006eame", 100))).status, 200)
+  })
+
   it("with a compressed body is told to send it plain", async () => {
     const { lane } = await TestLane.withUpstream(good)
     const answer = await lane.chat({}, { "content-encoding": "gzip" })

@@ -73,6 +73,15 @@ const twiceIn = (members: ReadonlyArray<JsonSplice.Member>, once: ReadonlyArray<
   return undefined
 }
 
+/**
+ * Once V8 has parsed an object with the key `\`, it may read an escaped key of one character as that one
+ * (nodejs/node#63785): an `n` that is written so would reach the provider and not the meter. No client writes it so.
+ */
+const escapedIn = (text: string, members: ReadonlyArray<JsonSplice.Member>): string | undefined => {
+  for (const { key, keyStart } of members) if (key.length === 1 && text[keyStart + 1] === "\\") return key
+  return undefined
+}
+
 const isMarket = (key: string): boolean => MARKET.some((name) => name === key)
 
 const parseForm = (endpoint: InferenceEndpoint, body: Buffer, type: string): Result.Result<Parsed, Refusal> =>
@@ -100,6 +109,11 @@ export const parse = (
   const touched = endpoint.shape.touch(json)
   if (Result.isFailure(touched)) return Result.fail(ofFlaw(touched.failure))
   const members = JsonSplice.members(text)
+  const escaped = escapedIn(text, members)
+  if (escaped !== undefined) {
+    const detail = "A member's name is one character, written with an escape. Send it as it is, or leave it out."
+    return Result.fail(new Refusal({ code: "invalid_request", detail, param: escaped }))
+  }
   const twice = twiceIn(members, endpoint.shape.once)
   if (twice !== undefined) {
     const detail = `\`${twice}\` stands twice. Send it once.`

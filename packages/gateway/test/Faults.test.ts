@@ -19,6 +19,9 @@ const limits: Readonly<Record<string, keyof typeof FaultLane.patient>> = {
   provider_stalled: "betweenTokensMs",
 }
 
+/** How many cases were tried of each kind. */
+const tried: Array<{ readonly dialect: Speech.Dialect; readonly streams: number; readonly wholes: number }> = []
+
 const run = (dialect: Speech.Dialect) => {
   const faults = (list: ReadonlyArray<Faults.Fault>) =>
     list.filter(
@@ -78,6 +81,8 @@ const run = (dialect: Speech.Dialect) => {
       add(`whole manner: ${name}`, { always: plan(shape(said.whole)) }, false)
     }
     await Promise.allSettled(outcomes.values())
+    const wholes = [...outcomes.keys()].filter((name) => name.startsWith("whole")).length
+    tried.push({ dialect, streams: outcomes.size - wholes, wholes })
   }, 60_000)
 
   afterAll(async () => {
@@ -154,3 +159,14 @@ const run = (dialect: Speech.Dialect) => {
 }
 
 describe.each(Speech.dialects)("%s", (dialect) => run(dialect))
+
+it("all of them were tried", () => {
+  const streams = tried.reduce((sum, one) => sum + one.streams, 0)
+  const wholes = tried.reduce((sum, one) => sum + one.wholes, 0)
+  const each = tried.map((one) => `${one.dialect} ${one.streams} and ${one.wholes}`).join(", ")
+  console.log(
+    `figures: ${streams + wholes} fault cases: ${streams} of streams and ${wholes} of whole answers (${each})`,
+  )
+  assert.lengthOf(tried, Speech.dialects.length)
+  assert.isAbove(streams + wholes, 500)
+})

@@ -260,12 +260,14 @@ export const respond = (
   else part(buyer, body)
 }
 
-/** How long a client may go on sending what nobody reads. */
+/** For how long, and how much, a client may go on sending what nobody reads. */
 const PARTING_MS = 1_000
+const PARTING_BYTES = 1024 * 1024
 
 /**
  * Answers a client that still sends. Its connection would be reset if it were closed with bytes unread, and the answer
- * lost with it; so the rest is taken and forgotten until the client has read the answer and stops, or for a second.
+ * lost with it; so some of the rest is taken and forgotten, and the connection stays open for a second unless the client
+ * ends it.
  */
 const part = ({ request, response }: Buyer, body: Buffer): void => {
   response.write(body)
@@ -273,6 +275,11 @@ const part = ({ request, response }: Buyer, body: Buffer): void => {
   request.once("close", () => {
     Ticks.stop(timer)
     response.end()
+  })
+  let taken = 0
+  request.on("data", (bytes: Buffer) => {
+    taken += bytes.length
+    if (taken > PARTING_BYTES) request.pause()
   })
   request.resume()
 }

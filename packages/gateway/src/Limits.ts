@@ -3,7 +3,7 @@
  * day and a month, for each key, each member and the market as a whole.
  *
  * All processes of a market share the limits through `LimitStore`. Each leases portions and spends them without asking, so
- * a request waits for the store only where a key is new to the process or little is left; then for half a second at most.
+ * a request waits for the store only where a key is new to the process or little is left; then for a second at most.
  * Where the store is away, requests go on within what is leased, and then get `service_unavailable`: never more than the
  * limit.
  *
@@ -115,12 +115,12 @@ export type Times = LimitLine.Times
 
 /**
  * A portion that others need is given back within 100 ms; what a killed process had leased is free after 10 s; no request
- * waits longer than 500 ms.
+ * waits longer than a second.
  *
  * @category constants
  * @since 0.1.0
  */
-export const times: Times = { everyMs: 100, lifeMs: 10_000, waitMs: 500 }
+export const times: Times = { everyMs: 100, lifeMs: 10_000, waitMs: 1_000 }
 
 const SWEEP_EVERY = "10 minutes"
 

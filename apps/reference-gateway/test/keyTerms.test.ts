@@ -1,0 +1,181 @@
+/**
+ * Keys with terms of their own on a running market, through a crash of the gateway.
+ */
+import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
+import { setTimeout as pause } from "node:timers/promises"
+import * as RunningMarket from "./RunningMarket.ts"
+import * as ScriptedEngine from "./ScriptedEngine.ts"
+
+const MODEL = "scripted/engine"
+
+let market: RunningMarket.RunningMarket
+const home = RunningMarket.makeHome()
+const cleanups: Array<() => Promise<unknown>> = []
+
+const start = async () => {
+  market = await RunningMarket.start({
+    home,
+    environment: {
+      GUILDHALL_MARKET: RunningMarket.writeDefinition(home, RunningMarket.calm),
+      GUILDHALL_AGENT: "off",
+    },
+  })
+  const provider = await RunningMarket.issueKey(market, { name: "provider", role: "provider" })
+  const engine = await ScriptedEngine.start(MODEL)
+  cleanups.push(engine.close)
+  const agent = await RunningMarket.startAgent(market, { key: provider.secret, backend: engine.url })
+  cleanups.push(() => agent.kill("SIGKILL"))
+  await RunningMarket.listed(market, MODEL, 1)
+}
+
+const stopProviders = async () => {
+  for (const cleanup of cleanups.splice(0).reverse()) await cleanup()
+}
+
+beforeAll(start, 90_000)
+afterAll(async () => {
+  await stopProviders()
+  await market?.close()
+})
+
+const newBuyer = async (name: string, terms: object) => {
+  const buyer = await RunningMarket.issueKey(market, { name, role: "buyer" })
+  await market.call("/v1/operator/top-ups", { body: { member: buyer.member, amount: "5", idempotencyKey: name } })
+  const changed = await market.call(`/v1/operator/keys/${buyer.id}/terms`, { method: "PUT", body: terms })
+  assert.strictEqual(changed.status, 200, JSON.stringify(changed.body))
+  return buyer
+}
+
+const ask = async (key: string) => {
+  const response = await fetch(`${market.url}/v1/chat/completions`, {
+    method: "POST",
+    headers: { authorization: `Bearer ${key}`, "content-type": "application/json" },
+    body: JSON.stringify({ model: MODEL, messages: [{ role: "user", content: "tokens=3" }], max_tokens: 50 }),
+  })
+  const { error } = (await response.json()) as { error?: { code: string; message: string } }
+  return { status: response.status, code: error?.code, headers: response.headers, message: error?.message }
+}
+
+interface Shown {
+  readonly terms: unknown
+  readonly limits: ReadonlyArray<{
+    readonly scope: string
+    readonly name: string
+    readonly limit: number
+    readonly used: number
+    readonly underWay: number
+  }>
+}
+
+const shown = async (key: string) => (await market.call("/v1/limits", { key })).body as Shown
+
+const usedOf = async (key: string, name: string): Promise<number> => {
+  const found = (await shown(key)).limits.find((limit) => limit.scope === "key" && limit.name === name)
+  return found?.used ?? assert.fail(`there is no ${name}`)
+}
+
+/** What the key has been charged, in cents: one has ten thousand million of the ledger's units. */
+const chargedCents = async (key: string, before: bigint): Promise<number> =>
+  Number(before - (await RunningMarket.balance(market, key))) / 1e10
+
+describe("a key with terms", () => {
+  it("may do what they say, from the next request on", async () => {
+    const { id, secret } = await newBuyer("ada", { limits: { requestsPerMinute: 2 } })
+    const answers = [await ask(secret), await ask(secret), await ask(secret)]
+    assert.deepStrictEqual(
+      answers.map(({ status }) => status),
+      [200, 200, 429],
+    )
+    assert.strictEqual(answers[1]?.headers.get("x-ratelimit-remaining-requests"), "0")
+    const [, , refused] = answers
+    assert.strictEqual(refused?.code, "rate_limited")
+    assert.strictEqual(refused?.headers.get("x-guildhall-limit"), "scope=key, name=requestsPerMinute, limit=2")
+    assert.isAtLeast(Number(refused?.headers.get("retry-after")), 50)
+    assert.match(String(refused?.message), /^The key may start 2 requests in a minute, and has\. Try again in \d+ s\.$/)
+    const under = async (terms: object) => {
+      const changed = await market.call(`/v1/operator/keys/${id}/terms`, { method: "PUT", body: terms })
+      assert.strictEqual(changed.status, 200, JSON.stringify(changed.body))
+      return ask(secret)
+    }
+    assert.deepInclude(await under({ allowedModels: ["other/model"] }), { status: 403, code: "model_not_allowed" })
+    assert.deepInclude(await under({ allowedIps: ["192.0.2.0/24"] }), { status: 403, code: "ip_not_allowed" })
+    assert.deepInclude(await under({ allowedIps: ["2001:db8::/32"] }), { status: 403, code: "ip_not_allowed" })
+    assert.deepInclude(await under({ expiresAtMs: 1 }), { status: 401, code: "key_expired" })
+    assert.strictEqual((await under({})).status, 200)
+    const terms = {
+      allowedModels: [MODEL],
+      allowedIps: ["127.0.0.0/8", "::1"],
+      expiresAtMs: Date.now() + 3_600_000,
+      keepAlive: false,
+      limits: {
+        requestsPerMinute: 50,
+        tokensPerMinute: 90_000,
+        concurrentRequests: 3,
+        centsPerDay: 2,
+        centsPerMonth: 9,
+      },
+    }
+    assert.strictEqual((await under(terms)).status, 200)
+    const { limits, terms: told } = await shown(secret)
+    assert.deepStrictEqual(told, terms)
+    for (const [name, limit] of Object.entries(terms.limits)) {
+      assert.isTrue(
+        limits.some((one) => one.scope === "key" && one.name === name && one.limit === limit),
+        name,
+      )
+    }
+    for (const wrong of [
+      { allowedIps: ["127.0.0.1/33"] },
+      { limits: { centsPerDay: 0 } },
+      { limits: { requestsPerMinute: -1 } },
+      { limits: { requestsPerMinute: 1e12 } },
+      { limits: { requestsPerMinute: Number.NaN } },
+    ]) {
+      const { status } = await market.call(`/v1/operator/keys/${id}/terms`, { method: "PUT", body: wrong })
+      assert.strictEqual(status, 400, JSON.stringify(wrong))
+    }
+    assert.deepStrictEqual((await shown(secret)).terms, terms)
+  })
+
+  it("never spends more than its budget, though the gateway is killed", async () => {
+    const { secret } = await newBuyer("grace", { limits: { centsPerDay: 1 } })
+    const before = await RunningMarket.balance(market, secret)
+    const many = () => Promise.all(Array.from({ length: 40 }, () => ask(secret)))
+    const first = await many()
+    const refused = first.filter(({ status }) => status === 402)
+    assert.isAbove(refused.length, 0)
+    for (const { code, headers, message } of refused) {
+      assert.strictEqual(code, "budget_exceeded")
+      assert.strictEqual(headers.get("x-guildhall-limit"), "scope=key, name=centsPerDay, limit=1")
+      assert.isAtLeast(Number(headers.get("retry-after")), 1)
+      assert.include(String(message), "The key may spend 1 cents in a day of UTC")
+    }
+    // What fits into the budget may still find the provider full.
+    assert.isAbove(first.filter(({ status }) => status === 200).length, 0)
+    await pause(500)
+    const used = await usedOf(secret, "centsPerDay")
+    assert.closeTo(used, await chargedCents(secret, before), 1e-6)
+    // In the midst of a crowd.
+    const crowd = many().catch(() => [])
+    await pause(30)
+    await market.kill("SIGKILL")
+    await stopProviders()
+    await crowd
+    await start()
+    assert.isAtLeast(await usedOf(secret, "centsPerDay"), used)
+    // What the killed process had leased is free again ten seconds after its last word. Until then the answer says so.
+    const giveUpMs = performance.now() + 20_000
+    let after = await ask(secret)
+    while (after.status !== 200 && performance.now() < giveUpMs) {
+      assert.include(["budget_exceeded", "service_unavailable"], after.code)
+      assert.isTrue(after.headers.has("retry-after"), after.message)
+      await pause(500)
+      after = await ask(secret)
+    }
+    assert.strictEqual(after.status, 200, after.message)
+    for (let round = 0; round < 3; round++) await many()
+    await pause(500)
+    assert.isAtMost(await chargedCents(secret, before), 1)
+    assert.isTrue((await shown(secret)).limits.every(({ underWay }) => underWay === 0))
+  }, 120_000)
+})

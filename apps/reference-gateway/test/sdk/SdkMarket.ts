@@ -1,14 +1,12 @@
 /**
  * A market for the clients of others: with one provider for each dialect, which speaks no other, and one for all that is no
- * conversation. Chat's is behind an agent; the others the market calls itself. Every answer can be looked up: what it cost, and what the receipt says of it.
+ * conversation, each behind an agent; which dialect it is, the agents find out by themselves. Every answer can be looked up:
+ * what it cost, and what the receipt says of it.
  */
 import * as TestDatabase from "@guildhall/tools/TestDatabase"
 import { assert } from "@effect/vitest"
 import { Effect, Exit, Scope } from "effect"
-import { generateKeyPairSync, sign } from "node:crypto"
 import { local } from "@guildhall/markets/local"
-import * as SignedRequest from "@guildhall/protocol/provider/SignedRequest"
-import type { Endpoint } from "@guildhall/core/Endpoint"
 import * as RunningMarket from "../RunningMarket.ts"
 import type { Dialect } from "./Asked.ts"
 import * as DialectProvider from "./DialectProvider.ts"
@@ -55,45 +53,13 @@ export interface SdkMarket {
 /** Units of 10⁻¹² USD a token, of 100 and 200 cents for a million. */
 const INPUT = 1_000_000n
 const OUTPUT = 2_000_000n
+/** What an image costs, in the same units. */
+export const IMAGE = 40_000_000_000n
 
 const EXTRAS = "sdk/extras"
+/** By its name nobody could tell that it embeds and paints, so it has to be said. A thousand images cost 40 USD. */
+const EXTRA = { GUILDHALL_ENDPOINTS: Extras.endpoints.join(","), GUILDHALL_IMAGE_PRICE: "4000" }
 const modelOf = (dialect: Dialect): string => `sdk/${dialect.split("/", 1)[0] ?? ""}`
-
-/** Registers a device as an agent does. */
-const register = async (
-  market: RunningMarket.RunningMarket,
-  key: string,
-  provider: DialectProvider.DialectProvider,
-  endpoints: ReadonlyArray<Endpoint>,
-): Promise<void> => {
-  const { privateKey } = generateKeyPairSync("ed25519")
-  const path = "/v1/providers/register"
-  const body = JSON.stringify({
-    provider_type: "agent",
-    endpoint_url: provider.url,
-    model: provider.model,
-    input_price_per_million: 100,
-    output_price_per_million: 200,
-    context_length_offered: 100_000,
-    concurrency: 100,
-    endpoints,
-  })
-  const issuedAtMs = Date.now()
-  const message = { method: "POST", path, issuedAtMs, sequence: issuedAtMs, body: Buffer.from(body) }
-  const response = await fetch(market.url + path, {
-    method: "POST",
-    headers: {
-      authorization: `Bearer ${key}`,
-      "content-type": "application/json",
-      [SignedRequest.HEADERS.device]: privateKey.export({ format: "jwk" }).x ?? "",
-      [SignedRequest.HEADERS.signature]: sign(null, SignedRequest.bytes(message), privateKey).toString("base64url"),
-      [SignedRequest.HEADERS.issuedAt]: String(issuedAtMs),
-      [SignedRequest.HEADERS.sequence]: String(issuedAtMs),
-    },
-    body,
-  })
-  assert.strictEqual(response.status, 200, await response.text())
-}
 
 const makeDatabase = async () => {
   const scope = Scope.makeUnsafe()
@@ -151,9 +117,7 @@ export const start = async (): Promise<SdkMarket> => {
   const database = await makeDatabase()
   const home = RunningMarket.makeHome()
   const definition = RunningMarket.writeDefinition(home, {
-    // Who registers here beats once.
-    heartbeat: { intervalMs: 60_000, missesMax: 20, checkMs: 60_000 },
-    hold: { lifeMs: 20_000, renewMs: 5_000 },
+    ...RunningMarket.calm,
     receipts: { batchMs: 50, batchSize: 512 },
     limits: { ...local.limits, key: { concurrentRequests: 64 }, member: {} },
     // What the tests break on purpose must not use up what is there for bad luck.
@@ -168,12 +132,13 @@ export const start = async (): Promise<SdkMarket> => {
   const provide = async (speaks: Dialect | "extras"): Promise<DialectProvider.DialectProvider> => {
     const model = speaks === "extras" ? EXTRAS : modelOf(speaks)
     const provider = await DialectProvider.start(speaks, model)
-    if (speaks === "chat/completions") {
-      agents.push(await RunningMarket.startAgent(market, { key: secret, backend: provider.url }))
-      return provider
-    }
-    const endpoints = speaks === "extras" ? Extras.endpoints : [speaks]
-    await register(market, secret, provider, endpoints)
+    agents.push(
+      await RunningMarket.startAgent(market, {
+        key: secret,
+        backend: provider.url,
+        environment: speaks === "extras" ? EXTRA : {},
+      }),
+    )
     return provider
   }
   const providers = {

@@ -333,8 +333,8 @@ describe("what is no conversation", () => {
     const { client, wire } = connect()
     const answer = await client.images.generate({ model, prompt: "A forum" })
     assert.strictEqual(answer.data?.[0]?.b64_json, Extras.PICTURE)
-    const { usage } = await market.receipt(wire.id())
-    assert.strictEqual(usage["image"], 1)
+    const { charge, usage } = await market.receipt(wire.id())
+    assert.deepStrictEqual([usage["image"], BigInt(charge)], [1, SdkMarket.IMAGE])
   })
 
   matrix.once("transcriptions", async () => {

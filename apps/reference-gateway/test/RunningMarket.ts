@@ -180,6 +180,7 @@ export const startAgent = async (
     readonly backend: string
     readonly home?: string
     readonly model?: string
+    readonly flags?: ReadonlyArray<string>
     readonly environment?: Readonly<Record<string, string>>
   },
 ): Promise<{
@@ -192,6 +193,7 @@ export const startAgent = async (
   const [bin, ...flags] = node
   const args = ["--market", market.url, "--home", home, "--backend", options.backend, "--port", "0"]
   if (options.model !== undefined) args.push("--model", options.model)
+  args.push(...(options.flags ?? []))
   const child = spawn(bin, [...flags, path.join(root, "packages/agent/src/main.ts"), ...args], {
     env: { ...process.env, GUILDHALL_PROVIDER_KEY: options.key, ...options.environment },
     stdio: ["ignore", "pipe", "pipe"],

@@ -3,7 +3,8 @@
  * to lie or to break off at a known place. Words: `tokens=<n>` `gap=<ms>` `lie=<n>` (reported completion tokens) `read=<n>` (reported
  * prompt tokens) `cut` (closes after half of the tokens, or of the answer) `half` (closes inside a frame) `garbage` (half of the
  * tokens, then a frame that is not JSON) `hang` (never answers) `silent` (headers, then nothing) `echo=<text>` (every token is this
- * text) `refuse` and `fail` (400 and 500 with an error that repeats the script).
+ * text) `refuse` and `fail` (400 and 500 with an error that repeats the script). Other endpoints have one answer each, or
+ * none; what an agent asks at its start, to find out which there are, is not counted.
  */
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http"
 import { once } from "node:events"
@@ -93,8 +94,15 @@ const read = async (request: IncomingMessage): Promise<string> => {
   return Buffer.concat(chunks).toString()
 }
 
-/** Starts one on a free port of the loopback interface. `always` is added to every script. */
-export const start = async (model = "scripted/engine", always = ""): Promise<ScriptedEngine> => {
+/**
+ * Starts one on a free port of the loopback interface. `always` is added to every script; `others` are the answers of other
+ * endpoints by their path.
+ */
+export const start = async (
+  model = "scripted/engine",
+  always = "",
+  others: Readonly<Record<string, object>> = {},
+): Promise<ScriptedEngine> => {
   const counts = { active: 0, seen: 0, aborted: 0 }
   const bodies: Array<string> = []
   const server = createServer((request, response) => {
@@ -102,6 +110,14 @@ export const start = async (model = "scripted/engine", always = ""): Promise<Scr
       if (request.url === "/v1/models") {
         response.writeHead(200, { "content-type": "application/json" })
         response.end(JSON.stringify({ object: "list", data: [{ id: model, object: "model" }] }))
+        return
+      }
+      const body = await read(request)
+      const other = others[request.url ?? ""]
+      const isThere = request.url === "/v1/chat/completions" || other !== undefined
+      if (!isThere || body.includes('"messages":0')) {
+        response.writeHead(isThere ? 400 : 404, { "content-type": "application/json" })
+        response.end('{"error":{"message":"`messages` must be a list."}}')
         return
       }
       counts.seen += 1
@@ -114,8 +130,8 @@ export const start = async (model = "scripted/engine", always = ""): Promise<Scr
           counts.aborted += 1
         }
       })
-      const body = await read(request)
       bodies.push(body)
+      if (other !== undefined) return await whole("", other, response)
       await answer(JSON.parse(body), response, () => isGone, always)
     }
     serve().catch((error: unknown) => response.destroy(error instanceof Error ? error : undefined))

@@ -43,18 +43,29 @@ const nonEmpty = (endpoints: ReadonlyArray<Endpoint>): NonNullable<Instance["end
   return first === undefined ? undefined : [first, ...others]
 }
 
+/** Every model is for something; this is for the types. */
+const STANDARD: NonNullable<Instance["endpoints"]> = ["chat/completions"]
+
 const paths = (endpoints: ReadonlyArray<Endpoint>): string => endpoints.map((endpoint) => `/v1/${endpoint}`).join(", ")
+
+/** What a server that tells nothing is taken to answer: the first of what the model is for. */
+const assumed = Effect.fnUntraced(function* (wish: Wish, name: string, likely: ReadonlyArray<Endpoint>) {
+  const chosen = nonEmpty(wish.endpoints ?? likely.slice(0, 1)) ?? STANDARD
+  yield* Effect.logWarning(`${name} does not tell which endpoints it answers. Declared: ${paths(chosen)}.`)
+  return chosen
+})
 
 /** The endpoints: those that were asked for if all are there, else those that are there and fit the model. */
 const endpointsOf = Effect.fnUntraced(function* (wish: Wish, backend: Backend["Service"], model: ServedModel) {
   const there = yield* backend.endpoints(model.id)
+  const likely = EndpointProbe.likely(model.id)
+  if (there.length === 0) return yield* assumed(wish, backend.name, likely)
   const missing = (wish.endpoints ?? []).filter((endpoint) => !there.includes(endpoint))
   if (missing.length > 0) {
     return yield* refuse(
-      `${backend.name} does not answer ${paths(missing)}; it answers ${there.length === 0 ? "nothing" : paths(there)}. Start it so that it does, or leave that out of --endpoints.`,
+      `${backend.name} does not answer ${paths(missing)}; it answers ${paths(there)}. Start it so that it does, or leave that out of --endpoints.`,
     )
   }
-  const likely = EndpointProbe.likely(model.id)
   const chosen = nonEmpty(wish.endpoints ?? there.filter((endpoint) => likely.includes(endpoint)))
   return (
     chosen ??

@@ -53,6 +53,8 @@ describe("Declaration", () => {
         const refused = yield* Effect.flip(declaring({ endpoints }, { endpoints: ["rerank"] }))
         assert.include(refused.message, "does not answer /v1/rerank")
         assert.include(refused.message, "/v1/embeddings")
+        assert.deepStrictEqual((yield* declaring({ endpoints: [] })).endpoints, ["chat/completions"])
+        assert.deepStrictEqual((yield* declaring({ endpoints: [] }, {}, "org/reranker")).endpoints, ["rerank"])
         const none = yield* Effect.flip(declaring({ endpoints }, {}, "org/whisper-large"))
         assert.include(none.message, "--endpoints")
       }),

@@ -248,6 +248,7 @@ describe("the list of models", () => {
       id: "test/model",
       object: "model",
       context_length: 100_000,
+      endpoints: ["chat/completions"],
       instances_online: 1,
     })
     for (const path of ["test/model", "test%2Fmodel", "small"]) {

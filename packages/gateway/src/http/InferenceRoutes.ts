@@ -13,6 +13,7 @@ import * as HttpRouter from "effect/http/HttpRouter"
 import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import { Endpoint } from "@guildhall/core/Endpoint"
+import { chargeAssetOf } from "@guildhall/core/MarketDefinition"
 import * as ErrorBody from "@guildhall/protocol/openai/ErrorBody"
 import * as ModelList from "@guildhall/protocol/openai/ModelList"
 import { Router } from "@guildhall/routing/Router"
@@ -59,7 +60,7 @@ const models = HttpRouter.use((http) =>
     const { definition } = yield* Market
     const router = yield* Router
     const createdS = Math.floor((yield* Clock.currentTimeMillis) / 1000)
-    const options = { asset: definition.chargeAsset, createdS, owner: definition.name }
+    const options = { asset: chargeAssetOf(definition), createdS, owner: definition.name }
     yield* http.add(
       "GET",
       "/v1/models",

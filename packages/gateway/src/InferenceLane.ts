@@ -146,6 +146,7 @@ const make = Effect.gen(function* () {
     }
     // Its commitment is about to be made: no comment may follow.
     outlet.close()
+    admitted.place.over()
     yield* Hold.decided(gate)
     const metered = yield* span("meter", meter(admitted, priced, routed, conclusion))
     const write = (charge: Settle.Charge) =>

@@ -66,7 +66,9 @@ export interface Place {
   readonly reserve: (amount: Amount & { readonly likelyTokens?: number | undefined }) => Effect.Effect<void, Refusal>
   /** Tells what the request came to, in place of what was reserved. Without it, it came to nothing. */
   readonly spend: (amount: Amount) => void
-  /** Gives the place back. Must be called once the request is over; more often is no harm. */
+  /** Gives back the request's turn among those under way: it has been answered, and is only to be written down. */
+  readonly over: () => void
+  /** Gives back all the rest. Must be called once the request is over; more often is no harm. */
   readonly leave: () => void
   /** What the answer says of the limits by the minute: `x-ratelimit-limit-requests` and so on, as in OpenAI's API. */
   readonly headers: () => Record<string, string>
@@ -170,7 +172,13 @@ export const make = Effect.fnUntraced(function* (options: Times) {
   const place = (gate: LimitGates.Gate): Place => {
     let reserved = { tokens: 0, nanos: 0 }
     let spent = { tokens: 0, nanos: 0 }
+    let isOver = false
     let isLeft = false
+    const over = () => {
+      if (isOver) return
+      isOver = true
+      for (const portion of gate.entering) portion.give(1, 0)
+    }
     return {
       reserve: ({ cost, likelyTokens, tokens }) => {
         const isTooMany = gate.tokens.some(({ limit }) => reserved.tokens + tokens > limit)
@@ -190,11 +198,12 @@ export const make = Effect.fnUntraced(function* (options: Times) {
       spend: ({ cost, tokens }) => {
         spent = { tokens: whole(tokens), nanos: nanos(cost) }
       },
+      over,
       leave: () => {
         if (isLeft) return
         isLeft = true
+        over()
         gates.leave(gate, nowMs())
-        for (const portion of gate.entering) portion.give(1, 0)
         for (const portion of gate.reserving) {
           if (portion.name === "tokensPerMinute") portion.give(reserved.tokens, spent.tokens)
           else portion.give(reserved.nanos, spent.nanos)

@@ -2,6 +2,7 @@
  * What a key's terms do at both doors.
  */
 import { afterAll, afterEach, assert, beforeAll, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
 import { IpRange, type KeyTerms, Model, Reason } from "@guildhall/core"
 import * as ClientAddress from "../src/ClientAddress.ts"
 import * as Upstream from "./ScriptedUpstream.ts"
@@ -79,6 +80,18 @@ describe("the lane", () => {
     assert.strictEqual(dear.status, 429)
     assert.strictEqual(codeOf(dear), "token_rate_limited")
     assert.strictEqual(dear.headers["x-should-retry"], "false")
+  })
+
+  it("counts a request as under way until its answer is there, however long it takes to write it down", async () => {
+    const { lane } = await TestLane.withUpstream(good, {
+      terms: { limits: { concurrentRequests: 1 } },
+      wrapLedger: (ledger) => ({ ...ledger, settle: (id, posting) => Effect.delay(ledger.settle(id, posting), 100) }),
+    })
+    for (let at = 0; at < 5; at++) {
+      const answer = await lane.chat({})
+      assert.strictEqual(answer.status, 200, answer.text)
+    }
+    await lane.books()
   })
 
   it("refuses what would go over the budget with 402 and the time when there is a new one", async () => {

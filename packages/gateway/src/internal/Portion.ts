@@ -75,6 +75,8 @@ export class Portion {
   #closedAs: Shortage = "Spent"
   /** The store gave less than was needed when it was last asked. */
   #isShort = false
+  /** What nobody had when the store was last asked. */
+  #left = 0
   #shortSinceMs = Number.NEGATIVE_INFINITY
   #shortAtMs = Number.NEGATIVE_INFINITY
   #grant: Grant | undefined
@@ -151,8 +153,9 @@ export class Portion {
   /** What stands in the way of so much: the store said a moment ago that there is no more, or there never is. */
   closedAs(units: number, nowMs: number): Shortage | undefined {
     if (units > this.limit) return "Spent"
-    const isClosed = nowMs < this.#closedUntilMs && units >= this.#closedFor && this.lacks(units, nowMs)
-    return isClosed ? this.#closedAs : undefined
+    if (nowMs >= this.#closedUntilMs || units < this.#closedFor) return undefined
+    // What came back since may be enough together with what was too little by itself.
+    return this.lacks(units, nowMs) && this.room(nowMs) + this.#left < units ? this.#closedAs : undefined
   }
 
   /**
@@ -267,6 +270,7 @@ export class Portion {
     this.#grantedAtMs = sentAtMs
     this.#mineThen = ask.busy + ask.spent
     this.#busyThen = ask.busy
+    this.#left = ask.limit - grant.used - grant.busy - grant.lent - (grant.lease - ask.busy)
     this.#isShort = grant.lease < ask.need
     if (this.#isShort) {
       if (sentAtMs - this.#shortAtMs > SHORT_MS) this.#shortSinceMs = sentAtMs

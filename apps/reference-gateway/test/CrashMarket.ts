@@ -116,7 +116,8 @@ export const start = async (
   let market = await RunningMarket.start({ home, environment, args })
   const port = Number(new URL(market.url).port)
   const names = Array.from({ length: options.providers ?? 1 }, (_, at) => `provider ${at + 1}`)
-  const providers = await Promise.all(names.map((name) => startProvider(market, name)))
+  const providers: Array<Provider> = []
+  for (const name of names) providers.push(await startProvider(market, name))
   await RunningMarket.listed(market, MODEL, providers.length)
 
   const buyer = async (name: string, terms?: object): Promise<Buyer> => {

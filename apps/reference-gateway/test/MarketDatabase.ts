@@ -5,8 +5,12 @@
 import * as TestDatabase from "@guildhall/tools/TestDatabase"
 import { Deferred, Effect, Exit, Fiber, Layer, References, Schedule, Scope } from "effect"
 import { SqlClient } from "effect/sql"
+import { USD } from "@guildhall/core/Asset"
+import type { AccountId } from "@guildhall/ledger/Account"
 import * as Ledger from "@guildhall/ledger/Ledger"
 import * as LedgerStoreSql from "@guildhall/ledger/LedgerStoreSql"
+import * as Opening from "@guildhall/ledger/Opening"
+import * as TopUp from "@guildhall/ledger/templates/TopUp"
 import * as HoldExpiry from "@guildhall/steward/HoldExpiry"
 
 /** A table that is held: reading goes on, writing waits. */
@@ -22,6 +26,8 @@ export interface MarketDatabase {
   readonly hold: (table: string) => Promise<Held>
   /** Releases what expired, again and again until it is told to stop. */
   readonly sweep: () => () => Promise<void>
+  /** Puts money of a source into an account, past every rail. */
+  readonly fund: (account: AccountId, source: string, amount: bigint) => Promise<void>
   readonly close: () => Promise<void>
 }
 
@@ -69,18 +75,31 @@ export const make = async (options: { readonly renewMs: number }): Promise<Marke
     }
   }
 
+  const ledger = Ledger.layer.pipe(
+    Layer.provide(LedgerStoreSql.layer(options)),
+    Layer.provide(Layer.succeedContext(context)),
+  )
+
+  const fund = (account: AccountId, source: string, amount: bigint) =>
+    Effect.gen(function* () {
+      const books = yield* Ledger.Ledger
+      const order = { rail: "development", key: `${account} ${amount}`, fundingSource: source, to: account, amount }
+      const posting = yield* Effect.fromResult(TopUp.posting(order))
+      for (const leg of posting.legs) yield* books.open(Opening.of(leg.account, USD))
+      yield* books.post(posting)
+    }).pipe(Effect.provide(ledger), Effect.runPromise)
+
   const sweep = () => {
-    const store = LedgerStoreSql.layer(options)
     const sweeping = Effect.runFork(
       HoldExpiry.round.pipe(
         Effect.ignore,
         Effect.repeat(Schedule.spaced("50 millis")),
         Effect.provideService(References.MinimumLogLevel, "Error"),
-        Effect.provide(Ledger.layer.pipe(Layer.provide(store), Layer.provide(Layer.succeedContext(context)))),
+        Effect.provide(ledger),
       ),
     )
     return () => Effect.runPromise(Fiber.interrupt(sweeping)).then(() => undefined)
   }
 
-  return { url, query, hold, sweep, close: () => Effect.runPromise(Scope.close(scope, Exit.void)) }
+  return { url, query, hold, sweep, fund, close: () => Effect.runPromise(Scope.close(scope, Exit.void)) }
 }

@@ -2,26 +2,12 @@
  * Several processes on one port: the same limits and the same books, one that dies is replaced, and Ctrl-C ends them all.
  */
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
-import { readdirSync, readFileSync } from "node:fs"
 import { request } from "node:http"
 import * as RunningMarket from "./RunningMarket.ts"
 import * as ScriptedEngine from "./ScriptedEngine.ts"
+import * as WorkerProcesses from "./WorkerProcesses.ts"
 
 const MODEL = "scripted/engine"
-
-/** The processes that serve the port, found below the one that was started. */
-const workersOf = (pid: number): ReadonlyArray<number> =>
-  readdirSync("/proc")
-    .filter((name) => /^\d+$/.test(name))
-    .flatMap((name) => {
-      try {
-        const parent = /^PPid:\s+(\d+)$/m.exec(readFileSync(`/proc/${name}/status`, "utf8"))?.[1]
-        const isWorker = readFileSync(`/proc/${name}/cmdline`, "utf8").includes("workerMain.ts")
-        return isWorker && Number(parent) === pid ? [Number(name)] : []
-      } catch {
-        return []
-      }
-    })
 
 const isAlive = (pid: number): boolean => {
   try {
@@ -80,7 +66,7 @@ describe.skipIf(process.platform !== "linux")("guildhall start --workers 2", () 
   })
 
   it("serves one port with two processes, and both charge the same books", { timeout: 30_000 }, async () => {
-    assert.lengthOf(workersOf(market.pid), 2)
+    assert.lengthOf(WorkerProcesses.of(market.pid), 2)
     const before = (await market.call("/v1/balance", { key: market.buyerKey })).body
     const answers = await RunningMarket.until("both workers know the instance", async () => {
       const tried = await askAll(market, market.buyerKey, 24)
@@ -118,10 +104,10 @@ describe.skipIf(process.platform !== "linux")("guildhall start --workers 2", () 
   })
 
   it("replaces one that dies, and goes on meanwhile", { timeout: 60_000 }, async () => {
-    for (const victim of workersOf(market.pid)) {
+    for (const victim of WorkerProcesses.of(market.pid)) {
       process.kill(victim, "SIGKILL")
       await RunningMarket.until("another one took its place", () => {
-        const now = workersOf(market.pid)
+        const now = WorkerProcesses.of(market.pid)
         return now.length === 2 && !now.includes(victim) ? true : undefined
       })
       await RunningMarket.until(
@@ -137,7 +123,7 @@ describe.skipIf(process.platform !== "linux")("guildhall start --workers 2", () 
 
   it("ends with all of them on Ctrl-C, and seals what they charged", { timeout: 60_000 }, async () => {
     const last = await askAll(market, market.buyerKey, 16)
-    const workers = workersOf(market.pid)
+    const workers = WorkerProcesses.of(market.pid)
     assert.strictEqual(await market.kill("SIGINT"), 0)
     assert.deepStrictEqual(workers.filter(isAlive), [])
     const again = await RunningMarket.start({

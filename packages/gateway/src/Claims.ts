@@ -104,7 +104,8 @@ const isIntact = (publicKey: DevicePublicKey, { lines, head }: UsageReport): boo
 }
 
 /**
- * The most that a claim is paid: the provider's share of what the usage costs, and never more than the ticket's cap.
+ * The most that a claim is paid: the provider's share of what the usage costs, and never more than the ticket's cap. What the
+ * hold kept is a limit beside it.
  *
  * @category rules
  * @since 0.1.0
@@ -152,7 +153,10 @@ const makePay = Effect.gen(function* () {
   const open = yield* AccountOpener.make
 
   return Effect.fnUntraced(function* (hold: Hold, instance: Instance, line: UsageLine) {
-    const paid = worth(definition.split, line)
+    // The ticket of a stream promises what its hold may grow to; what was served beyond what it had grown to, nobody delivered.
+    const most = worth(definition.split, line)
+    const kept = hold.amount - hold.drawn
+    const paid = most < kept ? most : kept
     // Served nothing, or priced at nothing: there is nothing to pay. Another try of the request may still have a claim.
     if (paid === 0n) return "done" as const
     const first = Result.getOrUndefined(HoldContext.entryOf(hold.context))

@@ -1,0 +1,16 @@
+/** Finds the processes that serve a market's port, below the one that was started. */
+import { readdirSync, readFileSync } from "node:fs"
+
+/** Their pids, by the parent's. */
+export const of = (pid: number): ReadonlyArray<number> =>
+  readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .flatMap((name) => {
+      try {
+        const parent = /^PPid:\s+(\d+)$/m.exec(readFileSync(`/proc/${name}/status`, "utf8"))?.[1]
+        const isWorker = readFileSync(`/proc/${name}/cmdline`, "utf8").includes("workerMain.ts")
+        return isWorker && Number(parent) === pid ? [Number(name)] : []
+      } catch {
+        return []
+      }
+    })

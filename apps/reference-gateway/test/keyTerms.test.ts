@@ -148,7 +148,7 @@ describe("a key with terms", () => {
       assert.strictEqual(code, "budget_exceeded")
       assert.strictEqual(headers.get("x-guildhall-limit"), "scope=key, name=centsPerDay, limit=1")
       assert.isAtLeast(Number(headers.get("retry-after")), 1)
-      assert.include(String(message), "The key may spend 1 cents in a day of UTC")
+      assert.include(String(message), "The key may spend 1 cent in a day of UTC")
     }
     // What fits into the budget may still find the provider full.
     assert.isAbove(first.filter(({ status }) => status === 200).length, 0)

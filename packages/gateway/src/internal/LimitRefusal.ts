@@ -19,12 +19,14 @@ const WHOSE: Readonly<Record<LimitScope, string>> = {
   market: "The market as a whole",
 }
 
+const many = (count: string, thing: string): string => `${count} ${thing}${count === "1" ? "" : "s"}`
+
 const WHAT: Readonly<Record<LimitName, (limit: string) => string>> = {
-  requestsPerMinute: (limit) => `may start ${limit} requests in a minute`,
-  tokensPerMinute: (limit) => `may use ${limit} tokens in a minute`,
-  concurrentRequests: (limit) => `may have ${limit} requests under way at a time`,
-  centsPerDay: (limit) => `may spend ${limit} cents in a day of UTC`,
-  centsPerMonth: (limit) => `may spend ${limit} cents in a month of UTC`,
+  requestsPerMinute: (limit) => `may start ${many(limit, "request")} in a minute`,
+  tokensPerMinute: (limit) => `may use ${many(limit, "token")} in a minute`,
+  concurrentRequests: (limit) => `may have ${many(limit, "request")} under way at a time`,
+  centsPerDay: (limit) => `may spend ${many(limit, "cent")} in a day of UTC`,
+  centsPerMonth: (limit) => `may spend ${many(limit, "cent")} in a month of UTC`,
 }
 
 /** Budgets are counted in billionths of the asset; a cent has so many. */
@@ -113,6 +115,8 @@ export const of = (lack: Lack, nowMs: number): Refusal => {
     headers: {
       ...about,
       "retry-after": String(seconds),
+      // Requests under way may leave some of the budget at any time.
+      ...(portion.freeInMs(nowMs) === undefined ? { "x-should-retry": "true" } : {}),
       ...(kind === undefined ? {} : fields([portion], kind, nowMs)),
     },
   })

@@ -9,6 +9,8 @@ import * as ScriptedEngine from "./ScriptedEngine.ts"
 const CHAT = "org/chat"
 const EMBED = "org/embedder"
 const RERANK = "org/reranker"
+const FLUX = "org/flux"
+const WHISPER = "org/whisper"
 const STRICT = {
   data_collection: "deny",
   quantizations: ["fp8", "bf16"],
@@ -18,6 +20,7 @@ const STRICT = {
 let market: RunningMarket.RunningMarket
 const cleanups: Array<() => Promise<unknown>> = []
 let declaring: ScriptedEngine.ScriptedEngine
+let listener: ScriptedEngine.ScriptedEngine
 let silent: ScriptedEngine.ScriptedEngine
 
 const join = async (name: string, engine: ScriptedEngine.ScriptedEngine, flags: ReadonlyArray<string>) => {
@@ -56,6 +59,16 @@ beforeAll(async () => {
     "/v1/rerank": { results: [{ index: 1, relevance_score: 0.9 }], usage: { total_tokens: 9 } },
   })
   await join("reranker", reranker, ["--model", RERANK, "--input-price", "0", "--request-price", "200"])
+  const painter = await ScriptedEngine.start(FLUX, "", {
+    "/v1/images/generations": { created: 1, data: [{ url: "a" }] },
+  })
+  await join("painter", painter, ["--model", FLUX, "--input-price", "0", "--image-price", "4000"])
+  listener = await ScriptedEngine.start(WHISPER, "", {
+    "/v1/audio/transcriptions": { text: "Hello", usage: { type: "duration", seconds: 2.5 } },
+  })
+  await join("listener", listener, ["--model", WHISPER, "--audio-price", "100"])
+  await RunningMarket.listed(market, FLUX, 1)
+  await RunningMarket.listed(market, WHISPER, 1)
   await RunningMarket.listed(market, EMBED, 1)
   await RunningMarket.listed(market, RERANK, 1)
 }, 120_000)
@@ -76,6 +89,7 @@ describe("endpoints other than chat", () => {
   for (const [endpoint, model, body, charge] of [
     // 6 tokens at 50 cents a million, and one request at 200 cents a thousand, in USD of scale 12.
     ["embeddings", EMBED, { input: "six tokens" }, 6n * 500_000n],
+    ["images/generations", FLUX, { prompt: "a", n: 1 }, 40_000_000_000n],
     ["rerank", RERANK, { query: "a", documents: ["b", "c"] }, 2_000_000_000n],
   ] as const) {
     it(`${endpoint} is served and charged in the ledger`, async () => {
@@ -91,6 +105,25 @@ describe("endpoints other than chat", () => {
       )
     })
   }
+
+  it("audio/transcriptions takes a form through gateway and agent, byte for byte but for the model", async () => {
+    const before = await RunningMarket.balance(market, market.buyerKey)
+    const form = new FormData()
+    form.append("model", WHISPER)
+    form.append("file", new Blob(["a recording ".repeat(300)], { type: "audio/wav" }), "a.wav")
+    const response = await fetch(`${market.url}/v1/audio/transcriptions`, {
+      method: "POST",
+      headers: { authorization: `Bearer ${market.buyerKey}` },
+      body: form,
+    })
+    assert.strictEqual(response.status, 200)
+    assert.deepInclude(await response.json(), { text: "Hello" })
+    assert.include(listener.bodies.at(-1), "a recording ".repeat(300))
+    // Three seconds begun at 100 cents a thousand.
+    await RunningMarket.until("the charge", async () =>
+      before - (await RunningMarket.balance(market, market.buyerKey)) === 3_000_000_000n ? true : undefined,
+    )
+  })
 })
 
 describe("what a provider declares", () => {

@@ -92,6 +92,7 @@ const chat = (saying: Saying): Part => {
       object: "chat.completion",
       created: 1,
       model: "m",
+      system_fingerprint: null,
       choices: [{ index: 0, message, finish_reason: "stop" }],
       ...(numbers === undefined ? {} : { usage: openaiUsage(numbers) }),
     }),

@@ -76,6 +76,7 @@ const startLane = async (chance: Chance.Chance, spoiled: Spoiled) => {
   const balance = isPoor ? BigInt(chance.between(700, 8_000)) * TestLane.INPUT_UNIT : 10n ** 13n
   // Where the lane believes in more than there is, providers are asked before the hold is refused.
   const isBold = chance.percent(40)
+  const pingMs = chance.percent(25) ? chance.between(5, 25) : TestLane.definition.relay.pingMs
   const waits = Array.from({ length: 64 }, () => (chance.percent(30) ? chance.below(40) : 0))
   const seen: { ledger?: ReturnType<typeof watching>; calls?: ReturnType<typeof counting>["calls"] } = {}
   const transport = Layer.effect(
@@ -93,6 +94,7 @@ const startLane = async (chance: Chance.Chance, spoiled: Spoiled) => {
       timeouts,
       relay: {
         ...TestLane.definition.relay,
+        pingMs,
         retries: chance.percent(20) ? { percent: 0, perSecond: 0 } : { percent: 100, perSecond: 1_000 },
       },
       attempts: 3,
@@ -105,7 +107,7 @@ const startLane = async (chance: Chance.Chance, spoiled: Spoiled) => {
       return isBold ? { ...watch.watched, lastAvailable: () => 10n ** 30n } : watch.watched
     },
   })
-  return { balance, lane, seen }
+  return { lane, pings: pingMs < 1_000, seen }
 }
 
 /** Sends the errand, and does what its buyer does. */
@@ -141,31 +143,44 @@ interface Outcome {
   readonly entry: Ended
   /** What the provider that was asked last said. */
   readonly reply: Errand.Reply | undefined
+  /** Whether comments may have gone out while the answer was waited for. */
+  readonly pings: boolean
+}
+
+/** What a buyer makes of a stream: comments are nothing to it. */
+const plain = ({ text }: FaultLane.Answer): string => text.replaceAll(/^: ping\n/gm, "")
+
+/** How many tokens the buyer has read. */
+const readBy = ({ answer, reply }: Outcome): number => {
+  const text = plain(answer)
+  const parts = reply === undefined ? [] : prefixes(reply)
+  return parts.findLast((part) => text.startsWith(part.text))?.tokens ?? 0
 }
 
 /** How many tokens reached the buyer; undefined where that is known within limits only. */
-const deliveredBy = ({ answer, entry, errand, reply }: Outcome): number | undefined => {
+const deliveredBy = (one: Outcome): number | undefined => {
+  const { answer, entry, errand, reply } = one
   const { outcome, responseCommitment } = entry.receipt
   if (outcome === "failed" || responseCommitment === undefined || reply === undefined) return 0
   const parts = prefixes(reply)
   const all = parts.at(-1)
   if (outcome === "completed") {
-    if (!answer.broken) assert.strictEqual(answer.text, all?.text, "the whole answer arrives as it was sent")
+    if (!answer.broken) assert.strictEqual(plain(answer), all?.text, "the whole answer arrives as it was sent")
     return all?.tokens ?? 0
   }
   assert.isTrue(errand.stream, "a whole answer arrives whole, or not at all")
   if (outcome === "truncated") {
     if (answer.broken) return undefined
-    const part = parts.findLast(({ text }) => answer.text.startsWith(text))
-    assert.isString(FaultLane.codeOf(answer.text), "an answer that was cut ends with an error")
-    return part?.tokens ?? 0
+    assert.isString(FaultLane.codeOf(plain(answer)), "an answer that was cut ends with an error")
+    return readBy(one)
   }
   // The buyer left: the receipt commits to what had been handed to its connection.
   const salt = Buffer.from(entry.salts.response, "hex")
   const part = parts.find(
     ({ text }) => createHash("sha256").update(salt).update(text).digest("hex") === responseCommitment,
   )
-  assert.isDefined(part, "what was committed to is a part of what the provider sent")
+  // Comments are committed to as well, and nobody wrote down where the last ones stood.
+  if (!one.pings) assert.isDefined(part, "what was committed to is a part of what the provider sent")
   return part?.tokens
 }
 
@@ -182,8 +197,11 @@ const check = (outcome: Outcome, held: bigint): void => {
     return
   }
   assert.strictEqual(inputToken, errand.promptTokens, "the prompt is billed once")
-  if (delivered === undefined) assert.isAtLeast(outputToken, 0)
-  else {
+  if (delivered === undefined) {
+    const all = reply?.shown.reduce((sum, { tokens }) => sum + tokens, 0) ?? 0
+    assert.isAtMost(outputToken, Math.max(all, reply?.lie ?? 0))
+    if (reply?.lie === undefined) assert.isAtLeast(outputToken, Math.min(readBy(outcome), errand.maxTokens))
+  } else {
     const most = Math.min(delivered * 4 + 8, errand.maxTokens)
     const honest = Math.min(delivered, errand.maxTokens)
     const lied = Math.min(reply?.lie ?? 0, most)
@@ -212,7 +230,7 @@ const attemptOf = ({ headers }: FaultUpstream.Asked): number => {
 /** Runs the errands of a seed, and checks all that must be so afterwards. Answers what came of them. */
 export const run = async (seed: number, spoiled: Spoiled = {}): Promise<ReadonlyArray<string>> => {
   const chance = Chance.make(seed)
-  const { lane, seen } = await startLane(chance, spoiled)
+  const { lane, pings, seen } = await startLane(chance, spoiled)
   try {
     const asked = new Map<number, Array<Call>>()
     const errands: Array<Errand.Errand> = []
@@ -265,7 +283,7 @@ export const run = async (seed: number, spoiled: Spoiled = {}): Promise<Readonly
       const hold = await lane.run(lane.ledger.findHold(HoldId.make(entry.receipt.id)))
       const reply = asked.get(at)?.find(({ attempt }) => attempt === entry.receipt.attempts)?.reply
       try {
-        check({ answer, entry, errand, reply }, hold?.amount ?? 0n)
+        check({ answer, entry, errand, pings, reply }, hold?.amount ?? 0n)
       } catch (cause) {
         const { outcome, reason } = entry.receipt
         const story = `errand ${at} (${errand.dialect}${errand.stream ? ", stream" : ""}): ${reply?.kind}; ${outcome} ${reason ?? ""}`

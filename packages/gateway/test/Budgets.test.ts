@@ -111,6 +111,15 @@ describe("N requests at once on money for k", () => {
     assert.strictEqual((await lane.books()).spent, BigInt(k) * (TestLane.INPUT_UNIT + TestLane.OUTPUT_UNIT))
   })
 
+  it("are all let in where there are places for all, though a process leases few of them in advance", async () => {
+    const { lane } = await TestLane.withUpstream(good, { terms: { limits: { concurrentRequests: 10_000 } } })
+    for (let round = 0; round < 2; round++) {
+      const answers = await Promise.all(Array.from({ length: 500 }, () => lane.chat(shortest)))
+      for (const { status, text } of answers) assert.strictEqual(status, 200, text)
+    }
+    await lane.books()
+  })
+
   it("are exactly k where places are limited, and k again once these have left", async () => {
     const k = 17
     const provider = patient()

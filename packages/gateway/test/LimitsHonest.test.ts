@@ -111,6 +111,31 @@ describe("A refusal", () => {
   )
 })
 
+describe("A process that was killed", () => {
+  it.effect("has others told that some is set aside, not that the limit is reached, until its lease ends", () =>
+    Effect.gen(function* () {
+      const [killed, other] = yield* launch(2, { concurrentRequests: 100 })
+      if (killed === undefined || other === undefined) return assert.fail("there are two")
+      // It leases more than it uses, in advance of as many again.
+      for (const place of yield* crowd(20, [killed])) if (isPlace(place)) place.leave()
+      yield* inTime(Effect.sleep(300))
+      yield* killed.kill
+      const outcomes = yield* crowd(100, [other])
+      const places = outcomes.filter(isPlace)
+      assert.isAbove(places.length, 0)
+      assert.isBelow(places.length, 99)
+      for (const outcome of outcomes) {
+        if (isPlace(outcome)) continue
+        assert.strictEqual(outcome.code, "service_unavailable")
+        assert.include(outcome.message, "may have 100 requests under way at a time. Some of that is left")
+        assert.strictEqual(outcome.headers?.["retry-after"], "5")
+      }
+      yield* inTime(Effect.sleep(10_500), 50)
+      assert.strictEqual((yield* crowd(100 - places.length, [other])).filter(isPlace).length, 100 - places.length)
+    }).pipe(Effect.provide(LimitStore.layerMemory)),
+  )
+})
+
 const NAMES = ["requestsPerMinute", "tokensPerMinute", "concurrentRequests", "centsPerDay"] as const
 type Name = (typeof NAMES)[number]
 type Figures = Readonly<Record<Name, number>>

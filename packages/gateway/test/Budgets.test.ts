@@ -112,7 +112,8 @@ describe("N requests at once on money for k", () => {
   })
 
   it("are all let in where there are places for all, though a process leases few of them in advance", async () => {
-    const { lane } = await TestLane.withUpstream(good, { terms: { limits: { concurrentRequests: 10_000 } } })
+    const { lane, upstream } = await TestLane.withUpstream(good, { terms: { limits: { concurrentRequests: 10_000 } } })
+    lane.list(TestLane.instance("large", upstream.url, { concurrency: 10_000 }))
     for (let round = 0; round < 2; round++) {
       const answers = await Promise.all(Array.from({ length: 500 }, () => lane.chat(shortest)))
       for (const { status, text } of answers) assert.strictEqual(status, 200, text)

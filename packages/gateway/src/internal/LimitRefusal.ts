@@ -72,10 +72,6 @@ export const headers = (
   nowMs: number,
 ): Record<string, string> => ({ ...fields(requests, "requests", nowMs), ...fields(tokens, "tokens", nowMs) })
 
-/** In how many seconds the same request may be let in. Where only requests under way stand in the way, in one. */
-const retryAfterS = (portion: Portion, nowMs: number): number =>
-  Math.max(1, Math.ceil((portion.freeInMs(nowMs) ?? 0) / 1_000))
-
 /** The refusal for what lacks. */
 export const of = (lack: Lack, nowMs: number): Refusal => {
   if (lack._tag === "Away") {
@@ -102,7 +98,9 @@ export const of = (lack: Lack, nowMs: number): Refusal => {
       headers: { ...about, "retry-after": String(LENT_RETRY_S) },
     })
   }
-  const seconds = retryAfterS(portion, nowMs)
+  // In how many seconds the same request may be let in. Where requests under way stand in the way, in one.
+  const freeInMs = portion.freeInMs(units, nowMs)
+  const seconds = Math.max(1, Math.ceil((freeInMs ?? 0) / 1_000))
   const { remaining } = portion.standing(nowMs)
   const left =
     name === "requestsPerMinute" || name === "concurrentRequests"
@@ -116,7 +114,7 @@ export const of = (lack: Lack, nowMs: number): Refusal => {
       ...about,
       "retry-after": String(seconds),
       // Requests under way may leave some of the budget at any time.
-      ...(portion.freeInMs(nowMs) === undefined ? { "x-should-retry": "true" } : {}),
+      ...(freeInMs === undefined ? { "x-should-retry": "true" } : {}),
       ...(kind === undefined ? {} : fields([portion], kind, nowMs)),
     },
   })

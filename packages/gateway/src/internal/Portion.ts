@@ -296,9 +296,12 @@ export class Portion {
     }
   }
 
-  /** When so much may be free; undefined where time alone frees nothing. */
-  freeInMs(nowMs: number): number | undefined {
-    const freeInMs = this.#grant?.freeInMs
-    return freeInMs === null || freeInMs === undefined ? undefined : Math.max(0, freeInMs - (nowMs - this.#grantedAtMs))
+  /** When so much may be free; undefined where requests under way may leave it at any time, or only they. */
+  freeInMs(units: number, nowMs: number): number | undefined {
+    const grant = this.#grant
+    if (grant === undefined || grant.freeInMs === null) return undefined
+    const busy = grant.busy + this.#busy - this.#busyThen
+    if (busy >= units - this.standing(nowMs).remaining) return undefined
+    return Math.max(0, grant.freeInMs - (nowMs - this.#grantedAtMs))
   }
 }

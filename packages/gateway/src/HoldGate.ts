@@ -118,7 +118,11 @@ export class HoldGate implements Listed {
 
   #become(state: GateState): void {
     this.state = state
-    this.onChange?.()
-    for (const waiter of this.#waiters.splice(0)) waiter()
+    try {
+      this.onChange?.()
+    } finally {
+      // Whatever became of the bytes, the request goes on.
+      for (const waiter of this.#waiters.splice(0)) waiter()
+    }
   }
 }

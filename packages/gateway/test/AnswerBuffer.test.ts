@@ -17,6 +17,7 @@ const reader = (appetite: number) => {
     gone: false,
     onGone: undefined,
     onDrain: undefined,
+    takesTrailers: true,
     response: {
       writeHead: () => undefined,
       addTrailers: () => undefined,

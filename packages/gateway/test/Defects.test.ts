@@ -1,5 +1,13 @@
 import { afterEach, assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Logger } from "effect"
+import { createHash } from "node:crypto"
+import { IncomingMessage, ServerResponse } from "node:http"
+import { Socket } from "node:net"
+import { HoldId } from "@guildhall/ledger/Hold"
+import { HoldGate } from "../src/HoldGate.ts"
+import * as InferenceEndpoint from "../src/InferenceEndpoint.ts"
+import { Buyer } from "../src/internal/Buyer.ts"
+import { Outlet } from "../src/internal/Outlet.ts"
 import * as Recount from "../src/Recount.ts"
 import * as Upstream from "./ScriptedUpstream.ts"
 import * as TestLane from "./TestLane.ts"
@@ -53,5 +61,37 @@ describe("a bug inside the gateway", () => {
     const { status, text } = await lane.chat({})
     assert.deepStrictEqual([status, JSON.parse(text).error.code], [500, "internal_error"])
     await isFree(lane)
+  })
+
+  it("that the hold's commit calls for stays with the request, whose hold is decided all the same", () => {
+    const amount = { amount: 1n, tokens: 1 }
+    const gate = new HoldGate({ id: HoldId.make("req_1"), reserved: amount, most: amount })
+    const request = new IncomingMessage(new Socket())
+    const buyer = new Buyer(request, new ServerResponse(request))
+    const defects: Array<unknown> = []
+    const outlet = new Outlet({
+      buyer,
+      gate,
+      errors: InferenceEndpoint.of("chat/completions").errors,
+      hash: createHash("sha256"),
+      headers: { "not allowed": "a header's name has no spaces" },
+      pingMs: undefined,
+      now: () => 0,
+      onDefect: (defect) => defects.push(defect),
+      taps: [],
+    })
+    outlet.attach({
+      onGate: () => outlet.headStream({}),
+      onDrain: () => undefined,
+      onGone: () => undefined,
+      onLost: () => undefined,
+      stop: () => undefined,
+    })
+    let decided = false
+    gate.whenDecided(() => (decided = true))
+    gate.open(amount, [])
+    assert.isTrue(decided)
+    assert.lengthOf(defects, 1)
+    assert.isTrue(buyer.response.destroyed)
   })
 })

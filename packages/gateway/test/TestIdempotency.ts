@@ -218,6 +218,6 @@ export const bytesOf = Effect.fnUntraced(function* (begun: Idempotency.Begun) {
     end: (frame?: string) => void (frame === undefined || chunks.push(Buffer.from(frame))),
     destroy: () => undefined,
   }
-  yield* write(begun, { gone: false, onGone: undefined, onDrain: undefined, response })
+  yield* write(begun, { gone: false, onGone: undefined, onDrain: undefined, takesTrailers: true, response })
   return Buffer.concat(chunks).toString()
 })

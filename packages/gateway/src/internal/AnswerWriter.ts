@@ -14,7 +14,7 @@ interface Response {
 }
 
 export interface WriteOptions {
-  readonly buyer: Pick<Buyer, "gone" | "onGone" | "onDrain"> & { readonly response: Response }
+  readonly buyer: Pick<Buyer, "gone" | "onGone" | "onDrain" | "takesTrailers"> & { readonly response: Response }
   /** What this asker is told besides. */
   readonly headers?: Readonly<Record<string, string>> | undefined
   /** A stream's last bytes where it cannot be told to the end. */
@@ -73,7 +73,9 @@ class Writer {
     if (this.#over || this.#paused || head === undefined) return
     if (!this.#headed) {
       this.#headed = true
-      buyer.response.writeHead(head.status, { ...head.headers, ...this.#options.headers, [REPLAYED]: "true" })
+      const headers: Record<string, string> = { ...head.headers, ...this.#options.headers, [REPLAYED]: "true" }
+      if (!buyer.takesTrailers) delete headers["trailer"]
+      buyer.response.writeHead(head.status, headers)
     }
     while (this.#next < this.#buffer.end) {
       const bytes = this.#buffer.at(this.#next)

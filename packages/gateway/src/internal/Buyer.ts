@@ -12,6 +12,11 @@ export class Buyer {
   onGone: (() => void) | undefined
   onDrain: (() => void) | undefined
 
+  /** Whether an answer may end with trailers: only a chunked one has any, and in HTTP/1.0 none is chunked. */
+  get takesTrailers(): boolean {
+    return this.request.httpVersion !== "1.0"
+  }
+
   constructor(request: IncomingMessage, response: ServerResponse) {
     this.request = request
     this.response = response

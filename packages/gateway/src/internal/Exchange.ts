@@ -284,7 +284,7 @@ export abstract class Exchange implements ProviderSink, Attached {
     this.#timer = Ticks.after(waitMs, () => {
       if (this.over) return
       if (Ticks.now() < this.#dueAt() || this.#keepsUp()) return this.#arm()
-      this.#late()
+      this.options.outlet.guard(() => this.#late())
     })
   }
 

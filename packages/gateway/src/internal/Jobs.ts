@@ -24,6 +24,7 @@ export const make = Effect.fnUntraced(function* (
   const { definition } = yield* Market
   const clock = yield* Clock.Clock
   const recount = yield* Recount
+  const fork = Effect.runForkWith(yield* Effect.context<never>())
   const asset = chargeAssetOf(definition)
   const now = () => clock.currentTimeMillisUnsafe()
 
@@ -37,6 +38,8 @@ export const make = Effect.fnUntraced(function* (
       headers: { ...idHeaders(admitted.id, admitted.endpoint.errors), ...admitted.place.headers() },
       pingMs: mayPing ? definition.relay.pingMs : undefined,
       now,
+      onDefect: (defect) =>
+        void fork(Effect.logError(`The answer to ${admitted.id} failed inside the gateway.`, defect)),
     })
     const observer = recount.observe({ id: admitted.id, model: admitted.model })
     // What the buyer is told that the answer costs is what will be charged.

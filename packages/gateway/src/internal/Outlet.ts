@@ -35,6 +35,8 @@ export interface OutletOptions {
   /** After how long without a byte a stream gets a comment; undefined for never. */
   readonly pingMs: number | undefined
   readonly now: () => number
+  /** Hears what was thrown where nothing can be. */
+  readonly onDefect: (defect: unknown) => void
   readonly taps: ReadonlyArray<Tap>
 }
 
@@ -42,8 +44,8 @@ const EVENT_STREAM = {
   "content-type": "text/event-stream; charset=utf-8",
   "cache-control": "no-cache",
   "x-accel-buffering": "no",
-  trailer: "x-guildhall-cost",
 }
+const TRAILED_STREAM = { ...EVENT_STREAM, trailer: "x-guildhall-cost" }
 
 /** Only one newline: some clients take an empty line for the end of an event, and then find it empty. */
 const PING = Buffer.from(": ping\n")
@@ -71,9 +73,9 @@ export class Outlet {
     const { buyer, gate } = options
     // Not assigned right where they are written: V8 would make such functions in the old part of the heap, where they
     // would keep the whole request until the collector comes to that part.
-    const onGone = () => this.#left()
-    const onDrain = () => this.#tell((one) => one.onDrain())
-    const onGate = () => this.#tell((one) => one.onGate())
+    const onGone = () => this.guard(() => this.#left())
+    const onDrain = () => this.guard(() => this.#tell((one) => one.onDrain()))
+    const onGate = () => this.guard(() => this.#tell((one) => one.onGate()))
     buyer.onGone = onGone
     buyer.onDrain = onDrain
     gate.onChange = onGate
@@ -84,6 +86,19 @@ export class Outlet {
   /** Nobody is there to hear an answer. */
   get gone(): boolean {
     return this.buyer.gone && !this.#wanted
+  }
+
+  /**
+   * Does what a socket, a timer or the hold called for. What is thrown there would otherwise come out in the middle of
+   * somebody else's work, or end the process; so it ends this buyer's connection, and with it the request.
+   */
+  guard(act: () => void): void {
+    try {
+      act()
+    } catch (defect) {
+      this.#options.onDefect(defect)
+      this.buyer.response.destroy()
+    }
   }
 
   attach(one: Attached): void {
@@ -116,7 +131,9 @@ export class Outlet {
 
   /** The head of a stream. The attempt's own headers are left out where a comment went before. */
   headStream(headers: Readonly<Record<string, string>>): void {
-    if (!this.#headed) this.#head(200, { ...this.#options.headers, ...headers, ...EVENT_STREAM })
+    if (this.#headed) return
+    const form = this.buyer.takesTrailers ? TRAILED_STREAM : EVENT_STREAM
+    this.#head(200, { ...this.#options.headers, ...headers, ...form })
   }
 
   headWhole(headers: Readonly<Record<string, string>>): void {
@@ -178,9 +195,9 @@ export class Outlet {
   }
 
   #head(status: number, headers: Readonly<Record<string, string>>): void {
+    if (!this.buyer.gone) this.buyer.response.writeHead(status, headers)
     this.#headed = true
     for (const tap of this.#options.taps) tap.onHead(status, headers)
-    if (!this.buyer.gone) this.buyer.response.writeHead(status, headers)
   }
 
   get #wanted(): boolean {
@@ -207,7 +224,7 @@ export class Outlet {
     const waitMs = Math.max(1, Math.ceil(this.#wroteAt + pingMs - Ticks.now()))
     this.#timer = Ticks.after(waitMs, () => {
       if (this.buyer.gone) return
-      if (Ticks.now() - this.#wroteAt >= pingMs - 1) this.#ping()
+      if (Ticks.now() - this.#wroteAt >= pingMs - 1) this.guard(() => this.#ping())
       this.#arm(pingMs)
     })
   }

@@ -23,6 +23,8 @@ const GRANT = 800_000_000n
 
 describe("kill -9 of one process", () => {
   let market: CrashMarket.CrashMarket
+  /** A buyer with one place, which was taken when the process was killed. */
+  let narrow: CrashMarket.Buyer
 
   beforeAll(async () => {
     market = await CrashMarket.start({ definition, providers: 2 })
@@ -32,23 +34,16 @@ describe("kill -9 of one process", () => {
 
   /** A buyer of two accounts, whose answers were short so far: so little is set aside for the next. */
   const frugal = async (name: string, answers = 24): Promise<CrashMarket.Buyer> => {
-    const { key, member } = await market.buyer(name)
+    const { key, member, opening } = await market.buyer(name)
     const account = Account.ids.funds("grant", MemberId.make(member))
     await market.database.fund(account, "grant", GRANT)
-    const buyer = { key, member, opening: GRANT + (await balanceOf(member, "development")) }
+    const buyer = { key, member, opening: opening + GRANT }
     for (let count = 0; count < answers; count++) {
       const { end, text } = await market.ask(buyer, { stream: true, script: "tokens=2", maxTokens: 20 }).answer
       assert.strictEqual(end, "clean", text)
     }
     await Aftermath.settled(market)
     return buyer
-  }
-
-  const balanceOf = async (member: string, source: string): Promise<bigint> => {
-    const [row] = await market.database.query<{ readonly balance: string }>(
-      `SELECT balance::text AS balance FROM ledger_accounts WHERE id = 'buyer:${source}:${member}'`,
-    )
-    return BigInt(row?.balance ?? 0)
   }
 
   interface Row {
@@ -71,11 +66,15 @@ describe("kill -9 of one process", () => {
     await market.restart()
     await Promise.all(market.providers.map(({ restart }) => restart()))
     await Aftermath.settled(market)
+    await RunningMarket.listed(market.market(), CrashMarket.MODEL, market.providers.length)
     return (await Aftermath.of(market, buyer)).filter(({ hold }) => hold === "expired")
   }
 
   it("between the growth of a hold over two accounts and the charge: both have their money back", async () => {
     const buyer = await frugal("grown")
+    narrow = await market.buyer("narrow", { limits: { concurrentRequests: 1 } })
+    const other = market.ask(narrow, { stream: true, script: "tokens=200 gap=50" })
+    await RunningMarket.until("the only place to be taken", () => (other.text().includes("word0") ? true : undefined))
     const asked = market.ask(buyer, { stream: true, script: "tokens=400 gap=10" })
     await holds(buyer, ({ amount, asked, parts }) => asked !== null && BigInt(amount) > BigInt(asked) && parts !== null)
     await market.kill()
@@ -104,7 +103,7 @@ describe("kill -9 of one process", () => {
   }, 40_000)
 
   it("with two instances at work on one request: one of them is paid, once", async () => {
-    const buyer = await frugal("hedged", 56)
+    const buyer = await frugal("hedged", 80)
     await market.database.fund(Account.ids.pool("hedge"), "development", 1_000_000_000_000n)
     const before = market.providers.map(({ engine }) => engine.counts.seen)
     const asked = market.ask(buyer, { stream: true, script: "silent" })
@@ -117,6 +116,20 @@ describe("kill -9 of one process", () => {
     assert.lengthOf(others, 0)
     assert.lengthOf(fate?.lines ?? [], 2)
   }, 40_000)
+
+  it("with the only place of a key taken: it is free again within seconds", async () => {
+    await RunningMarket.until("the place", async () => {
+      const next = await market.ask(narrow, { stream: false, script: "tokens=2" }).answer
+      assert.include([undefined, "too_many_concurrent"], next.code)
+      return next.end === "clean" ? true : undefined
+    })
+    await Aftermath.settled(market)
+    const fates = await Aftermath.of(market, narrow)
+    assert.deepStrictEqual(
+      fates.map(({ hold }) => hold),
+      ["expired", "posted"],
+    )
+  }, 20_000)
 
   it("the books add up", () => Aftermath.books(market))
 })

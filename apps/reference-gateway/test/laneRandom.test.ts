@@ -11,7 +11,7 @@ import { type CrashPoint, points } from "./CrashPoint.ts"
 import type { Answer } from "./LaneBuyer.ts"
 import * as RunningMarket from "./RunningMarket.ts"
 
-const rounds = Number(process.env["LANE_CRASHES"] ?? 4)
+const rounds = Number(process.env["LANE_CRASHES"] ?? 2)
 const seed = Number(process.env["LANE_SEED"] ?? Math.trunc(performance.timeOrigin) % 1_000_000)
 
 /** Numbers from 0 up to 1, the same for the same seed. */

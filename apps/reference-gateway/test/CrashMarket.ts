@@ -120,7 +120,8 @@ export const start = async (
     DATABASE_URL: database.url,
   }
   const args = options.args ?? []
-  let market = await RunningMarket.start({ home, environment, args })
+  // The system gives the port: of one that was only looked for, another test may have been told too.
+  let market = await RunningMarket.start({ home, environment: { ...environment, GUILDHALL_PORT: "0" }, args })
   const port = Number(new URL(market.url).port)
   const names = Array.from({ length: options.providers ?? 1 }, (_, at) => `provider ${at + 1}`)
   const providers: Array<Provider> = []

@@ -126,7 +126,18 @@ export const start = async (
   const names = Array.from({ length: options.providers ?? 1 }, (_, at) => `provider ${at + 1}`)
   const providers: Array<Provider> = []
   for (const name of names) providers.push(await startProvider(market, name))
-  await RunningMarket.listed(market, MODEL, providers.length)
+  const end = async () => {
+    await Promise.all(providers.map(({ kill }) => kill()))
+    // Wherever it stands, frozen or at a breakpoint: this ends it.
+    await market.kill("SIGKILL").catch(() => undefined)
+    await market.close()
+    await Promise.all(providers.map(({ engine }) => engine.close()))
+    await database.close()
+  }
+  // Nobody else knows of it yet.
+  await RunningMarket.listed(market, MODEL, providers.length).catch((error: unknown) =>
+    end().then(() => Promise.reject(error)),
+  )
 
   const buyer = async (name: string, terms?: object): Promise<Buyer> => {
     const key = await RunningMarket.issueKey(market, { name, role: "buyer", ...(terms === undefined ? {} : { terms }) })
@@ -153,13 +164,6 @@ export const start = async (
       market = await RunningMarket.start({ home, environment, port, args })
     },
     command: (...args) => RunningMarket.guildhall(home, args, { DATABASE_URL: database.url }),
-    close: async () => {
-      await Promise.all(providers.map(({ kill }) => kill()))
-      // Wherever it stands, frozen or at a breakpoint: this ends it.
-      await market.kill("SIGKILL")
-      await market.close()
-      await Promise.all(providers.map(({ engine }) => engine.close()))
-      await database.close()
-    },
+    close: end,
   }
 }

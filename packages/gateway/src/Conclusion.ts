@@ -44,9 +44,9 @@ export const of = (routed: Routed): Conclusion => {
       return { outcome, reason: "client_closed_request", delivered, bills, refusal: undefined }
     }
     case "Failed": {
-      const { detail, raw, reason } = ending
+      const { detail, param, raw, reason } = ending
       const headers = retryAfter(routed.retryMs)
-      const refusal = new Refusal({ code: reason, detail, raw, headers })
+      const refusal = new Refusal({ code: reason, detail, param, raw, headers })
       return { outcome: "failed", reason, delivered: false, bills: "nothing", refusal }
     }
   }

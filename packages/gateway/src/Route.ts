@@ -82,14 +82,14 @@ export const make = Effect.fnUntraced(function* (hedge: Hedge.Hedge) {
   }
 
   /** A buyer who allows no fallback gets one attempt, or one for each provider in its order. */
-  const mayFallBack = ({ models, preferences }: Admitted, tried: ReadonlyArray<Tried>): boolean =>
-    preferences?.fallbacks !== false || preferences.order !== undefined || tried.length < models.length
+  const mayFallBack = ({ models, preferences }: Admitted, tries: number): boolean =>
+    preferences?.fallbacks !== false || preferences.order !== undefined || tries < models.length
 
-  const mayRetry = ({ job, tried }: Attempts.Way, ending: Ending): boolean =>
+  const mayRetry = ({ job, skipped, tried }: Attempts.Way, ending: Ending): boolean =>
     ending._tag === "Failed" &&
     ending.retry &&
-    tried.length < definition.attempts &&
-    mayFallBack(job.admitted, tried) &&
+    tried.length - skipped < definition.attempts &&
+    mayFallBack(job.admitted, tried.length - skipped) &&
     job.flight.stopped === undefined &&
     !job.outlet.gone &&
     Ticks.now() < job.deadline
@@ -110,6 +110,8 @@ export const make = Effect.fnUntraced(function* (hedge: Hedge.Hedge) {
       version: undefined,
       modelAt: 0,
       noneLeft: undefined,
+      skipped: 0,
+      wordless: undefined,
     }
     let last: Tried | undefined
     let ending: Ending = failed("no_capacity")

@@ -1,4 +1,6 @@
 import { afterEach, assert, describe, it } from "@effect/vitest"
+import { Schema } from "effect"
+import { JournalEntry } from "@guildhall/journal"
 import * as Upstream from "./ScriptedUpstream.ts"
 import * as TestLane from "./TestLane.ts"
 
@@ -158,6 +160,41 @@ const lane = async (provider: keyof typeof questions) => {
   started.lane.list(TestLane.instance("i0", started.upstream.url, { endpoints: [provider] }))
   return started
 }
+
+describe("a request that one dialect has no word for", () => {
+  const asked = { ...questions["chat/completions"], logprobs: true }
+
+  it("is served by the instance that speaks its own, and explained so", async () => {
+    const { lane: gateway, upstream } = await lane("chat/completions")
+    const other = await TestLane.upstream(Upstream.status(500, "must not be asked"))
+    gateway.list(TestLane.instance("i1", other.url, { endpoints: ["messages"] }))
+    for (let time = 0; time < 10; time++) {
+      const answer = await gateway.chat(asked)
+      assert.strictEqual(answer.status, 200, answer.text)
+      assert.strictEqual(answer.headers["x-guildhall-instance"], "ins_i0")
+    }
+    assert.lengthOf(upstream.seen, 10)
+    assert.lengthOf(other.seen, 0)
+    const entries = (await gateway.entries()).map(({ body }) =>
+      Schema.decodeUnknownSync(JournalEntry.JournalEntryJson)(body),
+    )
+    for (const entry of entries) {
+      if (entry._tag !== "RequestEnded") continue
+      const tried = (entry.decision?.attempts ?? []).map(({ instance, reason }) => `${instance} ${reason ?? "served"}`)
+      assert.strictEqual(tried.at(-1), "ins_i0 served")
+      if (tried.length === 2) assert.strictEqual(tried[0], "ins_i1 unsupported_parameter")
+    }
+  })
+
+  it("is refused with the member's name where nobody speaks it, free of charge", async () => {
+    const { lane: gateway } = await lane("messages")
+    const answer = await gateway.chat(asked)
+    assert.strictEqual(answer.status, 400)
+    const { code, param } = JSON.parse(answer.text).error
+    assert.deepStrictEqual([code, param], ["unsupported_parameter", "logprobs"])
+    assert.strictEqual((await gateway.books()).spent, 0n)
+  })
+})
 
 describe("a buyer of one dialect and a provider of another", () => {
   it.each(pairs)("%s from %s: a whole answer", async (buyer, provider) => {

@@ -155,6 +155,8 @@ describe("a request's controls over providers", () => {
     const provider = { only: ["ins_plain"] }
     assert.deepStrictEqual(await served(lane, { model: undefined, models: [TestLane.MODEL], provider }, 1), ["plain"])
     assert.strictEqual(JSON.parse(servers["plain"]?.seen[0]?.body ?? "").model, TestLane.MODEL)
+    assert.deepStrictEqual(await served(lane, { model: null, models: [TestLane.MODEL], provider }, 1), ["plain"])
+    assert.strictEqual(JSON.parse(servers["plain"]?.seen[1]?.body ?? "").model, TestLane.MODEL)
     assert.deepStrictEqual(await refused(lane, { model: undefined, models: [] }), [400, "invalid_request"])
   })
 

@@ -16,6 +16,7 @@ import { Market } from "../Market.ts"
 import type { Priced } from "../Price.ts"
 import type { Attempt, RelayJob, Relayed } from "../Relay.ts"
 import type { Tried } from "../Route.ts"
+import { Tally } from "../Tally.ts"
 import * as Tickets from "../Tickets.ts"
 import type { Ending } from "./Exchange.ts"
 import * as RequestBody from "./RequestBody.ts"
@@ -36,7 +37,13 @@ export interface Way {
   /** Which of the models it is now, and why the first one had nobody. */
   modelAt: number
   noneLeft: ReasonCode | undefined
+  /** How many were passed over because their dialect has no word for what is asked, and what that was for the first. */
+  skipped: number
+  wordless: Ending | undefined
 }
+
+/** So many are passed over: others of the same dialect would be as well, and each costs a translation. */
+const SKIPPED_MAX = 8
 
 const failed = (reason: ReasonCode, detail?: string): Ending => ({ _tag: "Failed", reason, retry: false, detail })
 
@@ -136,6 +143,32 @@ export const make = Effect.fnUntraced(function* (hedge: Hedge) {
     }
   }
 
+  /** The next instance, and what it is sent. One that speaks a dialect without a word for what is asked is passed over. */
+  const choosePrepared = (way: Way) => {
+    const { asked, gate, job, priced } = way
+    const { admitted } = job
+    for (;;) {
+      const choice = choose(way)
+      if (choice._tag === "NoneLeft")
+        return way.wordless ?? failed(asked.length === 0 ? (way.noneLeft ?? choice.reason) : choice.reason)
+      const { instance, version } = choice
+      const endpoint = InferenceEndpoint.of(RequestBody.spokenBy(admitted.endpoint.name, instance))
+      const target = { model: instance.model, endpoint, contextLength: instance.contextLength }
+      const body = RequestRewrite.make(admitted, target, {
+        outputTokens: outputLimit(admitted, gate),
+        promptBound: priced.promptBound,
+      })
+      if (Result.isSuccess(body)) return { choice, endpoint, sent: body.success }
+      const { code, detail, param } = body.failure
+      const ending: Ending = { _tag: "Failed", reason: code, retry: false, detail, param }
+      way.wordless ??= ending
+      if (way.skipped >= SKIPPED_MAX) return way.wordless
+      way.skipped += 1
+      const relayed: Relayed = { ending, tally: new Tally(), sent: false, firstTokenAt: undefined }
+      way.tried.push({ number: asked.push(instance.id), instance, version, relayed })
+    }
+  }
+
   /** Asks an instance. */
   const carry = Effect.fnUntraced(function* (way: Way, asked: Asked) {
     const { gate, job } = way
@@ -159,23 +192,15 @@ export const make = Effect.fnUntraced(function* (hedge: Hedge) {
 
   /** Asks the router, and the instance that it names. An ending says that there is nobody, or nothing, to ask with. */
   const attempt = Effect.fnUntraced(function* (way: Way) {
-    const { asked, gate, job, priced } = way
-    const { admitted } = job
-    const choice = choose(way)
-    if (choice._tag === "NoneLeft")
-      return failed(way.asked.length === 0 ? (way.noneLeft ?? choice.reason) : choice.reason)
+    const { asked } = way
+    const found = choosePrepared(way)
+    if ("_tag" in found) return found
+    const { choice, endpoint, sent } = found
     const { instance } = choice
-    const endpoint = InferenceEndpoint.of(RequestBody.spokenBy(admitted.endpoint.name, instance))
-    const target = { model: instance.model, endpoint, contextLength: instance.contextLength }
-    const body = RequestRewrite.make(admitted, target, {
-      outputTokens: outputLimit(admitted, gate),
-      promptBound: priced.promptBound,
-    })
-    if (Result.isFailure(body)) return failed(body.failure.code, body.failure.detail)
     asked.push(instance.id)
     const number = asked.length
     router.apply({ _tag: "DispatchStarted", instanceId: instance.id })
-    const carried = carry(way, { ...body.success, number, endpoint, choice })
+    const carried = carry(way, { ...sent, number, endpoint, choice })
     return yield* Effect.ensuring(
       carried,
       Effect.sync(() => router.apply({ _tag: "DispatchEnded", instanceId: instance.id })),

@@ -29,6 +29,8 @@ export type Ending =
       readonly reason: ReasonCode
       readonly retry: boolean
       readonly detail?: string | undefined
+      /** Which member of the request is at fault. */
+      readonly param?: string | undefined
       readonly raw?: { readonly status: number; readonly body: string } | undefined
     }
 

@@ -6,6 +6,7 @@ import type { Admitted } from "../Admit.ts"
 import type * as InferenceEndpoint from "../InferenceEndpoint.ts"
 import * as JsonSplice from "../JsonSplice.ts"
 import type { Refusal } from "../Refusal.ts"
+import * as Json from "./Json.ts"
 import { MARKET, ofFlaw } from "./RequestBody.ts"
 
 /** For whom a body is written: which model, by which of the provider's endpoints, and how long its context is. */
@@ -84,8 +85,8 @@ const spliced = (admitted: Admitted, target: Target, maxTokens: number | undefin
   const text = withoutMarket(content.text, content.members)
   const members = text === content.text ? content.members : JsonSplice.members(text)
   const edits: Array<JsonSplice.Edit> = []
-  // One that names only `models` has no member of that name yet.
-  const isNamed = touched.model === target.model && members.some(({ key }) => key === "model")
+  // One that names only `models` has no member of that name yet, or null.
+  const isNamed = touched.model === target.model && Json.get(content.json, "model") === target.model
   if (!isNamed) edits.push(JsonSplice.set(text, members, "model", JSON.stringify(target.model)))
   if (endpoint.shape.streamUsage && touched.stream && !touched.includeUsage) edits.push(usageEdit(text, members))
   // Where it is left out, some servers keep the answer for a later request, which might go to another server.

@@ -55,7 +55,8 @@ const Count = Schema.Int.pipe(Schema.check(Schema.isBetween({ minimum: 0, maximu
 /**
  * How answers are carried.
  *
- * - `pingMs`: a stream that has shown nothing for so long gets a comment that keeps its connection alive.
+ * - `pingMs`: a stream that has shown nothing for so long gets a comment that keeps its connection alive; at most 15
+ *   seconds, since proxies on the way give up soon after.
  * - `tokensPerSecondMin`: a stream that is slower than this for long is given up; 0 for no such limit.
  * - `retries`: attempts after the first may be `percent` of the requests and `perSecond` more.
  * - `hedgePercent`: for so many requests in a hundred a second instance may be asked while the first is slower than it
@@ -66,7 +67,7 @@ const Count = Schema.Int.pipe(Schema.check(Schema.isBetween({ minimum: 0, maximu
  * @since 0.1.0
  */
 export const Relaying = Schema.Struct({
-  pingMs: Milliseconds,
+  pingMs: Schema.Int.pipe(Schema.check(Schema.isBetween({ minimum: 1, maximum: 15_000 }))),
   tokensPerSecondMin: Count,
   retries: Schema.Struct({ percent: Percent, perSecond: Count }),
   hedgePercent: Percent,

@@ -36,7 +36,7 @@ export const LAST: Seen = { delivers: true, last: true, usage: "none" }
  * The format of one endpoint's answers.
  *
  * - `event` reads one event of a stream into the tally; absent where the endpoint does not stream.
- * - `whole` reads a whole answer into the tally; false where it is none.
+ * - `whole` reads a whole answer into the tally, parsed and as the text that it was; false where it is none.
  * - `endsWithDone`: a stream ends with the line `data: [DONE]`, and not with an event of its own.
  * - `usagePath`: where usage stands in a whole answer, and in an event that reports it.
  * - `textTypes`: content types beside JSON in which a whole answer may come, unread.
@@ -46,7 +46,7 @@ export const LAST: Seen = { delivers: true, last: true, usage: "none" }
  */
 export interface AnswerFormat {
   readonly event?: (event: object, tally: Tally) => Seen
-  readonly whole: (answer: unknown, tally: Tally) => boolean
+  readonly whole: (answer: unknown, tally: Tally, text: string) => boolean
   readonly endsWithDone: boolean
   readonly usagePath: { readonly whole: ReadonlyArray<string>; readonly event: ReadonlyArray<string> }
   readonly textTypes: ReadonlyArray<string>

@@ -14,6 +14,7 @@ import type { Flight } from "./internal/Flights.ts"
 import type { Outlet } from "./internal/Outlet.ts"
 import * as Rendition from "./internal/Rendition.ts"
 import { StreamExchange } from "./internal/StreamExchange.ts"
+import * as Translation from "./internal/Translation.ts"
 import { WholeExchange } from "./internal/WholeExchange.ts"
 import { Market } from "./Market.ts"
 import type { Observer } from "./Recount.ts"
@@ -81,7 +82,8 @@ export const make = Effect.gen(function* () {
   // A whole answer shows nothing before it is complete, so only the total limits it.
   const wholeTimeouts = { ...timeouts, headersMs: timeouts.totalMs, firstTokenMs: timeouts.totalMs }
 
-  const renditionFor = ({ admitted }: RelayJob, { conversation, endpoint, explain }: Attempt): Rendition.Rendition => {
+  const reading = ({ admitted }: RelayJob, { conversation, endpoint, explain }: Attempt): Translation.Translation => {
+    const { format } = endpoint
     const { touched, wishes } = admitted
     const wished = {
       showCost: wishes.cost || relay.cost === "always",
@@ -90,11 +92,11 @@ export const make = Effect.gen(function* () {
     const from = endpoint.dialect
     const to = admitted.endpoint.dialect
     if (conversation === undefined || from === undefined || to === undefined) {
-      return Rendition.verbatim({ format: endpoint.format, showUsage: touched.includeUsage, ...wished })
+      return { format, rendition: Rendition.verbatim({ format, showUsage: touched.includeUsage, ...wished }) }
     }
     const createdS = Math.floor(admitted.startedAtMs / 1_000)
     const answer = { id: admitted.id.slice(4), model: touched.model, createdS, request: conversation }
-    return Rendition.translated({ from, to, answer, ...wished })
+    return Translation.make({ from, to, format, answer, ...wished })
   }
 
   return (job: RelayJob, attempt: Attempt): Effect.Effect<Relayed> =>
@@ -102,7 +104,7 @@ export const make = Effect.gen(function* () {
       const { admitted, flight, outlet } = job
       const { stream } = admitted.touched
       const { endpoint, instance } = attempt
-      const tally = new Tally()
+      const tally = new Tally(admitted.touched.choices)
       const limits = stream ? timeouts : wholeTimeouts
       const options = {
         outlet,
@@ -110,8 +112,7 @@ export const make = Effect.gen(function* () {
         timeouts: limits,
         tokensPerSecondMin: stream ? relay.tokensPerSecondMin : 0,
         deadline: job.deadline,
-        format: endpoint.format,
-        rendition: renditionFor(job, attempt),
+        ...reading(job, attempt),
         observer: job.observer,
         readUsage: endpoint.shape.readUsage,
         headers: { "x-guildhall-instance": instance.id, "x-guildhall-attempts": String(attempt.number) },

@@ -4,11 +4,19 @@
  * @since 0.1.0
  */
 import { type AnswerFormat, CONTENT, type Seen, SILENT } from "../AnswerFormat.ts"
+import * as Choices from "../internal/Choices.ts"
 import * as Json from "../internal/Json.ts"
+import type { Tally } from "../Tally.ts"
 
 const USAGE_ONLY: Seen = { delivers: false, last: false, usage: "only" }
 const USAGE_BESIDE: Seen = { delivers: false, last: false, usage: "beside" }
 const CONTENT_AND_USAGE: Seen = { delivers: true, last: false, usage: "beside" }
+
+const isSaid = (choice: unknown): boolean => Json.isObject(Json.get(choice, "message"))
+const takeDelta = (tally: Tally, choice: unknown, index: number): boolean =>
+  tally.add(choice, Json.get(choice, "delta"), index)
+const takeMessage = (tally: Tally, choice: unknown, index: number): boolean =>
+  tally.add(choice, Json.get(choice, "message"), index)
 
 /**
  * The format of `chat/completions`: choices with a `message`, or events with a `delta` each, and `[DONE]`.
@@ -18,12 +26,10 @@ const CONTENT_AND_USAGE: Seen = { delivers: true, last: false, usage: "beside" }
  */
 export const chatAnswer: AnswerFormat = {
   event: (event, tally) => {
-    const error = Json.get(event, "error")
-    if (error !== undefined && error !== null) return { ...SILENT, error }
+    if (Json.has(event, "error")) return { ...SILENT, error: Json.get(event, "error") }
     const choices = Json.get(event, "choices")
     const listed = Array.isArray(choices) ? choices : []
-    let delivers = false
-    for (const choice of listed) if (tally.add(choice, Json.get(choice, "delta"))) delivers = true
+    const delivers = Choices.ofEvent(listed, tally, takeDelta)
     const usage = Json.get(event, "usage")
     if (usage === undefined) return delivers ? CONTENT : SILENT
     if (delivers) return CONTENT_AND_USAGE
@@ -31,9 +37,8 @@ export const chatAnswer: AnswerFormat = {
   },
   whole: (answer, tally) => {
     const choices = Json.get(answer, "choices")
-    if (!Array.isArray(choices)) return false
-    for (const choice of choices) tally.add(choice, Json.get(choice, "message"))
-    return true
+    if (!Array.isArray(choices) || Json.has(answer, "error")) return false
+    return Choices.ofWhole(choices, tally, isSaid, takeMessage)
   },
   endsWithDone: true,
   usagePath: { whole: ["usage"], event: ["usage"] },

@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import { type AnswerFormat, CONTENT, type Seen, SILENT } from "../AnswerFormat.ts"
+import * as Choices from "../internal/Choices.ts"
 import * as Json from "../internal/Json.ts"
 import type { Tally } from "../Tally.ts"
 
@@ -11,14 +12,9 @@ const USAGE_ONLY: Seen = { delivers: false, last: false, usage: "only" }
 const USAGE_BESIDE: Seen = { delivers: false, last: false, usage: "beside" }
 const CONTENT_AND_USAGE: Seen = { delivers: true, last: false, usage: "beside" }
 
-const count = (choices: ReadonlyArray<unknown>, tally: Tally): boolean => {
-  let delivers = false
-  for (const choice of choices) {
-    if (tally.deliver(Json.get(choice, "text"))) delivers = true
-    if (typeof Json.get(choice, "finish_reason") === "string") delivers = true
-  }
-  return delivers
-}
+const isSaid = (choice: unknown): boolean => typeof Json.get(choice, "text") === "string"
+const take = (tally: Tally, choice: unknown): boolean =>
+  tally.deliver(Json.get(choice, "text")) || typeof Json.get(choice, "finish_reason") === "string"
 
 /**
  * The format of `completions`: choices with a `text`, whole or in pieces, and `[DONE]`.
@@ -28,11 +24,10 @@ const count = (choices: ReadonlyArray<unknown>, tally: Tally): boolean => {
  */
 export const completionAnswer: AnswerFormat = {
   event: (event, tally) => {
-    const error = Json.get(event, "error")
-    if (error !== undefined && error !== null) return { ...SILENT, error }
+    if (Json.has(event, "error")) return { ...SILENT, error: Json.get(event, "error") }
     const choices = Json.get(event, "choices")
     const listed = Array.isArray(choices) ? choices : []
-    const delivers = count(listed, tally)
+    const delivers = Choices.ofEvent(listed, tally, take)
     const usage = Json.get(event, "usage")
     if (usage === undefined) return delivers ? CONTENT : SILENT
     if (delivers) return CONTENT_AND_USAGE
@@ -40,9 +35,8 @@ export const completionAnswer: AnswerFormat = {
   },
   whole: (answer, tally) => {
     const choices = Json.get(answer, "choices")
-    if (!Array.isArray(choices)) return false
-    count(choices, tally)
-    return true
+    if (!Array.isArray(choices) || Json.has(answer, "error")) return false
+    return Choices.ofWhole(choices, tally, isSaid, take)
   },
   endsWithDone: true,
   usagePath: { whole: ["usage"], event: ["usage"] },

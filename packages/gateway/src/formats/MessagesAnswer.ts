@@ -11,24 +11,53 @@ const USAGE: Seen = { delivers: false, last: false, usage: "beside" }
 const CONTENT_AND_USAGE: Seen = { delivers: true, last: false, usage: "beside" }
 const STOP: Seen = { delivers: false, last: true, usage: "none" }
 
-const block = (content: unknown, tally: Tally): boolean => {
-  const type = Json.get(content, "type")
-  if (type === "tool_use" || type === "server_tool_use") {
-    tally.toolCalls += 1
-    const input = Json.get(content, "input")
-    const isEmpty = typeof input !== "object" || input === null || Object.keys(input).length === 0
-    tally.deliver(isEmpty ? undefined : JSON.stringify(input))
-    tally.deliver(Json.get(content, "name"))
-    return true
-  }
-  const text = tally.deliver(Json.get(content, "text"))
-  return tally.deliver(Json.get(content, "thinking")) || text
+/** The blocks that a model writes, by what their pieces are; and where in a piece the text stands. */
+const KINDS = new Map<unknown, string>([
+  ["text", "text_delta"],
+  ["thinking", "thinking_delta"],
+  ["tool_use", "input_json_delta"],
+  ["server_tool_use", "input_json_delta"],
+  ["mcp_tool_use", "input_json_delta"],
+])
+const MEMBERS = new Map<unknown, string>([
+  ["text_delta", "text"],
+  ["thinking_delta", "thinking"],
+  ["input_json_delta", "partial_json"],
+])
+
+const call = (content: unknown, at: number, tally: Tally): boolean => {
+  const name = Json.get(content, "name")
+  const begins = tally.begin(at, Json.get(content, "id"), name) && tally.deliver(name)
+  const input = Json.get(content, "input")
+  const isEmpty = typeof input !== "object" || input === null || Object.keys(input).length === 0
+  return tally.deliver(isEmpty ? undefined : JSON.stringify(input)) || begins
 }
 
-const delta = (value: unknown, tally: Tally): boolean => {
-  const text = tally.deliver(Json.get(value, "text"))
-  const thinking = tally.deliver(Json.get(value, "thinking"))
-  return tally.deliver(Json.get(value, "partial_json")) || thinking || text
+const block = (content: unknown, at: number, tally: Tally): boolean => {
+  const kind = KINDS.get(Json.get(content, "type"))
+  if (kind === undefined) return false
+  return kind === "input_json_delta"
+    ? call(content, at, tally)
+    : tally.deliver(Json.get(content, MEMBERS.get(kind) ?? kind))
+}
+
+const indexOf = (event: object): number => {
+  const index = Json.get(event, "index") ?? 0
+  return typeof index === "number" ? index : -1
+}
+
+const start = (event: object, tally: Tally): boolean => {
+  const content = Json.get(event, "content_block")
+  tally.open(indexOf(event), KINDS.get(Json.get(content, "type")))
+  return block(content, indexOf(event), tally)
+}
+
+/** A piece belongs to a block that began, and is of its kind; clients do nothing with any other. */
+const delta = (event: object, tally: Tally): boolean => {
+  const piece = Json.get(event, "delta")
+  const kind = Json.get(piece, "type")
+  const member = MEMBERS.get(kind)
+  return member !== undefined && tally.opened(indexOf(event)) === kind && tally.deliver(Json.get(piece, member))
 }
 
 /**
@@ -41,9 +70,12 @@ export const messagesAnswer: AnswerFormat = {
   event: (event, tally) => {
     switch (Json.get(event, "type")) {
       case "content_block_delta":
-        return delta(Json.get(event, "delta"), tally) ? CONTENT : SILENT
+        return delta(event, tally) ? CONTENT : SILENT
       case "content_block_start":
-        return block(Json.get(event, "content_block"), tally) ? CONTENT : SILENT
+        return start(event, tally) ? CONTENT : SILENT
+      case "content_block_stop":
+        tally.open(indexOf(event), undefined)
+        return SILENT
       case "message_start":
         return USAGE
       case "message_delta":
@@ -58,9 +90,10 @@ export const messagesAnswer: AnswerFormat = {
   },
   whole: (answer, tally) => {
     const content = Json.get(answer, "content")
-    if (Json.get(answer, "type") !== "message" || !Array.isArray(content)) return false
-    for (const part of content) block(part, tally)
-    return true
+    if (Json.get(answer, "type") !== "message" || !Array.isArray(content) || Json.has(answer, "error")) return false
+    for (const [at, part] of content.entries()) block(part, at, tally)
+    // A model may have nothing to say; then the answer says why it ended.
+    return content.some(Json.isObject) || typeof Json.get(answer, "stop_reason") === "string"
   },
   endsWithDone: false,
   usagePath: { whole: ["usage"], event: ["usage"] },

@@ -13,7 +13,10 @@ import * as Json from "../internal/Json.ts"
  * @since 0.1.0
  */
 export const rerankAnswer: AnswerFormat = {
-  whole: (answer) => Array.isArray(Json.get(answer, "results")),
+  whole: (answer) => {
+    const results = Json.get(answer, "results")
+    return Array.isArray(results) && results.some(Json.isObject) && !Json.has(answer, "error")
+  },
   endsWithDone: false,
   usagePath: { whole: ["usage"], event: [] },
   textTypes: [],

@@ -15,7 +15,7 @@ import * as Json from "../internal/Json.ts"
 export const transcriptionAnswer: AnswerFormat = {
   whole: (answer, tally) => {
     const text = typeof answer === "string" ? answer : Json.get(answer, "text")
-    if (typeof text !== "string") return false
+    if (typeof text !== "string" || Json.has(answer, "error")) return false
     tally.deliver(text)
     return true
   },

@@ -1,10 +1,6 @@
-import * as Result from "effect/Result"
 import type { ReasonCode } from "@guildhall/core/Reason"
-import type { AnswerEvent } from "@guildhall/protocol/conversation/Answer"
-import type { Additions, AnswerOptions, Dialect } from "@guildhall/protocol/conversation/Dialect"
 import type { AnswerFormat, Seen } from "../AnswerFormat.ts"
 import * as JsonSplice from "../JsonSplice.ts"
-import * as Json from "./Json.ts"
 
 /** How what a provider sends becomes what the buyer gets. */
 export interface Rendition {
@@ -89,40 +85,5 @@ export const verbatim = (options: VerbatimOptions): Rendition => {
       const added = additions(text, usagePath.whole, cost, true)
       return added === undefined ? answer : Buffer.from(added)
     },
-  }
-}
-
-export interface TranslatedOptions {
-  readonly from: Dialect
-  readonly to: Dialect
-  readonly answer: AnswerOptions
-  readonly showCost: boolean
-  readonly explain: (() => string) | undefined
-}
-
-/** The provider speaks another dialect: its answer is read, and written anew. */
-export const translated = ({ answer, explain, from, showCost, to }: TranslatedOptions): Rendition => {
-  const reader = from.makeEventReader()
-  const writer = to.makeEventWriter(answer)
-
-  const additions = (cost: () => string): Additions => ({
-    // The exact amount is in the header or the trailer; a number of JavaScript has seventeen digits of it.
-    usage: showCost ? { cost: Number(cost()) } : undefined,
-    members: explain === undefined ? undefined : { guildhall: Json.parse(explain()) },
-  })
-
-  const written = (events: ReadonlyArray<AnswerEvent>): string => events.map((event) => writer.write(event)).join("")
-  const bytes = (text: string): Buffer | undefined => (text === "" ? undefined : Buffer.from(text))
-
-  return {
-    comments: false,
-    event: (_event, _text, json) => bytes(written(reader.read(json))),
-    end: (_event, cost) => bytes(written(reader.done()) + writer.end(additions(cost))),
-    whole: (body, _json, cost) =>
-      from.readAnswer(body.toString("utf8")).pipe(
-        Result.map((read) => Buffer.from(to.writeAnswer(read, answer, additions(cost)))),
-        Result.getOrUndefined,
-      ),
-    fail: (code, message) => writer.fail(code, { message }),
   }
 }

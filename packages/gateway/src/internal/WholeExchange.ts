@@ -39,7 +39,7 @@ export class WholeExchange extends Exchange {
     this.#chunks = []
     const text = answer.toString("utf8")
     const json = this.#contentType.toLowerCase().startsWith("application/json") ? Json.parse(text) : text
-    if (!format.whole(json, tally)) {
+    if (!format.whole(json, tally, text)) {
       const isError = (Json.get(json, "error") ?? undefined) !== undefined
       return this.fail(isError ? "provider_error" : "provider_invalid_response", { retry: true })
     }

@@ -13,6 +13,8 @@ const WAITING_MAX = 10_000
 const BATCH_MAX = 500
 const PAUSE = "200 millis"
 
+type Refused = Extract<JournalEntry, { readonly _tag: "RequestRefused" }>
+
 /**
  * Makes the log. What waits when the scope closes is written first.
  *
@@ -21,16 +23,24 @@ const PAUSE = "200 millis"
  */
 export const make = Effect.gen(function* () {
   const journal = yield* Journal
-  const queue = yield* Queue.dropping<JournalEntry>(WAITING_MAX)
+  const queue = yield* Queue.dropping<Refused>(WAITING_MAX)
 
-  const write = (entries: ReadonlyArray<JournalEntry>) =>
-    journal
-      .append(entries)
-      .pipe(
-        Effect.catch((error) =>
-          Effect.logWarning(`${entries.length} refusals could not be journalled.`, error.message),
-        ),
-      )
+  /** An entry that cannot be written costs only itself. */
+  const writeOne = (entry: Refused) =>
+    Effect.catch(journal.append([entry]), ({ cause, isRetryable }) =>
+      Effect.logWarning(
+        isRetryable
+          ? `The refusal of ${entry.requestId} is not in the journal, whose store did not answer.`
+          : `The refusal of ${entry.requestId} is not in the journal: it holds a value that the journal has no form for. What is in the journal is not touched by it. This is an error of the market's program; please report it.`,
+        cause,
+      ),
+    )
+  const write = (entries: ReadonlyArray<Refused>): Effect.Effect<void> =>
+    Effect.catch(journal.append(entries), ({ cause, isRetryable }) =>
+      isRetryable
+        ? Effect.logWarning(`${entries.length} refusals are not in the journal, whose store did not answer.`, cause)
+        : Effect.forEach(entries, writeOne, { discard: true }),
+    )
 
   // Taking and writing are one: an interruption between them would lose a batch.
   const pass = Effect.uninterruptibleMask((restore) =>
@@ -42,7 +52,7 @@ export const make = Effect.gen(function* () {
   yield* Effect.forkScoped(Effect.forever(Effect.andThen(pass, Effect.sleep(PAUSE))))
 
   /** Puts a refusal down; never waits. */
-  return (entry: Extract<JournalEntry, { readonly _tag: "RequestRefused" }>): void => {
+  return (entry: Refused): void => {
     Queue.offerUnsafe(queue, entry)
   }
 })

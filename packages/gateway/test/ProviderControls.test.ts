@@ -110,6 +110,14 @@ describe("a request's controls over providers", () => {
     [{ only: "acme" }, [400, "invalid_request"]],
     [{ max_price: { prompt: -1 } }, [400, "invalid_request"]],
     [{ sort: "beauty" }, [400, "invalid_request"]],
+    [{ preferred_max_latency: 1e308 }, [400, "invalid_request"]],
+    [{ preferred_max_latency: { p50: 1, p99: 1e307 } }, [400, "invalid_request"]],
+    [{ preferred_min_throughput: 1e10 }, [400, "invalid_request"]],
+    [{ preferred_min_throughput: -1 }, [400, "invalid_request"]],
+    [{ max_price: { prompt: "9".repeat(60) } }, [400, "invalid_request"]],
+    [{ max_price: { prompt: 1e308 } }, [400, "invalid_request"]],
+    [{ max_price: { prompt: "1e-30" } }, [400, "invalid_request"]],
+    [{ max_price: { prompt: -1e-30 } }, [400, "invalid_request"]],
     [{ quantizations: ["int3"] }, [400, "invalid_request"]],
   ] as ReadonlyArray<readonly [object, ReadonlyArray<unknown>]>)("%j fails closed", async (provider, expected) => {
     const { lane, servers } = await market()
@@ -160,9 +168,29 @@ describe("a request's controls over providers", () => {
     assert.deepStrictEqual(await refused(lane, { model: undefined, models: [] }), [400, "invalid_request"])
   })
 
+  it("ask for no more parameters than can be written down", async () => {
+    const { lane } = await market()
+    const provider = { require_parameters: true }
+    const many = Object.fromEntries(Array.from({ length: 101 }, (_, at) => [`p${at}`, 1]))
+    for (const more of [many, { ["x".repeat(101)]: 1 }]) {
+      assert.deepStrictEqual(await refused(lane, { provider, ...more }), [400, "invalid_request"])
+    }
+  })
+
   it("and a model's ending choose the cheapest", async () => {
     const { lane } = await market()
     assert.deepStrictEqual(await served(lane, { model: `${TestLane.MODEL}:floor` }), ["cheap"])
+    const models = [`${TestLane.MODEL}:floor`, OTHER]
+    assert.deepStrictEqual(await served(lane, { model: undefined, models }), ["cheap"])
+    assert.deepStrictEqual(await served(lane, { model: models[0], models }), ["cheap"])
+  })
+
+  it("know endings at the first model only", async () => {
+    const { lane } = await market()
+    const answer = await lane.chat({ models: [`${OTHER}:floor`] })
+    assert.strictEqual(answer.status, 400)
+    assert.deepInclude(JSON.parse(answer.text).error, { code: "invalid_request", param: "models" })
+    assert.include(JSON.parse(answer.text).error.message, "Only the first model may have one")
   })
 
   it("are explained from the log as they were decided", async () => {

@@ -25,6 +25,10 @@ export interface ProviderControls {
 
 const MODELS_MAX = 10
 const LIST_MAX = 100
+const NAME_MAX = 100
+/** The most that a bound or a price may be. What is journalled must stay a number, and nobody means more than this. */
+const BOUND_MAX = 1e9
+const PRICE_MAX = BigInt(BOUND_MAX) * 10n ** BigInt(USD.scale)
 const KNOWN = [
   "order",
   "only",
@@ -75,12 +79,12 @@ const names = (value: unknown, param: string): Read<ReadonlyArray<string>> => {
   const isList =
     Array.isArray(value) &&
     value.length <= LIST_MAX &&
-    value.every((name) => typeof name === "string" && name.length <= 100)
+    value.every((name) => typeof name === "string" && name.length <= NAME_MAX)
   return isList ? Result.succeed(value) : invalid(param, `\`${param}\` must be a list of at most ${LIST_MAX} names.`)
 }
 
 const bounds = (value: unknown, param: string, scale: number): Read<Bounds> => {
-  const isBound = (bound: unknown): bound is number => typeof bound === "number" && Number.isFinite(bound) && bound >= 0
+  const isBound = (bound: unknown): bound is number => typeof bound === "number" && bound >= 0 && bound <= BOUND_MAX
   if (isBound(value)) return Result.succeed({ p50: value * scale })
   if (Json.isObject(value)) {
     const entries = Object.entries(value)
@@ -89,7 +93,10 @@ const bounds = (value: unknown, param: string, scale: number): Read<Bounds> => {
       return Result.succeed(Object.fromEntries(entries.map(([key, bound]) => [key, Number(bound) * scale])))
     }
   }
-  return invalid(param, `\`${param}\` must be a number, or an object with a number for p50, p75, p90 or p99.`)
+  return invalid(
+    param,
+    `\`${param}\` must be a number from 0 to ${BOUND_MAX}, or an object with such a number for p50, p75, p90 or p99.`,
+  )
 }
 
 const PRICES = { prompt: "inputTokens", completion: "outputTokens", request: "request", image: "image" } as const
@@ -99,7 +106,7 @@ const maxPrice = (value: unknown): Read<NonNullable<ProviderPreferences["maxPric
   const wrong = (param: string) =>
     invalid(
       param,
-      `\`${param}\` must be an amount in dollars, such as 0.5 or "0.5": prompt, completion, request or image.`,
+      `\`${param}\` must be an amount in dollars, such as 0.5 or "0.5", of at most ${BOUND_MAX}: prompt, completion, request or image.`,
     )
   if (!Json.isObject(value)) return wrong("provider.max_price")
   const most: { -readonly [Key in keyof NonNullable<ProviderPreferences["maxPrice"]>]?: bigint } = {}
@@ -107,12 +114,12 @@ const maxPrice = (value: unknown): Read<NonNullable<ProviderPreferences["maxPric
     const param = `provider.max_price.${key}`
     const name =
       key === "prompt" || key === "completion" || key === "request" || key === "image" ? PRICES[key] : undefined
-    const isText = typeof price === "string" || (typeof price === "number" && Number.isFinite(price))
+    const isText = typeof price === "string" || (typeof price === "number" && price >= 0 && price <= BOUND_MAX)
     if (name === undefined || !isText) return wrong(param)
     // A number is written as JavaScript writes it; small ones come with an exponent.
     const text = typeof price === "number" ? price.toFixed(USD.scale).replace(/\.?0+$/, "") : price
     const amount = Money.parse(text, USD)
-    if (Result.isFailure(amount) || amount.success < 0n) return wrong(param)
+    if (Result.isFailure(amount) || amount.success < 0n || amount.success > PRICE_MAX) return wrong(param)
     most[name] = amount.success
   }
   return Result.succeed(most)
@@ -154,9 +161,14 @@ const readers: Readers = {
   allow_fallbacks: (value, draft) =>
     set(flag(value, "provider.allow_fallbacks"), (allowed) => void (allowed || (draft.fallbacks = false))),
   require_parameters: (value, draft, body) =>
-    set(flag(value, "provider.require_parameters"), (required) => {
+    Result.flatMap(flag(value, "provider.require_parameters"), (required): Read<void> => {
       const needed = required ? requiredOf(body) : []
+      if (needed.length > LIST_MAX || needed.some((name) => name.length > NAME_MAX)) {
+        const detail = `With \`provider.require_parameters\` a request may have ${LIST_MAX} parameters, and names of ${NAME_MAX} characters.`
+        return invalid("provider.require_parameters", detail)
+      }
       if (needed.length > 0) draft.parameters = needed
+      return Result.void
     }),
   quantizations: (value, draft) =>
     Result.flatMap(names(value, "provider.quantizations"), (given): Read<void> => {
@@ -206,16 +218,27 @@ const preferencesOf = (body: object, provider: unknown): Read<Draft> => {
   return Result.succeed(draft)
 }
 
-const modelsOf = (body: object, model: string): Read<ReadonlyArray<string>> => {
+const ENDINGS = { ":floor": "price", ":nitro": "throughput" } as const
+
+const endingOf = (name: string): keyof typeof ENDINGS | undefined =>
+  name.endsWith(":floor") ? ":floor" : name.endsWith(":nitro") ? ":nitro" : undefined
+
+/** The models by their names; `given` is the first one as it was written, which may stand in `models` too. */
+const modelsOf = (body: object, given: string, named: string): Read<ReadonlyArray<string>> => {
   const models = Json.get(body, "models")
-  if (Json.isAbsent(models)) return Result.succeed([model])
+  if (Json.isAbsent(models)) return Result.succeed([named])
   const isList =
     Array.isArray(models) &&
     models.length <= MODELS_MAX &&
-    models.every((name) => typeof name === "string" && name !== "")
-  return isList
-    ? Result.succeed([...new Set([model, ...models])])
-    : invalid("models", `\`models\` must be a list of at most ${MODELS_MAX} names of models.`)
+    models.every((name): name is string => typeof name === "string" && name !== "")
+  if (!isList) return invalid("models", `\`models\` must be a list of at most ${MODELS_MAX} names of models.`)
+  const further = models.filter((name) => name !== given)
+  const ended = further.find((name) => endingOf(name) !== undefined)
+  if (ended !== undefined) {
+    const detail = `\`${ended.slice(-60)}\` in \`models\` has an ending. Only the first model may have one, and it sorts the instances of all; or use \`provider.sort\`.`
+    return invalid("models", detail)
+  }
+  return Result.succeed([...new Set([named, ...further])])
 }
 
 /**
@@ -236,16 +259,16 @@ const modelsOf = (body: object, model: string): Read<ReadonlyArray<string>> => {
  * @since 0.1.0
  */
 export const read = (body: unknown, model: string): Result.Result<ProviderControls, Flaw> => {
-  const ending = model.endsWith(":floor") ? "price" : model.endsWith(":nitro") ? "throughput" : undefined
-  const named = ending === undefined ? model : model.slice(0, model.lastIndexOf(":"))
+  const ending = endingOf(model)
+  const named = ending === undefined ? model : model.slice(0, -ending.length)
   if (!Json.isObject(body)) return Result.succeed({ models: [named], preferences: undefined })
   const provider = Json.get(body, "provider")
   if (ending === undefined && Json.isAbsent(provider) && Json.isAbsent(Json.get(body, "models"))) {
     return Result.succeed({ models: [named], preferences: undefined })
   }
-  return Result.flatMap(modelsOf(body, named), (models) =>
+  return Result.flatMap(modelsOf(body, model, named), (models) =>
     Result.map(preferencesOf(body, provider), (draft) => {
-      const preferences: ProviderPreferences = ending === undefined ? draft : { sort: ending, ...draft }
+      const preferences: ProviderPreferences = ending === undefined ? draft : { sort: ENDINGS[ending], ...draft }
       return { models, preferences: Object.keys(preferences).length === 0 ? undefined : preferences }
     }),
   )

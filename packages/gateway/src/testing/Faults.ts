@@ -309,6 +309,38 @@ export const manners: ReadonlyArray<Manner> = [
   },
 ]
 
+/** The whole answer with other members. */
+const spoiled = (said: Said, members: object) => {
+  const whole: object = JSON.parse(said.whole)
+  return Plan.whole(200, JSON.stringify({ ...whole, ...members }))
+}
+
+/** Whole answers with usage to be paid for, and nothing else, or an error. */
+const hollow: ReadonlyArray<Fault> = [
+  fault("an error beside it", failed, (said) => spoiled(said, { error: { message: "overloaded", code: 529 } })),
+  fault("nothing but its usage", invalid, (said) =>
+    spoiled(said, { choices: [], output: [], content: [], status: undefined, stop_reason: undefined }),
+  ),
+  {
+    ...fault("a choice that is a number", invalid, (said) => spoiled(said, { choices: [1] })),
+    dialects: ["chat/completions", "completions"],
+  },
+  {
+    ...fault("a choice that ends and says nothing", invalid, (said) =>
+      spoiled(said, { choices: [{ index: 0, finish_reason: "stop" }] }),
+    ),
+    dialects: ["chat/completions", "completions"],
+  },
+  {
+    ...fault("an error as its type", failed, (said) => spoiled(said, { type: "error", error: { message: "oom" } })),
+    dialects: ["messages"],
+  },
+  {
+    ...fault("a status that says that it failed", invalid, (said) => spoiled(said, { status: "failed" })),
+    dialects: ["responses"],
+  },
+]
+
 /**
  * Faults of a whole answer. All of them show before the first byte has gone to the buyer.
  *
@@ -317,6 +349,7 @@ export const manners: ReadonlyArray<Manner> = [
  */
 export const wholes: ReadonlyArray<Fault> = [
   ...silent,
+  ...hollow,
   fault("an error with 200", failed, () => Plan.whole(200, refusal("oom"))),
   fault("nothing of what was asked for", invalid, () => Plan.whole(200, "{}")),
   fault("null", invalid, () => Plan.whole(200, "null")),

@@ -167,8 +167,8 @@ describe("Counting.count", () => {
         ...{ endpoint: "chat/completions", request: bytes(asked), outputBytes },
         answer: bytes(whole({ content: "token", reasoning: "hello", reasoning_content: "hello" })),
       }).output
-    assert.strictEqual(output(15).low, 2)
-    assert.deepStrictEqual(output(16), { low: 0, high: undefined })
+    assert.strictEqual(output(10).low, 2)
+    assert.deepStrictEqual(output(11), { low: 0, high: undefined })
   })
 
   it("takes whatever bytes it is given, and its low end is never above its high one", () => {

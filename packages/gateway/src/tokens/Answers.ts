@@ -36,7 +36,7 @@ export interface Written {
   readonly calls: Array<Call | undefined>
   /** Something else than text was written, such as sound, whose tokens leave no text to count. */
   isMixed: boolean
-  /** Bytes of output as the meter counts them; what stands twice in an answer counts twice. */
+  /** Bytes of output as the meter counts them: of every choice, also one that was not asked for. */
   heard: number
 }
 

@@ -220,14 +220,6 @@ describe("what the buyer is not shown costs nothing", () => {
     ],
     ["two choices, to Messages", chatWhole([{ content: "hi" }, { content: PAD }], LIE), "messages"],
     ["a thought under two names", chatWhole([{ reasoning: "hi", reasoning_content: "hi" }], LIE), undefined],
-    [
-      "what follows the end, to Messages",
-      chatStream(
-        [chatDelta({ content: "hi" }), [{ index: 0, delta: {}, finish_reason: "stop" }], chatDelta({ content: PAD })],
-        LIE,
-      ),
-      "messages",
-    ],
   ] as const)("Chat: %s", async (_name, answer, buyer) => {
     const { source, status, tokens } = await billed("chat/completions", answer, buyer === undefined ? {} : { buyer })
     assert.deepStrictEqual({ source, status, tokens }, { source: "bounded", status: 200, tokens: hi })

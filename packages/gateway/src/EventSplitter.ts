@@ -9,10 +9,12 @@ import * as Bytes from "./internal/Bytes.ts"
 
 const NEWLINE = 10
 const RETURN = 13
+const ENDING = Buffer.from("\n\n")
 
 /**
  * A splitter of one stream. `push` answers the events that a chunk completed, each with the blank line that ends it;
- * it answers `undefined` once an event is longer than allowed. `rest` is what has not been completed yet.
+ * it answers `undefined` once an event is longer than allowed. `rest` is how much has not been completed yet; `last` completes
+ * it as the end of a stream does, and empties the splitter.
  *
  * @category models
  * @since 0.1.0
@@ -20,12 +22,13 @@ const RETURN = 13
 export interface EventSplitter {
   readonly push: (chunk: Buffer) => ReadonlyArray<Buffer> | undefined
   readonly rest: () => number
+  readonly last: () => Buffer
 }
 
 /**
  * Makes a splitter. Lines may end in LF or CRLF, also mixed, and a chunk may end anywhere, within a character too.
  * Nothing is scanned twice, so one byte at a time costs no more than the event is long. A stream whose lines end in
- * a lone CR, which the format allows and no server sends, never completes an event.
+ * a lone CR, which the format allows and no server sends, never completes an event; see `hasLoneReturn`.
  *
  * **Example** (An event in two pieces)
  *
@@ -50,6 +53,12 @@ export const make = (options: { readonly maxEventBytes: number }): EventSplitter
 
   return {
     rest: () => held,
+    last: () => {
+      const tail = Bytes.join(parts)
+      parts = []
+      held = 0
+      return Buffer.concat([tail, tail.at(-1) === NEWLINE ? ENDING.subarray(1) : ENDING])
+    },
     push: (chunk) => {
       let events: Array<Buffer> | undefined
       let start = 0
@@ -90,6 +99,29 @@ export const make = (options: { readonly maxEventBytes: number }): EventSplitter
   }
 }
 
+/**
+ * Whether an event has a carriage return that no newline follows. Clients take it for the end of a line, and may read
+ * other events than `data` does.
+ *
+ * **Example** (Two events to a client, and one here)
+ *
+ * ```ts
+ * import { EventSplitter } from "@guildhall/gateway"
+ *
+ * EventSplitter.hasLoneReturn(Buffer.from(": x\rdata: 1\r\r\n\n")) // => true
+ * EventSplitter.hasLoneReturn(Buffer.from("data: 1\r\n\r\n")) // => false
+ * ```
+ *
+ * @category rules
+ * @since 0.1.0
+ */
+export const hasLoneReturn = (event: Buffer): boolean => {
+  for (let at = event.indexOf(RETURN); at !== -1; at = event.indexOf(RETURN, at + 1)) {
+    if (event[at + 1] !== NEWLINE) return true
+  }
+  return false
+}
+
 const DATA = Buffer.from("data:")
 const SPACE = 32
 
@@ -117,7 +149,9 @@ export const data = (event: Buffer): string | undefined => {
     const next = newline === -1 ? event.length : newline
     let end = next
     if (end > at && event[end - 1] === RETURN) end -= 1
-    if (end - at >= DATA.length && event[at] === 100 && event.compare(DATA, 0, 5, at, at + 5) === 0) {
+    // A line may be the name alone; it adds an empty line to the text.
+    if (end - at === 4 && event.compare(DATA, 0, 4, at, end) === 0) text = text === undefined ? "" : `${text}\n`
+    else if (end - at >= DATA.length && event[at] === 100 && event.compare(DATA, 0, 5, at, at + 5) === 0) {
       const from = event[at + 5] === SPACE ? at + 6 : at + 5
       const line = event.toString("utf8", from, end)
       text = text === undefined ? line : `${text}\n${line}`

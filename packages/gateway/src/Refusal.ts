@@ -8,7 +8,7 @@ import * as Reason from "@guildhall/core/Reason"
 
 /**
  * A refusal. `detail` replaces the reason's own sentence, `param` names the wrong member of the body. `raw` is a
- * provider's own error, passed on with its status where the request was at fault.
+ * provider's own error where the request was at fault: its status, and its body where that is in the buyer's dialect.
  *
  * @category errors
  * @since 0.1.0
@@ -18,7 +18,7 @@ export class Refusal extends Data.TaggedError("Refusal")<{
   readonly detail?: string | undefined
   readonly param?: string | undefined
   readonly headers?: Readonly<Record<string, string | ReadonlyArray<string>>> | undefined
-  readonly raw?: { readonly status: number; readonly body: string } | undefined
+  readonly raw?: { readonly status: number; readonly body: string | undefined } | undefined
 }> {
   override get message(): string {
     return this.detail ?? Reason.describe(this.code).sentence

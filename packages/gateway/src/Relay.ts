@@ -113,6 +113,7 @@ export const make = Effect.gen(function* () {
         tokensPerSecondMin: stream ? relay.tokensPerSecondMin : 0,
         deadline: job.deadline,
         ...reading(job, attempt),
+        spoken: endpoint.name === admitted.endpoint.name ? endpoint.errors : undefined,
         observer: job.observer,
         readUsage: endpoint.shape.readUsage,
         headers: { "x-guildhall-instance": instance.id, "x-guildhall-attempts": String(attempt.number) },

@@ -54,5 +54,25 @@ describe("EventSplitter", () => {
     assert.strictEqual(read("data:\n\n"), "")
     assert.isUndefined(read(": ping\n\n"))
     assert.isUndefined(read("database: x\n\n"))
+    // As clients do, for whom this is not "[DONE]".
+    assert.strictEqual(read("data\ndata: [DONE]\n\n"), "\n[DONE]")
+  })
+
+  it("finds a return that ends no line here, and may end one at a client", () => {
+    const found = (text: string) => EventSplitter.hasLoneReturn(Buffer.from(text))
+    for (const text of ["data: 1\n\n", "data: 1\r\n\r\n", "data: 1\r\n\n", "\r\n"]) assert.isFalse(found(text), text)
+    for (const text of [": x\rdata: 1\r\r\n\n", "data: {\r}\n\n", "\rdata: 1\n\n", "data: 1\r\r\n\r\n"])
+      assert.isTrue(found(text), text)
+  })
+
+  it("completes what a stream ends in the middle of", () => {
+    for (const text of ["data: x", "data: x\n", "data: x\r\n", "data: x\r"]) {
+      const splitter = EventSplitter.make({ maxEventBytes: 100 })
+      for (const byte of Buffer.from(`data: 1\n\n${text}`)) splitter.push(Buffer.from([byte]))
+      const last = splitter.last()
+      assert.strictEqual(EventSplitter.data(last), "x")
+      assert.isTrue(/\n\r?\n$/.test(last.toString()))
+      assert.strictEqual(splitter.rest(), 0)
+    }
   })
 })

@@ -9,6 +9,7 @@ import type {
   TransportError,
 } from "@guildhall/protocol/ProviderTransport"
 import type { AnswerFormat } from "../AnswerFormat.ts"
+import type { InferenceEndpoint } from "../InferenceEndpoint.ts"
 import type { Observer } from "../Recount.ts"
 import type { Tally } from "../Tally.ts"
 import type { Attached, Outlet } from "./Outlet.ts"
@@ -31,7 +32,7 @@ export type Ending =
       readonly detail?: string | undefined
       /** Which member of the request is at fault. */
       readonly param?: string | undefined
-      readonly raw?: { readonly status: number; readonly body: string } | undefined
+      readonly raw?: { readonly status: number; readonly body: string | undefined } | undefined
     }
 
 export interface ExchangeOptions {
@@ -44,6 +45,8 @@ export interface ExchangeOptions {
   readonly deadline: number
   readonly format: AnswerFormat
   readonly rendition: Rendition
+  /** The dialect of the provider's errors, where it is the buyer's. */
+  readonly spoken: InferenceEndpoint["errors"] | undefined
   /** Reads what a whole answer, or one event, reports; `before` is what came earlier. */
   readonly readUsage: (json: unknown, before: Usage | undefined) => Usage | undefined
   readonly headers: Readonly<Record<string, string>>
@@ -230,7 +233,7 @@ export abstract class Exchange implements ProviderSink, Attached {
 
   #onRefused(refused: { readonly status: number; readonly chunks: ReadonlyArray<Uint8Array> }): void {
     const body = Buffer.concat(refused.chunks).toString("utf8")
-    this.#end({ _tag: "Failed", ...ProviderFault.ofAnswer(refused.status, body) })
+    this.#end({ _tag: "Failed", ...ProviderFault.ofAnswer(refused.status, body, this.options.spoken) })
   }
 
   #resume(): void {

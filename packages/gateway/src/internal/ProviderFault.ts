@@ -1,6 +1,7 @@
 import type { ReasonCode } from "@guildhall/core/Reason"
-import * as ErrorBody from "@guildhall/protocol/openai/ErrorBody"
+import * as Dialects from "@guildhall/protocol/conversation/Dialects"
 import type { TransportError } from "@guildhall/protocol/ProviderTransport"
+import type { InferenceEndpoint } from "../InferenceEndpoint.ts"
 import * as Json from "./Json.ts"
 
 /** What the end of a transport means to the buyer. */
@@ -26,21 +27,35 @@ const NOT_THE_BUYERS = new Set([401, 402, 403, 404, 405, 407, 408, 409, 425, 429
 
 /** Longer messages of providers are cut. */
 const MESSAGE_MAX = 1000
+const PARAM_MAX = 200
 
 /** What a provider's error says, where it says it the way OpenAI does or nearly so. */
 export const message = (error: unknown): string | undefined => {
   const text = typeof error === "string" ? error : Json.get(error, "message")
-  return typeof text === "string" ? text.slice(0, MESSAGE_MAX) : undefined
+  return typeof text === "string" && text !== "" ? text.slice(0, MESSAGE_MAX) : undefined
 }
 
-/** What an answer means that is not the one asked for: a status that is not 2xx, or a body of another type. */
+/** Whether it is an error as clients of a dialect read it. */
+const isErrorOf = (dialect: InferenceEndpoint["errors"], body: unknown): boolean => {
+  const error = Json.get(body, "error")
+  const isAnthropic = Json.get(body, "type") === "error" && typeof Json.get(error, "type") === "string"
+  return typeof Json.get(error, "message") === "string" && isAnthropic === (dialect === Dialects.messages)
+}
+
+/**
+ * What an answer means that is not the one asked for: a status that is not 2xx, or a body of another type. `spoken` is the
+ * dialect of its errors where that is the buyer's; elsewhere what it says is told in the buyer's words.
+ */
 export const ofAnswer = (
   status: number,
   text: string,
+  spoken: InferenceEndpoint["errors"] | undefined,
 ): {
   readonly reason: ReasonCode
   readonly retry: boolean
-  readonly raw?: { readonly status: number; readonly body: string } | undefined
+  readonly detail?: string | undefined
+  readonly param?: string | undefined
+  readonly raw?: { readonly status: number; readonly body: string | undefined } | undefined
 } => {
   const body = Json.parse(text)
   const error = Json.get(body, "error")
@@ -51,11 +66,12 @@ export const ofAnswer = (
     }
   }
   if (status < 400 || status > 499 || NOT_THE_BUYERS.has(status)) return { reason: "provider_error", retry: true }
-  const said = message(error) ?? message(Json.get(body, "detail")) ?? message(body)
-  const isShaped = typeof Json.get(error, "message") === "string"
+  const param = Json.get(error, "param")
   return {
     reason: "invalid_request",
     retry: false,
-    raw: { status, body: isShaped ? text : JSON.stringify(ErrorBody.make("invalid_request", { message: said })) },
+    detail: message(error) ?? message(Json.get(body, "detail")) ?? message(body),
+    param: typeof param === "string" ? param.slice(0, PARAM_MAX) : undefined,
+    raw: { status, body: spoken !== undefined && isErrorOf(spoken, body) ? text : undefined },
   }
 }

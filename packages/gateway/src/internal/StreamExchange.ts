@@ -2,8 +2,10 @@ import type { ReasonCode } from "@guildhall/core/Reason"
 import type { Seen } from "../AnswerFormat.ts"
 import * as EventSplitter from "../EventSplitter.ts"
 import * as Bytes from "./Bytes.ts"
+import { Endings } from "./Endings.ts"
 import { Exchange } from "./Exchange.ts"
 import * as Json from "./Json.ts"
+import * as MediaType from "./MediaType.ts"
 import * as ProviderFault from "./ProviderFault.ts"
 
 /** One event is never longer than this; the longest seen hold an image in base64. */
@@ -19,6 +21,14 @@ const EMPTY: Verdict = {
   reason: "provider_invalid_response",
   detail: "The provider ended the answer without a token, and without saying why there is none.",
 }
+const LONE_RETURN: Verdict = {
+  reason: "provider_invalid_response",
+  detail: "The provider sent a carriage return without a newline, at which clients do not agree where a line ends.",
+}
+const LATE: Verdict = {
+  reason: "provider_invalid_response",
+  detail: "The provider went on with an answer of which it had said that it is over.",
+}
 const NOTHING = Buffer.alloc(0)
 const MARK = Buffer.from("\uFEFF")
 
@@ -28,6 +38,7 @@ const MARK = Buffer.from("\uFEFF")
  */
 export class StreamExchange extends Exchange {
   readonly #splitter = EventSplitter.make({ maxEventBytes: EVENT_BYTES_MAX })
+  readonly #endings = new Endings()
   readonly #cost = () => this.options.cost(this.options.tally)
   #out: Array<Buffer> = []
   #outBytes = 0
@@ -38,7 +49,7 @@ export class StreamExchange extends Exchange {
   #mark: Buffer = NOTHING
 
   protected accepts(contentType: string): boolean {
-    return contentType.toLowerCase().startsWith("text/event-stream")
+    return MediaType.of(contentType) === "text/event-stream"
   }
 
   protected read(bytes: Buffer): boolean {
@@ -72,6 +83,9 @@ export class StreamExchange extends Exchange {
 
   protected ended(): void {
     if (this.#done) return
+    // Some servers leave out the empty line after the last event. Only an end that is there as a whole is one.
+    const rest = this.#splitter.rest() === 0 ? undefined : this.#splitter.last()
+    if (rest !== undefined && this.#mayEnd(rest) && this.#take(rest) === "done") return void this.#flush()
     this.fail("provider_closed_early", { retry: true })
   }
 
@@ -91,8 +105,16 @@ export class StreamExchange extends Exchange {
     return isMark ? start.subarray(MARK.length) : start
   }
 
+  /** Whether an event that was not completed says the end of the answer. */
+  #mayEnd(event: Buffer): boolean {
+    const text = EventSplitter.data(event)
+    if (text === undefined || text === "[DONE]") return text !== undefined
+    return !this.options.format.endsWithDone && Json.isObject(Json.parse(text))
+  }
+
   #take(event: Buffer): Verdict {
     const { format, rendition, tally } = this.options
+    if (EventSplitter.hasLoneReturn(event)) return LONE_RETURN
     const text = EventSplitter.data(event)
     if (text === undefined) {
       // A comment means nothing to the answer; before the first token it would only be in the way.
@@ -105,6 +127,7 @@ export class StreamExchange extends Exchange {
     if (typeof json !== "object" || json === null || Array.isArray(json)) {
       return { reason: "provider_invalid_response", detail: "The provider sent an event that is not JSON." }
     }
+    if (this.#endings.isLate(json)) return LATE
     const seen = format.event?.(json, tally)
     if (seen === undefined) return { reason: "provider_invalid_response", detail: undefined }
     if (seen.error !== undefined) return { reason: "provider_error", detail: ProviderFault.message(seen.error) }

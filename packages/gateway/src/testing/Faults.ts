@@ -168,9 +168,9 @@ export const late: ReadonlyArray<Fault> = [
     Plan.raw("\r\n"),
     cut,
   ]),
-  fault("a last event without its blank line", closed, (said) => [
+  fault("a token without its blank line", closed, (said) => [
     ...begun(said),
-    write(said.finish + said.done.trimEnd()),
+    write((said.tokens.at(-1) ?? "").trimEnd()),
     end(),
   ]),
   fault("an event that is not JSON", invalid, (said) => [...begun(said), write("data: nope\n\n"), end()]),
@@ -215,6 +215,7 @@ const before = (text: string, what: string) => text.replaceAll(/^(?:event|data):
  */
 export const manners: ReadonlyArray<Manner> = [
   { name: "in one packet", plan: (text) => Plan.stream(text) },
+  { name: "without the blank line after its last event", plan: (text) => Plan.stream(text.trimEnd()) },
   { name: "byte by byte", plan: (text) => [streamHead, Plan.writeBytes(text)] },
   {
     name: "cut inside each character of several bytes",

@@ -42,6 +42,7 @@ export const reasons = {
   unsupported_media_type: reason(415, false, "The body must be application/json."),
   model_not_found: reason(404, false, "No instance has ever offered this model here."),
   not_found: reason(404, false, "There is nothing under this address or id."),
+  method_not_allowed: reason(405, false, "The address is there, and is asked with another method."),
   rate_limited: reason(
     429,
     true,

@@ -8,6 +8,7 @@ import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequ
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as HttpRouter from "effect/http/HttpRouter"
 import * as HttpServerRequest from "effect/http/HttpServerRequest"
@@ -17,6 +18,7 @@ import { chargeAssetOf } from "@guildhall/core/MarketDefinition"
 import * as ErrorBody from "@guildhall/protocol/openai/ErrorBody"
 import * as ModelList from "@guildhall/protocol/openai/ModelList"
 import { Router } from "@guildhall/routing/Router"
+import * as InferenceEndpoint from "../InferenceEndpoint.ts"
 import { InferenceLane } from "../InferenceLane.ts"
 import { Market } from "../Market.ts"
 import * as Models from "../Models.ts"
@@ -33,15 +35,27 @@ const ended = (response: ServerResponse): Effect.Effect<void> =>
     ? Effect.void
     : Effect.callback((resume) => void response.once("close", () => resume(Effect.void)))
 
+/** Another method than the one that an endpoint has, told as its clients read errors. */
+const notAllowed = (endpoint: Endpoint) => {
+  const { errors } = InferenceEndpoint.of(endpoint)
+  return (method: string) =>
+    HttpServerResponse.text(
+      errors.errorBody("method_not_allowed", { message: `/v1/${endpoint} takes POST, and not ${method}.` }),
+      { status: 405, contentType: "application/json", headers: { allow: "POST" } },
+    )
+}
+
 const endpoints = HttpRouter.use((router) =>
   Effect.gen(function* () {
     const lane = yield* InferenceLane
     for (const endpoint of Endpoint.literals) {
       const handle = lane.handle(endpoint)
+      const refusal = notAllowed(endpoint)
       yield* router.add(
-        "POST",
+        "*",
         `/v1/${endpoint}`,
         Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => {
+          if (request.method !== "POST") return Effect.succeed(refusal(request.method))
           // The lane speaks HTTP/1.1 over Node's own objects; the server that it is mounted on is one of those.
           const incoming = NodeHttpServerRequest.toIncomingMessage(request) as IncomingMessage
           const response = NodeHttpServerRequest.toServerResponse(request) as ServerResponse
@@ -53,6 +67,22 @@ const endpoints = HttpRouter.use((router) =>
       )
     }
   }),
+)
+
+const noModel = json(JSON.stringify(ErrorBody.make("model_not_found", { param: "model" })), 404)
+
+const MODELS = "/v1/models/"
+
+const isUnescapable = (path: string): boolean => Result.isFailure(Result.try(() => decodeURIComponent(path)))
+
+/** A router has no route for a path that cannot be unescaped; no model has such a name. */
+const badEscapes = HttpRouter.middleware(
+  (handled) =>
+    Effect.flatMap(HttpServerRequest.HttpServerRequest, ({ method, url }) => {
+      const [path = ""] = url.split("?", 1)
+      return method === "GET" && path.startsWith(MODELS) && isUnescapable(path) ? Effect.succeed(noModel) : handled
+    }),
+  { global: true },
 )
 
 const models = HttpRouter.use((http) =>
@@ -70,9 +100,7 @@ const models = HttpRouter.use((http) =>
       const named = Models.nameIn(request.url)
       const id = definition.aliases[named] ?? named
       const model = Models.list(router.instances(), options).data.find((model) => model.id === id)
-      return model === undefined
-        ? json(JSON.stringify(ErrorBody.make("model_not_found", { param: "model" })), 404)
-        : json(encodeModel(model), 200)
+      return model === undefined ? noModel : json(encodeModel(model), 200)
     })
     // Most ids are `org/name`, which clients send escaped and people do not.
     yield* http.add("GET", "/v1/models/:id", one)
@@ -90,4 +118,5 @@ const models = HttpRouter.use((http) =>
 export const layer: Layer.Layer<never, never, InferenceLane | Market | Router | HttpRouter.HttpRouter> = Layer.mergeAll(
   endpoints,
   models,
+  badEscapes,
 )

@@ -245,6 +245,8 @@ describe("a stream that breaks", () => {
       const one = async (at: number) => {
         const body = Speech.request(dialect, { model, stream: true, prompt: `cut ${at}` })
         const { broken, status, text } = await FaultLane.visit(lane.port, dialect, body).answer
+        // Only the empty line is missing, and the connection was not cut: this is an end as some servers write it.
+        if (at >= bytes.length - 2 && at % 2 === 1) return assert.strictEqual(text, said.stream.replace(hidden, ""))
         const whole = bytes
           .subarray(0, at)
           .toString()

@@ -331,6 +331,7 @@ describe("an error", () => {
     402: ["insufficient_quota", "billing_error"],
     403: ["permission_error", "permission_error"],
     404: ["invalid_request_error", "not_found_error"],
+    405: ["invalid_request_error", "invalid_request_error"],
     408: ["invalid_request_error", "timeout_error"],
     409: ["invalid_request_error", "conflict_error"],
     413: ["invalid_request_error", "request_too_large"],

@@ -152,9 +152,10 @@ describe("a key with terms", () => {
     }
     // What fits into the budget may still find the provider full.
     assert.isAbove(first.filter(({ status }) => status === 200).length, 0)
-    await pause(500)
-    const used = await usedOf(secret, "centsPerDay")
-    assert.closeTo(used, await chargedCents(secret, before), 1e-6)
+    const used = await RunningMarket.until("all is told", async () => {
+      const told = await usedOf(secret, "centsPerDay")
+      return Math.abs(told - (await chargedCents(secret, before))) < 1e-6 ? told : undefined
+    })
     // In the midst of a crowd.
     const crowd = many().catch(() => [])
     await pause(30)
@@ -174,8 +175,10 @@ describe("a key with terms", () => {
     }
     assert.strictEqual(after.status, 200, after.message)
     for (let round = 0; round < 3; round++) await many()
-    await pause(500)
+    // What the killed process had under way is forgotten with its leases.
+    await RunningMarket.until("nothing is under way", async () =>
+      (await shown(secret)).limits.every(({ underWay }) => underWay === 0) ? true : undefined,
+    )
     assert.isAtMost(await chargedCents(secret, before), 1)
-    assert.isTrue((await shown(secret)).limits.every(({ underWay }) => underWay === 0))
   }, 120_000)
 })

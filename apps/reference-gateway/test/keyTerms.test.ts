@@ -156,6 +156,8 @@ describe("a key with terms", () => {
       const told = await usedOf(secret, "centsPerDay")
       return Math.abs(told - (await chargedCents(secret, before))) < 1e-6 ? told : undefined
     })
+    // The process tells the others within a tenth of a second.
+    await pause(500)
     // In the midst of a crowd.
     const crowd = many().catch(() => [])
     await pause(30)

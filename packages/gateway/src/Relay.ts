@@ -104,7 +104,7 @@ export const make = Effect.gen(function* () {
       const { admitted, flight, outlet } = job
       const { stream } = admitted.touched
       const { endpoint, instance } = attempt
-      const tally = new Tally(admitted.touched.choices)
+      const tally = new Tally(admitted.touched.choices, admitted.touched.messages.length)
       const limits = stream ? timeouts : wholeTimeouts
       const options = {
         outlet,

@@ -17,7 +17,8 @@ const ID_LENGTH_MAX = 128
 /**
  * The counts of one attempt. `outputBytes` are bytes of the model's own output, `deltas` the events or messages that
  * carried some; `toolCalls` are the calls that began; `images` are pictures; `reported` is the provider's last word on
- * usage. `choices` is how many answers were asked for: what belongs to no answer of the buyer's counts nothing.
+ * usage. `choices` is how many answers were asked for: what belongs to no answer of the buyer's counts nothing. `inputs`
+ * is how many texts, documents or messages were sent, for answers that have something for each.
  *
  * @category models
  * @since 0.1.0
@@ -29,6 +30,7 @@ export class Tally {
   images = 0
   reported: Usage | undefined
   readonly choices: number
+  readonly inputs: number
   /** The calls that began, by choice and place, with their ids. */
   #calls: Map<string, string> | undefined
   /** The content blocks that are open, with what their pieces are. */
@@ -39,8 +41,9 @@ export class Tally {
   #sentToolCalls = 0
   #sentReported: Usage | undefined
 
-  constructor(choices = 1) {
+  constructor(choices = 1, inputs = 1) {
     this.choices = choices
+    this.inputs = inputs
   }
 
   /** What was counted so far has gone to the buyer. */

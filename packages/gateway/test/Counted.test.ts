@@ -377,13 +377,17 @@ describe("an answer that is none", () => {
   const asked: ReadonlyArray<readonly [Endpoint, object, ReadonlyArray<object>, object]> = [
     [
       "embeddings",
-      { input: "hi" },
+      { input: ["hi", "ho"] },
       [
         { data: [], usage },
         { data: [1], usage },
-        { data: [{ embedding: [1] }], error: { message: "oom" }, usage },
+        { data: [{ embedding: [1] }], usage },
+        { data: [{ embedding: [1] }, {}], usage },
+        { data: [{ embedding: [1] }, { embedding: [] }], usage },
+        { data: [{ embedding: [1] }, { embedding: {} }], usage },
+        { data: [{ embedding: [1] }, { embedding: [1] }], error: { message: "oom" }, usage },
       ],
-      { object: "list", data: [{ object: "embedding", index: 0, embedding: [0.5] }], usage },
+      { object: "list", data: [0, 1].map((index) => ({ object: "embedding", index, embedding: [0.5] })), usage },
     ],
     [
       "rerank",
@@ -391,7 +395,10 @@ describe("an answer that is none", () => {
       [
         { results: [], usage },
         { results: [null], usage },
-        { results: [{ index: 0 }], error: "oom", usage },
+        { results: [{}], usage },
+        { results: [{ index: 0 }], usage },
+        { results: [{ index: 1, relevance_score: 0.5 }], usage },
+        { results: [{ index: 0, relevance_score: 0.5 }], error: "oom", usage },
       ],
       { results: [{ index: 0, relevance_score: 0.5 }], usage },
     ],
@@ -400,6 +407,16 @@ describe("an answer that is none", () => {
       { prompt: "hi" },
       [{ data: [] }, { data: [{}] }, { data: [{ url: "" }] }, { data: [{ url: "x" }], error: { message: "oom" } }],
       { created: 1, data: [{ b64_json: "aGk=" }] },
+    ],
+    [
+      "completions",
+      { prompt: "hi" },
+      [
+        { choices: [], usage },
+        { choices: [{}], usage },
+        { choices: [], error: { message: "oom" }, usage },
+      ],
+      { object: "text_completion", choices: [{ index: 0, text: "ho", finish_reason: "stop" }], usage },
     ],
   ]
   it.each(asked)("of %s is asked for elsewhere, and not billed", async (endpoint, request, bad, good) => {

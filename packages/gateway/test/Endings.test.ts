@@ -110,6 +110,24 @@ describe("a stream", () => {
   })
 })
 
+describe("a whole answer", () => {
+  it("of another content type, whose name begins like the right one, is none", async () => {
+    const lane = await start()
+    const said = Speech.of("chat/completions", saying)
+    for (const [type, isGood] of [
+      ["application/jsonx", false],
+      ["application/json-seq", false],
+      ["application/json", true],
+      ["Application/JSON ; charset=utf-8", true],
+    ] as const) {
+      const plan = [Plan.head(200, { "content-type": type }), Plan.write(said.whole), Plan.end()]
+      const { ask } = await lane.provide({ always: plan })
+      const answer = await ask({ stream: false }).answer
+      assert.strictEqual(answer.status, isGood ? 200 : 502, type)
+    }
+  })
+})
+
 describe("Endings", () => {
   const choice = (delta: object, finish_reason: string | null = null, index = 0) => ({
     choices: [{ index, delta, finish_reason }],

@@ -1,6 +1,8 @@
 import { Exchange } from "./Exchange.ts"
 import * as Json from "./Json.ts"
+import * as MediaType from "./MediaType.ts"
 
+const JSON_TYPE = "application/json"
 const ANSWER_BYTES_MAX = 32 * 1024 * 1024
 
 /**
@@ -10,13 +12,13 @@ export class WholeExchange extends Exchange {
   #chunks: Array<Buffer> = []
   #bytes = 0
   #answer: Buffer | undefined
-  #contentType = "application/json"
+  #contentType = JSON_TYPE
 
   protected accepts(contentType: string): boolean {
-    const type = contentType.toLowerCase()
-    const known = ["application/json", ...this.options.format.textTypes].find((known) => type.startsWith(known))
-    if (known !== undefined) this.#contentType = contentType
-    return known !== undefined
+    const type = MediaType.of(contentType)
+    if (type !== JSON_TYPE && !this.options.format.textTypes.includes(type)) return false
+    this.#contentType = contentType
+    return true
   }
 
   protected read(chunk: Buffer): boolean {
@@ -38,7 +40,7 @@ export class WholeExchange extends Exchange {
     const answer = only !== undefined && this.#chunks.length === 1 ? only : Buffer.concat(this.#chunks)
     this.#chunks = []
     const text = answer.toString("utf8")
-    const json = this.#contentType.toLowerCase().startsWith("application/json") ? Json.parse(text) : text
+    const json = MediaType.of(this.#contentType) === JSON_TYPE ? Json.parse(text) : text
     if (!format.whole(json, tally, text)) {
       const isError = (Json.get(json, "error") ?? undefined) !== undefined
       return this.fail(isError ? "provider_error" : "provider_invalid_response", { retry: true })

@@ -26,10 +26,23 @@ describe("the routes of the lane", () => {
     }
   })
 
-  it.each(["%", "%E0%A4%A", "a%zz", "no/such", "no%2Fsuch"])("say that there is no model %s", async (name) => {
-    const ask = await start()
-    const answer = await ask(`/v1/models/${name}`, "GET")
-    assert.strictEqual(answer.status, 404)
-    assert.strictEqual(JSON.parse(await answer.text()).error.code, "model_not_found")
-  })
+  it.each(["test/model", "test%2Fmodel", "test/model:floor", "test%2Fmodel%3Anitro", "small", "small:floor"])(
+    "show the model that %s names",
+    async (name) => {
+      const ask = await start()
+      const answer = await ask(`/v1/models/${name}`, "GET")
+      assert.strictEqual(answer.status, 200)
+      assert.strictEqual(JSON.parse(await answer.text()).id, TestLane.MODEL)
+    },
+  )
+
+  it.each(["%", "test/model:free", "%E0%A4%A", "a%zz", "no/such", "no%2Fsuch"])(
+    "say that there is no model %s",
+    async (name) => {
+      const ask = await start()
+      const answer = await ask(`/v1/models/${name}`, "GET")
+      assert.strictEqual(answer.status, 404)
+      assert.strictEqual(JSON.parse(await answer.text()).error.code, "model_not_found")
+    },
+  )
 })

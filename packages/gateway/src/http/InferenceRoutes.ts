@@ -17,6 +17,7 @@ import { Endpoint } from "@guildhall/core/Endpoint"
 import { chargeAssetOf } from "@guildhall/core/MarketDefinition"
 import * as ErrorBody from "@guildhall/protocol/openai/ErrorBody"
 import * as ModelList from "@guildhall/protocol/openai/ModelList"
+import * as ProviderControls from "@guildhall/protocol/openai/ProviderControls"
 import { Router } from "@guildhall/routing/Router"
 import * as InferenceEndpoint from "../InferenceEndpoint.ts"
 import { InferenceLane } from "../InferenceLane.ts"
@@ -97,7 +98,8 @@ const models = HttpRouter.use((http) =>
       Effect.sync(() => json(encodeList(Models.list(router.instances(), options)), 200)),
     )
     const one = Effect.map(HttpServerRequest.HttpServerRequest, (request) => {
-      const named = Models.nameIn(request.url)
+      // Whatever a request may name: an ending only says how the model's instances are sorted.
+      const named = ProviderControls.withoutEnding(Models.nameIn(request.url))
       const id = definition.aliases[named] ?? named
       const model = Models.list(router.instances(), options).data.find((model) => model.id === id)
       return model === undefined ? noModel : json(encodeModel(model), 200)

@@ -223,6 +223,23 @@ const ENDINGS = { ":floor": "price", ":nitro": "throughput" } as const
 const endingOf = (name: string): keyof typeof ENDINGS | undefined =>
   name.endsWith(":floor") ? ":floor" : name.endsWith(":nitro") ? ":nitro" : undefined
 
+/**
+ * The name of a model without an ending that says how its instances are sorted.
+ *
+ * **Example** (The cheapest)
+ *
+ * ```ts
+ * import { ProviderControls } from "@guildhall/protocol/openai"
+ *
+ * ProviderControls.withoutEnding("org/m:floor") // => "org/m"
+ * ProviderControls.withoutEnding("org/m:free") // => "org/m:free"
+ * ```
+ *
+ * @category getters
+ * @since 0.1.0
+ */
+export const withoutEnding = (name: string): string => name.slice(0, name.length - (endingOf(name)?.length ?? 0))
+
 /** The models by their names; `given` is the first one as it was written, which may stand in `models` too. */
 const modelsOf = (body: object, given: string, named: string): Read<ReadonlyArray<string>> => {
   const models = Json.get(body, "models")
@@ -260,7 +277,7 @@ const modelsOf = (body: object, given: string, named: string): Read<ReadonlyArra
  */
 export const read = (body: unknown, model: string): Result.Result<ProviderControls, Flaw> => {
   const ending = endingOf(model)
-  const named = ending === undefined ? model : model.slice(0, -ending.length)
+  const named = withoutEnding(model)
   if (!Json.isObject(body)) return Result.succeed({ models: [named], preferences: undefined })
   const provider = Json.get(body, "provider")
   if (ending === undefined && Json.isAbsent(provider) && Json.isAbsent(Json.get(body, "models"))) {

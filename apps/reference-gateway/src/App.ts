@@ -33,6 +33,7 @@ import * as ClientAddress from "@guildhall/gateway/ClientAddress"
 import * as Claims from "@guildhall/gateway/Claims"
 import * as HoldRenewal from "@guildhall/gateway/HoldRenewal"
 import * as ControlRoutes from "@guildhall/gateway/http/ControlRoutes"
+import * as MetricsRoutes from "@guildhall/gateway/http/MetricsRoutes"
 import * as InferenceRoutes from "@guildhall/gateway/http/InferenceRoutes"
 import * as LaneServer from "@guildhall/gateway/http/LaneServer"
 import * as NotFoundRoute from "@guildhall/gateway/http/NotFoundRoute"
@@ -244,6 +245,7 @@ export const make = (facts: Facts): Effect.Effect<Running, LaunchError, Scope.Sc
         Layer.provideMerge(services),
         Layer.provideMerge(telemetry(settings)),
         Layer.provideMerge(Layer.succeed(ClientAddress.TrustedProxies, settings.trustedProxies)),
+        Layer.provideMerge(Layer.succeed(MetricsRoutes.Readers, settings.metrics)),
       ),
     ).pipe(Effect.mapError(toLaunchError(settings)))
 

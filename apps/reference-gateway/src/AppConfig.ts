@@ -128,6 +128,13 @@ const table = {
     "Trace, Debug, Info, Warn, Error or None",
     "The least severe log lines to print. Bodies of requests are never among them.",
   ),
+  metrics: setting(
+    "GUILDHALL_METRICS",
+    "operator",
+    Schema.Literals(["operator", "anyone"]),
+    "operator or anyone",
+    "Who may read `/metrics`: who has an operator's key, or anyone who reaches the port. They name models and count requests.",
+  ),
   otlpEndpoint: setting(
     "OTEL_EXPORTER_OTLP_ENDPOINT",
     undefined,
@@ -162,6 +169,7 @@ export interface Settings {
   /** A model's name, or the absolute path of a model file. */
   readonly model: string | undefined
   readonly logLevel: "Trace" | "Debug" | "Info" | "Warn" | "Error" | "None"
+  readonly metrics: "operator" | "anyone"
   readonly otlpEndpoint: string | undefined
 }
 
@@ -226,6 +234,7 @@ export const load: Effect.Effect<Settings, LaunchError> = Effect.gen(function* (
     agent: yield* readRequired(table.agent),
     model: model === undefined ? undefined : resolveModel(model),
     logLevel: yield* readRequired(table.logLevel),
+    metrics: yield* readRequired(table.metrics),
     otlpEndpoint: yield* read(table.otlpEndpoint),
   }
 })

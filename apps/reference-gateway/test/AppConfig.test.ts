@@ -25,6 +25,7 @@ describe("AppConfig", () => {
         agent: "on",
         model: undefined,
         logLevel: "Info",
+        metrics: "operator",
         otlpEndpoint: undefined,
       })
     }),

@@ -2,11 +2,12 @@
  * `kill -9` in each of the eight steps of a request, then a new start: nobody is charged for what died, nobody twice, who served
  * is paid, every hold has its receipt, and the same request asked again with its Idempotency-Key is charged once.
  */
-import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
+import { assert, describe, it } from "@effect/vitest"
 import * as Aftermath from "./Aftermath.ts"
 import type { Buyer } from "./CrashMarket.ts"
 import * as CrashMarket from "./CrashMarket.ts"
 import { type CrashPoint, points } from "./CrashPoint.ts"
+import * as EachShape from "./EachShape.ts"
 import type { Answer } from "./LaneBuyer.ts"
 
 /** A request whose process was killed: what its buyer saw, and what the next one got from the process that came after. */
@@ -31,11 +32,6 @@ const kill = async (market: CrashMarket.CrashMarket, point: CrashPoint, stream: 
   return { buyer, answer, next, repeat: () => market.ask(buyer, { ...question, held: false }).answer }
 }
 
-const shapes = [
-  { shape: "whole", stream: false },
-  { shape: "stream", stream: true },
-] as const
-
 /** A market that was killed at every point, with what came of each. */
 const make = async (stream: boolean) => {
   const market = await CrashMarket.start()
@@ -56,29 +52,13 @@ const make = async (stream: boolean) => {
 }
 
 describe("kill -9", () => {
-  const markets = new Map<string, Awaited<ReturnType<typeof make>>>()
-
-  beforeAll(async () => {
-    await Promise.all(
-      shapes.map(async ({ shape, stream }) => {
-        const made = await make(stream)
-        markets.set(shape, made)
-        await made.run()
-      }),
-    )
-  }, 120_000)
-
-  afterAll(async () => {
-    await Promise.all(Array.from(markets.values(), ({ market }) => market.close()))
-  })
-
-  describe.each(shapes)("$shape", ({ shape }) => {
+  EachShape.describeEach(make, (made) => {
     const found = (point: CrashPoint) => {
-      const made = markets.get(shape)
-      const end = made?.ends.get(point)
-      const again = made?.repeated.get(point)
-      if (made === undefined || end === undefined || again === undefined) throw new Error("It was not killed there.")
-      return { market: made.market, ...end, again }
+      const { ends, market, repeated } = made()
+      const end = ends.get(point)
+      const again = repeated.get(point)
+      if (end === undefined || again === undefined) throw new Error("It was not killed there.")
+      return { market, ...end, again }
     }
 
     it.each(points)("$step, $name", async (point) => {
@@ -106,12 +86,6 @@ describe("kill -9", () => {
       const once = point.isCharged || again.end === "clean" ? 1 : 0
       assert.lengthOf(charged, once + (point.asksBefore ? 1 : 0))
       for (const { receipt } of charged) assert.strictEqual(receipt.outcome, "completed")
-    })
-
-    it("the books add up", async () => {
-      const made = markets.get(shape)
-      if (made === undefined) throw new Error("There is no market.")
-      await Aftermath.books(made.market)
     })
   })
 })

@@ -2,12 +2,13 @@
  * `SIGSTOP` in each of the eight steps of a request until its hold has expired, and then `SIGCONT`: another gateway on the database
  * has given the buyer the money back, so the one that wakes up charges nothing, and says so to a buyer who still waits.
  */
-import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
+import { assert, describe, it } from "@effect/vitest"
 import * as Aftermath from "./Aftermath.ts"
 import * as Breakpoint from "./Breakpoint.ts"
 import type { Buyer } from "./CrashMarket.ts"
 import * as CrashMarket from "./CrashMarket.ts"
 import { type CrashPoint, points } from "./CrashPoint.ts"
+import * as EachShape from "./EachShape.ts"
 import type { Answer } from "./LaneBuyer.ts"
 import * as RunningMarket from "./RunningMarket.ts"
 
@@ -50,11 +51,6 @@ const freeze = async (market: CrashMarket.CrashMarket, point: CrashPoint, stream
   return { buyer, answer, next }
 }
 
-const shapes = [
-  { shape: "whole", stream: false },
-  { shape: "stream", stream: true },
-] as const
-
 /** A market that was frozen at every point, with what came of each. */
 const make = async (stream: boolean) => {
   const market = await CrashMarket.start()
@@ -67,28 +63,12 @@ const make = async (stream: boolean) => {
 }
 
 describe("SIGSTOP past the hold's expiry", () => {
-  const markets = new Map<string, Awaited<ReturnType<typeof make>>>()
-
-  beforeAll(async () => {
-    await Promise.all(
-      shapes.map(async ({ shape, stream }) => {
-        const made = await make(stream)
-        markets.set(shape, made)
-        await made.run()
-      }),
-    )
-  }, 120_000)
-
-  afterAll(async () => {
-    await Promise.all(Array.from(markets.values(), ({ market }) => market.close()))
-  })
-
-  describe.each(shapes)("$shape", ({ shape, stream }) => {
+  EachShape.describeEach(make, (made, stream) => {
     const found = (point: CrashPoint) => {
-      const made = markets.get(shape)
-      const end = made?.ends.get(point)
-      if (made === undefined || end === undefined) throw new Error("It was not frozen there.")
-      return { market: made.market, ...end }
+      const { ends, market } = made()
+      const end = ends.get(point)
+      if (end === undefined) throw new Error("It was not frozen there.")
+      return { market, ...end }
     }
 
     it.each(points)("$step, $name", async (point) => {
@@ -116,12 +96,6 @@ describe("SIGSTOP past the hold's expiry", () => {
       const charged = fates.filter(({ hold }) => hold === "posted")
       assert.lengthOf(charged, 1 + (point.asksBefore ? 1 : 0) + (isLost ? 0 : 1))
       for (const { receipt } of charged) assert.strictEqual(receipt.outcome, "completed")
-    })
-
-    it("the books add up", async () => {
-      const made = markets.get(shape)
-      if (made === undefined) throw new Error("There is no market.")
-      await Aftermath.books(made.market)
     })
   })
 })

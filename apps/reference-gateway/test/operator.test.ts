@@ -176,10 +176,12 @@ const livePid = (): number | undefined => {
 }
 
 describe("a market tells", () => {
-  it("its metrics to Prometheus", async () => {
+  it("its metrics to Prometheus, with an operator's key", async () => {
     assert.strictEqual((await ask(market.buyerKey)).status, 200)
+    assert.strictEqual((await market.call("/metrics", { key: "" })).status, 401)
+    assert.strictEqual((await market.call("/metrics", { key: market.buyerKey })).status, 403)
     const metrics = await RunningMarket.until("the request in the metrics", async () => {
-      const { body } = await market.call("/metrics", { key: "" })
+      const { body } = await market.call("/metrics")
       return String(body).includes(MODEL) ? String(body) : undefined
     })
     for (const name of [

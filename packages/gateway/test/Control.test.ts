@@ -131,13 +131,30 @@ describe("what anyone may read", () => {
     assert.deepStrictEqual((await market.call("GET", "/readyz")).json, { status: "ready" })
   })
 
-  it("the API's description, its page, and the metrics", async () => {
+  it("the API's description and its page", async () => {
     const openapi = await market.call("GET", "/openapi.json")
     assert.containsAllKeys(openapi.json.paths, ["/v1/receipts/{id}", "/v1/providers/register", "/v1/operator/top-ups"])
     assert.include((await market.call("GET", "/docs")).text, "<html")
-    const metrics = await market.call("GET", "/metrics")
+  })
+})
+
+describe("the metrics", () => {
+  it("are for operators", async () => {
+    isProblem(await market.call("GET", "/metrics"), "missing_api_key")
+    isProblem(await market.call("GET", "/metrics", { as: "sk-nobody" }), "invalid_api_key")
+    isProblem(await market.call("GET", "/metrics", { as: "buyer" }), "insufficient_role")
+    isProblem(await market.call("GET", "/metrics", { as: "provider" }), "insufficient_role")
+    const metrics = await market.call("GET", "/metrics", { as: "operator" })
     assert.strictEqual(metrics.status, 200)
     assert.include(metrics.headers.get("content-type") ?? "", "text/plain")
+  })
+
+  it("are for anyone where the market says so", async () => {
+    const open = await TestControl.start({ metrics: "anyone" })
+    const metrics = await open.call("GET", "/metrics")
+    assert.strictEqual(metrics.status, 200)
+    assert.include(metrics.headers.get("content-type") ?? "", "text/plain")
+    await open.close()
   })
 })
 

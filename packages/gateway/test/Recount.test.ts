@@ -26,6 +26,17 @@ const exactly = (input: number, output: number): Counted => ({
 
 type Count = (request: CountRequest) => Effect.Effect<Counted, TokenCountError>
 
+/** A count that answers nothing until it is opened, and the answers that it was given. */
+const gated = Effect.gen(function* () {
+  const gate = yield* Deferred.make<void>()
+  const seen: Array<string> = []
+  const count: Count = ({ answer }) => {
+    seen.push(Buffer.from(answer).toString())
+    return Effect.as(Deferred.await(gate), exactly(10, 5))
+  }
+  return { count, seen, open: Deferred.succeed(gate, undefined) }
+})
+
 interface Setup extends Recount.Options {
   readonly count?: Count
   readonly percent?: number
@@ -275,12 +286,7 @@ describe("Recount", () => {
 
   it.effect("keeps no more requests than the queue holds, the newest ones", () =>
     Effect.gen(function* () {
-      const gate = yield* Deferred.make<void>()
-      const seen: Array<string> = []
-      const count: Count = ({ answer }) => {
-        seen.push(Buffer.from(answer).toString())
-        return Effect.as(Deferred.await(gate), exactly(10, 5))
-      }
+      const { count, open, seen } = yield* gated
       yield* Effect.gen(function* () {
         const usage = { inputToken: 10, outputToken: 5 }
         yield* pass(entryOf(A, usage), "a")
@@ -292,7 +298,7 @@ describe("Recount", () => {
         ] as const) {
           yield* pass(entryOf(id, usage), answer)
         }
-        yield* Deferred.succeed(gate, undefined)
+        yield* open
         yield* (yield* Recount.Recount).drain
         assert.deepStrictEqual(seen, ["a", "c", "d"])
         assert.deepStrictEqual(yield* results, { agreed: 3, dropped: 1 })
@@ -302,12 +308,7 @@ describe("Recount", () => {
 
   it.effect("takes no more memory than it may: the oldest makes room, and who finds none is not counted", () =>
     Effect.gen(function* () {
-      const gate = yield* Deferred.make<void>()
-      const seen: Array<number> = []
-      const count: Count = ({ answer }) => {
-        seen.push(answer.length)
-        return Effect.as(Deferred.await(gate), exactly(10, 5))
-      }
+      const { count, open, seen } = yield* gated
       yield* Effect.gen(function* () {
         const usage = { inputToken: 10, outputToken: 5 }
         yield* pass(entryOf(A, usage), "a")
@@ -315,13 +316,13 @@ describe("Recount", () => {
         yield* pass(entryOf(B, usage), "b".repeat(600))
         yield* pass(entryOf(C, usage), "c".repeat(700))
         yield* pass(entryOf(D, usage), "d".repeat(1_200))
-        yield* Deferred.succeed(gate, undefined)
+        yield* open
         yield* (yield* Recount.Recount).drain
-        assert.deepStrictEqual(seen, [1])
+        assert.deepStrictEqual(seen, ["a"])
         assert.deepStrictEqual(yield* results, { agreed: 1, dropped: 3 })
         yield* pass(entryOf(B, usage), "b".repeat(900))
         yield* (yield* Recount.Recount).drain
-        assert.deepStrictEqual(seen, [1, 900])
+        assert.deepStrictEqual(seen, ["a", "b".repeat(900)])
       }).pipe(Effect.provide(layer({ count, bytesMax: 1_000 })))
     }),
   )
@@ -356,12 +357,7 @@ describe("Recount", () => {
 
   it.effect("counts what is suspicious first, and drops it last", () =>
     Effect.gen(function* () {
-      const gate = yield* Deferred.make<void>()
-      const seen: Array<string> = []
-      const count: Count = ({ answer }) => {
-        seen.push(Buffer.from(answer).toString())
-        return Effect.as(Deferred.await(gate), exactly(10, 5))
-      }
+      const { count, open, seen } = yield* gated
       yield* Effect.gen(function* () {
         const usage = { inputToken: 10, outputToken: 5 }
         yield* pass(entryOf(A, usage), "a")
@@ -369,7 +365,7 @@ describe("Recount", () => {
         yield* pass(entryOf(B, usage, "bounded"), "suspicious")
         yield* pass(entryOf(C, usage), "c")
         yield* pass(entryOf(D, usage), "d")
-        yield* Deferred.succeed(gate, undefined)
+        yield* open
         yield* (yield* Recount.Recount).drain
         assert.deepStrictEqual(seen, ["a", "suspicious", "d"])
       }).pipe(Effect.provide(layer({ count, queueMax: 2 })))

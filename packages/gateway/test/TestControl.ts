@@ -20,6 +20,7 @@ import { Router } from "@guildhall/routing"
 import { leastLoaded } from "@guildhall/routing/policies/LeastLoaded"
 import * as Claims from "../src/Claims.ts"
 import * as ControlRoutes from "../src/http/ControlRoutes.ts"
+import * as MetricsRoutes from "../src/http/MetricsRoutes.ts"
 import * as Limits from "../src/Limits.ts"
 import * as LimitStore from "../src/LimitStore.ts"
 import { Market } from "../src/Market.ts"
@@ -40,6 +41,8 @@ export interface Options {
   readonly definition?: Partial<MarketDefinition.MarketDefinition>
   readonly rails?: ReadonlyArray<PaymentRail.PaymentRail>
   readonly journal?: Layer.Layer<Journal.Journal>
+  /** Who may read the metrics. */
+  readonly metrics?: "operator" | "anyone"
 }
 
 /** Secrets that are known before the market starts: `sk-` and the name's hash. */
@@ -104,8 +107,14 @@ export const start = async (options: Options = {}) => {
   const http = HttpRouter.serve(ControlRoutes.layer, { disableLogger: true, disableListenLog: true }).pipe(
     Layer.provide(NodeHttpServer.layer(() => server, { port: 0, host: "127.0.0.1", gracefulShutdownTimeout: 100 })),
   )
+  const readers = options.metrics === undefined ? Layer.empty : Layer.succeed(MetricsRoutes.Readers, options.metrics)
   const runtime = ManagedRuntime.make(
-    http.pipe(Layer.provideMerge(services(options)), Layer.provideMerge(Logger.layer([])), Layer.orDie),
+    http.pipe(
+      Layer.provide(readers),
+      Layer.provideMerge(services(options)),
+      Layer.provideMerge(Logger.layer([])),
+      Layer.orDie,
+    ),
   )
   const context = await runtime.context()
   await runtime.runPromise(makeMembers)

@@ -6,7 +6,6 @@
 import * as Layer from "effect/Layer"
 import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
 import * as HttpApiScalar from "effect/http-api/HttpApiScalar"
-import * as PrometheusMetrics from "effect/observability/PrometheusMetrics"
 import { ControlApi } from "@guildhall/protocol/api/ControlApi"
 import * as BalanceRoutes from "./BalanceRoutes.ts"
 import * as BodyGuard from "./BodyGuard.ts"
@@ -15,6 +14,7 @@ import * as KeyAccess from "./KeyAccess.ts"
 import * as LimitsRoutes from "./LimitsRoutes.ts"
 import * as MarketRoutes from "./MarketRoutes.ts"
 import * as MembersRoutes from "./MembersRoutes.ts"
+import * as MetricsRoutes from "./MetricsRoutes.ts"
 import * as OperatorRoutes from "./OperatorRoutes.ts"
 import * as ProvidersRoutes from "./ProvidersRoutes.ts"
 import * as ReceiptsRoutes from "./ReceiptsRoutes.ts"
@@ -39,8 +39,8 @@ export const layerHandlers = Layer.mergeAll(
 ).pipe(Layer.provide([BodyGuard.layer, KeyAccess.layer]))
 
 /**
- * The whole lane: the API, `/openapi.json`, its page at `/docs`, and Prometheus' metrics at `/metrics`. Keep `/metrics`
- * to yourself where the port is open to the world: it names models, and counts requests.
+ * The whole lane: the API, `/openapi.json`, its page at `/docs`, and Prometheus' metrics at `/metrics`, for an
+ * operator's key.
  *
  * @category layers
  * @since 0.1.0
@@ -48,5 +48,5 @@ export const layerHandlers = Layer.mergeAll(
 export const layer = Layer.mergeAll(
   HttpApiBuilder.layer(ControlApi, { openapiPath: "/openapi.json" }).pipe(Layer.provide(layerHandlers)),
   HttpApiScalar.layer(ControlApi, { path: "/docs" }),
-  PrometheusMetrics.layerHttp({ path: "/metrics" }),
+  MetricsRoutes.layer,
 )

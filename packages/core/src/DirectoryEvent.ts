@@ -6,6 +6,7 @@
  */
 import * as Schema from "effect/Schema"
 import { Instance, InstanceId, InstanceState } from "./Instance.ts"
+import { Rating } from "./Rating.ts"
 
 /**
  * What an instance did of late, by percentile of its answers of the last five minutes: `firstTokenMs` are times to the
@@ -29,6 +30,8 @@ export type Measured = typeof Measured.Type
  * - `InstanceUnlisted`: it left the market.
  * - `StateChanged`: a heartbeat, a health check or the device itself changed whether it may be routed to.
  * - `InstanceMeasured`: how fast it was of late, said at most every few seconds.
+ * - `InstanceRated`: something new is known of it: its breaker, its health, its load, its owner's stake. The parts that
+ *   `rating` has take the place of the former ones.
  * - `DispatchStarted` / `DispatchEnded`: this gateway sent a request to it, and that request ended.
  *
  * @category models
@@ -41,6 +44,7 @@ export const DirectoryEvent = Schema.TaggedUnion({
   DispatchStarted: { instanceId: InstanceId },
   DispatchEnded: { instanceId: InstanceId },
   InstanceMeasured: { instanceId: InstanceId, measured: Measured },
+  InstanceRated: { instanceId: InstanceId, rating: Rating },
 })
 /** @since 0.1.0 */
 export type DirectoryEvent = typeof DirectoryEvent.Type

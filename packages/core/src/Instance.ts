@@ -97,9 +97,46 @@ export const Quantization = Schema.Literals([
 export type Quantization = typeof Quantization.Type
 
 /**
+ * Where an instance stands, as its provider declares it: lower-case letters, digits and hyphens, such as `eu-west`.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export const Region = Schema.String.pipe(Schema.check(Schema.isPattern(/^[a-z][a-z0-9-]{0,39}$/)))
+
+/**
+ * The country whose law holds where an instance stands: two capital letters of ISO 3166-1.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export const Country = Schema.String.pipe(Schema.check(Schema.isPattern(/^[A-Z]{2}$/)))
+
+/**
+ * What a model takes in beside text.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export const Input = Schema.Literals(["image", "audio", "file"])
+/** @since 0.1.0 */
+export type Input = typeof Input.Type
+
+/**
+ * The payment schemes whose buyers an instance serves, by name, each once: at most 20.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export const Rails = Schema.Array(
+  Schema.String.pipe(Schema.check(Schema.isPattern(/^[A-Za-z][A-Za-z0-9-]{0,39}$/))),
+).pipe(Schema.check(Schema.isMaxLength(20), Schema.isUnique()))
+
+/**
  * An instance. `contextLength` is in tokens, `concurrency` in requests at a time. What is left out was not declared:
  * `endpoints` then are the standard ones, `parameters` (the request members it understands beyond the basic
- * ones, such as `tools`) may be any, and `retainsData` counts as true.
+ * ones, such as `tools`) and `inputs` may be any, `rails` are all, `retainsData` counts as true, and `region` and `country`
+ * are none that a buyer could ask for.
  *
  * - `tokenizer` is the digest of the tokenizer that its engine uses (see `Tokenizer.digest`).
  * - `provider` is the short public name (slug) that buyers name in `provider.order`, `only` and `ignore`.
@@ -124,6 +161,10 @@ export const Instance = Schema.Struct({
   parameters: Schema.optionalKey(Parameters),
   retainsData: Schema.optionalKey(Schema.Boolean),
   tokenizer: Schema.optionalKey(TokenizerDigest),
+  region: Schema.optionalKey(Region),
+  country: Schema.optionalKey(Country),
+  inputs: Schema.optionalKey(Schema.Array(Input).pipe(Schema.check(Schema.isUnique()))),
+  rails: Schema.optionalKey(Rails),
 })
 /** @since 0.1.0 */
 export type Instance = typeof Instance.Type

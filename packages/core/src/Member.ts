@@ -53,6 +53,16 @@ export const DataCollection = Schema.Literals(["allow", "deny"])
 export type DataCollection = typeof DataCollection.Type
 
 /**
+ * How a buyer stands with the market, by its plan or what it spends: a `premium` one comes first where capacity is short.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export const BuyerClass = Schema.Literals(["standard", "premium"])
+/** @since 0.1.0 */
+export type BuyerClass = typeof BuyerClass.Type
+
+/**
  * A member of the market.
  *
  * @category models

@@ -48,7 +48,7 @@ export const kind = <A>(name: string): Kind<A> => ({ name })
 export interface Part {
   readonly kind: string
   readonly name: string
-  readonly make: (settings: unknown) => Effect.Effect<unknown, Schema.SchemaError>
+  readonly make: (settings: unknown, parts: Parts) => Effect.Effect<unknown, Schema.SchemaError | PartError>
 }
 
 /** A setting that does not exist is refused, so that a misspelled one is not silently ignored. */
@@ -67,6 +67,28 @@ export const part = <A, S extends Schema.ConstraintDecoder<unknown>>(
   kind: kind.name,
   name: options.name,
   make: (settings) => Effect.map(Schema.decodeUnknownEffect(options.settings, strict)(settings), options.make),
+})
+
+/**
+ * Makes a part that is made of others: its settings name them, and `parts.resolve` makes them.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const composed = <A, S extends Schema.ConstraintDecoder<unknown>>(
+  kind: Kind<A>,
+  options: {
+    readonly name: string
+    readonly settings: S
+    readonly make: (settings: S["Type"], parts: Parts) => Effect.Effect<A, PartError>
+  },
+): Part => ({
+  kind: kind.name,
+  name: options.name,
+  make: (settings, parts) =>
+    Effect.flatMap(Schema.decodeUnknownEffect(options.settings, strict)(settings), (decoded) =>
+      options.make(decoded, parts),
+    ),
 })
 
 /**
@@ -115,20 +137,21 @@ export const make = (parts: ReadonlyArray<Part>): Parts => {
   const byKey = new Map(parts.map((part) => [`${part.kind}/${part.name}`, part]))
   const names = (kind: Kind<unknown>): ReadonlyArray<string> =>
     [...byKey.values()].filter((part) => part.kind === kind.name).map((part) => part.name)
-  return {
+  const found: Parts = {
     names,
     resolve: <A>(kind: Kind<A>, ref: PartRef) => {
-      const found = byKey.get(`${kind.name}/${ref.use}`)
-      if (found === undefined) {
+      const part = byKey.get(`${kind.name}/${ref.use}`)
+      if (part === undefined) {
         const known = names(kind)
         const detail = known.length === 0 ? "No part of this kind is registered." : `Known are: ${known.join(", ")}.`
         return Effect.fail(new PartError({ kind: kind.name, use: ref.use, detail }))
       }
-      return found.make(ref.with ?? {}).pipe(
+      return part.make(ref.with ?? {}, found).pipe(
         // The key pairs the kind's name with the part's, and only `part` makes parts: the type is the kind's.
         Effect.map((value) => value as A),
         Effect.mapError((error) => new PartError({ kind: kind.name, use: ref.use, detail: String(error.message) })),
       )
     },
   }
+  return found
 }

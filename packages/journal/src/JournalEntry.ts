@@ -14,6 +14,7 @@ import { ProviderPreferences, ProviderPreferencesJson } from "@guildhall/core/Pr
 import { ReasonCode } from "@guildhall/core/Reason"
 import { Receipt } from "@guildhall/core/Receipt"
 import { RequestId } from "@guildhall/core/Request"
+import { RoutingFeatures } from "@guildhall/core/RoutingFeatures"
 
 /**
  * One try on one instance: which, at which version of the directory it was chosen, and why it did not serve where it
@@ -40,6 +41,7 @@ const Decision = Schema.Struct({
   contextTokens: Schema.Int,
   endpoint: Schema.optionalKey(Endpoint),
   preferences: Schema.optionalKey(ProviderPreferences),
+  features: Schema.optionalKey(RoutingFeatures),
   attempts: Schema.Array(Attempt),
 })
 
@@ -59,11 +61,12 @@ const instanceOf = (id: string): InstanceId => `ins_${id}` as InstanceId
 
 const isReason = Schema.is(ReasonCode)
 
-/** What most decisions have not: another endpoint than Chat, preferences, attempts on another model than the first. */
+/** What most decisions have not: another endpoint than Chat, preferences, features, attempts on another model than the first. */
 const Rare = Schema.fromJsonString(
   Schema.Struct({
     endpoint: Schema.optionalKey(Endpoint),
     preferences: Schema.optionalKey(ProviderPreferencesJson),
+    features: Schema.optionalKey(RoutingFeatures),
     models: Schema.optionalKey(Schema.Array(Schema.NullOr(ModelId))),
   }),
 )
@@ -71,20 +74,21 @@ const encodeRare = Schema.encodeSync(Rare)
 const decodeRare = Schema.decodeUnknownOption(Rare)
 
 /** As the last text of the list; no attempt's text begins with a brace. */
-const rareText = ({ attempts, endpoint, preferences }: RareParts): ReadonlyArray<string> => {
+const rareText = ({ attempts, endpoint, features, preferences }: RareParts): ReadonlyArray<string> => {
   const isElsewhere = attempts.some(({ model }) => model !== undefined)
-  if (endpoint === undefined && preferences === undefined && !isElsewhere) return []
+  if (endpoint === undefined && preferences === undefined && features === undefined && !isElsewhere) return []
   const models = isElsewhere ? { models: attempts.map(({ model }) => model ?? null) } : {}
   return [
     encodeRare({
       ...(endpoint === undefined ? {} : { endpoint }),
       ...(preferences === undefined ? {} : { preferences }),
+      ...(features === undefined ? {} : { features }),
       ...models,
     }),
   ]
 }
 
-type RareParts = Pick<typeof Decision.Type, "endpoint" | "preferences" | "attempts">
+type RareParts = Pick<typeof Decision.Type, "endpoint" | "preferences" | "features" | "attempts">
 
 const readAttempts = (
   texts: ReadonlyArray<string>,

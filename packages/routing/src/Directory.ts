@@ -8,6 +8,7 @@ import type { DirectoryEvent, Measured } from "@guildhall/core/DirectoryEvent"
 import type { Instance, InstanceId } from "@guildhall/core/Instance"
 import type { ModelId } from "@guildhall/core/Model"
 import type { PriceLine, PriceSheet } from "@guildhall/core/PriceSheet"
+import * as Rating from "@guildhall/core/Rating"
 import type { UsageUnit } from "@guildhall/core/Usage"
 import type { Candidate, DirectoryView } from "./RoutingPolicy.ts"
 
@@ -28,6 +29,7 @@ interface MutablePlace {
   instance: Instance
   inFlight: number
   measured: Measured | undefined
+  rating: Rating.Rating | undefined
   isListed: boolean
 }
 
@@ -95,7 +97,6 @@ export class Directory implements DirectoryView {
     return place?.isListed === true ? place : undefined
   }
 
-  /** Calls the listener after each change of an instance, with its id. */
   /** For each unit the highest price among a model's instances that are online; undefined where none is. */
   ceiling(model: ModelId): PriceSheet | undefined {
     const known = this.#ceilings.get(model)
@@ -116,6 +117,7 @@ export class Directory implements DirectoryView {
     return sheet
   }
 
+  /** Calls the listener after each change of an instance, with its id. */
   onChange(listener: (id: InstanceId) => void): void {
     this.#listeners.push(listener)
   }
@@ -137,6 +139,9 @@ export class Directory implements DirectoryView {
       case "InstanceMeasured":
         place.measured = event.measured
         break
+      case "InstanceRated":
+        place.rating = Rating.join(place.rating, event.rating)
+        break
       case "DispatchStarted":
         place.inFlight++
         break
@@ -155,8 +160,8 @@ export class Directory implements DirectoryView {
     this.#version = version
     this.#nextSlot = nextSlot
     for (const model of offered) this.#offered.add(model)
-    for (const { slot, instance, inFlight, measured, isListed } of places) {
-      const place = { slot, instance, inFlight, measured, isListed }
+    for (const { slot, instance, inFlight, measured, rating, isListed } of places) {
+      const place = { slot, instance, inFlight, measured, rating, isListed }
       this.#places.set(instance.id, place)
       if (isListed) this.#enter(place)
     }
@@ -165,7 +170,7 @@ export class Directory implements DirectoryView {
   #list(instance: Instance): number {
     let place = this.#places.get(instance.id)
     if (place === undefined) {
-      place = { slot: this.#nextSlot++, instance, inFlight: 0, measured: undefined, isListed: true }
+      place = { slot: this.#nextSlot++, instance, inFlight: 0, measured: undefined, rating: undefined, isListed: true }
       this.#places.set(instance.id, place)
     } else {
       this.#leave(place)

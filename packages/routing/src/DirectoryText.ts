@@ -9,11 +9,15 @@ import * as Schema from "effect/Schema"
 import type { DirectoryEvent, Measured } from "@guildhall/core/DirectoryEvent"
 import { Instance, type InstanceId, type InstanceState } from "@guildhall/core/Instance"
 import { ModelId } from "@guildhall/core/Model"
+import { Rating } from "@guildhall/core/Rating"
 import type { Directory, Place } from "./Directory.ts"
 
 const InstanceText = Schema.fromJsonString(Schema.toCodecJson(Instance))
 const encodeInstance = Schema.encodeSync(InstanceText)
 const decodeInstance = Schema.decodeUnknownResult(InstanceText)
+const RatingText = Schema.fromJsonString(Schema.toCodecJson(Rating))
+const encodeRating = Schema.encodeSync(RatingText)
+const decodeRating = Schema.decodeUnknownResult(RatingText)
 const OfferedText = Schema.fromJsonString(Schema.Array(ModelId))
 const encodeOffered = Schema.encodeSync(OfferedText)
 const decodeOffered = Schema.decodeUnknownResult(OfferedText)
@@ -38,6 +42,8 @@ export const encodeEvent = (event: DirectoryEvent, slot: number): string => {
       return `-${name}`
     case "InstanceMeasured":
       return `m${name} ${writeMeasured(event.measured)}`
+    case "InstanceRated":
+      return `r${name} ${encodeRating(event.rating)}`
     case "StateChanged":
       return `${marks[event.state]}${name}`
     case "InstanceUnlisted":
@@ -47,7 +53,6 @@ export const encodeEvent = (event: DirectoryEvent, slot: number): string => {
   }
 }
 
-/** Listings are long and change seldom: each is encoded once, however many snapshots it stands in. */
 const writeMeasured = ({ firstTokenMs, tokensPerSecond }: Measured): string =>
   [...firstTokenMs, ...tokensPerSecond].map((size) => size.toString(36)).join(",")
 
@@ -60,6 +65,7 @@ const readMeasured = (text: string): Measured | undefined => {
   return { firstTokenMs: [a, b, c, d], tokensPerSecond: [e, f, g, h] }
 }
 
+/** Listings are long and change seldom: each is encoded once, however many snapshots it stands in. */
 const written = new WeakMap<Instance, string>()
 
 const writeInstance = (instance: Instance): string => {
@@ -71,16 +77,18 @@ const writeInstance = (instance: Instance): string => {
 }
 
 /**
- * The lines of a snapshot: the next slot and the models offered, then a line for each place.
+ * The lines of a snapshot: the next slot and the models offered, then a line for each place, and where it is rated a
+ * second one as of the event.
  *
  * @category encoding
  * @since 0.1.0
  */
 export const encodeSnapshot = (directory: Directory): string => {
   const lines = [`${directory.nextSlot.toString(36)} ${encodeOffered([...directory.offered])}`]
-  for (const { slot, instance, inFlight, isListed, measured } of directory.places) {
+  for (const { slot, instance, inFlight, isListed, measured, rating } of directory.places) {
     const count = `${inFlight.toString(36)}${measured === undefined ? "" : `:${writeMeasured(measured)}`}`
     lines.push(`${isListed ? "l" : "u"}${slot.toString(36)} ${count} ${writeInstance(instance)}`)
+    if (rating !== undefined) lines.push(`r${slot.toString(36)} ${encodeRating(rating)}`)
   }
   return lines.join("\n")
 }
@@ -111,6 +119,9 @@ const decodePlace = (line: string): Result.Result<Place, string> => {
   return Result.succeed({ slot, instance: instance.success, inFlight: count, measured, isListed: name.startsWith("l") })
 }
 
+const decodeRated = (line: string): Result.Result<Rating, string> =>
+  Result.mapError(decodeRating(cut(line, 1)[1]), (error) => String(error))
+
 /**
  * Reads a snapshot into an empty directory.
  *
@@ -127,8 +138,13 @@ export const restore = (directory: Directory, version: number, text: string): Re
   }
   const places: Array<Place> = []
   for (const line of lines) {
-    const place = decodePlace(line)
+    const last = places.at(-1)
+    const place =
+      line.startsWith("r") && last !== undefined
+        ? Result.map(decodeRated(line), (rating): Place => ({ ...last, rating }))
+        : decodePlace(line)
     if (Result.isFailure(place)) return Result.fail(place.failure)
+    if (place.success.slot === last?.slot) places.pop()
     places.push(place.success)
   }
   directory.restore(version, nextSlot, offered.success, places)
@@ -174,6 +190,9 @@ const decodeEvent = (line: string, ids: ReadonlyMap<number, InstanceId>): Result
     if (mark === "-") return Result.succeed({ _tag: "DispatchEnded", instanceId })
     const measured = mark === "m" ? readMeasured(json) : undefined
     if (measured !== undefined) return Result.succeed({ _tag: "InstanceMeasured", instanceId, measured })
+    if (mark === "r") {
+      return Result.map(decodeRated(line), (rating): DirectoryEvent => ({ _tag: "InstanceRated", instanceId, rating }))
+    }
     if (mark === "u") return Result.succeed({ _tag: "InstanceUnlisted", instanceId })
     if (state !== undefined) return Result.succeed({ _tag: "StateChanged", instanceId, state })
   }

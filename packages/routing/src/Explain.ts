@@ -115,13 +115,13 @@ export const recompute = (
 ): Explanation => {
   // A buyer may name a model that cannot exist; no instance serves it.
   const model = Schema.is(ModelId)(decision.model) ? decision.model : undefined
-  const { contextTokens, endpoint, preferences, seed } = decision
+  const { contextTokens, endpoint, features, preferences, seed } = decision
   const rank = (directory: Directory, tried: ReadonlyArray<InstanceId>, named: ModelId | undefined): Ranking =>
     named === undefined
       ? { ranked: [], excluded: [] }
       : Preferred.rank(
           policy,
-          { model: named, contextTokens, tried, endpoint, preferences },
+          { model: named, contextTokens, tried, endpoint, preferences, features },
           directory.candidates(named),
           seed,
         )

@@ -57,11 +57,11 @@ export class Router extends Context.Service<
     readonly apply: (event: DirectoryEvent) => void
     /** Chooses an instance for a request. Does not count it as dispatched: `apply(DispatchStarted)` does. */
     readonly choose: (request: RoutingRequest, seed: number) => Choice
-    /** The instances of one model, or of all, whatever their state. */
     /** For each unit the highest price among a model's instances that are online; undefined where none is. */
     readonly ceiling: (model: ModelId) => PriceSheet | undefined
     /** Takes in how fast an instance answered; every few seconds this becomes a change of the directory. */
     readonly observe: (instance: InstanceId, answered: Answered, nowMs: number) => void
+    /** The instances of one model, or of all, whatever their state. */
     readonly instances: (model?: ModelId) => ReadonlyArray<Instance>
     /** Computes a decision again from the log in the journal, attempt by attempt. */
     readonly explain: (

@@ -18,10 +18,13 @@ import type { Instance, InstanceId } from "@guildhall/core/Instance"
 import type { ModelId } from "@guildhall/core/Model"
 import * as Parts from "@guildhall/core/Parts"
 import type { ProviderPreferences } from "@guildhall/core/ProviderPreferences"
+import type { Rating } from "@guildhall/core/Rating"
 import type { ReasonCode } from "@guildhall/core/Reason"
+import type { RoutingFeatures } from "@guildhall/core/RoutingFeatures"
 
 /**
- * An instance with what the directory knows of it now; `measured` is absent while too little was seen of it.
+ * An instance with what the directory knows of it now; `inFlight` are this gateway's own requests. `measured` is absent
+ * while too little was seen of it, `rating` while nothing is known.
  *
  * @category models
  * @since 0.1.0
@@ -30,11 +33,13 @@ export interface Candidate {
   readonly instance: Instance
   readonly inFlight: number
   readonly measured?: Measured | undefined
+  readonly rating?: Rating | undefined
 }
 
 /**
  * What the ranking needs to know of a request. `contextTokens` is an upper bound of prompt and answer together; `endpoint`
- * is how it came in, chat completions where it is absent. `preferences` are the buyer's own, where it has any.
+ * is how it came in, chat completions where it is absent. `preferences` are the buyer's own, where it has any; `features`
+ * is what the market knows of the request.
  *
  * @category models
  * @since 0.1.0
@@ -45,6 +50,7 @@ export interface RoutingRequest {
   readonly tried: ReadonlyArray<InstanceId>
   readonly endpoint?: Endpoint | undefined
   readonly preferences?: ProviderPreferences | undefined
+  readonly features?: RoutingFeatures | undefined
 }
 
 /**

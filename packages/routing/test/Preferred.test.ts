@@ -22,13 +22,20 @@ const maySell = ({ price }: Instance.Instance, most: ProviderPreferences.Provide
   return PriceSheet.cost(price, { inputToken: 1_000_000 }) <= most.inputTokens
 }
 
-const allowed = (request: RoutingRequest, { inFlight, instance }: Candidate): boolean => {
+const hasRoom = ({ inFlight, instance, rating = {} }: Candidate): boolean => {
+  const { inFlightMax = Infinity, load = { running: 0, queued: 0 }, peersInFlight = 0, rampBps = 10_000 } = rating
+  const room = Math.max(1, Math.floor((Math.min(instance.concurrency, inFlightMax) * rampBps) / 10_000))
+  return Math.max(inFlight + peersInFlight, load.running) + load.queued < room
+}
+
+const allowed = (request: RoutingRequest, candidate: Candidate): boolean => {
+  const { instance } = candidate
   const wants = request.preferences ?? {}
   const isIn = (list: ReadonlyArray<string> | undefined) => list?.some((name) => named(name, instance)) ?? false
   return [
     instance.model === request.model,
     instance.state === "online",
-    inFlight < instance.concurrency,
+    hasRoom(candidate),
     instance.contextLength >= request.contextTokens,
     !request.tried.includes(instance.id),
     speaks(request.endpoint, instance),
@@ -81,7 +88,7 @@ describe("a ranking by preferences", () => {
     const dice = SampleMarket.dice("preferences")
     const directory = new Directory()
     let ranked = 0
-    for (let step = 0; step < 6_000; step++) {
+    for (let step = 0; step < 8_000; step++) {
       directory.apply(SampleMarket.event(dice))
       const preferences = SampleMarket.preferences(dice)
       const request = { ...SampleMarket.request(dice, directory), preferences }

@@ -1,5 +1,6 @@
 import type { InstanceId } from "@guildhall/core/Instance"
 import * as Draw from "../Draw.ts"
+import * as Load from "../Load.ts"
 import type { Candidate, RoutingRequest } from "../RoutingPolicy.ts"
 
 interface Item {
@@ -31,15 +32,18 @@ export class LeastLoadedIndex {
   }
 
   put(candidate: Candidate): void {
-    const { instance, inFlight } = candidate
+    const { instance } = candidate
     let item = this.#items.get(instance.id)
     if (item === undefined) {
       item = { id: instance.id, ofId: Draw.ofId(instance.id), contextLength: 0, group: undefined, place: 0 }
       this.#items.set(instance.id, item)
     }
     item.contextLength = instance.contextLength
-    if (unable(candidate)) return this.#leave(item)
-    const load = inFlight / instance.concurrency
+    const inFlight = Load.inFlight(candidate)
+    const capacity = Load.capacity(candidate)
+    // The filters that do not look at the request, so that the index can hold their answer.
+    if (instance.state !== "online" || inFlight >= capacity) return this.#leave(item)
+    const load = inFlight / capacity
     if (item.group?.load === load) return
     this.#leave(item)
     const group = this.#group(load)
@@ -97,10 +101,6 @@ export class LeastLoadedIndex {
     return low
   }
 }
-
-/** The filters that do not look at the request, so that the index can hold their answer. */
-const unable = ({ instance, inFlight }: Candidate): boolean =>
-  instance.state !== "online" || inFlight >= instance.concurrency
 
 const lowestLot = (group: Group, request: RoutingRequest, ofSeed: number): Item | undefined => {
   let best: Item | undefined

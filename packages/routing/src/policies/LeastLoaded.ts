@@ -12,6 +12,7 @@ import * as Draw from "../Draw.ts"
 import { exclude } from "../Filter.ts"
 import { kindOf, kindsOf } from "../filters/Endpoint.ts"
 import { LeastLoadedIndex } from "../internal/LeastLoadedIndex.ts"
+import * as Load from "../Load.ts"
 import * as Preferred from "../Preferred.ts"
 import {
   type Candidate,
@@ -22,29 +23,34 @@ import {
 } from "../RoutingPolicy.ts"
 
 interface Eligible {
-  readonly candidate: Candidate
+  readonly id: InstanceId
+  readonly inFlight: number
+  readonly capacity: number
   readonly lot: number
 }
 
 /** By load, as integers: a/b < c/d where a·d < c·b. Then by lot, then by id, so the order is total. */
 const compare = (a: Eligible, b: Eligible): number =>
-  a.candidate.inFlight * b.candidate.instance.concurrency - b.candidate.inFlight * a.candidate.instance.concurrency ||
-  a.lot - b.lot ||
-  (a.candidate.instance.id < b.candidate.instance.id ? -1 : 1)
+  a.inFlight * b.capacity - b.inFlight * a.capacity || a.lot - b.lot || (a.id < b.id ? -1 : 1)
+
+const eligibleOf = (candidate: Candidate, ofSeed: number): Eligible => {
+  const { id } = candidate.instance
+  const lot = Draw.lot(ofSeed, Draw.ofId(id))
+  return { id, inFlight: Load.inFlight(candidate), capacity: Load.capacity(candidate), lot }
+}
 
 const rank = (request: RoutingRequest, candidates: ReadonlyArray<Candidate>, seed: number): Ranking => {
   const ofSeed = Draw.ofSeed(seed)
   const eligible: Array<Eligible> = []
   const excluded: Array<Ranking["excluded"][number]> = []
   for (const candidate of candidates) {
-    const { id } = candidate.instance
     const code = exclude(request, candidate)
-    if (code === undefined) eligible.push({ candidate, lot: Draw.lot(ofSeed, Draw.ofId(id)) })
-    else excluded.push({ instance: id, code })
+    if (code === undefined) eligible.push(eligibleOf(candidate, ofSeed))
+    else excluded.push({ instance: candidate.instance.id, code })
   }
-  const ranked = eligible.sort(compare).map(({ candidate: { instance, inFlight }, lot }) => ({
-    instance: instance.id,
-    because: `${inFlight} of ${instance.concurrency} in use, lot ${lot}`,
+  const ranked = eligible.sort(compare).map(({ capacity, id, inFlight, lot }) => ({
+    instance: id,
+    because: `${inFlight} of ${capacity} in use, lot ${lot}`,
   }))
   return { ranked, excluded }
 }
@@ -57,11 +63,7 @@ const preferred = (
   seed: number,
 ): InstanceId | undefined => {
   const ofSeed = Draw.ofSeed(seed)
-  const lotOf = ({ instance }: Candidate): number => Draw.lot(ofSeed, Draw.ofId(instance.id))
-  const isBetter = (a: Candidate, b: Candidate): boolean => {
-    const load = a.inFlight * b.instance.concurrency - b.inFlight * a.instance.concurrency
-    return load === 0 ? compare({ candidate: a, lot: lotOf(a) }, { candidate: b, lot: lotOf(b) }) < 0 : load < 0
-  }
+  const isBetter = (a: Candidate, b: Candidate): boolean => compare(eligibleOf(a, ofSeed), eligibleOf(b, ofSeed)) < 0
   const mayServe = (candidate: Candidate): boolean => exclude(request, candidate) === undefined
   return Preferred.first(preferences, candidates, mayServe, isBetter)?.instance.id
 }

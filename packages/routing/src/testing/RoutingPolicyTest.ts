@@ -37,8 +37,8 @@ const all = (directory: Directory): ReadonlyArray<Candidate> =>
   SampleMarket.models.flatMap((model) => directory.candidates(model).map((candidate) => copied(candidate)))
 
 /** A frozen copy: to change it throws. */
-const copied = ({ instance, inFlight }: Candidate): Candidate =>
-  Object.freeze({ instance: Object.freeze({ ...instance }), inFlight })
+const copied = ({ instance, inFlight, measured, rating }: Candidate): Candidate =>
+  Object.freeze({ instance: Object.freeze({ ...instance }), inFlight, measured, rating })
 
 /** Runs a market of each seed and stops at each of its steps. */
 const walk = (start: (directory: Directory) => (step: Step) => void): void => {
@@ -60,7 +60,7 @@ const visitAll = (visit: (step: Step) => void): void => walk(() => visit)
 /** Copies that can be changed: whether they were is what the proof looks at. */
 const loose = ({ request, candidates }: Step) => ({
   request: { ...request, tried: [...request.tried] },
-  candidates: candidates.map(({ instance, inFlight }): Candidate => ({ instance: { ...instance }, inFlight })),
+  candidates: candidates.map((candidate): Candidate => ({ ...candidate, instance: { ...candidate.instance } })),
 })
 
 const repeats = (policy: RoutingPolicy): void =>

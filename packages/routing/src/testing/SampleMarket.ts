@@ -12,6 +12,7 @@ import { MemberId } from "@guildhall/core/Member"
 import { ModelId } from "@guildhall/core/Model"
 import { perMillionCents } from "@guildhall/core/PriceSheet"
 import { ProviderPreferences } from "@guildhall/core/ProviderPreferences"
+import { Rating, TierPriority } from "@guildhall/core/Rating"
 import * as Draw from "../Draw.ts"
 import type { Directory } from "../Directory.ts"
 import type { RoutingRequest } from "../RoutingPolicy.ts"
@@ -75,7 +76,6 @@ export const instance = (options: {
   state: options.state ?? "online",
 })
 
-/** Few ids, loads and lengths, so that ties, full instances and returning ones are common. */
 /** What an instance may leave out. */
 type Declared = "provider" | "endpoints" | "quantization" | "parameters" | "retainsData"
 
@@ -127,11 +127,50 @@ const measured = (dice: Dice): Measured => {
   return { firstTokenMs: four(), tokensPerSecond: four() }
 }
 
+const BREAKERS = ["closed", "closed", "closed", "parked", "probing", "ejected"] as const
+
+/**
+ * What may be found out about an instance: each part now and then.
+ *
+ * @category samples
+ * @since 0.1.0
+ */
+export const rating = (dice: Dice): Rating => {
+  const some = <A>(make: () => A): A | undefined => (dice.below(3) === 0 ? make() : undefined)
+  const found = {
+    breaker: some(() => pick(dice, BREAKERS)),
+    healthBps: some(() => dice.below(10_001)),
+    rampBps: some(() => [2_000, 5_000, 10_000][dice.below(3)]),
+    inFlightMax: some(() => 2 + dice.below(4)),
+    tier: some(() => ({
+      priority: pick(dice, TierPriority.literals) ?? "normal",
+      weightBps: [10_000, 12_500, 15_000, 20_000][dice.below(4)] ?? 10_000,
+    })),
+    bonded: some(() => dice.below(2) === 0),
+    confidential: some(() => dice.below(2) === 0),
+    qualityBps: some(() => dice.below(10_001)),
+    load: some(() => ({ running: dice.below(3), queued: dice.below(2) })),
+    peersInFlight: some(() => dice.below(2)),
+    pace: some(() => ({ firstTokenMs: dice.below(900), tokenUs: dice.below(60_000) })),
+    offer: some(() => ({
+      inputPerMillion: dice.below(300) * 10 ** 10,
+      outputPerMillion: dice.below(300) * 10 ** 10,
+      errorBps: dice.below(500),
+      limitedBps: dice.below(500),
+      weight: 1 + dice.below(1_000),
+    })),
+  }
+  return Schema.decodeUnknownSync(Rating)(
+    Object.fromEntries(Object.entries(found).filter(([, it]) => it !== undefined)),
+  )
+}
+
+/** Few ids, loads and lengths, so that ties, full instances and returning ones are common. */
 const sampleInstance = (dice: Dice): Instance =>
   instance({
     name: `${dice.below(24)}`,
     model: modelAt(dice.below(2)),
-    concurrency: 1 + dice.below(4),
+    concurrency: 1 + dice.below(6),
     contextLength: 1_024 << dice.below(3),
     state: stateAt(dice.below(6)),
     declared: sampleDeclared(dice),
@@ -148,7 +187,10 @@ const stateAt = (at: number): InstanceState => InstanceState.literals[at] ?? "on
  */
 export const event = (dice: Dice): DirectoryEvent => {
   const instanceId = InstanceId.make(`ins_${dice.below(26)}`)
-  switch (dice.below(11)) {
+  switch (dice.below(13)) {
+    case 12:
+    case 11:
+      return { _tag: "InstanceRated", instanceId, rating: rating(dice) }
     case 10:
       return { _tag: "InstanceMeasured", instanceId, measured: measured(dice) }
     case 0:

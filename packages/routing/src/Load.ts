@@ -1,0 +1,60 @@
+/**
+ * How full an instance is: what is in flight on it, against what it can take by now. Filters and policies ask here, so that
+ * all of them mean the same.
+ *
+ * @since 0.1.0
+ */
+import type { Candidate } from "./RoutingPolicy.ts"
+
+/** More than any instance may declare. A load of this size is a wrong report, or hopeless. */
+const IN_FLIGHT_MAX = 100_000
+
+/**
+ * Requests on the instance: this gateway's and the other gateways' or, where that is more, those that it says it works on;
+ * and those that wait there. An integer from 0 to 100,000.
+ *
+ * **Example** (It serves other markets as well)
+ *
+ * ```ts
+ * import { Load } from "@guildhall/routing"
+ * import { SampleMarket } from "@guildhall/routing/testing"
+ *
+ * const instance = SampleMarket.instance({ name: "shared", concurrency: 8 })
+ * Load.inFlight({ instance, inFlight: 1, rating: { peersInFlight: 2 } }) // => 3
+ * Load.inFlight({ instance, inFlight: 1, rating: { load: { running: 6, queued: 1 } } }) // => 7
+ * ```
+ *
+ * @category rules
+ * @since 0.1.0
+ */
+export const inFlight = ({ inFlight, rating }: Candidate): number => {
+  if (rating === undefined) return Math.min(IN_FLIGHT_MAX, inFlight)
+  const counted = inFlight + (rating.peersInFlight ?? 0)
+  const { load } = rating
+  return Math.min(IN_FLIGHT_MAX, load === undefined ? counted : Math.max(counted, load.running) + load.queued)
+}
+
+/**
+ * How many requests it can take at a time by now: what it declared, or what it was seen to take where that is less; of that
+ * the part that a new instance may use. At least 1.
+ *
+ * **Example** (A new instance)
+ *
+ * ```ts
+ * import { Load } from "@guildhall/routing"
+ * import { SampleMarket } from "@guildhall/routing/testing"
+ *
+ * const instance = SampleMarket.instance({ name: "new", concurrency: 8 })
+ * Load.capacity({ instance, inFlight: 0 }) // => 8
+ * Load.capacity({ instance, inFlight: 0, rating: { rampBps: 2_000 } }) // => 1
+ * Load.capacity({ instance, inFlight: 0, rating: { inFlightMax: 5 } }) // => 5
+ * ```
+ *
+ * @category rules
+ * @since 0.1.0
+ */
+export const capacity = ({ instance, rating }: Candidate): number => {
+  if (rating === undefined) return instance.concurrency
+  const most = Math.min(instance.concurrency, rating.inFlightMax ?? instance.concurrency)
+  return Math.max(1, Math.floor((most * (rating.rampBps ?? 10_000)) / 10_000))
+}

@@ -1,8 +1,8 @@
 /** A model server that answers every endpoint in its own shape, and keeps what it was sent. */
 import * as Http from "node:http"
-import type { AddressInfo } from "node:net"
 import * as Effect from "effect/Effect"
 import type { Endpoint } from "@guildhall/core/Endpoint"
+import * as Loopback from "./Loopback.ts"
 
 export interface Seen {
   readonly path: string
@@ -106,15 +106,6 @@ export const make = Effect.fnUntraced(function* (
     })
     return response
   })
-  const port = yield* Effect.acquireRelease(
-    Effect.callback<number>((resume) => {
-      server.listen(0, "127.0.0.1", () => resume(Effect.succeed((server.address() as AddressInfo).port)))
-    }),
-    () =>
-      Effect.callback<void>((resume) => {
-        server.close(() => resume(Effect.void))
-        server.closeAllConnections()
-      }),
-  )
-  return { url: `http://127.0.0.1:${port}`, seen, open }
+  const url = yield* Loopback.listen(server)
+  return { url, seen, open }
 })

@@ -1,9 +1,9 @@
 /** A server that speaks OpenAI's API, for tests: it serves the scripted backend over HTTP, without tickets. */
 import * as Http from "node:http"
-import type { AddressInfo } from "node:net"
 import * as Effect from "effect/Effect"
 import { ModelId } from "@guildhall/core/Model"
 import * as Memory from "../src/backends/Memory.ts"
+import * as Loopback from "./Loopback.ts"
 
 export interface Options {
   readonly models?: ReadonlyArray<string>
@@ -52,15 +52,6 @@ export const make = Effect.fnUntraced(function* (options: Options = {}) {
     })
     return response
   })
-  const port = yield* Effect.acquireRelease(
-    Effect.callback<number>((resume) => {
-      server.listen(0, "127.0.0.1", () => resume(Effect.succeed((server.address() as AddressInfo).port)))
-    }),
-    () =>
-      Effect.callback<void>((resume) => {
-        server.close(() => resume(Effect.void))
-        server.closeAllConnections()
-      }),
-  )
-  return { url: `http://127.0.0.1:${port}`, open, destroyAll: () => open.forEach((response) => response.destroy()) }
+  const url = yield* Loopback.listen(server)
+  return { url, open, destroyAll: () => open.forEach((response) => response.destroy()) }
 })

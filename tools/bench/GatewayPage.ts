@@ -1,28 +1,14 @@
 /**
  * The figures in docs/gateway-performance.md: the tables between their two marks, from what was measured.
  */
-import { readFileSync, writeFileSync } from "node:fs"
-import { cpus } from "node:os"
-import path from "node:path"
-import { root } from "../Workspace.ts"
+import * as FiguresPage from "./FiguresPage.ts"
 
 type Metrics = Readonly<Record<string, number>>
-
-const marks = ["<!-- figures: begin -->", "<!-- figures: end -->"] as const
 
 const number = (value: number | undefined, digits: number): string =>
   value === undefined || !Number.isFinite(value)
     ? ""
     : value.toLocaleString("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits })
-
-/** A table as the formatter writes it: the first column to the left, numbers to the right. */
-const table = (head: ReadonlyArray<string>, rows: ReadonlyArray<ReadonlyArray<string>>): string => {
-  const widths = head.map((title, at) => Math.max(title.length, ...rows.map((row) => row[at]?.length ?? 0)))
-  const lineOf = (cells: ReadonlyArray<string>): string =>
-    `| ${widths.map((width, at) => (at === 0 ? (cells[at] ?? "").padEnd(width) : (cells[at] ?? "").padStart(width))).join(" | ")} |`
-  const rule = widths.map((width, at) => (at === 0 ? "-".repeat(width) : `${"-".repeat(width - 1)}:`))
-  return [lineOf(head), `| ${rule.join(" | ")} |`, ...rows.map(lineOf)].join("\n")
-}
 
 const servers: ReadonlyArray<readonly [label: string, rate: string, cpu: string, chunk: string]> = [
   ["Guildhall, everything on", "gateway_req_per_s", "gateway_cpu_us", "stream_cpu_us_per_chunk"],
@@ -34,7 +20,7 @@ const servers: ReadonlyArray<readonly [label: string, rate: string, cpu: string,
 ]
 
 const side = (metrics: Metrics): string =>
-  table(
+  FiguresPage.table(
     ["Server, on one core", "requests/s", "CPU µs/request", "CPU µs/chunk"],
     servers.flatMap(([label, rate, cpu, chunk]) =>
       metrics[rate] === undefined
@@ -62,7 +48,7 @@ const targets: ReadonlyArray<readonly [what: string, metric: string, target: str
 ]
 
 const own = (metrics: Metrics): string =>
-  table(
+  FiguresPage.table(
     ["Figure", "measured", "target"],
     targets.map(([what, metric, target, digits]) => [what, number(metrics[metric], digits), target]),
   )
@@ -70,15 +56,7 @@ const own = (metrics: Metrics): string =>
 /** Writes the figures into the page and answers where. */
 export const write = (metrics: Metrics): string => {
   const page = "docs/gateway-performance.md"
-  const file = path.join(root, page)
-  const text = readFileSync(file, "utf8")
-  const [begin, end] = marks
-  if (!text.includes(begin) || !text.includes(end)) throw new Error(`${page} lacks the marks ${marks.join(" and ")}.`)
-  const processor = `${cpus().length} cores (${cpus()[0]?.model.trim() ?? "unknown"})`
-  const where = `Measured on ${processor}: what is measured has one of them, all else shares the rest.`
-  const figures = [begin, "", where, "", own(metrics), "", side(metrics), "", end].join("\n")
-  const before = text.slice(0, text.indexOf(begin))
-  const after = text.slice(text.indexOf(end) + end.length)
-  writeFileSync(file, `${before}${figures}${after}`)
+  const where = `Measured on ${FiguresPage.processor()}: what is measured has one of them, all else shares the rest.`
+  FiguresPage.write(page, [where, own(metrics), side(metrics)])
   return page
 }

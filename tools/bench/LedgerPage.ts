@@ -1,28 +1,14 @@
 /**
  * The figures in docs/ledger-performance.md: the table between its two marks, from what was measured.
  */
-import { readFileSync, writeFileSync } from "node:fs"
-import { cpus } from "node:os"
-import path from "node:path"
-import { root } from "../Workspace.ts"
+import * as FiguresPage from "./FiguresPage.ts"
 
 type Metrics = Readonly<Record<string, number>>
-
-const marks = ["<!-- figures: begin -->", "<!-- figures: end -->"] as const
 
 const count = (value: number | undefined): string =>
   value === undefined ? "" : Math.round(value).toLocaleString("en-US")
 const ratio = (value: number | undefined): string => (value === undefined ? "" : value.toFixed(2))
 const ms = (value: number | undefined): string => (value === undefined ? "" : value.toFixed(1))
-
-/** A table as the formatter writes it: the first column to the left, numbers to the right. */
-const table = (head: ReadonlyArray<string>, rows: ReadonlyArray<ReadonlyArray<string>>): string => {
-  const widths = head.map((title, at) => Math.max(title.length, ...rows.map((row) => row[at]?.length ?? 0)))
-  const lineOf = (cells: ReadonlyArray<string>): string =>
-    `| ${widths.map((width, at) => (at === 0 ? (cells[at] ?? "").padEnd(width) : (cells[at] ?? "").padStart(width))).join(" | ")} |`
-  const rule = widths.map((width, at) => (at === 0 ? "-".repeat(width) : `${"-".repeat(width - 1)}:`))
-  return [lineOf(head), `| ${rule.join(" | ")} |`, ...rows.map(lineOf)].join("\n")
-}
 
 const loads = (metrics: Metrics): string => {
   const hot = [1, 16, 64, 256, 1_024].map((callers) => {
@@ -38,7 +24,7 @@ const loads = (metrics: Metrics): string => {
   })
   const pairs = metrics["hold_post_pairs_per_s_256"] ?? Number.NaN
   const latencies = [ms(metrics["hold_post_p50_ms_256"]), ms(metrics["hold_post_p99_ms_256"])]
-  return table(
+  return FiguresPage.table(
     ["Load", "postings/s", "transfers/s", "of raw", "p50 ms", "p99 ms"],
     [
       ...hot,
@@ -74,7 +60,7 @@ const facts = (metrics: Metrics): string => {
     ["tb-perf in batches, transfers/s", count(metrics["tbperf_batched_per_s"])],
     ["This ledger against tb-perf in batches", ratio(metrics["vs_tbperf_batched"])],
   ]
-  return table(
+  return FiguresPage.table(
     ["Figure", "Value"],
     all.filter(([, value]) => value !== ""),
   )
@@ -83,15 +69,7 @@ const facts = (metrics: Metrics): string => {
 /** Writes the figures into the page and answers where. */
 export const write = (metrics: Metrics, postgres: string): string => {
   const page = "docs/ledger-performance.md"
-  const file = path.join(root, page)
-  const text = readFileSync(file, "utf8")
-  const [begin, end] = marks
-  if (!text.includes(begin) || !text.includes(end)) throw new Error(`${page} lacks the marks ${marks.join(" and ")}.`)
-  const processor = `${cpus().length} cores (${cpus()[0]?.model.trim() ?? "unknown"})`
-  const where = `Measured on ${processor}, which PostgreSQL ${postgres} and the callers share.`
-  const figures = [begin, "", where, "", loads(metrics), "", facts(metrics), "", end].join("\n")
-  const before = text.slice(0, text.indexOf(begin))
-  const after = text.slice(text.indexOf(end) + end.length)
-  writeFileSync(file, `${before}${figures}${after}`)
+  const where = `Measured on ${FiguresPage.processor()}, which PostgreSQL ${postgres} and the callers share.`
+  FiguresPage.write(page, [where, loads(metrics), facts(metrics)])
   return page
 }

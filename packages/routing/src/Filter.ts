@@ -4,6 +4,7 @@
  *
  * @since 0.1.0
  */
+import * as Parts from "@guildhall/core/Parts"
 import type { ReasonCode } from "@guildhall/core/Reason"
 import { concurrency } from "./filters/Concurrency.ts"
 import { context } from "./filters/Context.ts"
@@ -25,6 +26,14 @@ import type { Candidate, RoutingRequest } from "./RoutingPolicy.ts"
  * @since 0.1.0
  */
 export type Filter = (request: RoutingRequest, candidate: Candidate) => ReasonCode | undefined
+
+/**
+ * The kind under which a market definition names a filter, such as one that holds in this market only.
+ *
+ * @category parts
+ * @since 0.1.0
+ */
+export const RoutingFilter: Parts.Kind<Filter> = Parts.kind("routing filter")
 
 /**
  * The filters of what a buyer prefers. They are asked where there are preferences.

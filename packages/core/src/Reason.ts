@@ -92,6 +92,7 @@ export const reasons = {
   data_retained: reason(404, false, "The instance has not declared that it keeps nothing of what it is sent."),
   provider_unreachable: reason(502, true, "The provider could not be reached."),
   provider_error: reason(502, true, "The provider answered with an error."),
+  provider_busy: reason(503, true, "The provider has no room for the request at the moment."),
   provider_invalid_response: reason(502, true, "The provider sent something that is not a valid answer."),
   provider_closed_early: reason(502, true, "The provider ended the answer before it was complete."),
   provider_connect_timeout: reason(504, true, "No connection to the provider came about in time."),

@@ -45,12 +45,19 @@ export const of = (routed: Routed): Conclusion => {
     }
     case "Failed": {
       const { detail, param, raw, reason } = ending
-      const headers = retryAfter(routed.retryMs)
+      const headers = retryHeaders(routed)
       const refusal = new Refusal({ code: reason, detail, param, raw, headers })
       return { outcome: "failed", reason, delivered: false, bills: "nothing", refusal }
     }
   }
 }
 
-const retryAfter = (retryMs: number | undefined) =>
-  retryMs === undefined ? {} : { "retry-after": String(Math.max(1, Math.ceil(retryMs / 1_000))) }
+/** When to come again. Where the market can afford no more attempts, clients must not add theirs. */
+const retryHeaders = ({ busyS, retryMs }: Pick<Routed, "busyS" | "retryMs">): Readonly<Record<string, string>> => {
+  const spentS = retryMs === undefined ? undefined : Math.max(1, Math.ceil(retryMs / 1_000))
+  if (spentS === undefined && busyS === undefined) return {}
+  return {
+    "retry-after": String(Math.max(spentS ?? 0, busyS ?? 0)),
+    "x-should-retry": String(spentS === undefined),
+  }
+}

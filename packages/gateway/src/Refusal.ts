@@ -34,22 +34,18 @@ export class Refusal extends Data.TaggedError("Refusal")<{
 export const status = (refusal: Refusal): number => refusal.raw?.status ?? Reason.describe(refusal.code).status
 
 /**
- * The headers of a refusal. Clients must not repeat what the gateway has already tried elsewhere, nor what cannot
- * succeed; where the same request may succeed later they are told when.
+ * The headers of a refusal. Clients must not repeat what cannot succeed; where the same request may succeed later they
+ * are told when. What a refusal has of its own comes before that.
  *
  * @category encoding
  * @since 0.1.0
  */
-export const headers = (
-  refusal: Refusal,
-  options: { readonly attempts: number },
-): Record<string, string | ReadonlyArray<string>> => {
-  const { isRetryable, status } = Reason.describe(refusal.code)
-  const retry = isRetryable && options.attempts === 0
+export const headers = (refusal: Refusal): Record<string, string | ReadonlyArray<string>> => {
+  const { isRetryable } = Reason.describe(refusal.code)
   return {
     "content-type": "application/json",
-    "x-should-retry": retry ? "true" : "false",
-    ...(isRetryable && (status === 429 || status === 503) ? { "retry-after": "1" } : {}),
+    "x-should-retry": String(isRetryable),
+    ...(isRetryable && refusal.headers?.["x-should-retry"] === undefined ? { "retry-after": "1" } : {}),
     ...refusal.headers,
   }
 }

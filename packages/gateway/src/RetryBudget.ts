@@ -10,6 +10,9 @@ const SAVED_S = 10
 /** Beside the floor, the shares of so many requests may be saved up. */
 const SAVED_REQUESTS = 1_000
 
+/** Shares are fractions, whose sums may miss a whole number by a hair. */
+const ONE = 1 - 1e-9
+
 /**
  * What a market allows: attempts for `percent` of its requests, and `perSecond` more.
  *
@@ -23,7 +26,7 @@ export interface RetryTerms {
 
 /**
  * A budget of attempts. Call `request` for each request, and `take` before each attempt after its first: false says that
- * the budget is spent, and `waitMs` how long until it no longer is if no request comes (undefined: only requests fill it).
+ * the budget is spent, as `isSpent` does without taking any, and `waitMs` how long until it no longer is if no request comes (undefined: only requests fill it).
  *
  * **Example** (One in five)
  *
@@ -56,10 +59,13 @@ export const make = ({ percent, perSecond }: RetryTerms, nowMs: number) => {
     },
     take: (nowMs: number): boolean => {
       fill(nowMs)
-      // Shares are fractions, whose sums may miss a whole number by a hair.
-      if (saved < 1 - 1e-9) return false
+      if (saved < ONE) return false
       saved -= 1
       return true
+    },
+    isSpent: (nowMs: number): boolean => {
+      fill(nowMs)
+      return saved < ONE
     },
     waitMs: (nowMs: number): number | undefined => {
       fill(nowMs)

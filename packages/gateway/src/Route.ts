@@ -22,7 +22,8 @@ import * as RetryBudget from "./RetryBudget.ts"
 /**
  * What came of a request's attempts: how the last one ended, on which instance, and how it came to that.
  * `relayed` is absent where no instance was asked. `hedges` are the attempts that were asked beside another one and lost.
- * `retryMs` says when another attempt could be afforded, where the budget for them was spent.
+ * `retryMs` says when another attempt could be afforded, where the budget for them was spent, and `busyS` how soon one
+ * of the providers wants to be asked again, where they were too busy.
  *
  * @category models
  * @since 0.1.0
@@ -35,6 +36,7 @@ export interface Routed {
   readonly hedges: ReadonlyArray<Tried>
   readonly firstByteAtMs: number | undefined
   readonly retryMs: number | undefined
+  readonly busyS: number | undefined
 }
 
 /**
@@ -51,6 +53,14 @@ export interface Tried {
 }
 
 const failed = (reason: ReasonCode): Ending => ({ _tag: "Failed", reason, retry: false })
+
+/** How soon one of those that were too busy wants to be asked again. */
+const soonest = (tried: ReadonlyArray<Tried>): number | undefined => {
+  const waits = tried.flatMap(({ relayed: { ending } }) =>
+    ending._tag === "Failed" && ending.retryAfterS !== undefined ? [ending.retryAfterS] : [],
+  )
+  return waits.length === 0 ? undefined : Math.min(...waits)
+}
 
 const isLost = ({ relayed }: Pick<Tried, "relayed">): boolean =>
   relayed.ending._tag === "Failed" && relayed.ending.reason === "hedge_lost"
@@ -115,7 +125,6 @@ export const make = Effect.fnUntraced(function* (hedge: Hedge.Hedge) {
     }
     let last: Tried | undefined
     let ending: Ending = failed("no_capacity")
-    let retryMs: number | undefined
     retryBudget.request()
     for (;;) {
       const results = yield* round(way)
@@ -127,12 +136,10 @@ export const make = Effect.fnUntraced(function* (hedge: Hedge.Hedge) {
       if (last !== undefined) ending = last.relayed.ending
       else if (stop !== undefined) ending = stop
       if (stop !== undefined || !mayRetry(way, ending)) break
-      if (!retryBudget.take(Ticks.now())) {
-        retryMs = retryBudget.waitMs(Ticks.now()) ?? 1_000
-        break
-      }
+      if (!retryBudget.take(Ticks.now())) break
     }
     if (job.flight.stopped !== undefined && ending._tag === "Failed") ending = failed(job.flight.stopped)
+    const isOut = ending._tag === "Failed" && ending.retry && retryBudget.isSpent(Ticks.now())
     return {
       ending,
       relayed: last?.relayed,
@@ -140,7 +147,8 @@ export const make = Effect.fnUntraced(function* (hedge: Hedge.Hedge) {
       decision: decisionOf(way),
       hedges: way.tried.filter((one) => isLost(one) && one.relayed.sent),
       firstByteAtMs: job.outlet.firstByteAtMs,
-      retryMs,
+      retryMs: isOut ? (retryBudget.waitMs(Ticks.now()) ?? 1_000) : undefined,
+      busyS: ending._tag === "Failed" && ending.reason === "provider_busy" ? soonest(way.tried) : undefined,
     } satisfies Routed
   })
 })

@@ -64,7 +64,7 @@ describe("aimock as the provider", () => {
   beforeAll(async () => {
     mock.onMessage("greet", { content: TEXT, usage })
     mock.onMessage("weather", { toolCalls: [{ name: "weather", arguments: '{"city":"Köln"}' }] })
-    mock.onMessage("fail", { error: { message: "overloaded", type: "server_error" }, status: 503 })
+    mock.onMessage("fail", { error: { message: "broken", type: "server_error" }, status: 500 })
     mock.onMessage("busy", { error: { message: "slow down", type: "rate_limit_error" }, status: 429 })
     mock.onMessage("wrong", { error: { message: "no such thing", type: "invalid_request_error" }, status: 400 })
     mock.onMessage("break", { content: TEXT }, { truncateAfterChunks: 8, latency: 5 })
@@ -113,9 +113,12 @@ describe("aimock as the provider", () => {
   })
 
   it.each(kinds)("fails in $provider for a buyer of $buyer (stream: $stream)", async ({ buyer, provider, stream }) => {
-    for (const prompt of ["fail", "busy"]) {
+    for (const [prompt, expected, code] of [
+      ["fail", 502, "provider_error"],
+      ["busy", 503, "provider_busy"],
+    ] as const) {
       const { status, text } = await ask(buyer, provider, prompt, { stream })
-      assert.deepStrictEqual([status, FaultLane.codeOf(text)], [502, "provider_error"])
+      assert.deepStrictEqual([status, FaultLane.codeOf(text)], [expected, code])
     }
     const wrong = await ask(buyer, provider, "wrong", { stream })
     assert.strictEqual(wrong.status, 400)

@@ -3,6 +3,7 @@ import * as Plan from "../src/testing/FaultPlan.ts"
 import * as Speech from "../src/testing/Speech.ts"
 import * as FaultLane from "./FaultLane.ts"
 import * as TestLane from "./TestLane.ts"
+import * as Waiting from "./Waiting.ts"
 
 const closers: Array<() => Promise<unknown>> = []
 afterEach(async () => {
@@ -71,8 +72,12 @@ describe("the budget of retries", () => {
     assert.isAtMost(retries, 0.2 * answers.length + floor + Math.ceil(seconds))
     for (const { headers, status } of answers) {
       assert.strictEqual(status, 502)
-      assert.strictEqual(headers["x-should-retry"], "false")
+      // Whoever was not tried everywhere came when the budget was spent; it lasts for some of the first.
+      if (headers["x-guildhall-attempts"] !== "3") assert.strictEqual(headers["x-should-retry"], "false")
+      assert.isAtLeast(Number(headers["retry-after"]), 1)
     }
+    assert.strictEqual(answers[0]?.headers["x-should-retry"], "true")
+    assert.strictEqual(answers.at(-1)?.headers["x-should-retry"], "false")
     assert.strictEqual((await lane.books()).spent, 0n)
   })
 
@@ -103,7 +108,7 @@ describe("the budget of retries", () => {
     assert.strictEqual(headers["x-should-retry"], "false")
     const waitS = Number(headers["retry-after"])
     assert.strictEqual(waitS, 1)
-    await FaultLane.pause(Math.max(0, spentMs + waitS * 1_000 - performance.now()))
+    await Waiting.pause(Math.max(0, spentMs + waitS * 1_000 - performance.now()))
     const asked = upstream.asked.length
     upstream.use({ by: ({ number }) => (number === asked ? bad : Plan.whole(200, said.whole)) })
     assert.strictEqual((await ask().answer).status, 200)

@@ -22,7 +22,8 @@ const receipt = async (lane: TestLane.TestLane) => {
 /** Every way in which a provider can fail before its first token. */
 const failures: ReadonlyArray<readonly [string, Upstream.Script, string]> = [
   ["a 500", Upstream.status(500, "oops"), "provider_error"],
-  ["a 429", Upstream.status(429, '{"error":{"message":"busy"}}'), "provider_error"],
+  ["a 429", Upstream.status(429, '{"error":{"message":"busy"}}'), "provider_busy"],
+  ["a 503", Upstream.status(503, ""), "provider_busy"],
   ["a 401 of its own", Upstream.status(401, '{"error":{"message":"ticket"}}'), "provider_error"],
   [
     "an error after 200",
@@ -66,9 +67,10 @@ describe("a provider that fails before the first token", () => {
   it.each(failures)("with %s and has no other is reported, and costs nothing", async (_, script, reason) => {
     const { lane } = await TestLane.withUpstreams([script])
     const answer = await lane.chat({ stream: true })
-    assert.strictEqual(answer.status, reason.endsWith("_timeout") ? 504 : 502)
+    assert.strictEqual(answer.status, reason.endsWith("_timeout") ? 504 : reason === "provider_busy" ? 503 : 502)
     assert.strictEqual(JSON.parse(answer.text).error.code, reason)
-    assert.strictEqual(answer.headers["x-should-retry"], "false")
+    assert.strictEqual(answer.headers["x-should-retry"], "true")
+    assert.strictEqual(answer.headers["retry-after"], "1")
     assert.deepStrictEqual(await lane.books(), free)
     const { receipt: left } = await receipt(lane)
     assert.strictEqual(left.outcome, "failed")

@@ -3,6 +3,7 @@ import * as Faults from "../src/testing/Faults.ts"
 import type * as FaultUpstream from "../src/testing/FaultUpstream.ts"
 import * as Speech from "../src/testing/Speech.ts"
 import * as FaultLane from "./FaultLane.ts"
+import * as Waiting from "./Waiting.ts"
 
 const saying: Speech.Saying = { words: ["hé€", "llo ", "😀 wör", "ld"], promptTokens: 5 }
 
@@ -38,7 +39,7 @@ const run = (dialect: Speech.Dialect) => {
     const { ask, upstream } = await lane.provide(answers, { dialect, instances: "inTurn" in answers ? 2 : 1 })
     const answer = await ask({ stream }).answer
     await lane.idle()
-    await FaultLane.until("the end at the provider", () => upstream.counts().underWay === 0)
+    await Waiting.until("the end at the provider", () => upstream.counts().underWay === 0)
     return { answer, upstream }
   }
 
@@ -111,7 +112,8 @@ const run = (dialect: Speech.Dialect) => {
       const { answer } = await outcome(`early, alone: ${name}`)
       assert.isAtLeast(answer.status, 500)
       assert.strictEqual(FaultLane.codeOf(answer.text), reason, answer.text)
-      assert.strictEqual(answer.headers["x-should-retry"], "false")
+      assert.strictEqual(answer.headers["x-should-retry"], "true")
+      assert.strictEqual(answer.headers["retry-after"], name.endsWith("with Retry-After") ? "30" : "1")
     })
   })
 

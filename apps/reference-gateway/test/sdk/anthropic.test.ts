@@ -181,7 +181,7 @@ describe("errors", () => {
     assert.deepStrictEqual([failed.type, codeOf(failed)], ["api_error", "provider_error"])
     assert.deepStrictEqual(
       wire.answers.map(({ status }) => status),
-      [404, 400, 502],
+      [404, 400, 502, 502, 502],
     )
   })
 

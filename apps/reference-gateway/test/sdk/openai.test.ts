@@ -370,10 +370,10 @@ describe("errors", () => {
     assert.match(flaw.requestID ?? "", /^req_/)
     const failed = await failure(say(client, "fail"), OpenAI.InternalServerError)
     assert.strictEqual(failed.code, "provider_error")
-    // The market has tried elsewhere: the client is told not to ask again, and does not, though it would by itself.
+    // What may pass is asked again when the market says so, and nothing else.
     assert.deepStrictEqual(
       wire.answers.map(({ status }) => status),
-      [404, 400, 502],
+      [404, 400, 502, 502, 502],
     )
   })
 

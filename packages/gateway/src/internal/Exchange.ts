@@ -29,6 +29,8 @@ export type Ending =
       readonly _tag: "Failed"
       readonly reason: ReasonCode
       readonly retry: boolean
+      /** After how many seconds the provider wants to be asked again. */
+      readonly retryAfterS?: number | undefined
       readonly detail?: string | undefined
       /** Which member of the request is at fault. */
       readonly param?: string | undefined
@@ -87,7 +89,7 @@ export abstract class Exchange implements ProviderSink, Attached {
   /** Since when, and at how many tokens, the rate is measured. */
   #rateFrom = 0
   #rateTokens = 0
-  #refused: { readonly status: number; readonly chunks: Array<Uint8Array>; bytes: number } | undefined
+  #refused: (ProviderFault.Refused & { readonly chunks: Array<Uint8Array>; bytes: number }) | undefined
 
   constructor(options: ExchangeOptions) {
     this.options = options
@@ -143,7 +145,7 @@ export abstract class Exchange implements ProviderSink, Attached {
     if (this.over) return
     this.#heardAt = Ticks.now()
     if (status < 200 || status > 299 || isEncoded(headers) || !this.accepts(headers["content-type"] ?? "")) {
-      this.#refused = { status, chunks: [], bytes: 0 }
+      this.#refused = { status, retryAfterS: ProviderFault.retryAfter(headers), chunks: [], bytes: 0 }
     }
   }
 
@@ -231,9 +233,9 @@ export abstract class Exchange implements ProviderSink, Attached {
     this.#end({ _tag: "Truncated", reason })
   }
 
-  #onRefused(refused: { readonly status: number; readonly chunks: ReadonlyArray<Uint8Array> }): void {
+  #onRefused(refused: ProviderFault.Refused & { readonly chunks: ReadonlyArray<Uint8Array> }): void {
     const body = Buffer.concat(refused.chunks).toString("utf8")
-    this.#end({ _tag: "Failed", ...ProviderFault.ofAnswer(refused.status, body, this.options.spoken) })
+    this.#end({ _tag: "Failed", ...ProviderFault.ofAnswer(refused, body, this.options.spoken) })
   }
 
   #resume(): void {

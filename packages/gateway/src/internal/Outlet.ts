@@ -261,7 +261,7 @@ export const respond = (
     raw?.body ?? errors.errorBody(refusal.code, { message: refusal.detail, param: refusal.param }),
   )
   const headers: Record<string, string | ReadonlyArray<string>> = {
-    ...Refusal.headers(refusal, request),
+    ...Refusal.headers(refusal),
     "content-length": String(body.length),
     ...idHeaders(request.id, errors),
     "x-guildhall-attempts": String(request.attempts),

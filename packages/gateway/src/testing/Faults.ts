@@ -57,14 +57,15 @@ const later = delay(15)
 const closed = "provider_closed_early"
 const invalid = "provider_invalid_response"
 const failed = "provider_error"
+const busy = "provider_busy"
 
 /** Faults that answer nothing: of streams and of whole answers alike. */
 const silent: ReadonlyArray<Fault> = [
   fault("a 500", failed, () => Plan.whole(500, "oops", { "content-type": "text/plain" })),
-  fault("a 503 with Retry-After", failed, () =>
+  fault("a 503 with Retry-After", busy, () =>
     Plan.whole(503, refusal("loading"), { ...JSON_TYPE, "retry-after": "30" }),
   ),
-  fault("a 429 with Retry-After", failed, () => Plan.busy(30)),
+  fault("a 429 with Retry-After", busy, () => Plan.busy(30)),
   fault("a 401 of its own", failed, () => Plan.whole(401, refusal("ticket"))),
   fault("a 404 of its own", failed, () => Plan.whole(404, refusal("no such model"))),
   fault("a redirect", failed, () => Plan.whole(307, "", { location: "http://127.0.0.1:1/" })),

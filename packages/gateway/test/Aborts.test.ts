@@ -5,21 +5,14 @@ import { connect } from "node:net"
 import { JournalEntry } from "@guildhall/journal"
 import { HoldId } from "@guildhall/ledger/Hold"
 import { LedgerError, Unavailable } from "@guildhall/ledger/LedgerError"
+import * as LateHolds from "./LateHolds.ts"
 import * as Upstream from "./ScriptedUpstream.ts"
 import * as TestLane from "./TestLane.ts"
+import * as Waiting from "./Waiting.ts"
 
 afterEach(TestLane.closeAll)
 
 const free = { spent: 0n, earned: 0n, fees: 0n }
-
-const until = async <A>(what: string, look: () => A | undefined | false): Promise<A> => {
-  for (let tries = 0; tries < 1000; tries++) {
-    const found = look()
-    if (found !== undefined && found !== false) return found
-    await new Promise((resolve) => setTimeout(resolve, 2))
-  }
-  throw new Error(`never: ${what}`)
-}
 
 const bodyOf = (body: object) =>
   JSON.stringify({ model: TestLane.MODEL, messages: [{ role: "user", content: "hello" }], ...body })
@@ -66,10 +59,10 @@ describe("a buyer that leaves", () => {
     async (_, stream, script) => {
       const { lane, upstream } = await TestLane.withUpstream(script)
       const visit = visitor(lane, { stream })
-      const seen = await until("the request", () => upstream.seen[0])
+      const seen = await Waiting.until("the request", () => upstream.seen[0])
       await new Promise((resolve) => setTimeout(resolve, 30))
       const leftAt = visit.leave()
-      const closedAt = await until("the close", () => seen.closedAt)
+      const closedAt = await Waiting.until("the close", () => seen.closedAt)
       assert.isBelow(closedAt - leftAt, 100)
       const { spent } = await lane.books()
       const receipt = await outcome(lane)
@@ -87,9 +80,9 @@ describe("a buyer that leaves", () => {
       Upstream.streamHead(r).write(Upstream.role + Upstream.delta(words))
     })
     const visit = visitor(lane, { stream: true })
-    await until("the words", () => visit.text.includes("many words"))
+    await Waiting.until("the words", () => visit.text.includes("many words"))
     const leftAt = visit.leave()
-    const closedAt = await until("the close", () => upstream.seen[0]?.closedAt)
+    const closedAt = await Waiting.until("the close", () => upstream.seen[0]?.closedAt)
     assert.isBelow(closedAt - leftAt, 100)
     const { spent } = await lane.books()
     const receipt = await outcome(lane)
@@ -107,7 +100,7 @@ describe("a buyer that leaves", () => {
     socket.write(
       `POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${TestLane.KEY}\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{`,
     )
-    await until("the request", () => lane.lane.inFlight() === 1)
+    await Waiting.until("the request", () => lane.lane.inFlight() === 1)
     socket.destroy()
     await lane.idle()
     assert.deepStrictEqual(await lane.books(), free)
@@ -120,7 +113,7 @@ describe("a buyer that leaves", () => {
     })
     visitor(lane, {}).leave()
     const second = visitor(lane, {})
-    await until("the second", () => upstream.seen.length > 0)
+    await Waiting.until("the second", () => upstream.seen.length > 0)
     second.leave()
     await lane.idle()
     upstream.script = Upstream.whole("x", { prompt: 1, completion: 1 })
@@ -184,10 +177,10 @@ describe("a gateway that stops", () => {
       (r) => void Upstream.streamHead(r).write(Upstream.role + Upstream.delta("one two three four")),
     ])
     const streaming = lane.chat({ stream: true })
-    await until("the stream", () => lane.lane.inFlight() === 1)
+    await Waiting.until("the stream", () => lane.lane.inFlight() === 1)
     await new Promise((resolve) => setTimeout(resolve, 50))
     const drained = lane.run(lane.lane.drain(100))
-    await until("draining", () => true)
+    await Waiting.until("draining", () => true)
     const late = await lane.chat({})
     assert.strictEqual(late.status, 503)
     assert.strictEqual(JSON.parse(late.text).error.code, "shutting_down")
@@ -206,25 +199,15 @@ describe("a gateway that stops", () => {
 
 describe("a hold", () => {
   it("that is not yet durable keeps the answer back", async () => {
-    let release: () => void = () => undefined
-    const held = new Promise<void>((resolve) => (release = resolve))
-    const { lane, upstream } = await TestLane.withUpstream(Upstream.stream(["hi"], { prompt: 1, completion: 1 }), {
-      wrapLedger: (ledger) => ({
-        ...ledger,
-        lastAvailable: () => 10n ** 30n,
-        hold: (request) =>
-          Effect.andThen(
-            Effect.promise(() => held),
-            ledger.hold(request),
-          ),
-      }),
-    })
+    const { open, wrapLedger } = LateHolds.make()
+    const stream = Upstream.stream(["hi"], { prompt: 1, completion: 1 })
+    const { lane, upstream } = await TestLane.withUpstream(stream, { wrapLedger })
     const visit = visitor(lane, { stream: true })
-    await until("the request", () => upstream.seen[0])
+    await Waiting.until("the request", () => upstream.seen[0])
     await new Promise((resolve) => setTimeout(resolve, 50))
     assert.strictEqual(visit.text, "")
-    release()
-    await until("the answer", () => visit.text.endsWith("data: [DONE]\n\n"))
+    open()
+    await Waiting.until("the answer", () => visit.text.endsWith("data: [DONE]\n\n"))
     await lane.books()
   })
 
@@ -240,7 +223,7 @@ describe("a hold", () => {
     const answer = await lane.chat({ stream: true })
     assert.strictEqual(answer.status, 402)
     assert.strictEqual(upstream.seen.length, 1)
-    await until("the close", () => upstream.seen[0]?.closedAt)
+    await Waiting.until("the close", () => upstream.seen[0]?.closedAt)
     assert.deepStrictEqual(await lane.books(), free)
   })
 
@@ -257,7 +240,7 @@ describe("a hold", () => {
     const amount = hold?.amount ?? 0n
     const { lane } = await TestLane.withUpstream(script, { balance: amount * 3n + amount / 2n })
     const answers = Array.from({ length: 10 }, () => lane.chat(shortest))
-    await until("three at the provider", () => waiting.length === 3)
+    await Waiting.until("three at the provider", () => waiting.length === 3)
     await new Promise((resolve) => setTimeout(resolve, 50))
     assert.lengthOf(waiting, 3)
     for (const go of waiting) go()

@@ -11,8 +11,8 @@ import { createInterface } from "node:readline"
 import * as Plan from "../src/testing/FaultPlan.ts"
 import * as FaultUpstream from "../src/testing/FaultUpstream.ts"
 import * as Speech from "../src/testing/Speech.ts"
-import * as FaultLane from "./FaultLane.ts"
 import * as TestLane from "./TestLane.ts"
+import * as Waiting from "./Waiting.ts"
 
 /** `STALLED=1000 STALLED_BYTES=8000000` is what the soak asks. */
 const readers = Number(process.env["STALLED"] ?? 1_000)
@@ -107,12 +107,12 @@ describe(`${readers} buyers who do not read`, () => {
 
   /** Until nothing moves any more. */
   const still = async (count: number) => {
-    await FaultLane.until(
+    await Waiting.until(
       "all at the providers",
       () => upstreams.reduce((sum, { counts }) => sum + counts().underWay, 0) >= count,
       40_000,
     )
-    for (let before = -1, unchanged = 0; unchanged < 3; await FaultLane.pause(200)) {
+    for (let before = -1, unchanged = 0; unchanged < 3; await Waiting.pause(200)) {
       unchanged = before === written() ? unchanged + 1 : 0
       before = written()
     }
@@ -184,8 +184,8 @@ describe(`${readers} buyers who do not read`, () => {
 
   it("are forgotten when they leave", async () => {
     for (const socket of sockets) socket.destroy()
-    await FaultLane.until("all cancelled", () => upstreams.every(({ counts }) => counts().underWay === 0), 20_000)
-    for (let tries = 0; tries < 100 && (await measure()).inFlight > 0; tries++) await FaultLane.pause(20)
+    await Waiting.until("all cancelled", () => upstreams.every(({ counts }) => counts().underWay === 0), 20_000)
+    for (let tries = 0; tries < 100 && (await measure()).inFlight > 0; tries++) await Waiting.pause(20)
     assert.strictEqual((await measure()).inFlight, 0)
   }, 30_000)
 })

@@ -6,6 +6,7 @@ import { HoldId } from "@guildhall/ledger/Hold"
 import type { Allowance } from "@guildhall/core"
 import * as Upstream from "./ScriptedUpstream.ts"
 import * as TestLane from "./TestLane.ts"
+import * as Waiting from "./Waiting.ts"
 
 afterEach(TestLane.closeAll)
 
@@ -20,14 +21,6 @@ const patient = () => {
   const waiting: Array<() => void> = []
   const script: Upstream.Script = (response, seen) => void waiting.push(() => good(response, seen))
   return { script, waiting, go: () => waiting.splice(0).forEach((answer) => answer()) }
-}
-
-const until = async (what: string, isSo: () => boolean) => {
-  const giveUpMs = performance.now() + 5_000
-  while (!isSo()) {
-    if (performance.now() > giveUpMs) return assert.fail(`${what} did not come`)
-    await new Promise((resolve) => setTimeout(resolve, 5))
-  }
 }
 
 /** What one such request sets aside. */
@@ -49,7 +42,7 @@ const crowd = async (lane: Lane, upstream: ReturnType<typeof patient>, body: obj
       return answer
     }),
   )
-  await until("everyone's turn", () => refused + upstream.waiting.length === MANY)
+  await Waiting.until("everyone's turn", () => refused + upstream.waiting.length === MANY)
   const admitted = upstream.waiting.length
   upstream.go()
   const all = await Promise.all(answers)

@@ -3,7 +3,9 @@ import { Effect } from "effect"
 import * as Plan from "../src/testing/FaultPlan.ts"
 import * as Speech from "../src/testing/Speech.ts"
 import * as FaultLane from "./FaultLane.ts"
+import * as LateHolds from "./LateHolds.ts"
 import * as TestLane from "./TestLane.ts"
+import * as Waiting from "./Waiting.ts"
 
 const closers: Array<() => Promise<unknown>> = []
 afterEach(async () => {
@@ -92,14 +94,14 @@ describe("buyers who leave", () => {
       const said = Speech.of(dialect, { words: [word, word, word] })
       const { ask, model, upstream } = await lane.provide({ always: plan(said) }, { dialect })
       const visits = Array.from({ length: buyers }, () => ask({ stream }))
-      await FaultLane.until(
+      await Waiting.until(
         "all are served",
         () => upstream.counts().underWay === buyers && visits.every(({ state }) => sees(state.text, said)),
       )
       // What the provider wrote first has come by now.
-      await FaultLane.pause(20)
+      await Waiting.pause(20)
       const leftAtMs = visits.map(({ leave }) => leave())
-      await FaultLane.until("the provider is left", () => upstream.counts().cancelled === buyers)
+      await Waiting.until("the provider is left", () => upstream.counts().cancelled === buyers)
       const lastMs = Math.max(...leftAtMs)
       const times = upstream.asked.map(({ endedAtMs = Infinity }) => endedAtMs - lastMs)
       measured.set(name, [...(measured.get(name) ?? []), ...times])
@@ -145,26 +147,15 @@ describe("buyers who leave", () => {
   })
 
   it("while their hold is on its way free the provider as well", async () => {
-    let open = (): void => undefined
-    const opened = new Promise<void>((resolve) => (open = resolve))
-    const lane = await FaultLane.start({
-      wrapLedger: (ledger) => ({
-        ...ledger,
-        lastAvailable: () => 10n ** 30n,
-        hold: (request) =>
-          Effect.andThen(
-            Effect.promise(() => opened),
-            ledger.hold(request),
-          ),
-      }),
-    })
+    const { open, wrapLedger } = LateHolds.make()
+    const lane = await FaultLane.start({ wrapLedger })
     closers.push(lane.close)
     const said = Speech.of("chat/completions", { words: [word] })
     const { ask, upstream } = await lane.provide({ always: [Plan.streamHead, Plan.write(said.opening), Plan.stall] })
     const visit = ask({ stream: true })
-    await FaultLane.until("the provider is asked", () => upstream.counts().underWay === 1)
+    await Waiting.until("the provider is asked", () => upstream.counts().underWay === 1)
     visit.leave()
-    await FaultLane.until("the provider is left", () => upstream.counts().cancelled === 1)
+    await Waiting.until("the provider is left", () => upstream.counts().cancelled === 1)
     open()
     await lane.books()
     const [entry] = await lane.ended()
@@ -181,11 +172,11 @@ describe("buyers who leave", () => {
     })
     const body = Speech.request("chat/completions", { model, stream: true })
     const visit = FaultLane.visit(lane.port, "chat/completions", body, {}, (_, response) => void response.pause())
-    await FaultLane.until("it reads", () => visit.state.text !== "")
-    for (let before = -1; before !== upstream.asked[0]?.written(); await FaultLane.pause(100))
+    await Waiting.until("it reads", () => visit.state.text !== "")
+    for (let before = -1; before !== upstream.asked[0]?.written(); await Waiting.pause(100))
       before = upstream.asked[0]?.written() ?? 0
     visit.leave()
-    await FaultLane.until("the provider is left", () => upstream.counts().cancelled === 1)
+    await Waiting.until("the provider is left", () => upstream.counts().cancelled === 1)
     await lane.books()
   })
 
@@ -197,9 +188,9 @@ describe("buyers who leave", () => {
       { instances: 5 },
     )
     const visit = ask({ stream: true })
-    await FaultLane.until("the second is asked", () => upstream.asked.length === 2)
+    await Waiting.until("the second is asked", () => upstream.asked.length === 2)
     visit.leave()
-    await FaultLane.until("it is left", () => upstream.counts().underWay === 0)
+    await Waiting.until("it is left", () => upstream.counts().underWay === 0)
     await lane.books()
     assert.lengthOf(upstream.asked, 2)
     assert.strictEqual(upstream.counts().cancelled, 1)

@@ -149,19 +149,6 @@ export const start = async (options: TestLane.Options = {}) => {
 
 export type FaultLane = Awaited<ReturnType<typeof start>>
 
-/** Waits until something is so. */
-export const until = async <A>(what: string, look: () => A | undefined | false, withinMs = 5_000): Promise<A> => {
-  const endMs = performance.now() + withinMs
-  for (;;) {
-    const found = look()
-    if (found !== undefined && found !== false) return found
-    if (performance.now() > endMs) throw new Error(`never: ${what}`)
-    await new Promise((resolve) => setTimeout(resolve, 1))
-  }
-}
-
-export const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms))
-
 /** Runs tasks, so many at a time; each answer can be waited for alone. */
 export const abreast = (width: number) => {
   let free = width

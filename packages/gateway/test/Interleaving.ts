@@ -16,6 +16,7 @@ import * as Chance from "./Chance.ts"
 import * as Errand from "./Errand.ts"
 import * as FaultLane from "./FaultLane.ts"
 import * as TestLane from "./TestLane.ts"
+import * as Waiting from "./Waiting.ts"
 
 type Ended = Extract<JournalEntry.JournalEntry, { readonly _tag: "RequestEnded" }>
 
@@ -113,7 +114,7 @@ const startLane = async (chance: Chance.Chance, spoiled: Spoiled) => {
 /** Sends the errand, and does what its buyer does. */
 const go = async (port: number, errand: Errand.Errand) => {
   const { dozes, leaves } = errand
-  await FaultLane.pause(errand.startsAfterMs)
+  await Waiting.pause(errand.startsAfterMs)
   let dozed = dozes === undefined
   const visit = FaultLane.visit(port, errand.dialect, errand.body, {}, (text, response) => {
     if (leaves !== undefined && "afterBytes" in leaves && text.length > leaves.afterBytes) return void visit.leave()
@@ -256,8 +257,8 @@ export const run = async (seed: number, spoiled: Spoiled = {}): Promise<Readonly
     const { earned, fees, spent } = await lane.books()
     const { calls, ledger } = seen
     if (calls === undefined || ledger === undefined) throw new Error("the lane never started")
-    await FaultLane.until("every call to a provider is over", () => upstream.counts().underWay === 0, 2_000)
-    await FaultLane.until("every call of the lane is over", () => calls.opened === calls.closed, 2_000)
+    await Waiting.until("every call to a provider is over", () => upstream.counts().underWay === 0, 2_000)
+    await Waiting.until("every call of the lane is over", () => calls.opened === calls.closed, 2_000)
     assert.isAtMost(upstream.counts().asked, calls.opened)
     // Giving back again what was given back already changes nothing, and is done where an answer was lost.
     const voided = once(ledger.voided)

@@ -1,10 +1,11 @@
 import { afterEach, assert, describe, it } from "@effect/vitest"
-import { Effect } from "effect"
 import type { KeyTerms } from "@guildhall/core/KeyTerms"
 import * as Plan from "../src/testing/FaultPlan.ts"
 import * as Speech from "../src/testing/Speech.ts"
 import * as FaultLane from "./FaultLane.ts"
+import * as LateHolds from "./LateHolds.ts"
 import * as TestLane from "./TestLane.ts"
+import * as Waiting from "./Waiting.ts"
 
 const closers: Array<() => Promise<unknown>> = []
 afterEach(async () => {
@@ -111,23 +112,12 @@ describe("a stream that is silent", () => {
 
 describe("comments", () => {
   it("do not come before the hold is durable", async () => {
-    let open = (): void => undefined
-    const opened = new Promise<void>((resolve) => (open = resolve))
-    const lane = await start({
-      wrapLedger: (ledger) => ({
-        ...ledger,
-        lastAvailable: () => 10n ** 30n,
-        hold: (request) =>
-          Effect.andThen(
-            Effect.promise(() => opened),
-            ledger.hold(request),
-          ),
-      }),
-    })
+    const { open, wrapLedger } = LateHolds.make()
+    const lane = await start({ wrapLedger })
     const { ask, upstream } = await lane.provide({ always: [Plan.delay(400), ...Plan.stream(said.stream)] })
     const visit = ask({ stream: true })
-    await FaultLane.until("the provider is asked", () => upstream.asked.length === 1)
-    await FaultLane.pause(200)
+    await Waiting.until("the provider is asked", () => upstream.asked.length === 1)
+    await Waiting.pause(200)
     assert.deepStrictEqual([visit.state.status, visit.state.text], [0, ""])
     open()
     assert.strictEqual(without((await visit.answer).text), plain)
@@ -190,11 +180,11 @@ describe("comments", () => {
       always: [Plan.streamHead, Plan.write(said.opening + said.tokens.join("")), Plan.stall],
     })
     const visits = Array.from({ length: 20 }, () => ask({ stream: true }))
-    await FaultLane.until("all stream", () => visits.every(({ state }) => state.text.includes("two")))
+    await Waiting.until("all stream", () => visits.every(({ state }) => state.text.includes("two")))
     for (const [at, visit] of visits.entries()) if (at % 2 === 0) visit.leave()
     await Promise.all(visits.map(({ answer }) => answer))
     await lane.books()
     // A comment after the receipt would be an uncaught error by now.
-    await FaultLane.pause(20)
+    await Waiting.pause(20)
   })
 })

@@ -17,23 +17,16 @@ import { KeyRing } from "@guildhall/core/KeyRing"
 import * as Claims from "../src/Claims.ts"
 import { Market } from "../src/Market.ts"
 import * as Tickets from "../src/Tickets.ts"
+import * as LateHolds from "./LateHolds.ts"
 import * as Upstream from "./ScriptedUpstream.ts"
 import * as TestLane from "./TestLane.ts"
+import * as Waiting from "./Waiting.ts"
 
 afterEach(TestLane.closeAll)
 
 const { definition, price } = TestLane
 const quiet = Logger.layer([])
 const answer = Upstream.stream(["hi"], { prompt: 1, completion: 1 })
-
-const until = async <A>(what: string, look: () => A | undefined | false): Promise<A> => {
-  for (let tries = 0; tries < 1_000; tries++) {
-    const found = look()
-    if (found !== undefined && found !== false) return found
-    await new Promise((resolve) => setTimeout(resolve, 2))
-  }
-  throw new Error(`never: ${what}`)
-}
 
 const decodeTicket = (header: unknown): Ticket.SignedTicket => {
   const json: unknown = JSON.parse(Buffer.from(String(header), "base64url").toString())
@@ -42,8 +35,6 @@ const decodeTicket = (header: unknown): Ticket.SignedTicket => {
 
 /** A lane whose holds wait for `release`, and whose last known balance is so many times the hold, and a bit. */
 const waitingLane = async (times: bigint | undefined, bit = 0n) => {
-  let release: () => void = () => undefined
-  const held = new Promise<void>((resolve) => (release = resolve))
   const asked: Array<bigint> = []
   // What this request may cost at most is found out by one that is not watched.
   const { lane: probe } = await TestLane.withUpstream(answer, {
@@ -54,29 +45,20 @@ const waitingLane = async (times: bigint | undefined, bit = 0n) => {
   })
   await probe.chat({ stream: true })
   const amount = asked[0] ?? assert.fail("there was no hold")
-  const { lane, upstream } = await TestLane.withUpstream(answer, {
-    wrapLedger: (ledger) => ({
-      ...ledger,
-      lastAvailable: () => (times === undefined ? undefined : amount * times + bit),
-      hold: (request) =>
-        Effect.andThen(
-          Effect.promise(() => held),
-          ledger.hold(request),
-        ),
-    }),
-  })
+  const { open, wrapLedger } = LateHolds.make({ available: times === undefined ? undefined : amount * times + bit })
+  const { lane, upstream } = await TestLane.withUpstream(answer, { wrapLedger })
   let isAnswered = false
   const chat = lane.chat({ stream: true }).then((got) => {
     isAnswered = true
     return got
   })
-  return { lane, upstream, chat, release: () => release(), isAnswered: () => isAnswered }
+  return { lane, upstream, chat, release: open, isAnswered: () => isAnswered }
 }
 
 describe("a request", () => {
   it("goes to a provider while its hold is on its way, and nothing reaches the buyer before that is durable", async () => {
     const waiting = await waitingLane(10n)
-    await until("the dispatch", () => waiting.upstream.seen[0])
+    await Waiting.until("the dispatch", () => waiting.upstream.seen[0])
     await new Promise((resolve) => setTimeout(resolve, 50))
     assert.isFalse(waiting.isAnswered())
     waiting.release()
@@ -91,7 +73,7 @@ describe("a request", () => {
     ["not known", undefined, 0n],
   ] as const)("waits for its hold where the balance is %s", async (_, times, bit) => {
     const waiting = await waitingLane(times, bit)
-    await until("the request", () => waiting.lane.lane.inFlight() === 1)
+    await Waiting.until("the request", () => waiting.lane.lane.inFlight() === 1)
     await new Promise((resolve) => setTimeout(resolve, 50))
     assert.lengthOf(waiting.upstream.seen, 0)
     waiting.release()
@@ -223,7 +205,7 @@ describe("an owner that wakes up too late", () => {
     const { close, fallAsleep, file, lane, report, upstream, wakeUp } = await sleeping()
     try {
       const chat = lane.chat({ stream: true })
-      const { headers } = await until("the dispatch", () => upstream.seen[0])
+      const { headers } = await Waiting.until("the dispatch", () => upstream.seen[0])
       const ticket = decodeTicket(headers[Ticket.HEADER])
       const id = Hold.HoldId.make(ticket.ticket.requestId)
       await new Promise((resolve) => setTimeout(resolve, 700))

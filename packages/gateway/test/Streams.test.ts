@@ -7,6 +7,7 @@ import * as Speech from "../src/testing/Speech.ts"
 import * as FaultLane from "./FaultLane.ts"
 import * as TestLane from "./TestLane.ts"
 import * as Upstream from "./ScriptedUpstream.ts"
+import * as Waiting from "./Waiting.ts"
 
 let cuts = 0
 
@@ -170,10 +171,10 @@ describe("a token leaves at once", () => {
     })
     const body = Speech.request("chat/completions", { model: TestLane.MODEL, stream: true })
     const visit = FaultLane.visit(lane.port, "chat/completions", body)
-    const send = await FaultLane.until("the provider is asked", () => write)
+    const send = await Waiting.until("the provider is asked", () => write)
     for (let at = 0; at < 20; at++) {
       send(Upstream.delta(`word ${at}`))
-      await FaultLane.until("it arrives before the next is sent", () => visit.state.text.includes(`word ${at}"`))
+      await Waiting.until("it arrives before the next is sent", () => visit.state.text.includes(`word ${at}"`))
     }
     visit.leave()
     await visit.answer

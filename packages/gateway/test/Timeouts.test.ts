@@ -5,6 +5,7 @@ import * as Plan from "../src/testing/FaultPlan.ts"
 import * as Speech from "../src/testing/Speech.ts"
 import * as FaultLane from "./FaultLane.ts"
 import * as TestLane from "./TestLane.ts"
+import * as Waiting from "./Waiting.ts"
 
 const closers: Array<() => Promise<unknown>> = []
 afterEach(async () => {
@@ -48,7 +49,7 @@ const deaf = async (): Promise<number> => {
     sockets.push(socket)
     connected = await Promise.race([
       new Promise<boolean>((resolve) => void socket.once("connect", () => resolve(true))),
-      FaultLane.pause(100).then(() => false),
+      Waiting.pause(100).then(() => false),
     ])
   }
   return port
@@ -73,7 +74,7 @@ describe("each time limit of a stream has its own reason", () => {
     const { ask, upstream } = await lane.provide({ always: plan })
     const { status, text } = await ask({ stream: true }).answer
     assert.deepStrictEqual([status, FaultLane.codeOf(text)], [504, reason])
-    await FaultLane.until("the provider is left", () => upstream.counts().cancelled === 1)
+    await Waiting.until("the provider is left", () => upstream.counts().cancelled === 1)
     assert.strictEqual((await lane.books()).spent, 0n)
   })
 
@@ -101,7 +102,7 @@ describe("each time limit of a stream has its own reason", () => {
     assert.isTrue(text.startsWith(said.opening + said.tokens.join("")))
     assert.strictEqual(FaultLane.codeOf(text), reason)
     assert.notInclude(text, "[DONE]")
-    await FaultLane.until("the provider is left", () => upstream.counts().cancelled === 1)
+    await Waiting.until("the provider is left", () => upstream.counts().cancelled === 1)
     assert.isTrue((await lane.books()).spent > 0n)
   })
 
@@ -125,7 +126,7 @@ describe("each time limit of a stream has its own reason", () => {
     socket.write(
       `POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${TestLane.KEY}\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`,
     )
-    await FaultLane.pause(700)
+    await Waiting.pause(700)
     assert.strictEqual(upstream.counts().underWay, 1, "it was not held back")
     let tail = ""
     socket.on("data", (chunk) => (tail = (tail + chunk.toString("latin1")).slice(-200)))

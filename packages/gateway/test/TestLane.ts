@@ -6,7 +6,7 @@ import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import { Context, Effect, Layer, ManagedRuntime, Metric, Redacted } from "effect"
 import * as HttpRouter from "effect/http/HttpRouter"
 import { createServer, type IncomingHttpHeaders, request as httpRequest } from "node:http"
-import type { AddressInfo } from "node:net"
+import type { AddressInfo, Socket } from "node:net"
 import {
   Asset,
   Device,
@@ -208,6 +208,11 @@ const services = (options: Options) => {
 /** Starts a lane. What a test wants to look at is on it. */
 export const start = async (options: Options = {}) => {
   const server = createServer(LaneServer.serverOptions)
+  const sockets = new Set<Socket>()
+  server.on("connection", (socket) => {
+    sockets.add(socket)
+    socket.once("close", () => sockets.delete(socket))
+  })
   const http = HttpRouter.serve(InferenceRoutes.layer, { disableLogger: true, disableListenLog: true }).pipe(
     Layer.provide(NodeHttpServer.layer(() => server, { port: 0, host: "127.0.0.1", gracefulShutdownTimeout: 100 })),
   )
@@ -295,6 +300,8 @@ export const start = async (options: Options = {}) => {
     port,
     url: `http://127.0.0.1:${port}`,
     lane,
+    /** How many connections of buyers there are. */
+    connections: () => sockets.size,
     limits: Context.get(context, Limits.Limits),
     recount: Context.get(context, Recount.Recount),
     ledger,

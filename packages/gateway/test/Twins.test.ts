@@ -3,6 +3,7 @@ import { Effect, Layer } from "effect"
 import { AnswerStore, JournalError } from "@guildhall/journal"
 import * as Upstream from "./ScriptedUpstream.ts"
 import * as TestLane from "./TestLane.ts"
+import * as Waiting from "./Waiting.ts"
 
 afterEach(TestLane.closeAll)
 
@@ -26,25 +27,20 @@ const told = ({ broken, headers, status, text, trailers }: TestLane.Answer) => {
   return { broken, headers: rest, status, text, trailers }
 }
 
-const until = async (holds: () => boolean) => {
-  for (let at = 0; !holds(); at++) {
-    if (at > 400) throw new Error("it does not come about")
-    await new Promise((resolve) => setTimeout(resolve, 5))
-  }
-}
-
-/** An upstream that streams a word, waits to be told, and goes on. */
+/** An upstream that streams a word, says more when it is told to, and goes on to the end when it is released. */
 const held = () => {
-  let release = () => undefined as void
-  const released = new Promise<void>((resolve) => (release = resolve))
+  const { promise: released, resolve: release } = Promise.withResolvers<void>()
+  let say: (word: string) => void = () => assert.fail("nobody asked yet")
   const script: Upstream.Script = (response) => {
     Upstream.streamHead(response)
-    response.write(Upstream.role + Upstream.delta("one"))
+    say = (word) => void response.write(Upstream.delta(word))
+    response.write(Upstream.role)
+    say("one")
     void released.then(() =>
       response.end(Upstream.delta("two") + Upstream.finish + Upstream.usageEvent(5, 3) + Upstream.done),
     )
   }
-  return { script, release }
+  return { script, release, say: (word: string) => say(word) }
 }
 
 /** What a slow machine does must not end an answer that is held back. */
@@ -64,6 +60,26 @@ const listen = (lane: TestLane.TestLane, key: string, headers = OPEN) => {
     text = heard
   })
   return { answer, text: () => text, leave: () => abort() }
+}
+
+type Listener = ReturnType<typeof listen>
+
+const hears = (listener: Listener, word: string) =>
+  Waiting.until(`"${word}" is heard`, () => listener.text().includes(word))
+
+/** Two who ask the same, and have both heard the first word. */
+const pair = async (lane: TestLane.TestLane, headers = OPEN): Promise<readonly [Listener, Listener]> => {
+  const first = listen(lane, "k", headers)
+  await hears(first, "one")
+  const second = listen(lane, "k", headers)
+  await hears(second, "one")
+  return [first, second]
+}
+
+/** The first of two leaves, and the gateway knows. */
+const leave = async (lane: TestLane.TestLane, first: Listener) => {
+  first.leave()
+  await Waiting.until("one has left", () => lane.connections() === 1)
 }
 
 describe("a request with an idempotency key", () => {
@@ -164,7 +180,7 @@ describe("twins", () => {
     const { release, script } = held()
     const { lane, upstream } = await TestLane.withUpstream(script, PATIENT)
     const twins = Array.from({ length: 20 }, () => listen(lane, "k"))
-    await until(() => twins.every((twin) => twin.text().includes("one")))
+    await Waiting.until("all hear it", () => twins.every((twin) => twin.text().includes("one")))
     release()
     const answers = await Promise.all(twins.map(({ answer }) => answer))
     const [first] = answers.filter(({ headers }) => headers["idempotent-replayed"] === undefined)
@@ -178,10 +194,7 @@ describe("twins", () => {
     const { release, script } = held()
     const { lane, upstream } = await TestLane.withUpstream(script, PATIENT)
     const deny = { authorization: `Bearer ${TestLane.KEY}` }
-    const first = listen(lane, "k", deny)
-    await until(() => first.text().includes("one"))
-    const second = listen(lane, "k", deny)
-    await until(() => second.text().includes("one"))
+    const [first, second] = await pair(lane, deny)
     release()
     assert.strictEqual((await second.answer).text, (await first.answer).text)
     assert.lengthOf(upstream.seen, 1)
@@ -190,12 +203,8 @@ describe("twins", () => {
   it("hear the rest although the first has left, which pays for all of it", async () => {
     const { release, script } = held()
     const { lane, upstream } = await TestLane.withUpstream(script, PATIENT)
-    const first = listen(lane, "k")
-    await until(() => first.text().includes("one"))
-    const second = listen(lane, "k")
-    await until(() => second.text().includes("one"))
-    first.leave()
-    await new Promise((resolve) => setTimeout(resolve, 60))
+    const [first, second] = await pair(lane)
+    await leave(lane, first)
     release()
     const heard = await second.answer
     assert.include(heard.text, "two")
@@ -208,17 +217,16 @@ describe("twins", () => {
   })
 
   it("that all leave end the call within 100 ms", async () => {
-    const { lane, upstream } = await TestLane.withUpstream(held().script, PATIENT)
-    const first = listen(lane, "k")
-    await until(() => first.text().includes("one"))
-    const second = listen(lane, "k")
-    await until(() => second.text().includes("one"))
-    first.leave()
-    await new Promise((resolve) => setTimeout(resolve, 60))
+    const { say, script } = held()
+    const { lane, upstream } = await TestLane.withUpstream(script, PATIENT)
+    const [first, second] = await pair(lane)
+    await leave(lane, first)
+    say("still")
+    await hears(second, "still")
     assert.isUndefined(upstream.seen[0]?.closedAt)
     const leftAt = performance.now()
     second.leave()
-    await until(() => upstream.seen[0]?.closedAt !== undefined)
+    await Waiting.until("the provider is left", () => upstream.seen[0]?.closedAt)
     assert.isBelow((upstream.seen[0]?.closedAt ?? Infinity) - leftAt, 100)
     await lane.books()
     upstream.script = Upstream.stream(["anew"], usage)
@@ -232,9 +240,9 @@ describe("twins", () => {
         Upstream.status(400, '{"error":{"message":"no"}}')(response, upstream.seen[0] ?? assert.fail("none"))
     })
     const first = lane.chat({}, keyed("k"))
-    await until(() => upstream.seen.length === 1)
+    await Waiting.until("the provider is asked", () => upstream.seen.length === 1)
     const second = lane.chat({}, keyed("k"))
-    await until(() => lane.lane.inFlight() === 2)
+    await Waiting.until("both are under way", () => lane.lane.inFlight() === 2)
     await new Promise((resolve) => setTimeout(resolve, 20))
     answer()
     assert.deepStrictEqual([(await first).status, (await second).status], [400, 400])
@@ -246,7 +254,7 @@ describe("twins", () => {
   it("end with the first when the gateway stops", async () => {
     const { lane } = await TestLane.withUpstream(held().script, PATIENT)
     const twins = [listen(lane, "k"), listen(lane, "k")]
-    await until(() => twins.every((twin) => twin.text().includes("one")))
+    await Waiting.until("all hear it", () => twins.every((twin) => twin.text().includes("one")))
     await lane.run(lane.lane.drain(10))
     for (const { answer } of twins) assert.include((await answer).text, "shutting_down")
     assert.strictEqual(lane.lane.inFlight(), 0)
@@ -261,7 +269,7 @@ describe("two gateways", () => {
     const one = await TestLane.withUpstream(script, { ...PATIENT, answers })
     const other = await TestLane.withUpstream(script, { ...PATIENT, answers })
     const first = listen(one.lane, "k")
-    await until(() => first.text().includes("one"))
+    await hears(first, "one")
     const early = await listen(other.lane, "k").answer
     assert.strictEqual(early.status, 409)
     assert.strictEqual(code(early), "request_in_progress")

@@ -46,9 +46,35 @@ export const UsageSource = Schema.Literals(["reported", "bounded", "counted", "c
 export type UsageSource = typeof UsageSource.Type
 
 /**
+ * What ties a receipt to the log by which its request was routed. At most 300 bytes of JSON where the names of gateway
+ * and policy have up to 19 characters.
+ *
+ * - `replica`: whose log, one start of one gateway. `policy` and `seed`: how it was chosen.
+ * - `log`: SHA-256, in hexadecimal, over the hash of the segment that ends at version `sealed`, which was the newest that
+ *   was kept for good, and over all changes after it up to `version`. Nothing that the decision saw can be changed later.
+ * - `decision`: a commitment to the whole decision (model, context, endpoint, preferences, features, each attempt), with the
+ *   salt of the request's commitment.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export const RoutingProof = Schema.Struct({
+  replica: Schema.String,
+  sealed: Schema.Int,
+  version: Schema.Int,
+  log: Schema.String,
+  policy: Schema.String,
+  seed: Schema.Int,
+  decision: Schema.String,
+})
+/** @since 0.1.0 */
+export type RoutingProof = typeof RoutingProof.Type
+
+/**
  * A receipt. Times are milliseconds since 1970; amounts are in the smallest unit of `asset`. The commitments are
  * SHA-256 over a 16-byte salt and the exact bytes, in hexadecimal: they show nothing without the salt. A later
- * revision of a receipt only ever lowers the charge or adds what a claim paid.
+ * revision of a receipt only ever lowers the charge or adds what a claim paid. `routing` is absent where nothing is known
+ * of how the request was routed, as after a crash.
  *
  * @category models
  * @since 0.1.0
@@ -80,6 +106,7 @@ export const Receipt = Schema.Struct({
   endedAtMs: Schema.Int,
   requestCommitment: Schema.String,
   responseCommitment: Schema.optionalKey(Schema.String),
+  routing: Schema.optionalKey(RoutingProof),
 })
 /** @since 0.1.0 */
 export type Receipt = typeof Receipt.Type

@@ -12,11 +12,13 @@ import type { Instance } from "@guildhall/core/Instance"
 import type { MarketDefinition } from "@guildhall/core/MarketDefinition"
 import * as PriceSheet from "@guildhall/core/PriceSheet"
 import type { ReasonCode } from "@guildhall/core/Reason"
-import type { Outcome, Receipt, UsageSource } from "@guildhall/core/Receipt"
+import type { Outcome, Receipt, RoutingProof, UsageSource } from "@guildhall/core/Receipt"
 import type { RequestId } from "@guildhall/core/Request"
 import type { Party } from "@guildhall/core/rules/Split"
 import type { Usage } from "@guildhall/core/Usage"
 import { decisionJson, type JournalEntry, type RoutingDecision } from "@guildhall/journal/JournalEntry"
+import { Router } from "@guildhall/routing/Router"
+import * as Proof from "@guildhall/routing/RoutingProof"
 import type { Admitted } from "./Admit.ts"
 import type { Conclusion } from "./Conclusion.ts"
 import { randomHex } from "./internal/Ids.ts"
@@ -85,6 +87,7 @@ export interface Ending {
   readonly firstByteAtMs: number | undefined
   readonly endedAtMs: number
   readonly responseCommitment: string | undefined
+  readonly routing: RoutingProof | undefined
 }
 
 /**
@@ -130,6 +133,7 @@ export const make = (
   if (reason !== undefined) receipt.reason = reason
   if (firstByteAtMs !== undefined) receipt.firstByteAtMs = firstByteAtMs
   if (responseCommitment !== undefined) receipt.responseCommitment = responseCommitment
+  if (ending.routing !== undefined) receipt.routing = ending.routing
   return receipt
 }
 
@@ -206,6 +210,10 @@ const receiptJson = (receipt: Receipt): Schema.Json => {
   json["requestCommitment"] = receipt.requestCommitment
   if (receipt.responseCommitment !== undefined) json["responseCommitment"] = receipt.responseCommitment
   json["revision"] = receipt.revision
+  if (receipt.routing !== undefined) {
+    const { decision, log, policy, replica, sealed, seed, version } = receipt.routing
+    json["routing"] = { decision, log, policy, replica, sealed, seed, version }
+  }
   json["split"] = receipt.split.map(({ party, amount }) => ({ amount: amount.toString(), party }))
   json["startedAtMs"] = receipt.startedAtMs
   json["usage"] = usageJson(receipt.usage)
@@ -241,6 +249,7 @@ export const entryJson = (entry: Extract<JournalEntry, { readonly _tag: "Request
 export const step = Effect.gen(function* () {
   const market = yield* Market
   const clock = yield* Clock.Clock
+  const router = yield* Router
 
   return (
     admitted: Admitted,
@@ -264,6 +273,7 @@ export const step = Effect.gen(function* () {
         firstByteAtMs,
         endedAtMs: clock.currentTimeMillisUnsafe(),
         responseCommitment: delivered ? hash.digest("hex") : undefined,
+        routing: Proof.make(decision, router.head(), opening.salts.request),
       })
       return entry(receipt, opening.salts, decision)
     })

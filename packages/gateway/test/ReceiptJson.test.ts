@@ -19,6 +19,15 @@ const every = {
     audioSecond: 3,
     deviceHour: 1,
   },
+  routing: {
+    replica: "gateway-1",
+    sealed: 5,
+    version: 7,
+    log: "e".repeat(64),
+    policy: "LeastLoaded@1",
+    seed: 42,
+    decision: "f".repeat(64),
+  },
 } as const
 
 describe("the JSON of a receipt", () => {

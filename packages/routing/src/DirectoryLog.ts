@@ -8,6 +8,7 @@
  *
  * @since 0.1.0
  */
+import { createHash, type Hash } from "node:crypto"
 import * as Digest from "effect/crypto/Digest"
 import * as Effect from "effect/Effect"
 import type { DirectoryEvent } from "@guildhall/core/DirectoryEvent"
@@ -42,6 +43,29 @@ export interface Draft {
   readonly gapAfter: number | undefined
 }
 
+/**
+ * Where a log stands: `hash` covers everything up to `version`. It is made of the hash of the segment that ends at `sealed`,
+ * the newest that the journal has, and of the changes since; see {@link startHead}.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Head {
+  readonly replica: string
+  readonly sealed: number
+  readonly version: number
+  readonly hash: string
+}
+
+/**
+ * Begins the hash of a {@link Head}: each change after `sealed` is then added as its line with a line feed.
+ *
+ * @category encoding
+ * @since 0.1.0
+ */
+export const startHead = (replica: string, sealed: number, sealedHash: string): Hash =>
+  createHash("sha256").update(`guildhall-head-1 ${replica} ${sealed} ${sealedHash}\n`)
+
 /** The mark that starts each body, with the version of this format. */
 const MARK = "guildhall-directory-1"
 /** The most changes in one segment: it bounds a row of the journal, and the short strings held before they are joined. */
@@ -66,9 +90,15 @@ export class DirectoryLog {
   #sinceSnapshot = 0
   #acknowledged = 0
   #hash = "-"
+  /** The hash of the head over all but the open lines from `#unhashed` on. */
+  #running: Hash
+  #unhashed = 0
+  #head: Head
 
   constructor(directory: Directory, options: Options) {
     this.replica = options.replica
+    this.#running = startHead(this.replica, 0, this.#hash)
+    this.#head = { replica: this.replica, sealed: 0, version: -1, hash: "" }
     this.#directory = directory
     this.#snapshotEvery = options.snapshotEvery ?? 50_000
     this.#bufferChars = options.bufferChars ?? 16_000_000
@@ -82,6 +112,16 @@ export class DirectoryLog {
   /** The hash of the last segment that the journal has. */
   get hash(): string {
     return this.#hash
+  }
+
+  /** Where the log stands now. It costs a few microseconds, and nothing where no change came since it was last asked for. */
+  head(): Head {
+    const version = this.#openAfter + this.#open.length
+    if (this.#head.version === version && this.#head.sealed === this.#acknowledged) return this.#head
+    this.#feed()
+    const hash = this.#running.copy().digest("hex")
+    this.#head = { replica: this.replica, sealed: this.#acknowledged, version, hash }
+    return this.#head
   }
 
   /** Notes an event that the directory has just taken in; `slot` is what it answered. */
@@ -107,14 +147,27 @@ export class DirectoryLog {
     this.#draftChars = this.#drafts.reduce((sum, draft) => sum + draft.text.length, 0)
     this.#acknowledged = drafts.reduce((version, draft) => Math.max(version, draft.toVersion), this.#acknowledged)
     this.#hash = hash
+    this.#running = startHead(this.replica, this.#acknowledged, hash)
+    this.#unhashed = 0
+    // What the journal does not have yet came while it was writing: a few lines.
+    for (const { kind, text } of this.#drafts) if (kind === "changes") this.#running.update(`${text}\n`)
+    this.#head = { ...this.#head, version: -1 }
+  }
+
+  #feed(): void {
+    if (this.#unhashed === this.#open.length) return
+    this.#running.update(`${this.#open.slice(this.#unhashed).join("\n")}\n`)
+    this.#unhashed = this.#open.length
   }
 
   #close(): void {
     if (this.#open.length === 0) return
+    this.#feed()
     const version = this.#openAfter
     const toVersion = version + this.#open.length
     this.#add({ kind: "changes", version, toVersion, text: this.#open.join("\n"), gapAfter: undefined })
     this.#open = []
+    this.#unhashed = 0
     this.#openAfter = toVersion
   }
 

@@ -55,6 +55,8 @@ export class Router extends Context.Service<
     readonly policy: string
     /** Takes in one change. Every change is one entry of the log. */
     readonly apply: (event: DirectoryEvent) => void
+    /** Where the log stands now; see `RoutingProof`. */
+    readonly head: () => DirectoryLog.Head
     /** Chooses an instance for a request. Does not count it as dispatched: `apply(DispatchStarted)` does. */
     readonly choose: (request: RoutingRequest, seed: number) => Choice
     /** For each unit the highest price among a model's instances that are online; undefined where none is. */
@@ -162,6 +164,7 @@ export const make = Effect.fnUntraced(function* (options: Options) {
     replica,
     policy: nameOf(options.policy),
     apply,
+    head: () => log.head(),
     choose: chooser(directory, options.policy),
     ceiling: (model) => directory.ceiling(model),
     observe: (instanceId, answered, nowMs) => {

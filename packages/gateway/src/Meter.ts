@@ -2,7 +2,8 @@
  * Step 6. Counts what was delivered. The provider's report is billed as far as what passed through the gateway allows:
  * `min(reported, bound)`.
  *
- * The prompt is bounded by its bytes (see the second step). The answer is bounded by the bytes of the model's own output
+ * The prompt is bounded by its bytes (see the second step), and once enough prompts of that model and size are known, by
+ * what they came to. The answer is bounded by the bytes of the model's own output
  * that went to the buyer, since a token stands for at least one byte, and by a band that is learned for each model. A
  * few tokens which leave no bytes (the end of an answer, the marks around a tool call) are allowed for.
  *
@@ -18,6 +19,7 @@ import type { Conclusion } from "./Conclusion.ts"
 import type { Priced } from "./Price.ts"
 import type { Routed } from "./Route.ts"
 import type { Tally } from "./Tally.ts"
+import * as PromptBand from "./PromptBand.ts"
 import * as TokenBand from "./TokenBand.ts"
 
 /**
@@ -58,6 +60,18 @@ export const outputBound = (
   choices: number,
 ): number => Math.ceil(tally.outputBytes / band.low) + choices * SILENT_TOKENS + tally.toolCalls * TOOL_TOKENS
 
+/** What the meter needs to know of a prompt. @category models @since 0.1.0 */
+export type Prompt = Pick<Priced, "promptBound" | "promptBytes" | "promptLaid" | "promptMarks">
+
+/**
+ * The most tokens that a prompt can have been: never more than its bytes prove, and less where prompts like it are known.
+ *
+ * @category rules
+ * @since 0.1.0
+ */
+export const inputBound = ({ promptBound, promptLaid, promptMarks }: Prompt, band: TokenBand.Band): number =>
+  band.low === 0 ? promptBound : Math.min(promptBound, Math.ceil(promptLaid / band.low) + promptMarks)
+
 /**
  * Bills what was delivered. Pure: everything it knows arrives as an argument.
  *
@@ -67,8 +81,9 @@ export const outputBound = (
  * import { Meter } from "@guildhall/gateway"
  *
  * const tally = { outputBytes: 10, toolCalls: 0, reported: { inputToken: 5, outputToken: 9_000 } }
- * const request = { promptBound: 600, promptBytes: 40, outputBound: 100, choices: 1 }
- * const bands = { input: { low: 1, mean: 4 }, output: { low: 1, mean: 4 } }
+ * const prompt = { promptBound: 584, promptBytes: 40, promptLaid: 40, promptMarks: 32 }
+ * const request = { ...prompt, outputBound: 100, choices: 1 }
+ * const bands = { input: { low: 0, mean: 4 }, output: { low: 1, mean: 4 } }
  * Meter.bill(tally, request, bands) // => { usage: { inputToken: 5, outputToken: 18 }, source: "bounded" }
  * ```
  *
@@ -77,19 +92,20 @@ export const outputBound = (
  */
 export const bill = (
   tally: Pick<Tally, "outputBytes" | "toolCalls" | "reported">,
-  request: Pick<Priced, "promptBound" | "promptBytes" | "outputBound"> & { readonly choices: number },
+  request: Prompt & Pick<Priced, "outputBound"> & { readonly choices: number },
   bands: { readonly input: TokenBand.Band; readonly output: TokenBand.Band },
 ): Metered => {
   const most = Math.min(request.outputBound, outputBound(tally, bands.output, request.choices))
   const likely = Math.ceil(tally.outputBytes / bands.output.mean)
   const { reported } = tally
+  const mostInput = inputBound(request, bands.input)
   if (reported === undefined) {
-    const inputToken = Math.min(request.promptBound, Math.ceil(request.promptBytes / bands.input.mean))
+    const inputToken = Math.min(mostInput, Math.ceil(request.promptBytes / bands.input.mean))
     const outputToken = Math.min(most, likely)
     return { usage: { inputToken, outputToken }, source: "bounded" }
   }
-  const cached = Math.min(reported.cachedInputToken ?? 0, request.promptBound)
-  const input = Math.min(reported.inputToken ?? 0, request.promptBound - cached)
+  const cached = Math.min(reported.cachedInputToken ?? 0, mostInput)
+  const input = Math.min(reported.inputToken ?? 0, mostInput - cached)
   // A stream that broke off may have told of its prompt alone; who counts seconds tells of no tokens at all.
   const output = Math.min(reported.outputToken ?? (reported.inputToken === undefined ? 0 : likely), most)
   const isWhole = input === (reported.inputToken ?? 0) && output === reported.outputToken
@@ -135,7 +151,7 @@ interface Known {
  * @since 0.1.0
  */
 export const make = Effect.sync(() => {
-  const inputs = TokenBand.make()
+  const inputs = PromptBand.make()
   const outputs = TokenBand.make()
   const known = new WeakMap<Tally, Known>()
 
@@ -143,7 +159,7 @@ export const make = Effect.sync(() => {
     const { outputBytes, reported } = tally
     const before = known.get(tally)
     if (before?.outputBytes === outputBytes && before.reported === reported) return before.metered
-    const bands = { input: inputs.band(instance.model), output: outputs.band(instance.model) }
+    const bands = { input: inputs.band(instance.model, priced.promptBytes), output: outputs.band(instance.model) }
     const { source, usage } = bill(tally, { ...priced, choices: admitted.touched.choices }, bands)
     const metered = { usage: { ...usage, ...pieces(tally, admitted, instance.price) }, source }
     known.set(tally, { outputBytes, reported, metered })
@@ -155,11 +171,13 @@ export const make = Effect.sync(() => {
       const tally = routed.relayed?.tally
       const { instance } = routed
       if (conclusion.bills === "nothing" || tally === undefined || instance === undefined) return NOTHING
-      if (conclusion.bills === "prompt") return promptOnly(priced, inputs.band(instance.model))
+      if (conclusion.bills === "prompt") return promptOnly(priced, inputs.band(instance.model, priced.promptBytes))
       const metered = asItStands(admitted, priced, tally, instance)
       if (conclusion.outcome === "completed" && metered.source === "reported") {
         const { inputToken = 0, cachedInputToken = 0, outputToken = 0 } = metered.usage
-        inputs.learn(instance.model, { bytes: priced.promptBytes, tokens: inputToken + cachedInputToken })
+        // The tokens of pictures and sounds say nothing of those of texts.
+        if (admitted.touched.media.pieces === 0 && admitted.touched.audioBytes === 0)
+          inputs.learn(instance.model, { bytes: priced.promptBytes, tokens: inputToken + cachedInputToken })
         outputs.learn(instance.model, { bytes: tally.outputBytes, tokens: outputToken })
       }
       return metered

@@ -19,7 +19,9 @@ import * as Meter from "./Meter.ts"
 import { Refusal } from "./Refusal.ts"
 
 /**
- * What a request may come to. `contextTokens` is what the router compares with an instance's context: an estimate of
+ * What a request may come to. `promptBound` is the most tokens that its prompt can be, `promptBytes` what it has in bytes
+ * without media; `promptLaid` the same with tools laid out, and `promptMarks` the tokens of media and of the marks around
+ * messages, which stand for no bytes of it. `contextTokens` is what the router compares with an instance's context: an estimate of
  * the prompt, and the answer's limit where the buyer set one.
  *
  * @category models
@@ -28,6 +30,8 @@ import { Refusal } from "./Refusal.ts"
 export interface Priced {
   readonly promptBound: number
   readonly promptBytes: number
+  readonly promptLaid: number
+  readonly promptMarks: number
   readonly outputBound: number
   readonly contextTokens: number
   readonly cost: (outputTokens: number) => bigint
@@ -46,21 +50,23 @@ const TOOL_LAYOUT = 4
 const BYTES_A_TOKEN = 4
 
 /**
- * Bounds the prompt of a request, in tokens; `bytes` is what remains of the body without embedded media.
+ * Bounds the prompt of a request, in tokens; `bytes` is what remains of the body without embedded media, `laid` that with
+ * tools laid out, and `marks` are the tokens of media and messages.
  *
  * @category rules
  * @since 0.1.0
  */
 export const prompt = (
   admitted: Admitted,
-): { readonly bound: number; readonly bytes: number; readonly media: number } => {
+): { readonly bound: number; readonly bytes: number; readonly laid: number; readonly marks: number } => {
   const { content, touched } = admitted
   const { media, messages } = touched
   const bytes = admitted.body.length - media.bytes - touched.audioBytes
   const tools = content._tag === "Json" ? content.members.find((member) => member.key === "tools") : undefined
   const layout = tools === undefined ? 0 : (tools.valueEnd - tools.valueStart) * (TOOL_LAYOUT - 1)
-  const overhead = TEMPLATE_TOKENS + messages.length * MESSAGE_TOKENS
-  return { bound: bytes + layout + overhead + media.pieces * MEDIA_TOKENS, bytes, media: media.pieces }
+  const laid = bytes + layout
+  const marks = messages.length * MESSAGE_TOKENS + media.pieces * MEDIA_TOKENS
+  return { bound: laid + marks + TEMPLATE_TOKENS, bytes, laid, marks }
 }
 
 /**
@@ -106,9 +112,9 @@ export const make = Effect.gen(function* () {
       const code = choice._tag === "NoneLeft" ? choice.reason : "no_capacity"
       return Effect.fail(new Refusal({ code, ...(code === "model_not_found" ? notOffered(admitted) : {}) }))
     }
-    const { audioBytes, choices, images, maxTokens } = admitted.touched
+    const { audioBytes, choices, images, maxTokens, media } = admitted.touched
     const answer = Math.min(maxTokens ?? definition.limits.outputTokens, definition.limits.outputTokens)
-    const { bound, bytes, media } = prompt(admitted)
+    const { bound, bytes, laid, marks } = prompt(admitted)
     const outputBound = answer * choices
     const fixed = {
       inputToken: bound,
@@ -128,8 +134,10 @@ export const make = Effect.gen(function* () {
     return Effect.succeed({
       promptBound: bound,
       promptBytes: bytes,
+      promptLaid: laid,
+      promptMarks: marks,
       outputBound,
-      contextTokens: Math.ceil(bytes / BYTES_A_TOKEN) + media + (maxTokens === undefined ? 1 : answer),
+      contextTokens: Math.ceil(bytes / BYTES_A_TOKEN) + media.pieces + (maxTokens === undefined ? 1 : answer),
       cost,
       maximum: cost(outputBound),
     })

@@ -372,6 +372,34 @@ describe("an honest answer is billed as it is reported", () => {
   })
 })
 
+describe("a prompt", () => {
+  /** What is billed for a prompt of 85 bytes of which a provider says that it has so many tokens. */
+  const asks = async () => {
+    const { model, upstream } = await lane.provide({ always: Plan.whole(200, "") })
+    return async (tokens: number) => {
+      const usage = { prompt_tokens: tokens, completion_tokens: 2, total_tokens: tokens + 2 }
+      upstream.use({ always: Plan.whole(200, JSON.stringify({ ...chatWhole([{ content: "hi" }], 2), usage })) })
+      const body = { model, messages: [{ role: "user", content: "Hello" }], max_tokens: 50 }
+      const { headers, status } = await FaultLane.visit(lane.port, "chat/completions", body).answer
+      assert.strictEqual(status, 200)
+      return Number(headers["x-guildhall-cost"]) * 1e6 - 2 * 2
+    }
+  }
+
+  it("is billed as what is usual for its model and size, once that is known", async () => {
+    const unknown = await asks()
+    assert.approximately(await unknown(560), 560, 0.1)
+    assert.approximately(await unknown(5_000), 512 + 32 + 85, 60)
+    const ask = await asks()
+    for (let seen = 0; seen < 80; seen++) assert.approximately(await ask(13), 13, 0.1)
+    assert.isBelow(await ask(560), 140)
+    assert.approximately(await ask(30), 30, 0.1)
+    await lane.idle()
+    const sources = (await lane.ended()).slice(-2).map(({ receipt }) => receipt.usageSource)
+    assert.deepStrictEqual(sources, ["bounded", "reported"])
+  })
+})
+
 describe("an answer that is none", () => {
   const usage = { prompt_tokens: 500, total_tokens: 500 }
   const asked: ReadonlyArray<readonly [Endpoint, object, ReadonlyArray<object>, object]> = [

@@ -7,6 +7,7 @@ import { limits } from "../../../openai/ChatRequest.ts"
 import type { Flaw } from "../../../openai/Touched.ts"
 import type { Conversation, Reasoning, ResponseFormat, Tool, ToolChoice } from "../../Conversation.ts"
 import * as Members from "../Members.ts"
+import * as Sampling from "../Sampling.ts"
 import * as ChatTurns from "./ChatTurns.ts"
 
 /** What is read below, and hints that change nothing about the answer. */
@@ -144,11 +145,7 @@ export const read = (text: string): Result.Result<Conversation, Flaw> => {
     toolChoice: readToolChoice(inspection, body),
     parallelTools: Members.flag(inspection, body, "parallel_tool_calls"),
     sampling: {
-      temperature: Members.number(inspection, body, "temperature"),
-      topP: Members.number(inspection, body, "top_p"),
-      topK: Members.number(inspection, body, "top_k"),
-      frequencyPenalty: Members.number(inspection, body, "frequency_penalty", 0),
-      presencePenalty: Members.number(inspection, body, "presence_penalty", 0),
+      ...Sampling.readWithPenalties(inspection, body),
       seed: Members.number(inspection, body, "seed"),
       logitBias: bias === undefined || Object.keys(bias).length === 0 ? undefined : bias,
     },

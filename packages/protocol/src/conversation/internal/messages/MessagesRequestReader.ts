@@ -17,6 +17,7 @@ import type {
   UserPart,
 } from "../../Conversation.ts"
 import * as Members from "../Members.ts"
+import * as Sampling from "../Sampling.ts"
 import { inputText } from "./ToolInput.ts"
 import * as Documents from "./Documents.ts"
 
@@ -214,11 +215,7 @@ export const read = (json: string): Result.Result<Conversation, Flaw> => {
     tools: Members.list(inspection, body, "tools").map((tool, index) => readTool(inspection, tool, `tools[${index}]`)),
     toolChoice: readToolChoice(inspection, choice),
     parallelTools: disabled === true ? false : undefined,
-    sampling: {
-      temperature: Members.number(inspection, body, "temperature"),
-      topP: Members.number(inspection, body, "top_p"),
-      topK: Members.number(inspection, body, "top_k"),
-    },
+    sampling: Sampling.read(inspection, body),
     stop: readStop(inspection, body),
     maxTokens: Touching.maxTokens(inspection, body, limits),
     choices: 1,

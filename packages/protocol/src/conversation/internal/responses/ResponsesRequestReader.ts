@@ -18,6 +18,7 @@ import type {
 } from "../../Conversation.ts"
 import * as Media from "../Media.ts"
 import * as Members from "../Members.ts"
+import * as Sampling from "../Sampling.ts"
 import { readThought } from "./Thought.ts"
 
 /** What is read below, and hints that change nothing about the answer. */
@@ -243,13 +244,7 @@ export const read = (json: string): Result.Result<Conversation, Flaw> => {
     tools: Members.list(inspection, body, "tools").map((tool, index) => readTool(inspection, tool, `tools[${index}]`)),
     toolChoice: readToolChoice(inspection, body),
     parallelTools: Members.flag(inspection, body, "parallel_tool_calls"),
-    sampling: {
-      temperature: Members.number(inspection, body, "temperature"),
-      topP: Members.number(inspection, body, "top_p"),
-      topK: Members.number(inspection, body, "top_k"),
-      frequencyPenalty: Members.number(inspection, body, "frequency_penalty", 0),
-      presencePenalty: Members.number(inspection, body, "presence_penalty", 0),
-    },
+    sampling: Sampling.readWithPenalties(inspection, body),
     stop: [],
     maxTokens: Touching.maxTokens(inspection, body, limits),
     choices: 1,

@@ -37,15 +37,17 @@ const chunked = (portions: ReadonlyArray<Portion>): ReadonlyArray<ReadonlyArray<
 /** What an exchange asks, of which portions. */
 type Asked = ReadonlyArray<readonly [Portion, Ask]>
 
-/** What is said on the line: exchanges with the store. `onLow` is told a portion that should be asked about soon. */
-const makeTalk = (options: {
+/** Between whom the line is. */
+interface Ends {
   readonly store: LimitStore["Service"]
   readonly portions: Map<string, Portion>
   readonly process: string
   readonly times: Times
   readonly nowMs: () => number
-  readonly onLow: (portion: Portion) => void
-}) => {
+}
+
+/** What is said on the line: exchanges with the store. `onLow` is told a portion that should be asked about soon. */
+const makeTalk = (options: Ends & { readonly onLow: (portion: Portion) => void }) => {
   const { nowMs, onLow, portions, process, store, times } = options
   let isAway = false
 
@@ -98,14 +100,7 @@ const makeTalk = (options: {
 }
 
 /** Makes the line over a store. `onScan` runs whenever it looks at everything. */
-export const make = (options: {
-  readonly store: LimitStore["Service"]
-  readonly portions: Map<string, Portion>
-  readonly process: string
-  readonly times: Times
-  readonly nowMs: () => number
-  readonly onScan: (nowMs: number) => void
-}) => {
+export const make = (options: Ends & { readonly onScan: (nowMs: number) => void }) => {
   const { nowMs, onScan, portions, times } = options
   /** Portions of which little is left. */
   const low = new Set<Portion>()

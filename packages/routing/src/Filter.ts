@@ -6,14 +6,20 @@
  */
 import * as Parts from "@guildhall/core/Parts"
 import type { ReasonCode } from "@guildhall/core/Reason"
+import { breaker } from "./filters/Breaker.ts"
+import { capability } from "./filters/Capability.ts"
 import { concurrency } from "./filters/Concurrency.ts"
+import { confidential } from "./filters/Confidential.ts"
 import { context } from "./filters/Context.ts"
 import { endpoint } from "./filters/Endpoint.ts"
+import { jurisdiction } from "./filters/Jurisdiction.ts"
 import { maxPrice } from "./filters/MaxPrice.ts"
 import { model } from "./filters/Model.ts"
 import { only } from "./filters/Only.ts"
 import { parameters } from "./filters/Parameters.ts"
 import { precision } from "./filters/Precision.ts"
+import { rails } from "./filters/Rails.ts"
+import { region } from "./filters/Region.ts"
 import { retention } from "./filters/Retention.ts"
 import { state } from "./filters/State.ts"
 import { tried } from "./filters/Tried.ts"
@@ -44,13 +50,31 @@ export const RoutingFilter: Parts.Kind<Filter> = Parts.kind("routing filter")
 export const preferred: ReadonlyArray<Filter> = [only, parameters, precision, retention, maxPrice]
 
 /**
- * The filters that every policy applies, in their order: model, endpoint, context, what the buyer prefers, state,
- * concurrency, tried. A candidate that a later filter stops came closer to serving.
+ * The filters of what the market knows of a request beyond its model and length. They are asked where it knows something.
  *
  * @category constants
  * @since 0.1.0
  */
-export const standard: ReadonlyArray<Filter> = [model, endpoint, context, ...preferred, state, concurrency, tried]
+export const featured: ReadonlyArray<Filter> = [rails, jurisdiction, region, confidential, capability]
+
+/**
+ * The filters that every policy applies, in their order: model, endpoint, context, what the market knows of the request, what
+ * the buyer prefers, state, breaker, concurrency, tried. A candidate that a later filter stops came closer to serving.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const standard: ReadonlyArray<Filter> = [
+  model,
+  endpoint,
+  context,
+  ...featured,
+  ...preferred,
+  state,
+  breaker,
+  concurrency,
+  tried,
+]
 
 /**
  * The first reason for which a candidate is left out, or `undefined` where it may be ranked. Call it first in a policy
@@ -63,10 +87,26 @@ export const exclude: Filter = (request, candidate) =>
   model(request, candidate) ??
   endpoint(request, candidate) ??
   context(request, candidate) ??
+  (request.features === undefined ? undefined : unfit(request, candidate)) ??
   (request.preferences === undefined ? undefined : unwanted(request, candidate)) ??
   state(request, candidate) ??
+  breaker(request, candidate) ??
   concurrency(request, candidate) ??
   tried(request, candidate)
+
+/**
+ * The first reason of {@link featured}, asked one after the other without a loop. For an index that holds the answers of the
+ * filters which do not look at the request.
+ *
+ * @category rules
+ * @since 0.1.0
+ */
+export const unfit: Filter = (request, candidate) =>
+  rails(request, candidate) ??
+  jurisdiction(request, candidate) ??
+  region(request, candidate) ??
+  confidential(request, candidate) ??
+  capability(request, candidate)
 
 const unwanted: Filter = (request, candidate) => {
   for (const filter of preferred) {
@@ -81,6 +121,13 @@ const order: ReadonlyArray<ReasonCode> = [
   "other_model",
   "endpoint_not_offered",
   "context_too_short",
+  "rail_not_accepted",
+  "country_not_accepted",
+  "region_not_accepted",
+  "not_confidential",
+  "capability_missing",
+  "own_instance",
+  "not_bonded",
   "ignored_by_request",
   "not_in_only",
   "no_fallback_allowed",
@@ -90,6 +137,10 @@ const order: ReadonlyArray<ReasonCode> = [
   "price_too_high",
   "offline",
   "draining",
+  "below_throughput_floor",
+  "ejected",
+  "parked",
+  "probing",
   "concurrency_full",
   "already_tried",
 ]
@@ -136,6 +187,11 @@ export const ofAll = (closest: ReasonCode | undefined): ReasonCode => {
     case "other_model":
     case "offline":
     case "draining":
+    case "not_bonded":
+    case "below_throughput_floor":
+    case "ejected":
+    case "parked":
+    case "probing":
     case "concurrency_full":
       return "no_capacity"
     case "context_too_short":

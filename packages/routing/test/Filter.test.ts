@@ -1,8 +1,21 @@
 import { assert, describe, it } from "@effect/vitest"
 import { InstanceId } from "@guildhall/core/Instance"
+import { MemberId } from "@guildhall/core/Member"
 import { ModelId } from "@guildhall/core/Model"
+import * as Parts from "@guildhall/core/Parts"
+import type { Rating } from "@guildhall/core/Rating"
+import * as Reason from "@guildhall/core/Reason"
+import type { RoutingFeatures } from "@guildhall/core/RoutingFeatures"
+import { Effect } from "effect"
+import { Directory } from "../src/Directory.ts"
 import * as Draw from "../src/Draw.ts"
 import * as Filter from "../src/Filter.ts"
+import * as Bonded from "../src/filters/Bonded.ts"
+import * as OwnMember from "../src/filters/OwnMember.ts"
+import * as ThroughputFloor from "../src/filters/ThroughputFloor.ts"
+import { leastLoaded } from "../src/policies/LeastLoaded.ts"
+import * as Preferred from "../src/Preferred.ts"
+import type { Candidate, RoutingRequest } from "../src/RoutingPolicy.ts"
 import * as SampleMarket from "../src/testing/SampleMarket.ts"
 
 const [model = ModelId.make("org/small")] = SampleMarket.models
@@ -35,6 +48,126 @@ describe("Filter", () => {
       all.find((one) => one !== undefined),
       code,
     )
+  })
+
+  const all = (request: RoutingRequest, one: Candidate) =>
+    Filter.standard.map((filter) => filter(request, one)).find((code) => code !== undefined)
+
+  it.each<[Rating, number, Reason.ReasonCode | undefined]>([
+    [{}, 0, undefined],
+    [{ breaker: "closed" }, 1, undefined],
+    [{ breaker: "parked" }, 0, "parked"],
+    [{ breaker: "ejected" }, 0, "ejected"],
+    [{ breaker: "probing" }, 0, undefined],
+    [{ breaker: "probing" }, 1, "probing"],
+  ])("%j with %d in flight: %s", (rating, inFlight, code) => {
+    const one = { ...candidate({ inFlight, concurrency: 8 }), rating }
+    assert.strictEqual(Filter.exclude(request, one), code)
+    assert.strictEqual(all(request, one), code)
+  })
+
+  const buyer = { member: MemberId.make("mem_buyer"), class: "standard" as const, rail: "ApiKey" }
+  const declared = { region: "eu-west", country: "DE", rails: ["Tempo"], parameters: ["tools"], inputs: ["image"] }
+  it.each<[RoutingFeatures, object, Reason.ReasonCode | undefined]>([
+    [{ buyer, parameters: ["tools"], inputs: ["audio"], affinity: "a" }, {}, undefined],
+    [{ buyer }, { rails: ["ApiKey"] }, undefined],
+    // V4 · an instance serves the buyers of the rails that it accepts, and no others.
+    [{ buyer }, declared, "rail_not_accepted"],
+    [{ regions: ["us", "eu-west"], countries: ["DE"] }, declared, undefined],
+    [{ regions: ["us"] }, declared, "region_not_accepted"],
+    [{ regions: ["us"] }, {}, "region_not_accepted"],
+    [{ countries: ["FR"] }, declared, "country_not_accepted"],
+    [{ countries: ["FR"] }, {}, "country_not_accepted"],
+    [{ confidential: true }, declared, "not_confidential"],
+    [{ confidential: false }, declared, undefined],
+    [{ parameters: ["tools"], inputs: ["image"] }, declared, undefined],
+    [{ parameters: ["logprobs"] }, declared, "capability_missing"],
+    [{ inputs: ["image", "audio"] }, declared, "capability_missing"],
+    [{ inputs: ["image"] }, { inputs: [] }, "capability_missing"],
+  ])("features %j, declared %j: %s", (features, terms, code) => {
+    const { instance } = candidate()
+    const one = { instance: { ...instance, ...terms }, inFlight: 0 }
+    assert.strictEqual(Filter.exclude({ ...request, features }, one), code)
+    assert.strictEqual(all({ ...request, features }, one), code)
+    assert.isUndefined(Filter.exclude(request, one))
+  })
+
+  it("a confidential request goes to an attested instance only", () => {
+    const features = { confidential: true }
+    const told = (confidential: boolean) =>
+      Filter.exclude({ ...request, features }, { ...candidate(), rating: { confidential } })
+    assert.deepStrictEqual([told(true), told(false)], [undefined, "not_confidential"])
+  })
+
+  it.effect("V4, S14, T7 · a definition switches on what holds in its market only", () =>
+    Effect.gen(function* () {
+      const parts = Parts.make([Bonded.part, OwnMember.part, ThroughputFloor.part])
+      const { instance } = candidate()
+      const bonded = yield* parts.resolve(Filter.RoutingFilter, { use: "Bonded" })
+      const rated = (rating: Rating | undefined) => bonded(request, { instance, inFlight: 0, rating })
+      assert.deepStrictEqual([undefined, {}, { bonded: false }, { bonded: true }].map(rated), [
+        "not_bonded",
+        "not_bonded",
+        "not_bonded",
+        undefined,
+      ])
+      const own = yield* parts.resolve(Filter.RoutingFilter, { use: "OwnMember" })
+      const asked = (member: MemberId) => own({ ...request, features: { buyer: { ...buyer, member } } }, candidate())
+      assert.deepStrictEqual([asked(instance.memberId), asked(buyer.member)], ["own_instance", undefined])
+      assert.isUndefined(own(request, candidate()))
+      const floor = yield* parts.resolve(Filter.RoutingFilter, { use: "ThroughputFloor" })
+      const fast = (rate: number) =>
+        floor(request, {
+          ...candidate(),
+          measured: { firstTokenMs: [1, 1, 1, 1], tokensPerSecond: [rate, rate, 0, 0] },
+        })
+      assert.deepStrictEqual([4, 5, 500].map(fast), ["below_throughput_floor", undefined, undefined])
+      assert.isUndefined(floor(request, candidate()))
+      for (const tokensPerSecond of [0, -1, 1.5, "5"]) {
+        const ref = { use: "ThroughputFloor", with: { tokensPerSecond } }
+        assert.strictEqual((yield* Effect.flip(parts.resolve(Filter.RoutingFilter, ref)))._tag, "PartError")
+      }
+    }),
+  )
+
+  it("the index answers requests with features as the reference does", () => {
+    const dice = SampleMarket.dice("features")
+    const directory = new Directory()
+    const fast = leastLoaded.prepare?.(directory)
+    let served = 0
+    for (let at = 0; at < 2_000; at++) {
+      const event = SampleMarket.event(dice)
+      const terms = {
+        ...(dice.below(2) === 0 ? {} : { rails: ["ApiKey", "Tempo"].slice(dice.below(2)) }),
+        ...(dice.below(2) === 0 ? {} : { region: ["eu", "us"][dice.below(2)] ?? "eu" }),
+      }
+      directory.apply(event._tag === "InstanceListed" ? { ...event, instance: { ...event.instance, ...terms } } : event)
+      const features: RoutingFeatures = {
+        buyer,
+        ...(dice.below(4) === 0 ? { regions: ["eu"] } : {}),
+        ...(dice.below(8) === 0 ? { confidential: true } : {}),
+        ...(dice.below(2) === 0 ? { parameters: ["tools", "seed"].slice(dice.below(2)) } : {}),
+      }
+      const asked = { ...SampleMarket.request(dice, directory), features }
+      const seed = SampleMarket.seed(dice)
+      const [first] = Preferred.rank(leastLoaded, asked, directory.candidates(asked.model), seed).ranked
+      assert.strictEqual(fast?.choose(asked, seed), first?.instance, `step ${at}`)
+      if (first !== undefined) served++
+    }
+    assert.isAbove(served, 100)
+  })
+
+  it("each reason of a filter is in the order of closeness, and one of all instances", () => {
+    for (const code of ["parked", "probing", "ejected", "not_bonded", "below_throughput_floor"] as const) {
+      assert.strictEqual(Filter.ofAll(code), "no_capacity")
+      assert.strictEqual(Filter.closest([code, "already_tried"]), "already_tried")
+    }
+    assert.strictEqual(Filter.closest(["offline", "parked"]), "parked")
+    assert.strictEqual(Filter.closest(["region_not_accepted", "offline"]), "offline")
+    assert.strictEqual(Filter.ofAll("region_not_accepted"), "region_not_accepted")
+    for (const code of ["rail_not_accepted", "own_instance", "not_confidential"] as const) {
+      assert.isFalse(Reason.describe(code).isRetryable)
+    }
   })
 
   it("the candidate that got past the most filters came closest", () => {

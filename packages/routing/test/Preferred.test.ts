@@ -28,6 +28,12 @@ const hasRoom = ({ inFlight, instance, rating = {} }: Candidate): boolean => {
   return Math.max(inFlight + peersInFlight, load.running) + load.queued < room
 }
 
+/** One that failed of late is left alone, or gets one request at a time. */
+const isLeftAlone = ({ inFlight, rating }: Candidate): boolean => {
+  const { breaker = "closed" } = rating ?? {}
+  return breaker === "parked" || breaker === "ejected" || (breaker === "probing" && inFlight > 0)
+}
+
 const allowed = (request: RoutingRequest, candidate: Candidate): boolean => {
   const { instance } = candidate
   const wants = request.preferences ?? {}
@@ -35,6 +41,7 @@ const allowed = (request: RoutingRequest, candidate: Candidate): boolean => {
   return [
     instance.model === request.model,
     instance.state === "online",
+    !isLeftAlone(candidate),
     hasRoom(candidate),
     instance.contextLength >= request.contextTokens,
     !request.tried.includes(instance.id),

@@ -1,11 +1,14 @@
 import type { InstanceId } from "@guildhall/core/Instance"
 import * as Draw from "../Draw.ts"
+import { unfit } from "../Filter.ts"
+import * as Breaker from "../filters/Breaker.ts"
 import * as Load from "../Load.ts"
 import type { Candidate, RoutingRequest } from "../RoutingPolicy.ts"
 
 interface Item {
   readonly id: InstanceId
   readonly ofId: number
+  candidate: Candidate
   contextLength: number
   group: Group | undefined
   place: number
@@ -35,14 +38,17 @@ export class LeastLoadedIndex {
     const { instance } = candidate
     let item = this.#items.get(instance.id)
     if (item === undefined) {
-      item = { id: instance.id, ofId: Draw.ofId(instance.id), contextLength: 0, group: undefined, place: 0 }
+      const ofId = Draw.ofId(instance.id)
+      item = { id: instance.id, ofId, candidate, contextLength: 0, group: undefined, place: 0 }
       this.#items.set(instance.id, item)
     }
+    item.candidate = candidate
     item.contextLength = instance.contextLength
     const inFlight = Load.inFlight(candidate)
     const capacity = Load.capacity(candidate)
     // The filters that do not look at the request, so that the index can hold their answer.
-    if (instance.state !== "online" || inFlight >= capacity) return this.#leave(item)
+    const isAble = instance.state === "online" && Breaker.standing(candidate) === undefined && inFlight < capacity
+    if (!isAble) return this.#leave(item)
     const load = inFlight / capacity
     if (item.group?.load === load) return
     this.#leave(item)
@@ -109,8 +115,10 @@ const lowestLot = (group: Group, request: RoutingRequest, ofSeed: number): Item 
     if (item.contextLength < request.contextTokens) continue
     const lot = Draw.lot(ofSeed, item.ofId)
     if (lot > bestLot || (lot === bestLot && best !== undefined && best.id < item.id)) continue
-    // Last, because it is the only test that compares texts.
+    // Late, because it compares texts.
     if (request.tried.includes(item.id)) continue
+    // Few come so far: the lot of nearly all was higher than one before.
+    if (request.features !== undefined && unfit(request, item.candidate) !== undefined) continue
     best = item
     bestLot = lot
   }

@@ -1,0 +1,23 @@
+/**
+ * For a market in which only bonded devices serve: an active bond stands for the instance.
+ *
+ * @since 0.1.0
+ */
+import * as Parts from "@guildhall/core/Parts"
+import { type Filter, RoutingFilter } from "../Filter.ts"
+
+/** @category filters @since 0.1.0 */
+export const bonded: Filter = (_, { rating }) => (rating?.bonded === true ? undefined : "not_bonded")
+
+/**
+ * The part by which a definition names the filter: `{ use: "Bonded" }`. It has no settings. While bonds are not switched on
+ * yet, leave it out; instances are then served by stake and settlement alone.
+ *
+ * @category parts
+ * @since 0.1.0
+ */
+export const part: Parts.Part = Parts.part(RoutingFilter, {
+  name: "Bonded",
+  settings: Parts.NoSettings,
+  make: () => bonded,
+})

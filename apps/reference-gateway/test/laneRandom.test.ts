@@ -2,6 +2,7 @@
  * Traffic, and a crash at a place drawn by lot: `kill -9` or a freeze, at a step or at any moment. Whatever it met, no money and
  * no claim is lost, and none is there twice. `LANE_CRASHES` says how often, `LANE_SEED` with which luck.
  */
+import * as Chance from "@guildhall/tools/Chance"
 import { assert, it } from "@effect/vitest"
 import { setTimeout as pause } from "node:timers/promises"
 import * as Aftermath from "./Aftermath.ts"
@@ -13,17 +14,6 @@ import * as RunningMarket from "./RunningMarket.ts"
 
 const rounds = Number(process.env["LANE_CRASHES"] ?? 2)
 const seed = Number(process.env["LANE_SEED"] ?? Math.trunc(performance.timeOrigin) % 1_000_000)
-
-/** Numbers from 0 up to 1, the same for the same seed. */
-const luck = (start: number) => {
-  let state = start >>> 0
-  return (): number => {
-    state = (state + 0x6d2b79f5) >>> 0
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296
-  }
-}
 
 /** What stands at a table stands there by itself; whether it is this request's write cannot be told under traffic. */
 const places: ReadonlyArray<CrashPoint | undefined> = [
@@ -69,7 +59,7 @@ const crash = async (market: CrashMarket.CrashMarket, random: () => number, roun
 it(
   `after ${rounds} crashes by lot (LANE_SEED=${seed}) nothing is lost, and nothing is there twice`,
   async () => {
-    const random = luck(seed)
+    const { next: random } = Chance.make(seed)
     const market = await CrashMarket.start({ providers: 2 })
     try {
       const buyers: Array<Buyer> = []

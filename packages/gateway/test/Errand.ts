@@ -1,9 +1,9 @@
 /**
  * One request of a random interleaving: what the buyer asks and does, and what each provider that is asked answers.
  */
+import type { Chance } from "@guildhall/tools/Chance"
 import * as Plan from "../src/testing/FaultPlan.ts"
 import * as Speech from "../src/testing/Speech.ts"
-import type { Chance } from "./Chance.ts"
 
 /** One attempt's answer, and what a buyer would see of it if nothing came between. */
 export interface Reply {

@@ -2,6 +2,7 @@
  * Random errands of one buyer on a few faulty instances, all at once, through the whole lane; and what must be so afterwards
  * however they met: what was delivered is what was billed, and all that was taken was given back, once.
  */
+import * as Chance from "@guildhall/tools/Chance"
 import { assert } from "@effect/vitest"
 import { Effect, Layer, Schema } from "effect"
 import { createHash } from "node:crypto"
@@ -12,7 +13,6 @@ import { type ProviderSink, ProviderTransport } from "@guildhall/protocol/Provid
 import * as Ticket from "@guildhall/protocol/provider/Ticket"
 import type * as FaultUpstream from "../src/testing/FaultUpstream.ts"
 import * as UndiciTransport from "../src/transports/Undici.ts"
-import * as Chance from "./Chance.ts"
 import * as Errand from "./Errand.ts"
 import * as FaultLane from "./FaultLane.ts"
 import * as TestLane from "./TestLane.ts"

@@ -1,3 +1,4 @@
+import * as Chance from "@guildhall/tools/Chance"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Logger, Result, Schema } from "effect"
 import { ProviderPreferences } from "@guildhall/core"
@@ -6,7 +7,6 @@ import { JournalError } from "@guildhall/journal/JournalError"
 import * as SampleEntry from "@guildhall/journal/testing/SampleEntry"
 import * as ProviderControls from "@guildhall/protocol/openai/ProviderControls"
 import * as RefusalLog from "../src/RefusalLog.ts"
-import * as Chance from "./Chance.ts"
 
 const { JournalEntryJson } = JournalEntry
 

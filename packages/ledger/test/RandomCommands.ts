@@ -1,4 +1,5 @@
 /** Random commands over a few accounts, holds and keys, so that they meet. The same seed gives the same commands. */
+import * as Chance from "@guildhall/tools/Chance"
 import { type Asset, AssetCode, USD } from "@guildhall/core/Asset"
 import { AccountId, type AccountKind } from "../src/Account.ts"
 import { HoldId } from "../src/Hold.ts"
@@ -43,21 +44,9 @@ const [card, earner] = [AccountId.make("external:card"), AccountId.make("accrual
 const [pool, payable] = [AccountId.make("pool:boost"), AccountId.make("payable:card:eve")]
 const buyers = [AccountId.make("buyer:ann"), AccountId.make("buyer:bob")]
 
-/** Numbers from 0 up to 1 (mulberry32). */
-const numbers = (seed: number) => {
-  let state = seed >>> 0
-  return (): number => {
-    state = (state + 0x6d2b79f5) >>> 0
-    let t = Math.imul(state ^ (state >>> 15), 1 | state)
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
-    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296
-  }
-}
-
 /** What chance is made of. */
 const chances = (seed: number) => {
-  const next = numbers(seed)
-  const below = (limit: number): number => Math.floor(next() * limit)
+  const { below, next } = Chance.make(seed)
   const pick = <A>(items: ReadonlyArray<A>): A => {
     const item = items[below(items.length)]
     if (item === undefined) throw new Error("there is nothing to pick from")

@@ -1,5 +1,6 @@
-/** Chance with a seed: the same seed gives the same values. */
+import * as Chance from "@guildhall/tools/Chance"
 
+/** Chance with a seed, and the texts that a wire may break. */
 export interface Dice {
   /** A whole number from 0 up to `limit`, which is not reached. */
   readonly below: (limit: number) => number
@@ -29,22 +30,14 @@ const PIECES = [
   "event: error",
 ] as const
 
-/** Makes dice (mulberry32). */
+/** Makes dice. */
 export const make = (seed: number): Dice => {
-  let state = seed >>> 0
-  const next = (): number => {
-    state = (state + 0x6d2b79f5) >>> 0
-    let t = Math.imul(state ^ (state >>> 15), 1 | state)
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
-    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296
-  }
-  const below = (limit: number) => Math.floor(next() * limit)
-  const pick: Dice["pick"] = (options) => options[below(options.length)] ?? options[0]
+  const { below, between, percent: chance, pick } = Chance.make(seed)
   const list: Dice["list"] = (least, most, each) =>
-    Array.from({ length: least + below(most - least + 1) }, (_, index) => each(index))
+    Array.from({ length: between(least, most) }, (_, index) => each(index))
   return {
     below,
-    chance: (percent) => below(100) < percent,
+    chance,
     pick,
     list,
     text: () => list(1, 5, () => pick(PIECES)).join(""),

@@ -2,6 +2,7 @@
  * Commands from a seed, aimed at where rules meet: few accounts, holds and keys, a fifth of them asked before, some of those
  * with another content, amounts that nobody should send, and time that passes, now and then the wrong way.
  */
+import * as Chance from "@guildhall/tools/Chance"
 import { AssetCode } from "@guildhall/core/Asset"
 import { AccountId, type AccountKind, type AccountState } from "../../src/Account.ts"
 import { HoldId } from "../../src/Hold.ts"
@@ -14,17 +15,6 @@ import type { Asked, Books, Part } from "./Shapes.ts"
 export interface Step {
   readonly clockMs: number
   readonly commands: ReadonlyArray<Asked>
-}
-
-/** Numbers from 0 up to 1 (mulberry32). */
-const numbers = (seed: number) => {
-  let state = seed >>> 0
-  return (): number => {
-    state = (state + 0x6d2b79f5) >>> 0
-    let t = Math.imul(state ^ (state >>> 15), 1 | state)
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
-    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296
-  }
 }
 
 const USD = { code: AssetCode.make("USD"), scale: 12 }
@@ -83,8 +73,7 @@ const weights: ReadonlyArray<readonly [Asked["_tag"], number]> = [
 ]
 
 export const make = (seed: number) => {
-  const next = numbers(seed)
-  const below = (limit: number): number => Math.floor(next() * limit)
+  const { below, next } = Chance.make(seed)
   const chance = (probability: number): boolean => next() < probability
   const pick = <A>(items: ReadonlyArray<A>): A => {
     const item = items[below(items.length)]

@@ -1,5 +1,7 @@
-/** Chance with a seed: the same seed gives the same values. */
+/** Chance with a seed, for tests: the same seed gives the same values. */
 export interface Chance {
+  /** A number from 0 up to 1, which is not reached. */
+  readonly next: () => number
   /** A whole number from 0 up to `limit`, which is not reached. */
   readonly below: (limit: number) => number
   readonly between: (least: number, most: number) => number
@@ -18,6 +20,7 @@ export const make = (seed: number): Chance => {
   }
   const below = (limit: number) => Math.floor(next() * limit)
   return {
+    next,
     below,
     between: (least, most) => least + below(most - least + 1),
     percent: (percent) => below(100) < percent,

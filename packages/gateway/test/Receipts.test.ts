@@ -204,7 +204,9 @@ describe("explain", () => {
       seed: 7,
       model: free.model,
       contextTokens: 10,
-      attempts: [{ instance: free.id, version: choice.version }],
+      preferences: { sort: "price" as const },
+      features: { affinity: "one" },
+      attempts: [{ instance: free.id, version: choice.version, model: free.model }],
     }
     const id = SampleEntry.requestIds(1)[0] as Request.RequestId
     await market.run(market.journal.append([{ ...entry, id, receipt: { ...entry.receipt, id }, decision }]))
@@ -221,6 +223,15 @@ describe("explain", () => {
     )
     assert.deepStrictEqual(excluded, { [busy.id]: "concurrency_full", [gone.id]: "offline" })
     assert.isString(attempt.excluded[0].because)
+    assert.match(attempt.ranked[0].because, /^price \d+, 0 of \d+ in use, lot \d+$/)
+    assert.strictEqual(attempt.model, free.model)
+    assert.deepStrictEqual(
+      [json.endpoint, json.preferences, json.features],
+      [null, { sort: "price" }, { affinity: "one" }],
+    )
+    const { json: asProvider } = await market.call("GET", `/v1/requests/${id}/explain`, { as: "provider" })
+    assert.deepStrictEqual([asProvider?.preferences, asProvider?.features], [null, null])
+    assert.deepStrictEqual(asProvider?.attempts, json.attempts)
   })
 
   it("says so where the log does not reach, or nothing was chosen", async () => {

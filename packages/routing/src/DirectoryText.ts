@@ -152,20 +152,36 @@ export const restore = (directory: Directory, version: number, text: string): Re
 }
 
 /**
+ * Takes lines of changes into a directory, one after the other. Make it for a directory as it stands; from then on the
+ * directory must change by it alone.
+ *
+ * @category decoding
+ * @since 0.1.0
+ */
+export const reader = (directory: Directory): ((line: string) => Result.Result<void, string>) => {
+  const ids = new Map<number, InstanceId>()
+  for (const place of directory.places) ids.set(place.slot, place.instance.id)
+  return (line) => {
+    const event = decodeEvent(line, ids)
+    if (Result.isFailure(event)) return Result.fail(event.failure)
+    const slot = directory.apply(event.success)
+    if (event.success._tag === "InstanceListed") ids.set(slot, event.success.instance.id)
+    return Result.void
+  }
+}
+
+/**
  * Takes the lines of a stretch of changes into a directory, up to a version and no further.
  *
  * @category decoding
  * @since 0.1.0
  */
 export const replay = (directory: Directory, text: string, version: number): Result.Result<void, string> => {
-  const ids = new Map<number, InstanceId>()
-  for (const place of directory.places) ids.set(place.slot, place.instance.id)
+  const read = reader(directory)
   for (const line of text.split("\n")) {
     if (directory.version >= version) break
-    const event = decodeEvent(line, ids)
-    if (Result.isFailure(event)) return Result.fail(event.failure)
-    const slot = directory.apply(event.success)
-    if (event.success._tag === "InstanceListed") ids.set(slot, event.success.instance.id)
+    const taken = read(line)
+    if (Result.isFailure(taken)) return taken
   }
   return Result.void
 }

@@ -17,11 +17,12 @@ import * as DirectoryLog from "./DirectoryLog.ts"
 import * as DirectoryText from "./DirectoryText.ts"
 import { closest, ofAll } from "./Filter.ts"
 import * as Preferred from "./Preferred.ts"
-import type { Ranking, RoutingPolicy } from "./RoutingPolicy.ts"
+import type { Ranking, RoutingPolicy, RoutingRequest } from "./RoutingPolicy.ts"
 
 /**
  * The explanation of a decision: what each attempt's ranking was, computed again from the directory's log as it stood
- * when the attempt was made. An attempt without an instance is one for which none was left.
+ * when the attempt was made. An attempt without an instance is one for which none was left. `model` is the one that took the
+ * place of the one that was asked for, where one did.
  *
  * @category models
  * @since 0.1.0
@@ -32,6 +33,7 @@ export interface Explanation {
   readonly seed: number
   readonly attempts: ReadonlyArray<{
     readonly chosen: InstanceId | null
+    readonly model: ModelId | null
     readonly reason: ReasonCode | null
     readonly ranking: Ranking
   }>
@@ -101,6 +103,40 @@ export const rebuild = Effect.fnUntraced(function* (segments: ReadonlyArray<Dire
   return directory
 })
 
+/** A buyer may name a model that cannot exist; no instance serves it. */
+const modelOf = ({ model }: RoutingDecision): ModelId | undefined => (Schema.is(ModelId)(model) ? model : undefined)
+
+/**
+ * What the router was asked for one attempt of a decision: the number `at`, from 0. `undefined` where the buyer named a model
+ * that cannot exist.
+ *
+ * @category rules
+ * @since 0.1.0
+ */
+export const requestOf = (decision: RoutingDecision, at: number): RoutingRequest | undefined => {
+  const { attempts, contextTokens, endpoint, features, preferences } = decision
+  const model = attempts[at]?.model ?? modelOf(decision)
+  const tried = attempts.slice(0, at).map(({ instance }) => instance)
+  return model === undefined ? undefined : { model, contextTokens, tried, endpoint, preferences, features }
+}
+
+/**
+ * Computes the ranking of one attempt of a decision, on the directory as it stood then.
+ *
+ * @category rules
+ * @since 0.1.0
+ */
+export const rankingOf = (
+  policy: RoutingPolicy,
+  directory: Directory,
+  decision: RoutingDecision,
+  at: number,
+): Ranking => {
+  const request = requestOf(decision, at)
+  if (request === undefined) return { ranked: [], excluded: [] }
+  return Preferred.rank(policy, request, directory.candidates(request.model), decision.seed)
+}
+
 /**
  * Computes a decision's rankings. `directories` are the directory as it stood at each attempt, in their order; for a
  * decision without attempts, as it stood at the decision's version.
@@ -113,31 +149,19 @@ export const recompute = (
   directories: readonly [Directory, ...Array<Directory>],
   decision: RoutingDecision,
 ): Explanation => {
-  // A buyer may name a model that cannot exist; no instance serves it.
-  const model = Schema.is(ModelId)(decision.model) ? decision.model : undefined
-  const { contextTokens, endpoint, features, preferences, seed } = decision
-  const rank = (directory: Directory, tried: ReadonlyArray<InstanceId>, named: ModelId | undefined): Ranking =>
-    named === undefined
-      ? { ranked: [], excluded: [] }
-      : Preferred.rank(
-          policy,
-          { model: named, contextTokens, tried, endpoint, preferences, features },
-          directory.candidates(named),
-          seed,
-        )
-
   const [first] = directories
-  const tried = decision.attempts.map((attempt) => attempt.instance)
   const attempts: Array<Explanation["attempts"][number]> = decision.attempts.map((attempt, at) => ({
     chosen: attempt.instance,
+    model: attempt.model ?? null,
     reason: attempt.reason ?? null,
-    ranking: rank(directories[at] ?? first, tried.slice(0, at), attempt.model ?? model),
+    ranking: rankingOf(policy, directories[at] ?? first, decision, at),
   }))
   if (attempts.length === 0) {
-    const ranking = rank(first, [], model)
+    const ranking = rankingOf(policy, first, decision, 0)
+    const model = modelOf(decision)
     const known = model !== undefined && first.offered.has(model)
     const reason = known ? ofAll(closest(ranking.excluded.map(({ code }) => code))) : "model_not_found"
-    attempts.push({ chosen: null, reason, ranking })
+    attempts.push({ chosen: null, model: null, reason, ranking })
   }
   return { policy: decision.policy, version: decision.version, seed: decision.seed, attempts }
 }

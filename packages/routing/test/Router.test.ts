@@ -180,7 +180,12 @@ describe("Router.explain", () => {
       const decision = { replica: router.replica, version: 1, policy: router.policy, seed: 1, contextTokens: 10 }
       const known = yield* router.explain({ ...decision, model: small, attempts: [] })
       assert.deepStrictEqual(known.attempts, [
-        { chosen: null, reason: "no_capacity", ranking: { ranked: [], excluded: [{ instance: id, code: "offline" }] } },
+        {
+          chosen: null,
+          model: null,
+          reason: "no_capacity",
+          ranking: { ranked: [], excluded: [{ instance: id, code: "offline" }] },
+        },
       ])
       for (const model of ["org/other", "two words", ""]) {
         const unknown = yield* router.explain({ ...decision, model, attempts: [] })

@@ -18,16 +18,25 @@ import { Market } from "../Market.ts"
 import * as Problems from "./internal/Problems.ts"
 import * as RequestViews from "./internal/RequestViews.ts"
 
-const explained = (id: RequestId, decision: RoutingDecision, explanation: Explanation): ExplanationView => ({
+const explained = (
+  id: RequestId,
+  decision: RoutingDecision,
+  explanation: Explanation,
+  isBuyers: boolean,
+): ExplanationView => ({
   id,
   model: decision.model,
   contextTokens: decision.contextTokens,
+  endpoint: decision.endpoint ?? null,
+  preferences: (isBuyers ? decision.preferences : undefined) ?? null,
+  features: (isBuyers ? decision.features : undefined) ?? null,
   policy: explanation.policy,
   replica: decision.replica,
   version: explanation.version,
   seed: explanation.seed,
-  attempts: explanation.attempts.map(({ chosen, ranking, reason }) => ({
+  attempts: explanation.attempts.map(({ chosen, model, ranking, reason }) => ({
     chosen,
+    model,
     reason,
     ranked: ranking.ranked,
     excluded: ranking.excluded.map(({ code, instance }) => ({
@@ -70,11 +79,13 @@ export const layer = HttpApiBuilder.group(
       }, Problems.answer),
       get: Effect.fn("RequestsRoutes.get")(({ params }) => Effect.map(find(params.id), view), Problems.answer),
       explain: Effect.fn("RequestsRoutes.explain")(function* ({ params: { id } }) {
-        const { decision } = yield* find(id)
+        const record = yield* find(id)
+        const { decision } = record
         if (decision === null) {
           return yield* Problem.of("not_found", `The request ${id} never came to the router, so nothing was chosen.`)
         }
-        return explained(id, decision, yield* router.explain(decision))
+        const isBuyers = RequestViews.isBuyers(yield* Caller, record)
+        return explained(id, decision, yield* router.explain(decision), isBuyers)
       }, Problems.answer),
     })
   }),

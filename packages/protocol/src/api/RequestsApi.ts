@@ -9,12 +9,16 @@ import * as HttpApiEndpoint from "effect/http-api/HttpApiEndpoint"
 import * as HttpApiGroup from "effect/http-api/HttpApiGroup"
 import * as OpenApi from "effect/http-api/OpenApi"
 import { DeviceId } from "@guildhall/core/Device"
+import { Endpoint } from "@guildhall/core/Endpoint"
 import { InstanceId } from "@guildhall/core/Instance"
 import { KeyId, MemberId } from "@guildhall/core/Member"
+import { ModelId } from "@guildhall/core/Model"
 import { PriceSheet } from "@guildhall/core/PriceSheet"
+import { ProviderPreferencesJson } from "@guildhall/core/ProviderPreferences"
 import { ReasonCode } from "@guildhall/core/Reason"
 import { Outcome, UsageSource } from "@guildhall/core/Receipt"
 import { RequestId } from "@guildhall/core/Request"
+import { RoutingFeatures } from "@guildhall/core/RoutingFeatures"
 import { Party } from "@guildhall/core/rules/Split"
 import { Usage } from "@guildhall/core/Usage"
 import { Access } from "./Access.ts"
@@ -82,7 +86,10 @@ export type RequestPage = typeof RequestPage.Type
 
 /**
  * How a request was routed, computed again from the directory's log: for each attempt every instance of the model, in
- * its rank and why, or why it was left out. `replica`, `version` and `seed` say on which state it was decided.
+ * its rank and why, or why it was left out. `replica`, `version` and `seed` say on which state it was decided. What the
+ * router knew of the request are its `endpoint`, what the buyer prefers and `features`; these two are null for a
+ * caller who is not the buyer, and where there is nothing.
+ * An attempt's `model` is the one that took the place of the one asked for, null where none did.
  *
  * @category models
  * @since 0.1.0
@@ -91,6 +98,9 @@ export const ExplanationView = Schema.Struct({
   id: RequestId,
   model: Schema.String,
   contextTokens: Schema.Int,
+  endpoint: Schema.NullOr(Endpoint),
+  preferences: Schema.NullOr(ProviderPreferencesJson),
+  features: Schema.NullOr(RoutingFeatures),
   policy: Schema.String,
   replica: Schema.String,
   version: Schema.Int,
@@ -98,6 +108,7 @@ export const ExplanationView = Schema.Struct({
   attempts: Schema.Array(
     Schema.Struct({
       chosen: Schema.NullOr(InstanceId),
+      model: Schema.NullOr(ModelId),
       reason: Schema.NullOr(ReasonCode),
       ranked: Schema.Array(Schema.Struct({ instance: InstanceId, because: Schema.String })),
       excluded: Schema.Array(Schema.Struct({ instance: InstanceId, code: ReasonCode, because: Schema.String })),

@@ -13,6 +13,11 @@ export const isFor = (caller: Caller["Service"], record: RequestRecord): boolean
     : caller.memberId === record.buyer
 }
 
+/** Whether the caller may see what the request's buyer said of it: the buyer itself, or an operator. */
+export const isBuyers = (caller: Caller["Service"], record: RequestRecord): boolean =>
+  caller.role === "operator" ||
+  caller.memberId === (record._tag === "RequestEnded" ? record.receipt.buyer : record.buyer)
+
 /** Makes the function that shows requests. */
 export const request = (definition: MarketDefinition) => {
   const show = AccountViews.money(definition)

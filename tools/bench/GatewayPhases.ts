@@ -91,11 +91,15 @@ export const measure = async (target: Target, { progress, scale }: Pace): Promis
     progress(`${name}: no streams, ${target.noStreams}`)
     return { ...whole, burst: undefined, streams: undefined, chunkUs: Number.NaN }
   }
-  progress(`${name}: 100 streams side by side, a chunk every ${paceMs} ms`)
+  progress(`${name}: 100 streams in the same moment`)
   const side = { ...loadOf(target, "stream"), connections: 100 }
   await load({ ...side, requestsEach: 1 })
   const burst = await load({ ...side, requestsEach: 1 })
   const spread = { ...side, spreadMs: chunkCount * paceMs }
+  // The compiler is busy with what streams need for some ten seconds, as it was with requests before.
+  progress(`${name}: warming up with streams`)
+  await load({ ...spread, requestsEach: scale < 1 ? 1 : 10 })
+  progress(`${name}: 100 streams side by side, a chunk every ${paceMs} ms`)
   const [streams, streamUs] = await withCpu(pid, () => load({ ...spread, requestsEach: scale < 1 ? 3 : 8 }))
   return { ...whole, burst, streams, chunkUs: streamUs / (streams.requests * (chunkCount + 2)) }
 }

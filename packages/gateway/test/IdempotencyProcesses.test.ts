@@ -1,8 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as TestDatabase from "@guildhall/tools/TestDatabase"
+import * as WorkerProcess from "@guildhall/tools/WorkerProcess"
 import { Effect, Layer, Result } from "effect"
 import { SqlClient } from "effect/sql"
-import { type ChildProcess, spawn } from "node:child_process"
 import path from "node:path"
 import { Ledger } from "@guildhall/ledger/Ledger"
 import type { Payer } from "@guildhall/ledger/PaymentScheme"
@@ -12,42 +12,7 @@ import * as Test from "./TestIdempotency.ts"
 
 /** Starts a process, which ends with the scope. */
 const start = (name: string, task: readonly [string, string], env: Readonly<Record<string, string>>) =>
-  Effect.acquireRelease(
-    Effect.sync(() => {
-      const child: ChildProcess = spawn(
-        process.execPath,
-        ["--conditions=@guildhall/source", path.join(import.meta.dirname, "IdempotencyWorker.ts"), ...task],
-        { env: { PATH: process.env["PATH"], ...env, NAME: name }, stdio: ["pipe", "pipe", "inherit"] },
-      )
-      const lines: Array<unknown> = []
-      const waiting: Array<(line: unknown) => void> = []
-      let rest = ""
-      child.stdout?.on("data", (chunk: Buffer) => {
-        const parts = `${rest}${chunk.toString()}`.split("\n")
-        rest = parts.pop() ?? ""
-        for (const part of parts) {
-          const line: unknown = JSON.parse(part)
-          const next = waiting.shift()
-          if (next === undefined) lines.push(line)
-          else next(line)
-        }
-      })
-      child.stdin?.on("error", () => undefined)
-      return {
-        hear: Effect.promise((): Promise<unknown> =>
-          lines.length > 0 ? Promise.resolve(lines.shift()) : new Promise((resolve) => waiting.push(resolve)),
-        ),
-        tell: Effect.sync(() => void child.stdin?.write("go\n")),
-        signal: (signal: NodeJS.Signals) => Effect.sync(() => void child.kill(signal)),
-        child,
-      }
-    }),
-    ({ child }) =>
-      Effect.sync(() => {
-        child.kill("SIGCONT")
-        child.kill("SIGKILL")
-      }),
-  )
+  WorkerProcess.start(path.join(import.meta.dirname, "IdempotencyWorker.ts"), task, { ...env, NAME: name })
 
 /** A database with a payer who has money, and what this process sees of it. */
 const scene = Effect.gen(function* () {

@@ -50,14 +50,19 @@ const again = (ask: Idempotency.Ask, values: Partial<Idempotency.Ask> = {}): Ide
 
 const waiting = <A, E>(begun: Effect.Effect<A, E>) => Effect.forkChild(Effect.result(begun), { startImmediately: true })
 
+/** One whose request is under way, and who waits for it in another process. */
+const twins = Effect.gen(function* () {
+  const [one, two] = yield* processes
+  const ask = Test.ask()
+  const first = yield* one.begin(ask)
+  if (first._tag !== "Fresh") return assert.fail("it is not fresh")
+  return { first, twin: yield* waiting(two.begin(again(ask))) }
+})
+
 describe("Idempotency: a twin in another process", () => {
   effect("waits for the answer, and is told it", () =>
     Effect.gen(function* () {
-      const [one, two] = yield* processes
-      const ask = Test.ask()
-      const first = yield* one.begin(ask)
-      if (first._tag !== "Fresh") return assert.fail("it is not fresh")
-      const twin = yield* waiting(two.begin(again(ask)))
+      const { first, twin } = yield* twins
       yield* TestClock.adjust("1 second")
       first.tap.onHead(200, Test.EVENT_STREAM)
       first.tap.onBytes(Buffer.from("data: 1\n\n"))
@@ -72,11 +77,7 @@ describe("Idempotency: a twin in another process", () => {
 
   effect("is fresh once the first has failed", () =>
     Effect.gen(function* () {
-      const [one, two] = yield* processes
-      const ask = Test.ask()
-      const first = yield* one.begin(ask)
-      if (first._tag !== "Fresh") return assert.fail("it is not fresh")
-      const twin = yield* waiting(two.begin(again(ask)))
+      const { first, twin } = yield* twins
       yield* first.finish
       yield* TestClock.adjust("1 second")
       const begun = yield* Fiber.join(twin)
@@ -89,9 +90,9 @@ describe("Idempotency: a twin in another process", () => {
       const [one, two] = yield* processes
       const ask = Test.ask()
       yield* one.begin(ask)
-      const twins = yield* Effect.forEach([1, 2, 3], () => waiting(two.begin(again(ask))))
+      const waiters = yield* Effect.forEach([1, 2, 3], () => waiting(two.begin(again(ask))))
       yield* TestClock.adjust("4 seconds")
-      for (const twin of twins) {
+      for (const twin of waiters) {
         const refused = yield* Fiber.join(twin)
         if (refused._tag !== "Failure") return assert.fail("it was not refused")
         assert.strictEqual(refused.failure.code, "request_in_progress")

@@ -92,19 +92,6 @@ const odd: readonly [string, ...ReadonlyArray<string>] = [
   '"deny"',
   '"fp8"',
 ]
-const members: readonly [string, ...ReadonlyArray<string>] = [
-  "order",
-  "only",
-  "ignore",
-  "allow_fallbacks",
-  "require_parameters",
-  "quantizations",
-  "max_price",
-  "sort",
-  "preferred_min_throughput",
-  "preferred_max_latency",
-  "data_collection",
-]
 const inner: readonly [string, ...ReadonlyArray<string>] = [
   "p50",
   "p99",
@@ -131,7 +118,10 @@ describe("preferences that are accepted", () => {
     const isPreferences = Schema.is(ProviderPreferences.ProviderPreferences)
     let accepted = 0
     for (let turn = 0; turn < 20_000; turn++) {
-      const provider = Array.from({ length: 1 + dice.below(2) }, () => `"${one(members)}":${value()}`).join()
+      const provider = Array.from(
+        { length: 1 + dice.below(2) },
+        () => `"${one(ProviderControls.MEMBERS)}":${value()}`,
+      ).join()
       const further =
         dice.below(3) === 0 ? `,${one(['"seed"', '"\\u0000"', '"\\ud800"', `"${"x".repeat(101)}"`])}:1` : ""
       const body: unknown = JSON.parse(`{"model":"a/b","provider":{${provider}}${further}}`)

@@ -29,7 +29,13 @@ const NAME_MAX = 100
 /** The most that a bound or a price may be. What is journalled must stay a number, and nobody means more than this. */
 const BOUND_MAX = 1e9
 const PRICE_MAX = BigInt(BOUND_MAX) * 10n ** BigInt(USD.scale)
-const KNOWN = [
+/**
+ * The members of `provider` that are read. Any other is refused, because it might be meant to keep a provider out.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const MEMBERS = [
   "order",
   "only",
   "ignore",
@@ -147,7 +153,7 @@ const sort = (value: unknown, hasModels: boolean): Read<ProviderPreferences["sor
 const requiredOf = (body: object): ReadonlyArray<string> =>
   Object.entries(body).flatMap(([key, value]) => (BASIC.has(key) || Json.isAbsent(value) ? [] : [key]))
 
-type Readers = Readonly<Record<(typeof KNOWN)[number], (value: unknown, draft: Draft, body: object) => Read<void>>>
+type Readers = Readonly<Record<(typeof MEMBERS)[number], (value: unknown, draft: Draft, body: object) => Read<void>>>
 
 const set = <A>(read: Read<A>, put: (value: A) => void): Read<void> => Result.map(read, put)
 
@@ -203,12 +209,12 @@ const preferencesOf = (body: object, provider: unknown): Read<Draft> => {
   if (Json.isAbsent(provider)) return Result.succeed(draft)
   if (!Json.isObject(provider)) return invalid("provider", "`provider` must be an object.")
   for (const [key, value] of Object.entries(provider)) {
-    const known = KNOWN.find((name) => name === key)
+    const known = MEMBERS.find((name) => name === key)
     if (known === undefined) {
       const param = `provider.${key.slice(0, 60)}`
       return unsupported(
         param,
-        `\`${param}\` is not known here, and might keep a provider out. Known are ${KNOWN.join(", ")}.`,
+        `\`${param}\` is not known here, and might keep a provider out. Known are ${MEMBERS.join(", ")}.`,
       )
     }
     if (value === null) continue

@@ -11,7 +11,7 @@ import type { Facts, Running } from "./Launch.ts"
 import type { LaunchError } from "./LaunchError.ts"
 
 /** The facts of a worker, and which one it is; the first is 1. */
-export interface WorkerFacts extends Facts {
+interface WorkerFacts extends Facts {
   readonly worker: number
 }
 

@@ -30,10 +30,10 @@ const decodeSigned = Schema.decodeUnknownSync(Schema.fromJsonString(Schema.toCod
 const PROVIDER_BPS = 9_000n
 
 /** What a provider has of an amount in the market of these tests. */
-export const share = (amount: bigint): bigint => (amount * PROVIDER_BPS) / 10_000n
+const share = (amount: bigint): bigint => (amount * PROVIDER_BPS) / 10_000n
 
 /** What a provider may claim for a line: its share of what it served, up to what the ticket promises. */
-export const claimable = ({ price, ticket, usage }: UsageLine): bigint => {
+const claimable = ({ price, ticket, usage }: UsageLine): bigint => {
   const worth = share(PriceSheet.cost(price, usage))
   const { cap } = ticket.ticket
   return worth < cap ? worth : cap

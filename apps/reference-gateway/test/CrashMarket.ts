@@ -16,7 +16,7 @@ import * as ScriptedEngine from "./ScriptedEngine.ts"
 export const MODEL = "scripted/engine"
 
 /** Four renewals to a life, as the ledger wants it; devices are patient while a market is away. */
-export const brief = {
+const brief = {
   heartbeat: { intervalMs: 250, missesMax: 400, checkMs: 1_000 },
   hold: { lifeMs: 1_600, renewMs: 400 },
   receipts: { batchMs: 50, batchSize: 512 },
@@ -30,7 +30,7 @@ export interface Buyer {
   readonly opening: bigint
 }
 
-export interface Provider {
+interface Provider {
   readonly member: string
   readonly engine: ScriptedEngine.ScriptedEngine
   /** Kills the agent, and starts it again with what it has on the disk: it does not wait as one does that was sent away. */

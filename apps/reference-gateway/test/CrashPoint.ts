@@ -8,10 +8,10 @@ import type { Buyer, CrashMarket } from "./CrashMarket.ts"
 import type { Asked } from "./LaneBuyer.ts"
 import * as RunningMarket from "./RunningMarket.ts"
 
-export type Step = "admit" | "price" | "hold" | "route" | "relay" | "meter" | "settle" | "receipt"
+type Step = "admit" | "price" | "hold" | "route" | "relay" | "meter" | "settle" | "receipt"
 
 /** A request that stands at a point. `release` lets the database and the process go on; the process may be dead by then. */
-export interface Standing {
+interface Standing {
   readonly asked: Asked
   readonly release: (isAlive: boolean) => Promise<void>
 }
@@ -33,7 +33,7 @@ export interface CrashPoint {
 }
 
 /** `slowly` makes the answer last longer than a process stays frozen. */
-export interface How {
+interface How {
   readonly stream: boolean
   readonly slowly: boolean
   readonly idempotencyKey?: string

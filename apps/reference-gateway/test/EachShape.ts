@@ -9,7 +9,7 @@ const shapes = [
 ] as const
 
 /** A market, and what is done in it. */
-export interface Made {
+interface Made {
   readonly market: CrashMarket
   readonly run: () => Promise<void>
 }

@@ -14,7 +14,7 @@ import * as TopUp from "@guildhall/ledger/templates/TopUp"
 import * as HoldExpiry from "@guildhall/steward/HoldExpiry"
 
 /** A table that is held: reading goes on, writing waits. */
-export interface Held {
+interface Held {
   /** Waits until a write waits. */
   readonly met: () => Promise<void>
   readonly release: () => Promise<void>

@@ -4,7 +4,7 @@ import * as Effect from "effect/Effect"
 import type { Endpoint } from "@guildhall/core/Endpoint"
 import * as Loopback from "./Loopback.ts"
 
-export interface Seen {
+interface Seen {
   readonly path: string
   readonly contentType: string | undefined
   readonly body: Buffer

@@ -31,7 +31,7 @@ export interface Errand {
 
 /** Four bytes are one token, by the lane's own estimate too, so that a report and an estimate come to the same. */
 const BYTES_A_TOKEN = 4
-export const OUTPUT_TOKENS_MAX = 20_000
+const OUTPUT_TOKENS_MAX = 20_000
 
 const limitOf = (dialect: Speech.Dialect) => (dialect === "responses" ? "max_output_tokens" : "max_tokens")
 

@@ -26,7 +26,7 @@ export const definition: Partial<MarketDefinition.MarketDefinition> = {
   attempts: 2,
 }
 
-export interface Piece {
+interface Piece {
   readonly atMs: number
   readonly text: string
 }

@@ -30,7 +30,7 @@ const list = (type: number, items: ReadonlyArray<Buffer>): Buffer =>
   Buffer.concat([u32(9), u32(type), u64(items.length), ...items])
 
 /** A GGUF file without tensors. */
-export const ggufOf = (entries: Readonly<Record<string, Buffer>>): Buffer =>
+const ggufOf = (entries: Readonly<Record<string, Buffer>>): Buffer =>
   Buffer.concat([
     Buffer.from("GGUF"),
     u32(3),
@@ -39,11 +39,11 @@ export const ggufOf = (entries: Readonly<Record<string, Buffer>>): Buffer =>
     ...Object.entries(entries).flatMap(([key, value]) => [text(key), value]),
   ])
 
-export const string = (value: string): Buffer => Buffer.concat([u32(8), text(value)])
-export const strings = (values: ReadonlyArray<string>): Buffer => list(8, values.map(text))
-export const number = (value: number): Buffer => Buffer.concat([u32(4), u32(value)])
-export const numbers = (values: ReadonlyArray<number>): Buffer => list(5, values.map(u32))
-export const flag = (value: boolean): Buffer => Buffer.concat([u32(7), Buffer.from([value ? 1 : 0])])
+const string = (value: string): Buffer => Buffer.concat([u32(8), text(value)])
+const strings = (values: ReadonlyArray<string>): Buffer => list(8, values.map(text))
+const number = (value: number): Buffer => Buffer.concat([u32(4), u32(value)])
+const numbers = (values: ReadonlyArray<number>): Buffer => list(5, values.map(u32))
+const flag = (value: boolean): Buffer => Buffer.concat([u32(7), Buffer.from([value ? 1 : 0])])
 
 /** The tokenizer as a GGUF file. */
 export const gguf = (): Buffer =>

@@ -2,8 +2,6 @@
 import * as WorkerProcess from "@guildhall/tools/WorkerProcess"
 import path from "node:path"
 
-export type Worker = WorkerProcess.WorkerProcess
-
 /** Starts one. */
 export const start = (task: "spend" | "own", env: Readonly<Record<string, string>>) =>
   WorkerProcess.start(path.join(import.meta.dirname, "LedgerWorker.ts"), [task], env)

@@ -11,7 +11,7 @@ import * as Extras from "./Extras.ts"
 import * as Speaker from "./Speaker.ts"
 
 /** What came in: the bytes as they were sent. */
-export interface Seen {
+interface Seen {
   readonly path: string
   readonly headers: IncomingMessage["headers"]
   readonly body: Buffer

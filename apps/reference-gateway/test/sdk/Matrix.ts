@@ -8,7 +8,7 @@ import path from "node:path"
 import { type Dialect, dialects } from "./Asked.ts"
 
 /** The page about clients. */
-export const page = readFileSync(path.join(import.meta.dirname, "../../../../docs/clients.md"), "utf8")
+const page = readFileSync(path.join(import.meta.dirname, "../../../../docs/clients.md"), "utf8")
 
 /** A client's part of the matrix. */
 export interface Matrix {

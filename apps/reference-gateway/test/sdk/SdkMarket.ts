@@ -27,7 +27,7 @@ export interface Wire {
   readonly id: () => string
 }
 
-export interface Buyer {
+interface Buyer {
   readonly member: string
   readonly key: string
 }

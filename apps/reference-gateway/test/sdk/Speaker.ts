@@ -24,10 +24,10 @@ export interface Spoken {
 export const PROMPT = 11
 export const CACHED = 4
 /** What a call takes. */
-export const CALL = 6
+const CALL = 6
 export const CALL_ID = "call_rome"
 
-export const outputTokens = ({ call, words }: Turn): number => words.length + (call === undefined ? 0 : CALL)
+const outputTokens = ({ call, words }: Turn): number => words.length + (call === undefined ? 0 : CALL)
 
 const CREATED = 1_700_000_000
 

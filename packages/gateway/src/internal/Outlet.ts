@@ -23,7 +23,7 @@ export interface Attached {
 }
 
 /** Who else hears what goes to the buyer, and may want it although the buyer has left. */
-export type Tap = AnswerTap
+type Tap = AnswerTap
 
 export interface OutletOptions {
   readonly buyer: Buyer

@@ -31,7 +31,7 @@ export interface Waiting {
 }
 
 /** What is known of a limit, as the buyer is told. */
-export interface Standing {
+interface Standing {
   readonly remaining: number
   readonly resetMs: number
 }

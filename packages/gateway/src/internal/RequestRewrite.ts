@@ -23,7 +23,7 @@ export interface Limits {
 }
 
 /** A body, and the conversation that was read where it had to be written in another dialect. */
-export interface Rewritten {
+interface Rewritten {
   readonly body: Buffer
   readonly conversation: Conversation | undefined
 }

@@ -3,7 +3,7 @@ import type { Answer, AnswerEvent, Finish, TokenUsage } from "../../src/conversa
 import type { AssistantPart, Conversation } from "../../src/conversation/Conversation.ts"
 import type { AnswerOptions, Dialect } from "../../src/conversation/Dialect.ts"
 
-export interface Frame {
+interface Frame {
   readonly event: string | undefined
   readonly data: string
 }

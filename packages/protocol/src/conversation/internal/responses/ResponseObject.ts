@@ -36,7 +36,7 @@ const repeated = ({ request }: AnswerOptions) => ({
 })
 
 /** An answer that has only begun: it has no `finish` yet. */
-export interface State {
+interface State {
   readonly finish: Finish | undefined
   readonly output: ReadonlyArray<object>
   readonly usage: TokenUsage | undefined

@@ -15,8 +15,7 @@ export const readToken = (token: string) =>
     ? { signature: token.slice(REDACTED.length), redacted: true }
     : { signature: token, redacted: false }
 
-export const writeToken = (signature: string, redacted: boolean): string =>
-  redacted ? `${REDACTED}${signature}` : signature
+const writeToken = (signature: string, redacted: boolean): string => (redacted ? `${REDACTED}${signature}` : signature)
 
 export const readThought = (item: unknown): ReasoningPart => {
   const token = get(item, "encrypted_content")

@@ -103,11 +103,16 @@ export class Journal extends Context.Service<
     }
     /**
      * The routing directory's log. `upTo` starts with the newest snapshot at or before the version, or at the
-     * beginning where there is none, and ends with the first segment that reaches the version.
+     * beginning where there is none, and ends with the first segment that reaches the version. With `from`, an earlier
+     * version, it starts with the newest snapshot at or before that one, and has every segment since in its order.
      */
     readonly directory: {
       readonly append: (segments: ReadonlyArray<DirectorySegment>) => Effect.Effect<void, JournalError>
-      readonly upTo: (replica: string, version: number) => Effect.Effect<ReadonlyArray<DirectorySegment>, JournalError>
+      readonly upTo: (
+        replica: string,
+        version: number,
+        from?: number,
+      ) => Effect.Effect<ReadonlyArray<DirectorySegment>, JournalError>
     }
   }
 >()("@guildhall/journal/Journal") {}
@@ -174,16 +179,18 @@ class State {
     }
   }
 
-  segmentsUpTo(replica: string, version: number): ReadonlyArray<DirectorySegment> {
+  segmentsUpTo(replica: string, version: number, from: number): ReadonlyArray<DirectorySegment> {
     const own = [...this.segments.values()].filter((segment) => segment.replica === replica)
-    const snapshot = own
-      .filter((segment) => segment.kind === "snapshot" && segment.version <= version)
-      .reduce<DirectorySegment | undefined>((a, b) => (a === undefined || a.version < b.version ? b : a), undefined)
-    const start = snapshot?.version ?? -1
-    const changes = own
-      .filter((segment) => segment.kind === "changes" && segment.toVersion > start && segment.version < version)
+    const start = own
+      .filter((segment) => segment.kind === "snapshot" && segment.version <= from)
+      .reduce((newest, snapshot) => Math.max(newest, snapshot.version), -1)
+    return own
+      .filter((segment) =>
+        segment.kind === "snapshot"
+          ? segment.version >= start && segment.version <= version
+          : segment.toVersion > start && segment.version < version,
+      )
       .sort((a, b) => a.version - b.version || a.toVersion - b.toVersion)
-    return snapshot === undefined ? changes : [snapshot, ...changes]
   }
 }
 
@@ -249,8 +256,8 @@ export const makeMemory: Effect.Effect<Journal["Service"]> = Effect.sync(() => {
           }
         }),
       ),
-      upTo: Effect.fn("Journal.directory.upTo")((replica, version) =>
-        Effect.sync(() => state.segmentsUpTo(replica, version)),
+      upTo: Effect.fn("Journal.directory.upTo")((replica, version, from = version) =>
+        Effect.sync(() => state.segmentsUpTo(replica, version, Math.min(from, version))),
       ),
     },
   })

@@ -185,19 +185,19 @@ const makeDirectory = (sql: SqlClient.SqlClient): Journal["Service"]["directory"
         AS d(replica text, kind text, version bigint, to_version bigint, body text, hash text)
       ON CONFLICT (replica, kind, version, to_version) DO NOTHING`.pipe(Effect.mapError(unavailable))
   }),
-  upTo: Effect.fn("Journal.directory.upTo")(function* (replica, version) {
+  upTo: Effect.fn("Journal.directory.upTo")(function* (replica, version, from = version) {
     const rows = yield* sql<{ readonly version: bigint; readonly toVersion: bigint }>`
       WITH start AS (
         SELECT COALESCE(MAX(version), -1) AS version FROM journal_directory
-        WHERE replica = ${replica} AND kind = 'snapshot' AND version <= ${`${version}`}::text::bigint
+        WHERE replica = ${replica} AND kind = 'snapshot' AND version <= ${`${Math.min(from, version)}`}::text::bigint
       )
       SELECT d.replica, d.kind, d.version, d.to_version AS "toVersion", d.body, d.hash
       FROM journal_directory d, start
       WHERE d.replica = ${replica} AND (
-        (d.kind = 'snapshot' AND d.version = start.version)
+        (d.kind = 'snapshot' AND d.version >= start.version AND d.version <= ${`${version}`}::text::bigint)
         OR (d.kind = 'changes' AND d.to_version > start.version AND d.version < ${`${version}`}::text::bigint)
       )
-      ORDER BY d.kind DESC, d.version, d.to_version`.pipe(Effect.mapError(unavailable))
+      ORDER BY d.version, d.to_version`.pipe(Effect.mapError(unavailable))
     const numbered = rows.map((row) => ({ ...row, version: Number(row.version), toVersion: Number(row.toVersion) }))
     return yield* Effect.mapError(decodeSegments(numbered), corrupt)
   }),

@@ -176,6 +176,9 @@ const directory = Effect.gen(function* () {
   assert.deepStrictEqual(yield* journal.directory.upTo(replica, 19), log.slice(2, 5))
   assert.deepStrictEqual(yield* journal.directory.upTo(replica, 20), log.slice(5))
   assert.deepStrictEqual(yield* journal.directory.upTo(`${replica}-none`, 20), [])
+  assert.deepStrictEqual(yield* journal.directory.upTo(replica, 20, 9), log)
+  assert.deepStrictEqual(yield* journal.directory.upTo(replica, 19, 11), log.slice(2, 5))
+  assert.deepStrictEqual(yield* journal.directory.upTo(replica, 8, 19), log.slice(0, 2))
 })
 
 const noBodies = Effect.gen(function* () {

@@ -65,6 +65,11 @@ const STOPPING: OpenAIError.OpenAIError = {
   code: "shutting_down",
   message: "This provider is stopping. Send the request to another one.",
 }
+const UNLOGGED: OpenAIError.OpenAIError = {
+  status: 503,
+  code: "no_capacity",
+  message: "This provider cannot write its usage log at the moment. Send the request to another one.",
+}
 const CROWDED: OpenAIError.OpenAIError = {
   status: 503,
   code: "no_capacity",
@@ -124,6 +129,8 @@ export const make = (options: Options): Reception => {
     if (Result.isFailure(admitted)) return refuse(response, admitted.failure)
     const ticket = admitted.success
     if (isClosed) return refuse(response, STOPPING)
+    // What cannot be logged cannot be claimed, so nothing more is served.
+    if (!log.isOpen()) return refuse(response, UNLOGGED)
     if (running.size >= options.concurrency) return refuse(response, full(options.concurrency))
     if (!gate.use(ticket.ticket, nowMs())) return refuse(response, CROWDED)
     if (running.size === 0) options.onBusy()
@@ -137,8 +144,7 @@ export const make = (options: Options): Reception => {
       onDone: (delivered, outcome) => {
         const usage = counted(delivered, outcome)
         running.delete(current)
-        // What cannot be logged cannot be claimed, so nothing more is served.
-        if (!log.record({ ticket, price: options.price, usage, outcome, endedAtMs: nowMs() })) isClosed = true
+        log.record({ ticket, price: options.price, usage, outcome, endedAtMs: nowMs() })
         if (running.size === 0) options.onIdle()
       },
     })
@@ -147,7 +153,7 @@ export const make = (options: Options): Reception => {
 
   const health = (response: ServerResponse): void =>
     options.check((isUp) => {
-      const status = isClosed ? "draining" : isUp ? "ok" : "backend_down"
+      const status = isClosed ? "draining" : !log.isOpen() ? "log_unwritable" : isUp ? "ok" : "backend_down"
       const body = JSON.stringify({ status, models: options.models, in_flight: running.size })
       send(response, status === "ok" ? 200 : 503, body, load())
     })

@@ -10,6 +10,7 @@ import type * as FileSystem from "effect/FileSystem"
 import * as Latch from "effect/Latch"
 import * as Layer from "effect/Layer"
 import * as Queue from "effect/Queue"
+import * as Schedule from "effect/Schedule"
 import type { UsageLine, UsageReport } from "@guildhall/protocol/provider/UsageLog"
 import type { AgentError } from "./AgentError.ts"
 import type { AgentHome } from "./AgentHome.ts"
@@ -19,8 +20,10 @@ import * as UsageStore from "./UsageStore.ts"
 /**
  * The log.
  *
- * - `record` is for the byte path: it returns at once, and the line is on disk a few milliseconds later. It returns `false` where the log
- *   is full or the disk failed; then nothing more should be served.
+ * - `isOpen` says whether more may be served: not while the log is full of what the market has not acknowledged, nor while the
+ *   disk cannot be written. Both pass.
+ * - `record` is for the byte path: it returns at once, and the line is on disk a few milliseconds later, or once the disk can be
+ *   written again. It takes what was under way when the log closed, too.
  * - `flush` waits until everything recorded so far is on disk.
  * - `report` gives the oldest lines that are not acknowledged (at most `limit`, itself at most 500) with a head over the last of them, or
  *   nothing where there is none.
@@ -34,7 +37,8 @@ import * as UsageStore from "./UsageStore.ts"
 export class UsageLog extends Context.Service<
   UsageLog,
   {
-    readonly record: (entry: UsageStore.Entry) => boolean
+    readonly isOpen: () => boolean
+    readonly record: (entry: UsageStore.Entry) => void
     readonly flush: Effect.Effect<void, AgentError>
     readonly report: (limit: number) => Effect.Effect<UsageReport | undefined, AgentError>
     readonly acknowledge: (number: number) => Effect.Effect<void, AgentError>
@@ -48,6 +52,8 @@ const MAX_PENDING = 20_000
 const MAX_REPORT = 500
 /** After so many lines the head is signed and sent without waiting for the next beat. */
 const DUE_AFTER = 256
+/** How long a disk that failed is left alone. */
+const AGAIN = "1 second"
 
 /**
  * Opens the log in the home, and writes in groups: while one is being written the next one gathers.
@@ -69,13 +75,22 @@ export const make = Effect.gen(function* () {
   const writer = Effect.gen(function* () {
     const entries = yield* Queue.takeAll(queue)
     yield* store.append(entries).pipe(
-      Effect.catch((error) => {
+      Effect.tapError((error) => {
+        const isNews = broken === undefined
         broken = error
-        return Effect.logError(error.message)
+        // Who flushes is told now, and waits for no disk.
+        written.openUnsafe()
+        return isNews ? Effect.logError(error.message) : Effect.void
       }),
+      Effect.retry(Schedule.spaced(AGAIN)),
     )
     queued -= entries.length
+    if (broken !== undefined) {
+      broken = undefined
+      yield* Effect.logInfo("The usage log can be written again.")
+    }
     if (queued === 0) yield* written.open
+    else written.closeUnsafe()
   }).pipe(Effect.forever)
   yield* Effect.forkScoped(writer)
 
@@ -86,14 +101,14 @@ export const make = Effect.gen(function* () {
   yield* Effect.addFinalizer(() => Effect.ignore(flush))
 
   return UsageLog.of({
+    isOpen: () => broken === undefined && kept < MAX_PENDING,
     record: (entry) => {
-      if (broken !== undefined || kept >= MAX_PENDING) return false
       queued += 1
       kept += 1
       sinceReport += 1
       if (sinceReport >= DUE_AFTER) due.openUnsafe()
-      written.closeUnsafe()
-      return Queue.offerUnsafe(queue, entry)
+      if (broken === undefined) written.closeUnsafe()
+      Queue.offerUnsafe(queue, entry)
     },
     flush,
     report: Effect.fn("UsageLog.report")(function* (limit) {

@@ -23,7 +23,8 @@ import * as UsageFile from "./UsageFile.ts"
 export type Entry = Omit<UsageLine, "number" | "previous" | "hash">
 
 /**
- * The store. `append` returns once the group is on disk. `acknowledge` answers how many lines it forgot. `lines` are those
+ * The store. `append` returns once the group is on disk; where it fails nothing of the group is kept, so the same group may be
+ * tried again. `acknowledge` answers how many lines it forgot. `lines` are those
  * that are kept, oldest first.
  *
  * @category models
@@ -62,24 +63,32 @@ export const make = Effect.gen(function* () {
   const fs = yield* FileSystem.FileSystem
   const home = yield* AgentHome
   const file = home.path(UsageFile.NAME)
-  const failed = Effect.mapError(
-    (error: { readonly message: string }) =>
-      new AgentError({
-        reason: "HomeUnusable",
-        detail: `The usage log ${file} cannot be written: ${error.message}. Free the disk and start the agent again.`,
-      }),
+  const failed = (todo: string) =>
+    Effect.mapError(
+      (error: { readonly message: string }) =>
+        new AgentError({
+          reason: "HomeUnusable",
+          detail: `The usage log ${file} cannot be written: ${error.message}. ${todo}`,
+        }),
+    )
+  const state = yield* Ref.make<State>(
+    yield* UsageFile.open(file).pipe(failed("Free the disk and start the agent again.")),
   )
-  const state = yield* Ref.make<State>(yield* UsageFile.open(file).pipe(failed))
   const oneAtATime = yield* Semaphore.make(1)
 
   const write = (rows: ReadonlyArray<unknown>) =>
     Effect.scoped(
       Effect.gen(function* () {
         const handle = yield* fs.open(file, { flag: "a", mode: 0o600 })
-        yield* handle.writeAll(new TextEncoder().encode(rows.map((row) => `${JSON.stringify(row)}\n`).join("")))
-        yield* handle.sync
+        const { size } = yield* handle.stat
+        const written = Effect.andThen(
+          handle.writeAll(new TextEncoder().encode(rows.map((row) => `${JSON.stringify(row)}\n`).join(""))),
+          handle.sync,
+        )
+        // A disk that filled up took a part of it; what comes later would follow a torn row.
+        yield* Effect.onError(written, () => Effect.ignore(handle.truncate(Number(size))))
       }),
-    ).pipe(failed)
+    ).pipe(failed("Nothing is served until it can. Free the disk: it is tried again every second."))
 
   const compact = Effect.gen(function* () {
     const { lines, head } = yield* Ref.get(state)

@@ -5,7 +5,7 @@ import * as Path from "node:path"
 import { fileURLToPath } from "node:url"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Layer } from "effect"
+import { Effect, FileSystem, Layer, PlatformError } from "effect"
 import { headBytes, lineBytes, type UsageLine } from "@guildhall/protocol/provider/UsageLog"
 import * as AgentHome from "../src/AgentHome.ts"
 import * as DeviceKey from "../src/DeviceKey.ts"
@@ -27,7 +27,7 @@ const using = <A, E>(directory: string, use: Effect.Effect<A, E, UsageLog.UsageL
 
 const record = (...numbers: ReadonlyArray<number>) =>
   Effect.flatMap(UsageLog.UsageLog, (log) => {
-    for (const number of numbers) assert.isTrue(log.record(entry(number)))
+    for (const number of numbers) log.record(entry(number))
     return log.flush
   })
 
@@ -44,6 +44,29 @@ const assertChain = (lines: ReadonlyArray<UsageLine>) => {
     assert.strictEqual(line.number, before.number + 1)
   })
 }
+
+/** A disk that, while it is full, takes the first half of what is written. */
+const fillingDisk = (disk: { readonly isFull: boolean }) =>
+  Layer.effect(
+    FileSystem.FileSystem,
+    Effect.map(FileSystem.FileSystem, (fs) => ({
+      ...fs,
+      open: (path: string, options?: Parameters<typeof fs.open>[1]) =>
+        Effect.map(fs.open(path, options), (file) => ({
+          ...file,
+          stat: file.stat,
+          sync: file.sync,
+          truncate: (size?: number) => file.truncate(size),
+          writeAll: (bytes: Uint8Array) =>
+            disk.isFull
+              ? Effect.andThen(
+                  file.writeAll(bytes.subarray(0, bytes.length / 2)),
+                  Effect.fail(PlatformError.systemError({ _tag: "Unknown", module: "FileSystem", method: "writeAll" })),
+                )
+              : file.writeAll(bytes),
+        })),
+    })),
+  ).pipe(Layer.provide(NodeServices.layer))
 
 const numbers = (lines: ReadonlyArray<UsageLine>) => lines.map((line) => line.number)
 const fileOf = (home: string) => Path.join(home, "usage.log")
@@ -152,10 +175,10 @@ describe("UsageLog", () => {
     }),
   )
 
-  it.live("stops recording where the disk fails", () =>
+  it.live("closes where the disk fails", () =>
     Effect.gen(function* () {
       const home = yield* AgentProcess.temporaryHome
-      const exit = yield* using(
+      const isOpen = yield* using(
         home,
         Effect.gen(function* () {
           yield* record(1)
@@ -164,10 +187,46 @@ describe("UsageLog", () => {
           log.record(entry(2))
           const failed = yield* Effect.flip(log.flush)
           assert.strictEqual(failed.reason, "HomeUnusable")
-          return log.record(entry(3))
+          return log.isOpen()
         }),
       )
-      assert.isFalse(exit)
+      assert.isFalse(isOpen)
+    }),
+  )
+
+  it.live("opens again once a full disk has room, and has lost no line", () =>
+    Effect.gen(function* () {
+      const home = yield* AgentProcess.temporaryHome
+      const disk = { isFull: false }
+      const log = UsageLog.layer.pipe(
+        Layer.provideMerge(DeviceKey.layer),
+        Layer.provideMerge(AgentHome.layer({ directory: home })),
+        Layer.provide(Layer.provideMerge(fillingDisk(disk), NodeServices.layer)),
+      )
+      yield* Effect.gen(function* () {
+        const log = yield* UsageLog.UsageLog
+        yield* record(1)
+        disk.isFull = true
+        log.record(entry(2))
+        assert.strictEqual((yield* Effect.flip(log.flush)).reason, "HomeUnusable")
+        assert.isFalse(log.isOpen())
+        // What was under way when the disk filled up.
+        log.record(entry(3))
+        assert.strictEqual((yield* Effect.flip(log.flush)).reason, "HomeUnusable")
+        disk.isFull = false
+        yield* Effect.repeat(Effect.sleep("20 millis"), { while: () => !log.isOpen() })
+        yield* record(4)
+      }).pipe(Effect.provide(log, { local: true }), quiet)
+      const lines = yield* using(home, pending)
+      assert.deepStrictEqual(
+        lines.map((line) => line.usage["inputToken"]),
+        [1, 2, 3, 4],
+      )
+      assertChain(lines)
+      assert.deepStrictEqual(
+        Fs.readdirSync(home).filter((name) => name.includes("damaged")),
+        [],
+      )
     }),
   )
 

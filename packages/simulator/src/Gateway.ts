@@ -1,0 +1,352 @@
+/**
+ * A gateway of a simulated market: it has a directory of its own, asks the policy, sends requests over a network that takes
+ * time, tries again elsewhere before the first token, and feeds the directory with what it sees.
+ *
+ * @since 0.1.0
+ */
+import type { InstanceId } from "@guildhall/core/Instance"
+import { Directory } from "@guildhall/routing/Directory"
+import { Performance } from "@guildhall/routing/Performance"
+import type { RoutingPolicy, RoutingRequest } from "@guildhall/routing/RoutingPolicy"
+import type { Agenda } from "./Agenda.ts"
+import type { Engine, Job } from "./Engine.ts"
+import { type Provider, model } from "./Provider.ts"
+import type { Ended, Request } from "./Request.ts"
+import { Watch } from "./Watch.ts"
+
+/**
+ * How gateways are set. All are milliseconds, but for `attemptsMax` and `waitingMax`.
+ *
+ * - `networkMs`: one way between gateway and engine.
+ * - `exchangeMs`: how often gateways tell each other what they have in flight, and take in what they have found out.
+ * - `firstTokenTimeoutMs`: after so long without a token a request is tried elsewhere.
+ * - `waitMaxMs`, `waitingMax`: how long a request waits for room in the gateway, and how many do.
+ * - `offerMs`: how often effective prices are reckoned.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Settings {
+  readonly networkMs: number
+  readonly exchangeMs: number
+  readonly firstTokenTimeoutMs: number
+  readonly attemptsMax: number
+  readonly waitMaxMs: number
+  readonly waitingMax: number
+  readonly offerMs: number
+}
+
+/**
+ * The usual settings.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const settings: Settings = {
+  networkMs: 5,
+  exchangeMs: 200,
+  firstTokenTimeoutMs: 10_000,
+  attemptsMax: 3,
+  waitMaxMs: 5_000,
+  waitingMax: 1_000,
+  offerMs: 5_000,
+}
+
+/**
+ * Who chooses: a policy under test, or one that sees everything. It answers an instance, or undefined where none can serve.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Chooser = (request: Request, routing: RoutingRequest, seed: number) => InstanceId | undefined
+
+interface Attempt {
+  readonly request: Request
+  readonly number: number
+  readonly provider: number
+  readonly tried: ReadonlyArray<InstanceId>
+  readonly startedAtMs: number
+  firstTokenAtMs: number | undefined
+  cachedTokens: number
+  isOver: boolean
+  job: Job | undefined
+}
+
+interface Waiting {
+  readonly request: Request
+  readonly number: number
+  readonly tried: ReadonlyArray<InstanceId>
+  readonly untilMs: number
+}
+
+/**
+ * What a gateway is made of.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options {
+  readonly agenda: Agenda
+  readonly providers: ReadonlyArray<Provider>
+  readonly engines: ReadonlyArray<Engine>
+  readonly settings: Settings
+  /** The first seed; each choice takes the next one. */
+  readonly seed: number
+  readonly chooser: (directory: Directory) => Chooser
+  /** Whether a request for which there is no room waits for it; if not, it is refused at once. */
+  readonly mayWait: boolean
+  readonly sent: (provider: number) => void
+  readonly concluded: (ended: Ended) => void
+}
+
+/**
+ * A choice by a policy: by its fast form where it has one.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const byPolicy =
+  (policy: RoutingPolicy) =>
+  (directory: Directory): Chooser => {
+    const fast = policy.prepare?.(directory)
+    return (_, routing, seed) =>
+      fast === undefined
+        ? policy.rank(routing, directory.candidates(model), seed).ranked[0]?.instance
+        : fast.choose(routing, seed)
+  }
+
+/**
+ * The gateway. `accept` takes in a request, and `concluded` of its options hears of each once.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export class Gateway {
+  readonly directory = new Directory()
+  readonly #options: Options
+  readonly #choose: Chooser
+  readonly #watches: ReadonlyArray<Watch>
+  readonly #byId: ReadonlyMap<InstanceId, number>
+  readonly #inFlight: Array<number>
+  readonly #pending: ReadonlyArray<Set<Attempt>>
+  readonly #performance = new Performance()
+  #waiting: Array<Waiting> = []
+  #seed: number
+  #ticks = 0
+
+  constructor(options: Options) {
+    const { providers } = options
+    this.#options = options
+    this.#seed = options.seed
+    this.#watches = providers.map(({ instance }) => new Watch(instance))
+    this.#byId = new Map(providers.map(({ instance }, at) => [instance.id, at]))
+    this.#inFlight = providers.map(() => 0)
+    this.#pending = providers.map(() => new Set())
+    for (const { instance } of providers) this.directory.apply({ _tag: "InstanceListed", instance })
+    this.#choose = options.chooser(this.directory)
+  }
+
+  /** How many of its requests each provider has now. */
+  get inFlight(): ReadonlyArray<number> {
+    return this.#inFlight
+  }
+
+  /** A buyer asks. */
+  accept(request: Request): void {
+    if (this.#waiting.length > 0 || !this.#send(request, 1, [])) this.#wait(request, 1, [])
+  }
+
+  /** Several times a second: what the others have in flight, and what was found out since. */
+  tick(peers: ReadonlyArray<number>): void {
+    const { agenda, providers, settings } = this.#options
+    const offerEvery = Math.max(1, Math.round(settings.offerMs / settings.exchangeMs))
+    const withOffer = this.#ticks++ % offerEvery === 0
+    for (const [at, { instance }] of providers.entries()) {
+      const watch = this.#watches[at]
+      if (watch === undefined) continue
+      for (const attempt of this.#pending[at] ?? []) {
+        if (attempt.firstTokenAtMs !== undefined) continue
+        // They are in the order in which they were sent: the first that still waits has waited longest.
+        watch.overdue(agenda.nowMs - attempt.startedAtMs, agenda.nowMs)
+        break
+      }
+      watch.peers(peers[at] ?? 0)
+      const rating = watch.news(agenda.nowMs, withOffer)
+      if (rating !== undefined) this.directory.apply({ _tag: "InstanceRated", instanceId: instance.id, rating })
+    }
+    this.#serveWaiting()
+  }
+
+  /** A probe of the market's came back. */
+  probed(provider: number, firstTokenMs: number): void {
+    this.#watches[provider]?.firstToken(firstTokenMs, this.#options.agenda.nowMs)
+  }
+
+  /** Nothing came from an instance for so long that its answers are given up. */
+  stalled(provider: number, sinceMs: number): void {
+    for (const attempt of this.#pending[provider] ?? []) {
+      if (attempt.startedAtMs <= sinceMs) this.#failed(attempt, false)
+    }
+  }
+
+  #send(request: Request, number: number, tried: ReadonlyArray<InstanceId>): boolean {
+    const { agenda, engines, providers, settings } = this.#options
+    const { inputTokens, key } = request.work
+    const routing: RoutingRequest = {
+      model,
+      contextTokens: inputTokens + request.outputGuess,
+      tried,
+      features: { inputTokens, outputTokens: request.outputGuess, ...(key === undefined ? {} : { affinity: key }) },
+    }
+    const id = this.#choose(request, routing, this.#seed++)
+    const at = id === undefined ? undefined : this.#byId.get(id)
+    const provider = at === undefined ? undefined : providers[at]
+    const engine = provider === undefined ? undefined : engines[provider.engine]
+    if (id === undefined || at === undefined || engine === undefined) return false
+    const attempt: Attempt = {
+      request,
+      number,
+      provider: at,
+      tried: [...tried, id],
+      startedAtMs: agenda.nowMs,
+      firstTokenAtMs: undefined,
+      cachedTokens: 0,
+      isOver: false,
+      job: undefined,
+    }
+    this.#options.sent(at)
+    this.#count(attempt, 1)
+    agenda.in(settings.networkMs, () => this.#arrive(attempt, engine))
+    agenda.in(settings.firstTokenTimeoutMs, () => {
+      if (attempt.firstTokenAtMs === undefined) this.#failed(attempt, false)
+    })
+    return true
+  }
+
+  #arrive(attempt: Attempt, engine: Engine): void {
+    const { agenda, settings } = this.#options
+    if (attempt.isOver) return
+    const back = (act: () => void): void => agenda.in(settings.networkMs, act)
+    const job: Job = {
+      work: attempt.request.work,
+      firstToken: (cachedTokens) => back(() => this.#firstToken(attempt, cachedTokens, engine)),
+      ended: () => back(() => this.#served(attempt, engine)),
+      failed: () => back(() => this.#failed(attempt, false)),
+    }
+    attempt.job = job
+    const answer = engine.submit(job)
+    if (answer !== "accepted") back(() => this.#failed(attempt, answer === "refused"))
+  }
+
+  #firstToken(attempt: Attempt, cachedTokens: number, engine: Engine): void {
+    if (attempt.isOver) return
+    const { nowMs } = this.#options.agenda
+    attempt.firstTokenAtMs = nowMs
+    attempt.cachedTokens = cachedTokens
+    this.#watches[attempt.provider]?.firstToken(nowMs - attempt.startedAtMs, nowMs)
+    this.#heard(attempt.provider, engine)
+  }
+
+  #served(attempt: Attempt, engine: Engine): void {
+    if (attempt.isOver || attempt.firstTokenAtMs === undefined) return
+    const { agenda, providers } = this.#options
+    const { nowMs } = agenda
+    const { cachedTokens, provider, request } = attempt
+    const { inputTokens, outputTokens } = request.work
+    this.#count(attempt, -1)
+    const firstTokenMs = attempt.firstTokenAtMs - attempt.startedAtMs
+    const tokenMs = (nowMs - attempt.firstTokenAtMs) / Math.max(1, outputTokens - 1)
+    const usage = {
+      inputToken: inputTokens - cachedTokens,
+      cachedInputToken: cachedTokens,
+      outputToken: outputTokens,
+    }
+    this.#watches[provider]?.ended(tokenMs, usage, nowMs)
+    this.#heard(provider, engine)
+    const id = providers[provider]?.instance.id
+    if (id !== undefined) {
+      const tokensPerSecond = Math.round(1_000 / Math.max(0.1, tokenMs))
+      const measured = this.#performance.observe(id, { firstTokenMs, tokensPerSecond }, nowMs)
+      if (measured !== undefined) this.directory.apply({ _tag: "InstanceMeasured", instanceId: id, measured })
+    }
+    this.#conclude(attempt, "served", attempt.firstTokenAtMs - request.atMs, tokenMs)
+    this.#serveWaiting()
+  }
+
+  #failed(attempt: Attempt, isRefusal: boolean): void {
+    if (attempt.isOver) return
+    const { agenda, engines, providers, settings } = this.#options
+    this.#count(attempt, -1)
+    this.#watches[attempt.provider]?.failed(isRefusal, agenda.nowMs)
+    const { job } = attempt
+    const engine = engines[providers[attempt.provider]?.engine ?? -1]
+    if (job !== undefined && engine !== undefined) agenda.in(settings.networkMs, () => engine.cancel(job))
+    const { number, request, tried } = attempt
+    // What has begun cannot be taken back.
+    const isFinal = attempt.firstTokenAtMs !== undefined || number >= settings.attemptsMax
+    if (isFinal) this.#conclude(attempt, "failed", Number.NaN, Number.NaN)
+    else if (!this.#send(request, number + 1, tried)) this.#wait(request, number + 1, tried)
+  }
+
+  #count(attempt: Attempt, by: 1 | -1): void {
+    const at = attempt.provider
+    const instanceId = this.#options.providers[at]?.instance.id
+    if (instanceId === undefined) return
+    this.#inFlight[at] = (this.#inFlight[at] ?? 0) + by
+    attempt.isOver = by === -1
+    if (by === 1) this.#pending[at]?.add(attempt)
+    else this.#pending[at]?.delete(attempt)
+    this.directory.apply({ _tag: by === 1 ? "DispatchStarted" : "DispatchEnded", instanceId })
+  }
+
+  /** The load rides on every answer. */
+  #heard(provider: number, engine: Engine): void {
+    const says = this.#options.providers[provider]?.says
+    this.#watches[provider]?.said(
+      says ?? { running: engine.running, queued: engine.queued },
+      this.#options.agenda.nowMs,
+    )
+  }
+
+  #wait(request: Request, number: number, tried: ReadonlyArray<InstanceId>): void {
+    const { agenda, settings } = this.#options
+    if (!this.#options.mayWait || this.#waiting.length >= settings.waitingMax) return this.#refuse(request, number)
+    this.#waiting.push({ request, number, tried, untilMs: agenda.nowMs + settings.waitMaxMs })
+  }
+
+  #serveWaiting(): void {
+    if (this.#waiting.length === 0) return
+    const left: Array<Waiting> = []
+    let isFull = false
+    for (const waiting of this.#waiting) {
+      if (waiting.untilMs <= this.#options.agenda.nowMs) this.#refuse(waiting.request, waiting.number)
+      else if (isFull || !this.#send(waiting.request, waiting.number, waiting.tried)) {
+        left.push(waiting)
+        // One that was tried somewhere may find nothing where the next one does.
+        isFull ||= waiting.tried.length === 0
+      }
+    }
+    this.#waiting = left
+  }
+
+  #refuse(request: Request, number: number): void {
+    const { agenda, concluded } = this.#options
+    concluded({
+      request,
+      outcome: "refused",
+      provider: -1,
+      firstTokenMs: Number.NaN,
+      tokenMs: Number.NaN,
+      cachedTokens: 0,
+      attempts: number - 1,
+      endedAtMs: agenda.nowMs,
+    })
+  }
+
+  #conclude(attempt: Attempt, outcome: "served" | "failed", firstTokenMs: number, tokenMs: number): void {
+    const { cachedTokens, number, provider, request } = attempt
+    const endedAtMs = this.#options.agenda.nowMs
+    const { concluded } = this.#options
+    concluded({ request, outcome, provider, firstTokenMs, tokenMs, cachedTokens, attempts: number, endedAtMs })
+  }
+}

@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import type { Usage } from "@guildhall/core/Usage"
 import type { Tally } from "./Tally.ts"
 
 /**
@@ -39,6 +40,7 @@ export const LAST: Seen = { delivers: true, last: true, usage: "none" }
  * - `whole` reads a whole answer into the tally, parsed and as the text that it was; false where it is none.
  * - `endsWithDone`: a stream ends with the line `data: [DONE]`, and not with an event of its own.
  * - `usagePath`: where usage stands in a whole answer, and in an event that reports it.
+ * - `writeUsage`: what stands there where a provider reports nothing and the buyer asked for it; absent where nobody can ask.
  * - `textTypes`: content types beside JSON in which a whole answer may come, unread.
  *
  * @category models
@@ -49,5 +51,6 @@ export interface AnswerFormat {
   readonly whole: (answer: unknown, tally: Tally, text: string) => boolean
   readonly endsWithDone: boolean
   readonly usagePath: { readonly whole: ReadonlyArray<string>; readonly event: ReadonlyArray<string> }
+  readonly writeUsage?: (usage: Usage) => object
   readonly textTypes: ReadonlyArray<string>
 }

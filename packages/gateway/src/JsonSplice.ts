@@ -181,6 +181,49 @@ export const remove = (object: ReadonlyArray<Member>, key: string): Edit | undef
 }
 
 /**
+ * The edits that take every member of some names out, however often each stands, together with the commas around them.
+ *
+ * **Example** (Twice, and at the front)
+ *
+ * ```ts
+ * import { JsonSplice } from "@guildhall/gateway"
+ *
+ * const text = '{"a":1,"b":2,"c":3,"a":4}'
+ * JsonSplice.apply(text, JsonSplice.without(JsonSplice.members(text), ["a", "b"])) // => '{"c":3}'
+ * ```
+ *
+ * @category editing
+ * @since 0.1.0
+ */
+export const without = (object: ReadonlyArray<Member>, keys: ReadonlyArray<string>): ReadonlyArray<Edit> => {
+  const edits: Array<Edit> = []
+  let before: Member | undefined
+  let first: Member | undefined
+  let last: Member | undefined
+  for (const member of object) {
+    if (keys.includes(member.key)) {
+      first ??= member
+      last = member
+      continue
+    }
+    // What stands before the first member that stays goes with the comma after it, all else with the comma before it.
+    if (first !== undefined && last !== undefined) {
+      edits.push(
+        before === undefined
+          ? { start: first.keyStart, end: member.keyStart, text: "" }
+          : { start: before.valueEnd, end: last.valueEnd, text: "" },
+      )
+    }
+    before = member
+    first = undefined
+    last = undefined
+  }
+  if (first !== undefined && last !== undefined)
+    edits.push({ start: before?.valueEnd ?? first.keyStart, end: last.valueEnd, text: "" })
+  return edits
+}
+
+/**
  * Makes the changes. Edits must not overlap; of several at one place the first given comes first.
  *
  * **Example** (Another model, nothing else)

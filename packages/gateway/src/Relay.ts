@@ -54,7 +54,7 @@ export interface Relayed {
 
 /**
  * What the relay needs to know of the request it serves. `deadline` is when all of it must be over, in milliseconds of
- * this process's monotonic clock; `cost` what an answer of an instance costs as it stands, as a decimal number.
+ * this process's monotonic clock; `bill` what an answer of an instance costs as it stands.
  *
  * @category models
  * @since 0.1.0
@@ -66,7 +66,7 @@ export interface RelayJob {
   readonly deadline: number
   /** Who counts the answer again later, where anybody does. */
   readonly observer: Observer | undefined
-  readonly cost: (tally: Tally, instance: Instance) => string
+  readonly bill: (tally: Tally, instance: Instance) => Rendition.Bill
 }
 
 /**
@@ -92,7 +92,10 @@ export const make = Effect.gen(function* () {
     const from = endpoint.dialect
     const to = admitted.endpoint.dialect
     if (conversation === undefined || from === undefined || to === undefined) {
-      return { format, rendition: Rendition.verbatim({ format, showUsage: touched.includeUsage, ...wished }) }
+      return {
+        format,
+        rendition: Rendition.verbatim({ format, showUsage: touched.includeUsage || wished.showCost, ...wished }),
+      }
     }
     const createdS = Math.floor(admitted.startedAtMs / 1_000)
     const answer = { id: admitted.id.slice(4), model: touched.model, createdS, request: conversation }
@@ -117,7 +120,7 @@ export const make = Effect.gen(function* () {
         observer: job.observer,
         readUsage: endpoint.shape.readUsage,
         headers: { "x-guildhall-instance": instance.id, "x-guildhall-attempts": String(attempt.number) },
-        cost: (tally: Tally) => job.cost(tally, instance),
+        bill: (tally: Tally) => job.bill(tally, instance),
         done: (ending: Ending) =>
           resume(Effect.succeed({ ending, tally, sent: exchange.sent, firstTokenAt: exchange.firstTokenAt })),
       }

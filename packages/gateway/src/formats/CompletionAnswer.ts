@@ -6,6 +6,7 @@
 import { type AnswerFormat, CONTENT, type Seen, SILENT } from "../AnswerFormat.ts"
 import * as Choices from "../internal/Choices.ts"
 import * as Json from "../internal/Json.ts"
+import * as UsageBody from "../internal/UsageBody.ts"
 import type { Tally } from "../Tally.ts"
 
 const USAGE_ONLY: Seen = { delivers: false, last: false, usage: "only" }
@@ -40,5 +41,6 @@ export const completionAnswer: AnswerFormat = {
   },
   endsWithDone: true,
   usagePath: { whole: ["usage"], event: ["usage"] },
+  writeUsage: UsageBody.chat,
   textTypes: [],
 }

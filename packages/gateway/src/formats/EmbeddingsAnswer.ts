@@ -5,6 +5,7 @@
  */
 import type { AnswerFormat } from "../AnswerFormat.ts"
 import * as Json from "../internal/Json.ts"
+import * as UsageBody from "../internal/UsageBody.ts"
 
 /** Numbers, or the same packed as base64; some servers have one of each precision, or one for each token. */
 const isVector = (entry: unknown): boolean => {
@@ -27,5 +28,6 @@ export const embeddingsAnswer: AnswerFormat = {
   },
   endsWithDone: false,
   usagePath: { whole: ["usage"], event: [] },
+  writeUsage: UsageBody.prompt,
   textTypes: [],
 }

@@ -5,6 +5,7 @@
  */
 import type { AnswerFormat } from "../AnswerFormat.ts"
 import * as Json from "../internal/Json.ts"
+import * as UsageBody from "../internal/UsageBody.ts"
 
 const isSome = (value: unknown): boolean => typeof value === "string" && value !== ""
 const isPicture = (entry: unknown): boolean => isSome(Json.get(entry, "b64_json")) || isSome(Json.get(entry, "url"))
@@ -24,5 +25,6 @@ export const imagesAnswer: AnswerFormat = {
   },
   endsWithDone: false,
   usagePath: { whole: ["usage"], event: [] },
+  writeUsage: UsageBody.images,
   textTypes: [],
 }

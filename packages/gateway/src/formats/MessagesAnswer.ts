@@ -5,6 +5,7 @@
  */
 import { type AnswerFormat, CONTENT, type Seen, SILENT } from "../AnswerFormat.ts"
 import * as Json from "../internal/Json.ts"
+import * as UsageBody from "../internal/UsageBody.ts"
 import type { Tally } from "../Tally.ts"
 
 const USAGE: Seen = { delivers: false, last: false, usage: "beside" }
@@ -97,5 +98,6 @@ export const messagesAnswer: AnswerFormat = {
   },
   endsWithDone: false,
   usagePath: { whole: ["usage"], event: ["usage"] },
+  writeUsage: UsageBody.messages,
   textTypes: [],
 }

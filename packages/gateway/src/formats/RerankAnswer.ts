@@ -5,6 +5,7 @@
  */
 import type { AnswerFormat } from "../AnswerFormat.ts"
 import * as Json from "../internal/Json.ts"
+import * as UsageBody from "../internal/UsageBody.ts"
 
 const isNumber = (value: unknown): value is number => typeof value === "number"
 
@@ -30,5 +31,6 @@ export const rerankAnswer: AnswerFormat = {
   },
   endsWithDone: false,
   usagePath: { whole: ["usage"], event: [] },
+  writeUsage: UsageBody.prompt,
   textTypes: [],
 }

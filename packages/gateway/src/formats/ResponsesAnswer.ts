@@ -5,6 +5,7 @@
  */
 import { type AnswerFormat, CONTENT, type Seen, SILENT } from "../AnswerFormat.ts"
 import * as Json from "../internal/Json.ts"
+import * as UsageBody from "../internal/UsageBody.ts"
 import type { Tally } from "../Tally.ts"
 
 const DONE: Seen = { delivers: true, last: true, usage: "beside" }
@@ -128,5 +129,6 @@ export const responsesAnswer: AnswerFormat = {
   },
   endsWithDone: false,
   usagePath: { whole: ["usage"], event: ["response", "usage"] },
+  writeUsage: UsageBody.responses,
   textTypes: [],
 }

@@ -14,7 +14,7 @@ import type { Observer } from "../Recount.ts"
 import type { Tally } from "../Tally.ts"
 import type { Attached, Outlet } from "./Outlet.ts"
 import * as ProviderFault from "./ProviderFault.ts"
-import type { Rendition } from "./Rendition.ts"
+import type { Bill, Rendition } from "./Rendition.ts"
 import * as Ticks from "./Ticks.ts"
 
 /**
@@ -52,8 +52,8 @@ export interface ExchangeOptions {
   /** Reads what a whole answer, or one event, reports; `before` is what came earlier. */
   readonly readUsage: (json: unknown, before: Usage | undefined) => Usage | undefined
   readonly headers: Readonly<Record<string, string>>
-  /** What the answer costs as it stands, as the decimal number that the buyer is told. */
-  readonly cost: (tally: Tally) => string
+  /** What the answer costs as it stands, as the buyer is told. */
+  readonly bill: (tally: Tally) => Bill
   readonly observer: Pick<Observer, "onBytes"> | undefined
   readonly done: (ending: Ending) => void
 }

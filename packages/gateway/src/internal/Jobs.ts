@@ -12,10 +12,11 @@ import type { RelayJob } from "../Relay.ts"
 import * as Settle from "../Settle.ts"
 import type { Tally } from "../Tally.ts"
 import type { Buyer } from "./Buyer.ts"
+import type { Bill } from "./Rendition.ts"
 import { idHeaders, Outlet, type OutletOptions } from "./Outlet.ts"
 
 /** A request that was let in, and who waits for its answer until when. */
-export type Asked = Omit<RelayJob, "outlet" | "observer" | "cost"> & { readonly buyer: Buyer }
+export type Asked = Omit<RelayJob, "outlet" | "observer" | "bill"> & { readonly buyer: Buyer }
 
 /** Makes of a request that was let in, and priced, and whose hold is on its way, a job for the relay. */
 export const make = Effect.fnUntraced(function* (
@@ -43,10 +44,10 @@ export const make = Effect.fnUntraced(function* (
     })
     const observer = recount.observe({ id: admitted.id, model: admitted.model })
     // What the buyer is told that the answer costs is what will be charged.
-    const cost = (tally: Tally, instance: Instance): string => {
+    const bill = (tally: Tally, instance: Instance): Bill => {
       const { usage } = asItStands(admitted, priced, tally, instance)
-      return Money.format(Settle.amount(instance, usage, given.gate.reserved.amount), asset)
+      return { cost: Money.format(Settle.amount(instance, usage, given.gate.reserved.amount), asset), usage }
     }
-    return { ...asked, outlet, observer, cost }
+    return { ...asked, outlet, observer, bill }
   }
 })

@@ -39,7 +39,7 @@ const MARK = Buffer.from("\uFEFF")
 export class StreamExchange extends Exchange {
   readonly #splitter = EventSplitter.make({ maxEventBytes: EVENT_BYTES_MAX })
   readonly #endings = new Endings()
-  readonly #cost = () => this.options.cost(this.options.tally)
+  readonly #bill = () => this.options.bill(this.options.tally)
   #out: Array<Buffer> = []
   #outBytes = 0
   #opened = false
@@ -140,7 +140,7 @@ export class StreamExchange extends Exchange {
   }
 
   #render(event: Buffer, text: string, json: object, seen: Seen): Verdict {
-    const rendered = this.options.rendition.event(event, text, json, seen, this.#cost)
+    const rendered = this.options.rendition.event(event, text, json, seen, this.#bill)
     if (rendered !== event) this.#untouched = false
     if (rendered !== undefined) this.#keep(rendered)
     if (!seen.last) return "kept"
@@ -148,7 +148,7 @@ export class StreamExchange extends Exchange {
   }
 
   #end(mark: Buffer | undefined): Verdict {
-    const end = this.options.rendition.end(mark, this.#cost)
+    const end = this.options.rendition.end(mark, this.#bill)
     if (end !== undefined) this.#keep(end)
     this.#done = true
     this.#opened = true
@@ -177,7 +177,7 @@ export class StreamExchange extends Exchange {
     this.#outBytes = 0
     tally.sent()
     if (!this.#done) return bytes === undefined || outlet.write(bytes)
-    outlet.end(bytes, { "x-guildhall-cost": this.options.cost(tally) })
+    outlet.end(bytes, { "x-guildhall-cost": this.options.bill(tally).cost })
     this.completed()
     return true
   }

@@ -1,13 +1,13 @@
 import * as Result from "effect/Result"
-import type { Answer, AnswerEvent } from "@guildhall/protocol/conversation/Answer"
+import type { Answer, AnswerEvent, TokenUsage } from "@guildhall/protocol/conversation/Answer"
 import type { AssistantPart } from "@guildhall/protocol/conversation/Conversation"
 import type { Additions, AnswerOptions, Dialect } from "@guildhall/protocol/conversation/Dialect"
 import { type AnswerFormat, SILENT } from "../AnswerFormat.ts"
 import { Tally } from "../Tally.ts"
 import * as Json from "./Json.ts"
-import type { Rendition } from "./Rendition.ts"
+import type { Bill, Rendition } from "./Rendition.ts"
 
-export interface TranslationOptions {
+interface TranslationOptions {
   readonly from: Dialect
   readonly to: Dialect
   /** How answers of the provider's dialect are read. */
@@ -48,6 +48,15 @@ const countPart = (tally: Tally, part: AssistantPart, at: number): void => {
   tally.deliver(part.arguments)
 }
 
+/** What was billed, where the provider did not say what it came to. */
+const billed = ({ usage: { cachedInputToken = 0, inputToken = 0, outputToken = 0 } }: Bill): TokenUsage => ({
+  input: inputToken + cachedInputToken,
+  cached: cachedInputToken,
+  cacheWrite: 0,
+  output: outputToken,
+  reasoning: 0,
+})
+
 /**
  * The provider speaks another dialect: its answer is read, and written anew. What was read is what is counted, for the
  * buyer sees nothing else of it.
@@ -60,10 +69,11 @@ export const make = ({ answer, explain, format, from, showCost, to }: Translatio
   let events: ReadonlyArray<AnswerEvent> = []
   let whole: Answer | undefined
   let isFinished = false
+  let isReported = false
 
-  const additions = (cost: () => string): Additions => ({
+  const additions = (bill: Bill): Additions => ({
     // The exact amount is in the header or the trailer; a number of JavaScript has seventeen digits of it.
-    usage: showCost ? { cost: Number(cost()) } : undefined,
+    usage: showCost ? { cost: Number(bill.cost) } : undefined,
     members: explain === undefined ? undefined : { guildhall: Json.parse(explain()) },
   })
   const written = (events: ReadonlyArray<AnswerEvent>): string => events.map((event) => writer.write(event)).join("")
@@ -81,6 +91,7 @@ export const make = ({ answer, explain, format, from, showCost, to }: Translatio
           // Nothing is written after the end.
           if (!isFinished && countEvent(tally, event)) delivers = true
           if (event.type === "finished") isFinished = true
+          if (event.type === "usage") isReported = true
         }
         return delivers === seen.delivers ? seen : { ...seen, delivers }
       },
@@ -94,9 +105,18 @@ export const make = ({ answer, explain, format, from, showCost, to }: Translatio
     rendition: {
       comments: false,
       event: () => bytes(written(events)),
-      end: (_event, cost) => bytes(written(reader.done()) + writer.end(additions(cost))),
-      whole: (_body, _json, cost) =>
-        whole === undefined ? undefined : Buffer.from(to.writeAnswer(whole, answer, additions(cost))),
+      end: (_event, makeBill) => {
+        const bill = makeBill()
+        const last = reader.done()
+        const usage: ReadonlyArray<AnswerEvent> = isReported ? [] : [{ type: "usage", usage: billed(bill) }]
+        return bytes(written([...last, ...usage]) + writer.end(additions(bill)))
+      },
+      whole: (_body, _json, makeBill) => {
+        if (whole === undefined) return undefined
+        const bill = makeBill()
+        const told = { ...whole, usage: whole.usage ?? billed(bill) }
+        return Buffer.from(to.writeAnswer(told, answer, additions(bill)))
+      },
       fail: (code, message) => writer.fail(code, { message }),
     },
   }

@@ -35,7 +35,7 @@ export class WholeExchange extends Exchange {
   }
 
   protected ended(): void {
-    const { cost, format, rendition, tally } = this.options
+    const { bill, format, rendition, tally } = this.options
     const [only] = this.#chunks
     const answer = only !== undefined && this.#chunks.length === 1 ? only : Buffer.concat(this.#chunks)
     this.#chunks = []
@@ -46,19 +46,19 @@ export class WholeExchange extends Exchange {
       return this.fail(isError ? "provider_error" : "provider_invalid_response", { retry: true })
     }
     tally.reported = this.options.readUsage(json, undefined)
-    this.#answer = typeof json === "string" ? answer : rendition.whole(answer, json, () => cost(tally))
+    this.#answer = typeof json === "string" ? answer : rendition.whole(answer, json, () => bill(tally))
     if (this.#answer === undefined) return this.fail("provider_invalid_response", { retry: true })
     this.released()
   }
 
   protected released(): void {
-    const { cost, headers, outlet, tally } = this.options
+    const { bill, headers, outlet, tally } = this.options
     const answer = this.#answer
     if (answer === undefined || !outlet.hold(this)) return
     this.#answer = undefined
     outlet.headWhole({
       ...headers,
-      "x-guildhall-cost": cost(tally),
+      "x-guildhall-cost": bill(tally).cost,
       "content-type": this.#contentType,
       "content-length": String(answer.length),
     })

@@ -25,21 +25,42 @@ export const make = Effect.gen(function* () {
   const journal = yield* Journal
   const queue = yield* Queue.dropping<Refused>(WAITING_MAX)
 
+  let lost = 0
+
+  /** Tells an outage once: batches come five times a second, and its stack helps nobody. */
+  const lose = (count: number, cause: unknown) =>
+    Effect.suspend(() => {
+      const isNews = lost === 0
+      lost += count
+      if (!isNews) return Effect.void
+      return Effect.andThen(
+        Effect.logWarning(
+          "Refusals are not in the journal, whose store did not answer. Look after the database; how many were lost is said when it answers again.",
+        ),
+        Effect.logDebug(cause),
+      )
+    })
+  const found = Effect.suspend(() => {
+    if (lost === 0) return Effect.void
+    const count = lost
+    lost = 0
+    return Effect.logInfo(`Refusals are in the journal again; ${count} were lost.`)
+  })
+  const append = (entries: ReadonlyArray<Refused>) => Effect.andThen(journal.append(entries), found)
+
   /** An entry that cannot be written costs only itself. */
   const writeOne = (entry: Refused) =>
-    Effect.catch(journal.append([entry]), ({ cause, isRetryable }) =>
-      Effect.logWarning(
-        isRetryable
-          ? `The refusal of ${entry.requestId} is not in the journal, whose store did not answer.`
-          : `The refusal of ${entry.requestId} is not in the journal: it holds a value that the journal has no form for. What is in the journal is not touched by it. This is an error of the market's program; please report it.`,
-        cause,
-      ),
+    Effect.catch(append([entry]), ({ cause, isRetryable }) =>
+      isRetryable
+        ? lose(1, cause)
+        : Effect.logWarning(
+            `The refusal of ${entry.requestId} is not in the journal: it holds a value that the journal has no form for. What is in the journal is not touched by it. This is an error of the market's program; please report it.`,
+            cause,
+          ),
     )
   const write = (entries: ReadonlyArray<Refused>): Effect.Effect<void> =>
-    Effect.catch(journal.append(entries), ({ cause, isRetryable }) =>
-      isRetryable
-        ? Effect.logWarning(`${entries.length} refusals are not in the journal, whose store did not answer.`, cause)
-        : Effect.forEach(entries, writeOne, { discard: true }),
+    Effect.catch(append(entries), ({ cause, isRetryable }) =>
+      isRetryable ? lose(entries.length, cause) : Effect.forEach(entries, writeOne, { discard: true }),
     )
 
   // Taking and writing are one: an interruption between them would lose a batch.

@@ -1,6 +1,7 @@
 import * as Chance from "@guildhall/tools/Chance"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Logger, Result, Schema } from "effect"
+import { TestClock } from "effect/testing"
 import { ProviderPreferences } from "@guildhall/core"
 import { Journal, JournalEntry } from "@guildhall/journal"
 import { JournalError } from "@guildhall/journal/JournalError"
@@ -36,6 +37,34 @@ describe("RefusalLog", () => {
       assert.lengthOf(said, 1)
       assert.include(said[0], bad.requestId)
       assert.notInclude(said[0], "backup")
+    }),
+  )
+
+  it.effect("tells an outage of the store once, and what it cost when it is over", () =>
+    Effect.gen(function* () {
+      let isAway = true
+      const said: Array<string> = []
+      const logger = Logger.make<unknown, void>(({ message }) => void said.push(String(message)))
+      const journal = yield* Journal.makeMemory
+      const flaky = {
+        ...journal,
+        append: (entries: ReadonlyArray<JournalEntry.JournalEntry>) =>
+          isAway ? Effect.fail(new JournalError({ reason: "Unavailable", cause: "away" })) : journal.append(entries),
+      }
+      yield* Effect.scoped(
+        Effect.gen(function* () {
+          const log = yield* RefusalLog.make
+          for (const entry of refusals(9)) {
+            log(entry)
+            yield* TestClock.adjust("1 second")
+          }
+          isAway = false
+          for (const entry of refusals(2)) log(entry)
+        }),
+      ).pipe(Effect.provideService(Journal.Journal, flaky), Effect.provide(Logger.layer([logger])))
+      assert.strictEqual(said.at(-1), "Refusals are in the journal again; 9 were lost.")
+      assert.lengthOf(said, 2)
+      assert.include(said[0], "Look after the database")
     }),
   )
 

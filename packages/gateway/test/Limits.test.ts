@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect } from "effect"
+import { Effect, Logger } from "effect"
 import * as LimitStore from "../src/LimitStore.ts"
 import { Refusal } from "../src/Refusal.ts"
 import * as TestLimits from "./TestLimits.ts"
@@ -120,9 +120,11 @@ describe("Limits of one process", () => {
     }).pipe(Effect.provide(LimitStore.layerMemory)),
   )
 
-  it.effect("goes on where it was once the store is back", () =>
+  it.effect("goes on where it was once the store is back, and tells the outage once", () =>
     Effect.gen(function* () {
       let isAway = true
+      const said: Array<unknown> = []
+      const logger = Logger.make<unknown, void>(({ message }) => void said.push(message))
       const store = yield* LimitStore.LimitStore
       const wrapped = LimitStore.LimitStore.of({
         ...store,
@@ -130,11 +132,16 @@ describe("Limits of one process", () => {
           isAway ? Effect.fail(new LimitStore.LimitStoreError({ cause: "away" })) : store.exchange(request),
       })
       const process = yield* Effect.provideService(
-        start("one", { key: { requestsPerMinute: 5 } }),
+        start("one", { key: { requestsPerMinute: 5 } }).pipe(Effect.provide(Logger.layer([logger]))),
         LimitStore.LimitStore,
         wrapped,
       )
       assert.deepStrictEqual(codes([yield* inTime(enter(process, holder("a")))]), ["service_unavailable"])
+      assert.lengthOf(said, 1)
+      assert.match(
+        String(said[0]),
+        /^The limits cannot be shared with other processes\. The store of the limits .*database/,
+      )
       isAway = false
       const outcomes = yield* inTime(Effect.forEach(Array.from({ length: 7 }), () => enter(process, holder("a"))))
       assert.strictEqual(count(outcomes, "in"), 5)

@@ -2,6 +2,7 @@
  * The line between this process and the store of limits: it renews leases before they run out, tells what was spent, and
  * has requests wait in a queue where there is something to wait for.
  */
+import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Latch from "effect/Latch"
@@ -56,7 +57,13 @@ const makeTalk = (options: Ends & { readonly onLow: (portion: Portion) => void }
     const request = { process, lifeMs: times.lifeMs, asks: asked.map(([, ask]) => ask) }
     const answer = yield* Effect.exit(Effect.timeout(store.exchange(request), EXCHANGE))
     if (Exit.isFailure(answer)) {
-      if (!isAway) yield* Effect.logWarning("The limits cannot be shared with other processes.", answer.cause)
+      if (!isAway) {
+        // One line: its stack helps nobody.
+        const error = Cause.squash(answer.cause)
+        const why = error instanceof Error ? error.message : String(error)
+        yield* Effect.logWarning(`The limits cannot be shared with other processes. ${why}`)
+        yield* Effect.logDebug(answer.cause)
+      }
       isAway = true
       return undefined
     }

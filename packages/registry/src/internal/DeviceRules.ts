@@ -67,16 +67,11 @@ export const register =
     if (known === undefined && instances.length >= INSTANCES_MAX) {
       return refuse("invalid_request", `A device serves at most ${INSTANCES_MAX} models. Use a device for the others.`)
     }
+    const registeredAtMs = known?.listed === true ? known.registeredAtMs : nowMs
+    const instance = { ...wanted, listedAtMs: registeredAtMs }
     return Result.succeed({
       device: { id, memberId, publicKey, state: "active" },
-      instances: [
-        {
-          instance: wanted,
-          listed: true,
-          lastBeatAtMs: nowMs,
-          registeredAtMs: known?.listed === true ? known.registeredAtMs : nowMs,
-        },
-      ],
+      instances: [{ instance, listed: true, lastBeatAtMs: nowMs, registeredAtMs }],
     })
   }
 

@@ -74,6 +74,16 @@ const createProviderNames = Effect.gen(function* () {
   yield* sql`CREATE INDEX registry_provider_names_member ON registry_provider_names (member_id)`
 })
 
+/** Not logged: it is written several times a second, and worth nothing after a second. */
+const createInFlight = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient
+  yield* sql`CREATE UNLOGGED TABLE registry_in_flight (
+    gateway text PRIMARY KEY,
+    counts jsonb NOT NULL,
+    told_at timestamptz NOT NULL
+  ) WITH (fillfactor = 50)`
+})
+
 /** Creates the tables that are missing. A migration that was released is never changed. */
 export const migrate: Effect.Effect<void, RegistryError, SqlClient.SqlClient> = Migrator.make({})({
   loader: Migrator.fromRecord({
@@ -81,6 +91,7 @@ export const migrate: Effect.Effect<void, RegistryError, SqlClient.SqlClient> = 
     "0002_create_devices": createDevices,
     "0003_add_key_terms": addKeyTerms,
     "0004_create_provider_names": createProviderNames,
+    "0005_create_in_flight": createInFlight,
   }),
   table: "guildhall_registry_migrations",
 }).pipe(Effect.mapError(unavailable), Effect.asVoid)

@@ -44,6 +44,8 @@ interface Parts {
   readonly log: UsageLog["Service"]
   readonly key: DeviceKey["Service"]
   readonly joined: Ref.Ref<Joined>
+  /** What the market refused in its last answer. */
+  readonly refused: Ref.Ref<ReadonlySet<string>>
 }
 
 /** What the market answered to the registrations. */
@@ -97,14 +99,26 @@ const register = Effect.fn("Heart.register")(function* (parts: Parts) {
   }
 })
 
-const hear = Effect.fnUntraced(function* ({ server, log, joined }: Parts, answer: HeartbeatAnswer) {
+/**
+ * Says what the market refuses, once. A line is sent again, and refused again, as long as one before it is not decided, and
+ * then forgotten with it.
+ */
+const tellRefused = Effect.fnUntraced(function* ({ refused }: Parts, lines: HeartbeatAnswer["refused"]) {
+  const said = yield* Ref.getAndSet(refused, new Set(lines.map(({ code, request_id }) => `${request_id} ${code}`)))
+  yield* Effect.forEach(lines, ({ code, request_id }) =>
+    said.has(`${request_id} ${code}`)
+      ? Effect.void
+      : Effect.logWarning(`The market refused the usage of ${request_id}: ${code}. It is not paid.`),
+  )
+})
+
+const hear = Effect.fnUntraced(function* (parts: Parts, answer: HeartbeatAnswer) {
+  const { joined, log, server } = parts
   const { instances } = yield* Ref.get(joined)
   server.learn({ keys: answer.keys, instances })
   yield* Ref.set(joined, { instances, intervalMs: answer.heartbeat_interval_ms })
   yield* log.acknowledge(answer.acknowledged)
-  yield* Effect.forEach(answer.refused, (line) =>
-    Effect.logWarning(`The market refused the usage of ${line.request_id}: ${line.code}.`),
-  )
+  yield* tellRefused(parts, answer.refused)
 })
 
 const beat = Effect.fn("Heart.beat")(function* (parts: Parts, state: State) {
@@ -169,6 +183,7 @@ export const make = Effect.fnUntraced(function* (registrations: ReadonlyArray<Re
     log: yield* UsageLog,
     key: yield* DeviceKey,
     joined: yield* Ref.make<Joined>({ instances: [], intervalMs: FIRST_INTERVAL_MS }),
+    refused: yield* Ref.make<ReadonlySet<string>>(new Set()),
   }
   const goodbye = Effect.ignore(Effect.timeout(beat(parts, "draining"), GOODBYE_MS))
   const made: Heart = {

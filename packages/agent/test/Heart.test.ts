@@ -1,7 +1,7 @@
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Duration, Effect, Fiber, Layer, Redacted } from "effect"
+import { Context, Duration, Effect, Fiber, Layer, Logger, Redacted } from "effect"
 import * as Endpoint from "@guildhall/core/Endpoint"
 import { ModelId } from "@guildhall/core/Model"
 import * as AgentHome from "../src/AgentHome.ts"
@@ -110,6 +110,30 @@ describe("Heart", () => {
       assert.deepStrictEqual(market.problems, [])
     }).pipe(Effect.scoped, quiet),
   )
+
+  it.live("says once which lines the market refused, however often they are sent before they are forgotten", () => {
+    const said: Array<string> = []
+    const hearing = Logger.layer([Logger.make(({ message }) => void said.push(String(message)))])
+    return Effect.gen(function* () {
+      const market = yield* ScriptedMarket.make()
+      market.acknowledging(false)
+      const { heart, log } = yield* beating(market)
+      yield* heart.register
+      for (const line of lines(4)) log.record(line)
+      const refusals = () => said.filter((text) => text.includes("refused the usage")).length
+      market.refusing(2, 3)
+      for (let beats = 0; beats < 5; beats++) yield* heart.beat("serving")
+      assert.strictEqual(refusals(), 2)
+      market.refusing(2, 3, 4)
+      for (let beats = 0; beats < 5; beats++) yield* heart.beat("serving")
+      assert.strictEqual(refusals(), 3)
+      market.acknowledging(true)
+      yield* heart.beat("serving")
+      yield* heart.beat("serving")
+      assert.strictEqual(refusals(), 3)
+      assert.deepStrictEqual(yield* log.pending, [])
+    }).pipe(Effect.scoped, Effect.provide(hearing))
+  })
 
   it.live("sends at most 500 lines in a beat, and the rest right after", () =>
     Effect.gen(function* () {

@@ -31,6 +31,8 @@ export interface ScriptedMarket {
   readonly hang: () => void
   readonly away: (away: boolean) => void
   readonly acknowledging: (acknowledging: boolean) => void
+  /** From now on these lines are refused, as often as they come. */
+  readonly refusing: (...numbers: ReadonlyArray<number>) => void
   readonly ticket: (model: string, options?: Partial<Ticket.Ticket> & { readonly key?: "other" }) => string
   readonly keys: ReadonlyArray<PublishedKey>
 }
@@ -67,6 +69,7 @@ export const make = Effect.fnUntraced(function* (
   let isHanging = false
   let isAcknowledging = true
   let acknowledged = 0
+  let refusing: ReadonlyArray<number> = []
   let head = { number: 0, hash: "0".repeat(64) }
   let requests = 0
 
@@ -141,7 +144,10 @@ export const make = Effect.fnUntraced(function* (
     const beat = Schema.decodeUnknownSync(Schema.fromJsonString(Heartbeat))(text)
     market.beats.push(beat)
     keepLines(beat)
-    return { acknowledged, refused: [], heartbeat_interval_ms, keys }
+    const refused = (beat.usage?.lines ?? [])
+      .filter(({ number }) => refusing.includes(number))
+      .map((line) => ({ request_id: line.ticket.ticket.requestId, code: "invalid_claim" }))
+    return { acknowledged, refused, heartbeat_interval_ms, keys }
   }
 
   const server = Http.createServer((request, response) => {
@@ -187,6 +193,9 @@ export const make = Effect.fnUntraced(function* (
     },
     acknowledging: (now) => {
       isAcknowledging = now
+    },
+    refusing: (...numbers) => {
+      refusing = numbers
     },
     ticket: (model, overrides = {}) => {
       requests += 1

@@ -211,7 +211,7 @@ describe("explain", () => {
     const id = SampleEntry.requestIds(1)[0] as Request.RequestId
     await market.run(market.journal.append([{ ...entry, id, receipt: { ...entry.receipt, id }, decision }]))
     const { json, text } = await market.call("GET", `/v1/requests/${id}/explain`, { as: "buyer" })
-    assert.strictEqual(json?.policy, "LeastLoaded@1", text)
+    assert.strictEqual(json?.policy, "LeastLoaded@2", text)
     const [attempt] = json.attempts
     assert.strictEqual(attempt.chosen, free.id)
     assert.deepStrictEqual(

@@ -5,8 +5,13 @@
  * @since 0.1.0
  */
 
-/** The finaliser of MurmurHash3: each bit of the input moves about half of the bits of the output. */
-const mix = (value: number): number => {
+/**
+ * The finaliser of MurmurHash3: each bit of the input moves about half of the bits of the output.
+ *
+ * @category rules
+ * @since 0.1.0
+ */
+export const mix = (value: number): number => {
   let h = value | 0
   h = Math.imul(h ^ (h >>> 16), 0x85ebca6b)
   h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35)
@@ -51,3 +56,20 @@ export const ofSeed = (seed: number): number => mix(seed ^ mix(Math.floor(seed /
  * @since 0.1.0
  */
 export const lot = (ofSeed: number, ofId: number): number => mix(ofSeed ^ ofId) >>> 0
+
+/**
+ * A number from 0 to 1 (1 excluded) that the seed gives to a name: how a policy tosses a coin for a request as a whole.
+ *
+ * **Example** (Three requests of ten)
+ *
+ * ```ts
+ * import { Draw } from "@guildhall/routing"
+ *
+ * const seeds = Array.from({ length: 1_000 }, (_, seed) => seed)
+ * seeds.filter((seed) => Draw.chance(seed, "guaranteed") < 0.3).length // => 293
+ * ```
+ *
+ * @category rules
+ * @since 0.1.0
+ */
+export const chance = (seed: number, name: string): number => lot(ofSeed(seed), ofId(name)) / 4_294_967_296

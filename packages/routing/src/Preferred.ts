@@ -74,33 +74,6 @@ const compare = (a: Standing, b: Standing): number =>
   difference(a.named, b.named) || difference(a.demoted, b.demoted) || difference(a.sorted, b.sorted)
 
 /**
- * The candidate that {@link rank} puts first, in one pass: of those that `mayServe`, and where preferences leave two equal,
- * the one that `isBetter` than the other in the policy's own order. For the fast form of a policy.
- *
- * @category rules
- * @since 0.1.0
- */
-export const first = (
-  preferences: ProviderPreferences,
-  candidates: Iterable<Candidate>,
-  mayServe: (candidate: Candidate) => boolean,
-  isBetter: (a: Candidate, b: Candidate) => boolean,
-): Candidate | undefined => {
-  let best: Candidate | undefined
-  let bestStanding: Standing | undefined
-  const isOrdered = reorders(preferences)
-  for (const candidate of candidates) {
-    if (!mayServe(candidate)) continue
-    const standing = isOrdered ? standingOf(candidate, preferences) : undefined
-    const order = standing === undefined || bestStanding === undefined ? 0 : compare(standing, bestStanding)
-    if (best !== undefined && (order > 0 || (order === 0 && !isBetter(candidate, best)))) continue
-    best = candidate
-    bestStanding = standing
-  }
-  return best
-}
-
-/**
  * Ranks by a policy and, where the buyer has preferences, by those first. Pure, like the policy.
  *
  * @category rules

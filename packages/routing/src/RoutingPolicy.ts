@@ -77,7 +77,9 @@ export interface DirectoryView {
 }
 
 /**
- * The port. `rank` is the reference; `prepare` may keep an index of a directory and answer the first choice only.
+ * The port. `rank` is the reference; `prepare` may keep an index of a directory and answer the first choice only. A policy
+ * that draws by weight may say which: `weights` gives, for candidates that all may serve, how often each is ranked first
+ * compared with the others.
  *
  * @category models
  * @since 0.1.0
@@ -89,6 +91,7 @@ export interface RoutingPolicy {
   readonly prepare?: (directory: DirectoryView) => {
     readonly choose: (request: RoutingRequest, seed: number) => InstanceId | undefined
   }
+  readonly weights?: (request: RoutingRequest, candidates: ReadonlyArray<Candidate>) => ReadonlyArray<number>
 }
 
 /**

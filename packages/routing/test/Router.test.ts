@@ -209,7 +209,7 @@ describe("Router.explain", () => {
         policy: { ...leastLoaded, version: 2 },
         formerPolicies: [leastLoaded],
       })
-      assert.strictEqual((yield* former.explain(here)).policy, "LeastLoaded@1")
+      assert.strictEqual((yield* former.explain(here)).policy, "LeastLoaded@2")
     }).pipe(Effect.provide(surroundings)),
   )
 })

@@ -1,0 +1,388 @@
+/**
+ * A common way to write a policy: say by which numbers candidates are ordered, and the rest is done. Filters, ties drawn by
+ * the seed, reasons that are written only when read; and where the numbers do not depend on the request, an index too.
+ *
+ * Candidates are ordered by each number in turn, the smaller first; then by lot; then by id. A lot is a waiting time of mean
+ * 1 that the seed gives to an instance, independent of all others. To draw by weight, order by the lot divided by the weight:
+ * then each comes first with the probability of its weight, among those that may serve this request.
+ *
+ * @since 0.1.0
+ */
+import type { Instance, InstanceId } from "@guildhall/core/Instance"
+import type { ModelId } from "@guildhall/core/Model"
+import * as Draw from "./Draw.ts"
+import { exclude, type Filter } from "./Filter.ts"
+import * as Lots from "./internal/Lots.ts"
+import { order } from "./internal/Order.ts"
+import { StandingIndex } from "./internal/StandingIndex.ts"
+import * as Preferred from "./Preferred.ts"
+import type { Candidate, DirectoryView, Ranking, RoutingPolicy, RoutingRequest } from "./RoutingPolicy.ts"
+
+/**
+ * What a policy orders: the candidates that may serve the request, each with its lot. `draw` gives further lots of the same
+ * candidates, for a seed made by `Draw.ofSeed` or `Draw.ofId`.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Pool {
+  readonly request: RoutingRequest
+  readonly seed: number
+  readonly candidates: ReadonlyArray<Candidate>
+  readonly lots: Float64Array
+  readonly draw: (ofSeed: number) => Float64Array
+}
+
+/**
+ * The numbers, one column for each, with a row for each candidate of the pool; and why a row stands where it stands.
+ * `because` may be called later, when the candidates have changed: it takes what it says from what was computed.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Score {
+  readonly columns: ReadonlyArray<Float64Array>
+  readonly because: (row: number) => string
+}
+
+/**
+ * A policy of which combinators can use the numbers: which candidates it holds for equals, and how it stands on others' lots.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Scored extends RoutingPolicy {
+  readonly filters: ReadonlyArray<Filter>
+  readonly score: (pool: Pool) => Score
+}
+
+/**
+ * Where a candidate stands, whatever is asked: by `first`, then by `second`, and among equals drawn by `weight`.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Standing {
+  readonly first: number
+  readonly second: number
+  readonly weight: number
+}
+
+/**
+ * A policy by standing. Its index can be joined with others' (see the combinator `tieBreak`).
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Standings extends Scored {
+  readonly stand: (candidate: Candidate, variant: number) => Standing
+  readonly phrase: (standing: Standing) => string
+  readonly variantOf: (request: RoutingRequest, seed: number) => number
+}
+
+/** The least weight, and the greatest, that a lot can be divided by. */
+const WEIGHT_MIN = 1e-300
+
+/** A number that a policy gives is used as it is, unless nothing can be ordered by it: then it is the worst. */
+const sound = (value: number): number =>
+  value <= Number.MAX_VALUE ? Math.max(value, -Number.MAX_VALUE) : Number.MAX_VALUE
+
+const soundWeight = (weight: number): number => (weight > WEIGHT_MIN ? Math.min(weight, 1 / WEIGHT_MIN) : WEIGHT_MIN)
+
+const hashes = new WeakMap<Instance, number>()
+
+/** Computed once for an instance as it is. */
+const hashOf = (instance: Instance): number => {
+  const known = hashes.get(instance)
+  if (known !== undefined) return known
+  const hash = Draw.ofId(instance.id)
+  hashes.set(instance, hash)
+  return hash
+}
+
+class Ranked {
+  readonly instance: InstanceId
+  readonly #row: number
+  readonly #score: Score
+
+  constructor(instance: InstanceId, row: number, score: Score) {
+    this.instance = instance
+    this.#row = row
+    this.#score = score
+  }
+  get because(): string {
+    return this.#score.because(this.#row)
+  }
+  toJSON() {
+    return { instance: this.instance, because: this.because }
+  }
+}
+
+/**
+ * A pool, with those left out of it.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Sieved {
+  readonly pool: Pool
+  readonly excluded: Ranking["excluded"]
+}
+
+/**
+ * Asks the standard filters, and then those given. Lots are drawn among all candidates of the model, so that they do not
+ * change with what happens to others of them.
+ *
+ * @category rules
+ * @since 0.1.0
+ */
+export const sieve = (
+  request: RoutingRequest,
+  candidates: ReadonlyArray<Candidate>,
+  seed: number,
+  filters: ReadonlyArray<Filter>,
+): Sieved => {
+  const eligible: Array<Candidate> = []
+  const rows: Array<number> = []
+  const names: Array<string> = []
+  const ofNames: Array<number> = []
+  const excluded: Array<Ranking["excluded"][number]> = []
+  for (const candidate of candidates) {
+    const { instance } = candidate
+    const code = exclude(request, candidate) ?? also(filters, request, candidate)
+    if (code === undefined) {
+      eligible.push(candidate)
+      rows.push(names.length)
+    } else excluded.push({ instance: instance.id, code })
+    if (instance.model !== request.model) continue
+    names.push(instance.id)
+    ofNames.push(hashOf(instance))
+  }
+  const ofAll = Int32Array.from(ofNames)
+  const draw = (ofSeed: number): Float64Array => {
+    const lots = Lots.draw(names, ofAll, ofSeed)
+    return rows.length === names.length ? lots : Float64Array.from(rows, (row) => lots[row] ?? 0)
+  }
+  return { pool: { request, seed, candidates: eligible, lots: draw(Draw.ofSeed(seed)), draw }, excluded }
+}
+
+const also = (filters: ReadonlyArray<Filter>, request: RoutingRequest, candidate: Candidate) => {
+  for (const filter of filters) {
+    const code = filter(request, candidate)
+    if (code !== undefined) return code
+  }
+  return undefined
+}
+
+const rank = ({ pool, excluded }: Sieved, score: (pool: Pool) => Score): Ranking => {
+  const { candidates, lots } = pool
+  const scored = score(pool)
+  for (const column of scored.columns) {
+    for (let row = 0; row < column.length; row++) column[row] = sound(column[row] ?? 0)
+  }
+  const idOf = (row: number): string => candidates[row]?.instance.id ?? ""
+  const rows = order([...scored.columns, lots], idOf, candidates.length)
+  const ranked: Array<Ranking["ranked"][number]> = []
+  for (const row of rows) {
+    const candidate = candidates[row]
+    if (candidate !== undefined) ranked.push(new Ranked(candidate.instance.id, row, scored))
+  }
+  return { ranked, excluded }
+}
+
+/**
+ * Makes a policy from how it scores. Raise `version` with each change that can change a choice.
+ *
+ * **Example** (The one with the longest context first)
+ *
+ * ```ts
+ * import { ModelId } from "@guildhall/core/Model"
+ * import { Scored } from "@guildhall/routing"
+ *
+ * const longest = Scored.make({
+ *   name: "Longest",
+ *   version: 1,
+ *   score: ({ candidates }) => {
+ *     const lengths = Float64Array.from(candidates, ({ instance }) => -instance.contextLength)
+ *     return { columns: [lengths], because: (row) => `${-(lengths[row] ?? 0)} tokens of context` }
+ *   },
+ * })
+ * longest.rank({ model: ModelId.make("a/b"), contextTokens: 1, tried: [] }, [], 7).ranked // => []
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = (options: {
+  readonly name: string
+  readonly version: number
+  readonly score: (pool: Pool) => Score
+  readonly filters?: ReadonlyArray<Filter> | undefined
+  readonly prepare?: RoutingPolicy["prepare"]
+  readonly weights?: RoutingPolicy["weights"]
+}): Scored => {
+  const { name, version, score, filters = [], prepare, weights } = options
+  return {
+    name,
+    version,
+    filters,
+    score,
+    rank: (request, candidates, seed) => rank(sieve(request, candidates, seed, filters), score),
+    ...(prepare === undefined ? {} : { prepare }),
+    ...(weights === undefined ? {} : { weights }),
+  }
+}
+
+const standingOf = (standing: Standing): Standing => ({
+  first: sound(standing.first),
+  second: sound(standing.second),
+  weight: soundWeight(standing.weight),
+})
+
+const byStanding =
+  (stand: Standings["stand"], phrase: Standings["phrase"], variantOf: Standings["variantOf"]) =>
+  ({ candidates, lots, request, seed }: Pool): Score => {
+    const variant = variantOf(request, seed)
+    const { length } = candidates
+    const standings: Array<Standing> = []
+    const firsts = new Float64Array(length)
+    const seconds = new Float64Array(length)
+    const draws = new Float64Array(length)
+    for (let row = 0; row < length; row++) {
+      const candidate = candidates[row]
+      if (candidate === undefined) continue
+      const standing = stand(candidate, variant)
+      standings.push(standing)
+      firsts[row] = sound(standing.first)
+      seconds[row] = sound(standing.second)
+      draws[row] = (lots[row] ?? 0) / soundWeight(standing.weight)
+    }
+    const because = (row: number): string => {
+      const standing = standings[row]
+      return standing === undefined ? "" : `${phrase(standing)}, lot ${(draws[row] ?? 0).toPrecision(6)}`
+    }
+    return { columns: [firsts, seconds, draws], because }
+  }
+
+/** The weight of those that stand best. */
+const weightsOf =
+  (stand: Standings["stand"], variantOf: Standings["variantOf"]): NonNullable<RoutingPolicy["weights"]> =>
+  (request, candidates) => {
+    const variant = variantOf(request, 0)
+    const standings = candidates.map((candidate) => standingOf(stand(candidate, variant)))
+    const first = standings.reduce((least, one) => Math.min(least, one.first), Infinity)
+    const best = standings.filter((one) => one.first === first)
+    const second = best.reduce((least, one) => Math.min(least, one.second), Infinity)
+    return standings.map((one) => (one.first === first && one.second === second ? one.weight : 0))
+  }
+
+/**
+ * Makes a policy from where a candidate stands, whatever is asked. It has a fast form: an index that a change of one
+ * instance costs a few steps, and in which the first of the ranking is found by a few more.
+ *
+ * A policy whose order is one of a few, by the request or the seed, has `variants`: `variantOf` says which one holds, and
+ * `stand` is told. Each has an index of its own, made when it is first asked for. Where the seed decides on the variant, say
+ * the `weights` that come of it; otherwise they are known.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const standings = <S extends Standing>(options: {
+  readonly name: string
+  readonly version: number
+  readonly stand: (candidate: Candidate, variant: number) => S
+  readonly because: (standing: S) => string
+  readonly variantOf?: ((request: RoutingRequest, seed: number) => number) | undefined
+  readonly filters?: ReadonlyArray<Filter> | undefined
+  readonly weights?: RoutingPolicy["weights"]
+}): Standings => {
+  const { name, version, stand, because, variantOf = () => 0, filters = [] } = options
+  const { weights = weightsOf(stand, variantOf) } = options
+  // What is phrased is what `stand` gave: nothing else is ever handed to it.
+  const phrase = because as (standing: Standing) => string
+  const score = byStanding(stand, phrase, variantOf)
+  const policy = make({ name, version, score, filters, weights })
+  return {
+    ...policy,
+    stand,
+    phrase,
+    variantOf,
+    prepare: (directory) => {
+      const shelf = prepare(directory, stand)
+      const choose = (request: RoutingRequest, seed: number): InstanceId | undefined => {
+        const { preferences } = request
+        const isReordered = preferences !== undefined && Preferred.reorders(preferences)
+        const index = isReordered ? undefined : shelf(request.model, variantOf(request, seed))
+        if (isReordered || index?.isSound === false) {
+          return Preferred.rank(policy, request, [...directory.candidates(request.model)], seed).ranked[0]?.instance
+        }
+        const mayServe = (candidate: Candidate): boolean =>
+          exclude(request, candidate) === undefined && also(filters, request, candidate) === undefined
+        return index?.walk(Draw.ofSeed(seed), mayServe)?.instance.id
+      }
+      return { choose }
+    },
+  }
+}
+
+/** What nobody could ask less than: who does not serve this serves nothing now. */
+const least = (instance: Instance): RoutingRequest => ({
+  model: instance.model,
+  contextTokens: 0,
+  tried: [],
+  endpoint: instance.endpoints?.[0],
+})
+
+/**
+ * Keeps indexes of a directory: one for each model and variant that was asked for and has an instance.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const prepare = (
+  directory: DirectoryView,
+  stand: (candidate: Candidate, variant: number) => Standing,
+): ((model: ModelId, variant: number) => StandingIndex | undefined) => {
+  const shelves = new Map<ModelId, Map<number, StandingIndex>>()
+  const modelOf = new Map<InstanceId, ModelId>()
+
+  const put = (index: StandingIndex, candidate: Candidate, variant: number): void => {
+    const serves = exclude(least(candidate.instance), candidate) === undefined
+    index.put(candidate, serves ? standingOf(stand(candidate, variant)) : undefined)
+  }
+  const remove = (id: InstanceId): void => {
+    const model = modelOf.get(id)
+    if (model === undefined) return
+    modelOf.delete(id)
+    const shelf = shelves.get(model)
+    for (const index of shelf?.values() ?? []) {
+      index.remove(id)
+      if (index.count === 0) shelves.delete(model)
+    }
+  }
+  directory.onChange((id) => {
+    const candidate = directory.candidate(id)
+    if (candidate === undefined) return remove(id)
+    const { model } = candidate.instance
+    if (modelOf.get(id) !== model) {
+      remove(id)
+      if (!shelves.has(model)) return
+      modelOf.set(id, model)
+    }
+    for (const [variant, index] of shelves.get(model) ?? []) put(index, candidate, variant)
+  })
+  return (model, variant) => {
+    const shelf = shelves.get(model)
+    const known = shelf?.get(variant)
+    if (known !== undefined) return known
+    const index = new StandingIndex()
+    for (const candidate of directory.candidates(model)) {
+      put(index, candidate, variant)
+      modelOf.set(candidate.instance.id, model)
+    }
+    if (index.count === 0) return undefined
+    if (shelf === undefined) shelves.set(model, new Map([[variant, index]]))
+    else shelf.set(variant, index)
+    return index
+  }
+}

@@ -134,7 +134,7 @@ describe("kill -9 of one process", () => {
   it("the books add up", () => Aftermath.books(market))
 })
 
-describe.skipIf(process.platform !== "linux")("kill -9 of one of two processes", () => {
+WorkerProcesses.describeThem("kill -9 of one of two processes", () => {
   let market: CrashMarket.CrashMarket
 
   beforeAll(async () => {

@@ -1,7 +1,7 @@
 /**
  * Several processes on one port: the same limits and the same books, one that dies is replaced, and Ctrl-C ends them all.
  */
-import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
+import { afterAll, assert, beforeAll, it } from "@effect/vitest"
 import { request } from "node:http"
 import * as RunningMarket from "./RunningMarket.ts"
 import * as ScriptedEngine from "./ScriptedEngine.ts"
@@ -41,7 +41,7 @@ const askAll = async (market: RunningMarket.RunningMarket, key: string, count: n
   return answers
 }
 
-describe.skipIf(process.platform !== "linux")("guildhall start --workers 2", () => {
+WorkerProcesses.describeThem("guildhall start --workers 2", () => {
   let engine: ScriptedEngine.ScriptedEngine
   let market: RunningMarket.RunningMarket
   let agent: Awaited<ReturnType<typeof RunningMarket.startAgent>>

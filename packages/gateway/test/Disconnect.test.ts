@@ -98,7 +98,7 @@ describe("buyers who leave", () => {
         "all are served",
         () => upstream.counts().underWay === buyers && visits.every(({ state }) => sees(state.text, said)),
       )
-      // What the provider wrote first has come by now.
+      // What the provider wrote first has come by now. Nobody can see that it has: it is kept until a token comes.
       await Waiting.pause(20)
       const leftAtMs = visits.map(({ leave }) => leave())
       await Waiting.until("the provider is left", () => upstream.counts().cancelled === buyers)
@@ -173,6 +173,7 @@ describe("buyers who leave", () => {
     const body = Speech.request("chat/completions", { model, stream: true })
     const visit = FaultLane.visit(lane.port, "chat/completions", body, {}, (_, response) => void response.pause())
     await Waiting.until("it reads", () => visit.state.text !== "")
+    // The provider is held back once nothing more goes out.
     for (let before = -1; before !== upstream.asked[0]?.written(); await Waiting.pause(100))
       before = upstream.asked[0]?.written() ?? 0
     visit.leave()

@@ -33,6 +33,7 @@ const answer = Effect.fnUntraced(function* ({ id, key }: Idempotency.Ask, { fini
   yield* sql`INSERT INTO calls (key) VALUES (${key})`
   tap.onHead(200, Test.EVENT_STREAM)
   tap.onBytes(Buffer.from(`data: ${key} by ${owner} ${id}\n\n`))
+  // An answer takes a while, in which twins in other processes come and wait.
   yield* Effect.sleep(20)
   const settled = yield* Effect.result(Test.settle(id, payer))
   if (Result.isFailure(settled)) {

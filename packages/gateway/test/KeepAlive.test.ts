@@ -117,6 +117,7 @@ describe("comments", () => {
     const { ask, upstream } = await lane.provide({ always: [Plan.delay(400), ...Plan.stream(said.stream)] })
     const visit = ask({ stream: true })
     await Waiting.until("the provider is asked", () => upstream.asked.length === 1)
+    // Three comments would have come by now.
     await Waiting.pause(200)
     assert.deepStrictEqual([visit.state.status, visit.state.text], [0, ""])
     open()

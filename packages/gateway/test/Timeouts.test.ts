@@ -126,6 +126,7 @@ describe("each time limit of a stream has its own reason", () => {
     socket.write(
       `POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${TestLane.KEY}\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`,
     )
+    // Three times as long as the provider itself may be silent.
     await Waiting.pause(700)
     assert.strictEqual(upstream.counts().underWay, 1, "it was not held back")
     let tail = ""

@@ -243,7 +243,8 @@ describe("twins", () => {
     await Waiting.until("the provider is asked", () => upstream.seen.length === 1)
     const second = lane.chat({}, keyed("k"))
     await Waiting.until("both are under way", () => lane.lane.inFlight() === 2)
-    await new Promise((resolve) => setTimeout(resolve, 20))
+    // A request that is under way is soon a twin; nothing tells when.
+    await Waiting.pause(20)
     answer()
     assert.deepStrictEqual([(await first).status, (await second).status], [400, 400])
     assert.strictEqual((await first).text, (await second).text)

@@ -50,6 +50,7 @@ describe("AnswerStoreSql", () => {
       const sizes = yield* sql`SELECT slot FROM gateway_answers
         WHERE size <> coalesce(octet_length(sealed), 0) OR (state = 'kept') <> (sealed IS NOT NULL)`
       assert.deepStrictEqual(sizes, [])
+      // By the clock of the database, which is the real one, nothing is kept or leased for longer than 20 ms.
       yield* Effect.sleep(30)
       while ((yield* store.sweep(50)) > 0);
       const [left] = yield* sql<{

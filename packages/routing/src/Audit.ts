@@ -1,0 +1,271 @@
+/**
+ * An audit: every decision of an export is made again by the pure policy, on the log as it was published, and what the
+ * receipts say of both is checked. Nothing but the file and the policy is needed.
+ *
+ * @since 0.1.0
+ */
+import type * as Digest from "effect/crypto/Digest"
+import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
+import type { InstanceId } from "@guildhall/core/Instance"
+import type { ReasonCode } from "@guildhall/core/Reason"
+import type { RequestId } from "@guildhall/core/Request"
+import type { Contents, Decided } from "./AuditFile.ts"
+import type { Directory } from "./Directory.ts"
+import * as Explain from "./Explain.ts"
+import * as LogReplay from "./LogReplay.ts"
+import type { RoutingPolicy } from "./RoutingPolicy.ts"
+import * as RoutingProof from "./RoutingProof.ts"
+
+/**
+ * A choice that the policy does not make: for an attempt (from 1) of a request, the instance that was chosen and the one that
+ * should have been, each null for none, and why.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Difference {
+  readonly request: RequestId
+  readonly attempt: number
+  readonly replica: string
+  readonly version: number
+  readonly chosen: InstanceId | null
+  readonly expected: InstanceId | null
+  readonly because: string
+}
+
+/**
+ * A receipt whose proof does not hold: the decision is another one than it was made for, or the log does not lead to it.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface BrokenProof {
+  readonly request: RequestId
+  readonly of: "decision" | "log"
+}
+
+/**
+ * What an audit found. Lists hold at most {@link LISTED_MAX} items; `counts` has all of them.
+ *
+ * - `attempts` were made again; `differing` of them came out otherwise.
+ * - `beyondLog` and `otherPolicy` could not be: the log does not reach, or it was another policy.
+ * - `proved` receipts hold in full; `brokenProofs` do not; `beyondProof` begin or end where the log has nothing; `unproved`
+ *   requests have none (refused before anything was held, recovered after a crash, or of an earlier release).
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Report {
+  readonly differences: ReadonlyArray<Difference>
+  readonly proofs: ReadonlyArray<BrokenProof>
+  readonly findings: ReadonlyArray<LogReplay.Finding>
+  readonly otherPolicies: ReadonlyArray<string>
+  readonly counts: {
+    readonly replicas: number
+    readonly segments: number
+    readonly decisions: number
+    readonly attempts: number
+    readonly differing: number
+    readonly beyondLog: number
+    readonly otherPolicy: number
+    readonly proved: number
+    readonly brokenProofs: number
+    readonly beyondProof: number
+    readonly unproved: number
+    readonly altered: number
+    readonly gaps: number
+  }
+}
+
+/**
+ * The most differences, broken proofs and findings that a report lists, of each.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const LISTED_MAX = 1_000
+
+/**
+ * Whether nothing is wrong. Gaps that the log itself tells, and the open end of a log that is still being written, are not
+ * wrong: what was decided there is counted as not made again.
+ *
+ * @category rules
+ * @since 0.1.0
+ */
+export const isSound = ({ counts }: Report): boolean =>
+  counts.differing === 0 && counts.brokenProofs === 0 && counts.altered === 0
+
+/** Reasons for which a request ends before anything is sent, whatever the router says. */
+const UNSENT: ReadonlySet<ReasonCode> = new Set<ReasonCode>([
+  "service_unavailable",
+  "client_closed_request",
+  "hold_expired",
+  "insufficient_funds",
+])
+
+const rankAgain = (policy: RoutingPolicy, directory: Directory, { decision }: Decided, at: number) =>
+  Result.try({
+    try: () => Explain.rankingOf(policy, directory, decision, at),
+    catch: (cause) => `the policy fails: ${String(cause).slice(0, 200)}`,
+  })
+
+/** The difference of one attempt, if there is one. An attempt without an instance says that none was left. */
+const differenceOf = (
+  policy: RoutingPolicy,
+  directory: Directory,
+  decided: Decided,
+  at: number,
+): Difference | undefined => {
+  const { decision, id: request, reason } = decided
+  const chosen = decision.attempts[at]?.instance ?? null
+  const version = decision.attempts[at]?.version ?? decision.version
+  const ranking = rankAgain(policy, directory, decided, at)
+  const differs = (expected: InstanceId | null, because: string): Difference => {
+    const { replica } = decision
+    return { request, attempt: at + 1, replica, version, chosen, expected, because }
+  }
+  if (Result.isFailure(ranking)) return differs(null, ranking.failure)
+  const { excluded, ranked } = ranking.success
+  const [best] = ranked
+  const expected = best?.instance ?? null
+  if (expected === chosen) return undefined
+  if (chosen === null) {
+    if (reason !== null && UNSENT.has(reason)) return undefined
+    return differs(expected, `it was free to serve: ${best?.because ?? ""}`)
+  }
+  const rank = ranked.findIndex(({ instance }) => instance === chosen)
+  const code = excluded.find(({ instance }) => instance === chosen)?.code
+  const instead = best === undefined ? "none was left" : `the first is there for: ${best.because}`
+  if (rank > 0) return differs(expected, `it is number ${rank + 1}, for: ${ranked[rank]?.because ?? ""}; ${instead}`)
+  return differs(
+    expected,
+    `${code === undefined ? "it was no instance of the model" : `it was left out: ${code}`}; ${instead}`,
+  )
+}
+
+/** Collects what is found. */
+class Tally {
+  readonly differences: Array<Difference> = []
+  readonly proofs: Array<BrokenProof> = []
+  readonly findings: Array<LogReplay.Finding> = []
+  readonly otherPolicies = new Set<string>()
+  readonly counts = {
+    attempts: 0,
+    differing: 0,
+    beyondLog: 0,
+    otherPolicy: 0,
+    proved: 0,
+    brokenProofs: 0,
+    beyondProof: 0,
+    unproved: 0,
+    altered: 0,
+    gaps: 0,
+  }
+
+  differs(difference: Difference): void {
+    this.counts.differing++
+    if (this.differences.length < LISTED_MAX) this.differences.push(difference)
+  }
+
+  breaks(proof: BrokenProof): void {
+    this.counts.brokenProofs++
+    if (this.proofs.length < LISTED_MAX) this.proofs.push(proof)
+  }
+
+  finds(finding: LogReplay.Finding): void {
+    if (finding.kind === "Gap") this.counts.gaps++
+    else this.counts.altered++
+    if (this.findings.length < LISTED_MAX) this.findings.push(finding)
+  }
+}
+
+const visitsOf = (policy: RoutingPolicy, decided: Decided, tally: Tally): ReadonlyArray<LogReplay.Visit> => {
+  const { decision } = decided
+  const made = `${policy.name}@${policy.version}`
+  if (decision.policy !== made) {
+    tally.counts.otherPolicy++
+    tally.otherPolicies.add(decision.policy)
+    return []
+  }
+  const versions = decision.attempts.length === 0 ? [decision] : decision.attempts
+  return versions.map(({ version }, at) => ({
+    version,
+    see: (directory) => {
+      if (directory === undefined) {
+        tally.counts.beyondLog++
+        return
+      }
+      tally.counts.attempts++
+      const difference = differenceOf(policy, directory, decided, at)
+      if (difference !== undefined) tally.differs(difference)
+    },
+  }))
+}
+
+const proofOf = (decided: Decided, tally: Tally): ReadonlyArray<LogReplay.ProofSeen> => {
+  const { decision, id: request, proof, salt } = decided
+  if (proof === null || salt === null) {
+    tally.counts.unproved++
+    return []
+  }
+  if (!RoutingProof.covers(proof, decision, salt)) {
+    tally.breaks({ request, of: "decision" })
+    return []
+  }
+  return [
+    {
+      proof,
+      tell: (fits) => {
+        if (fits === undefined) tally.counts.beyondProof++
+        else if (fits) tally.counts.proved++
+        else tally.breaks({ request, of: "log" })
+      },
+    },
+  ]
+}
+
+const byReplica = (decisions: ReadonlyArray<Decided>): ReadonlyMap<string, ReadonlyArray<Decided>> => {
+  const found = new Map<string, Array<Decided>>()
+  for (const decided of decisions) {
+    const others = found.get(decided.decision.replica)
+    if (others === undefined) found.set(decided.decision.replica, [decided])
+    else others.push(decided)
+  }
+  return found
+}
+
+/**
+ * Audits an export with the policy of its head. `progress` is called after each segment with how many attempts were made
+ * again so far.
+ *
+ * @category rules
+ * @since 0.1.0
+ */
+export const run = Effect.fn("Audit.run")(function* (
+  { decisions, segments }: Contents,
+  policy: RoutingPolicy,
+  progress: (attempts: number) => Effect.Effect<void> = () => Effect.void,
+): Effect.fn.Return<Report, never, Digest.Digest> {
+  const tally = new Tally()
+  const made = byReplica(decisions)
+  const replicas = new Set([...segments.keys(), ...made.keys()])
+  for (const replica of replicas) {
+    const decided = made.get(replica) ?? []
+    const findings = yield* LogReplay.walk(segments.get(replica) ?? [], {
+      visits: decided.flatMap((one) => visitsOf(policy, one, tally)),
+      proofs: decided.flatMap((one) => proofOf(one, tally)),
+      progress: () => progress(tally.counts.attempts),
+    })
+    for (const finding of findings) tally.finds(finding)
+  }
+  let segmentCount = 0
+  for (const list of segments.values()) segmentCount += list.length
+  return {
+    differences: tally.differences,
+    proofs: tally.proofs,
+    findings: tally.findings,
+    otherPolicies: [...tally.otherPolicies],
+    counts: { replicas: replicas.size, segments: segmentCount, decisions: decisions.length, ...tally.counts },
+  }
+})

@@ -56,10 +56,10 @@ const exact: unknown = JSON
 const INEXACT = /\d{16}|\.\d*0(?!\d)|\d[eE]|-0/
 
 /** Nobody nests deeper on purpose, and who walks over what was parsed should not run out of stack. */
-const DEPTH_MAX = 256
+export const DEPTH_MAX = 256
 
 /** Whether a JSON text nests deeper than is read here. */
-const isDeep = (json: string): boolean => {
+export const isDeep = (json: string): boolean => {
   let depth = 0
   for (let at = 0; at < json.length; at += 1) {
     const code = json.charCodeAt(at)

@@ -1,6 +1,6 @@
 /** How the touch functions read the members that many requests share. Each says in one sentence what is wrong. */
 import type { Inspection } from "./Inspection.ts"
-import { get, isAbsent, isObject } from "./Json.ts"
+import { DEPTH_MAX, get, isAbsent, isDeep, isObject, parseExact } from "./Json.ts"
 
 /** The most that a limit of tokens may be. */
 const TOKENS_MAX = 1_000_000_000
@@ -11,6 +11,16 @@ export const noMedia = { pieces: 0, bytes: 0 }
 /** A count of at least 1. */
 export const isCount = (value: unknown, maximum: number): value is number =>
   typeof value === "number" && Number.isSafeInteger(value) && value >= 1 && value <= maximum
+
+/** A body to be written in another dialect. The gateway has parsed it already, so all that can be wrong is how deep it is. */
+export const exact = (inspection: Inspection, text: string): unknown => {
+  const body = parseExact(text)
+  if (body === undefined && isDeep(text)) {
+    const letter = `The body nests deeper than ${DEPTH_MAX} levels, which is not translated to another dialect.`
+    inspection.unsupported(null, `${letter} Flatten it, or ask for an instance that speaks this endpoint.`)
+  }
+  return body
+}
 
 /** The name of the model, or the first of `models`; `members` are what the body must have, for the letter. */
 export const model = (inspection: Inspection, body: unknown, members: string): string => {

@@ -376,7 +376,7 @@ describe("what a request says", () => {
   it("lists the members that nobody else knows, and not those for the market", () => {
     const body = {
       model: "m",
-      messages: [{ role: "user", content: "Hi", name: "Ann" }],
+      messages: hi,
       provider: { order: ["a"] },
       models: ["b"],
       usage: { include: true },
@@ -385,10 +385,43 @@ describe("what a request says", () => {
       guided_json: {},
       chat_template_kwargs: null,
     }
-    assert.deepStrictEqual(read(chat, body).unknown, ["min_p", "guided_json", "messages[0].name"])
+    assert.deepStrictEqual(read(chat, body).unknown, ["min_p", "guided_json"])
     assert.deepStrictEqual(read(messages, { model: "m", messages: hi, context_management: {} }).unknown, [
       "context_management",
     ])
+  })
+
+  it("refuses the names of speakers, which only Chat can say, and knows those of tools", () => {
+    for (const [at, role] of (["user", "assistant", "system", "developer"] as const).entries()) {
+      const turns = [...Array(at).fill(hi[0]), { role, content: "Hi", name: "Ann" }]
+      const { code, param } = flaw(chat, responses, { model: "m", messages: turns })
+      assert.deepStrictEqual([code, param], ["unsupported_parameter", `messages[${at}].name`])
+    }
+    const call = { id: "a", type: "function", function: { name: "now", arguments: "{}" } }
+    const told = { role: "tool", tool_call_id: "a", name: "now", content: "noon" }
+    const named = { model: "m", messages: [...hi, { role: "assistant", tool_calls: [call] }, told] }
+    const { name: _, ...nameless } = told
+    const unnamed = { model: "m", messages: [...hi, { role: "assistant", tool_calls: [call] }, nameless] }
+    assert.deepStrictEqual(write(chat, messages, named), write(chat, messages, unnamed))
+    assert.deepStrictEqual(
+      write(chat, responses, { model: "m", messages: [{ ...hi[0], name: null }] }),
+      write(chat, responses, { model: "m", messages: hi }),
+    )
+  })
+
+  it("says that a body nests too deep, and not that something else is wrong with it", () => {
+    const deep = (levels: number) => JSON.parse(`${'{"a":'.repeat(levels)}1${"}".repeat(levels)}`)
+    for (const [dialect, body] of [
+      [chat, { messages: hi, tools: [{ type: "function", function: { name: "f", parameters: deep(3_000) } }] }],
+      [messages, { messages: hi, tools: [{ name: "f", input_schema: deep(3_000) }] }],
+      [responses, { input: "hi", tools: [{ type: "function", name: "f", parameters: deep(3_000) }] }],
+    ] as const) {
+      const { code, message } = flaw(dialect, dialect === chat ? messages : chat, { model: "m", ...body })
+      assert.strictEqual(code, "unsupported_parameter")
+      assert.match(message, /nests deeper than 256 levels/)
+    }
+    const tools = [{ type: "function", function: { name: "f", parameters: deep(200) } }]
+    assert.nestedProperty(write(chat, responses, { model: "m", messages: hi, tools }), "tools[0].parameters.a.a")
   })
 
   it("takes what says nothing for nothing", () => {

@@ -1,7 +1,7 @@
 /** Chat's request, read. */
 import type * as Result from "effect/Result"
 import { Inspection } from "../../../internal/Inspection.ts"
-import { get, isAbsent, isObject, numeric, parseExact } from "../../../internal/Json.ts"
+import { get, isAbsent, isObject, numeric } from "../../../internal/Json.ts"
 import * as Touching from "../../../internal/Touching.ts"
 import { limits } from "../../../openai/ChatRequest.ts"
 import type { Flaw } from "../../../openai/Touched.ts"
@@ -133,8 +133,8 @@ const refuse = (inspection: Inspection, body: unknown): void => {
 }
 
 export const read = (text: string): Result.Result<Conversation, Flaw> => {
-  const body = parseExact(text)
   const inspection = new Inspection()
+  const body = Touching.exact(inspection, text)
   const bias = Members.object(inspection, body, "logit_bias")
   refuse(inspection, body)
   return inspection.conclude({
@@ -161,6 +161,6 @@ export const read = (text: string): Result.Result<Conversation, Flaw> => {
     cacheKey: Members.text(inspection, body, "prompt_cache_key"),
     stream: Touching.flag(inspection, body, "stream"),
     includeUsage: Touching.includeUsage(inspection, body),
-    unknown: [...Members.unknownIn(body, KNOWN), ...ChatTurns.names(body)],
+    unknown: Members.unknownIn(body, KNOWN),
   })
 }

@@ -92,6 +92,12 @@ const readAssistant = (inspection: Inspection, message: unknown, at: string): Re
   return parts
 }
 
+/** A tool's name repeats what its call says; who speaks otherwise, only Chat can say. */
+const refuseName = (inspection: Inspection, message: unknown, param: string): void => {
+  if (isAbsent(get(message, "name")) || get(message, "role") === "tool") return
+  inspection.unsupported(`${param}.name`, "No other dialect says who speaks. Write the name into the content.")
+}
+
 export const readTurns = (inspection: Inspection, body: unknown): ReadonlyArray<Turn> => {
   const customCalls = new Set<string>()
   return Touching.objects(inspection, body, "messages", "message").map((message, index): Turn => {
@@ -99,6 +105,7 @@ export const readTurns = (inspection: Inspection, body: unknown): ReadonlyArray<
     const role = get(message, "role")
     const content = get(message, "content")
     const at = `${param}.content`
+    refuseName(inspection, message, param)
     if (role === "system" || role === "developer") return { role, parts: readTexts(inspection, content, at), param }
     if (role === "assistant") {
       const parts = readAssistant(inspection, message, param)
@@ -115,11 +122,4 @@ export const readTurns = (inspection: Inspection, body: unknown): ReadonlyArray<
     }
     return { role: "user", parts: readUser(inspection, content, at), param }
   })
-}
-
-/** The names of speakers: no other dialect knows them. */
-export const names = (body: unknown): ReadonlyArray<string> => {
-  const messages = get(body, "messages")
-  if (!Array.isArray(messages)) return []
-  return messages.flatMap((message, index) => (isAbsent(get(message, "name")) ? [] : [`messages[${index}].name`]))
 }

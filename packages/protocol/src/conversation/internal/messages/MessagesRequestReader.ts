@@ -2,7 +2,7 @@
 import type * as Result from "effect/Result"
 import { limits } from "../../../anthropic/MessageRequest.ts"
 import { Inspection } from "../../../internal/Inspection.ts"
-import { get, isAbsent, numeric, parseExact } from "../../../internal/Json.ts"
+import { get, isAbsent, numeric } from "../../../internal/Json.ts"
 import * as Touching from "../../../internal/Touching.ts"
 import type { Flaw } from "../../../openai/Touched.ts"
 import type {
@@ -202,8 +202,8 @@ const readStop = (inspection: Inspection, body: unknown): ReadonlyArray<string> 
 }
 
 export const read = (json: string): Result.Result<Conversation, Flaw> => {
-  const body = parseExact(json)
   const inspection = new Inspection()
+  const body = Touching.exact(inspection, json)
   const output = Members.object(inspection, body, "output_config")
   const choice = Members.object(inspection, body, "tool_choice")
   const disabled = Members.flag(inspection, choice, "disable_parallel_tool_use", "tool_choice")

@@ -1,7 +1,7 @@
 /** Responses' request, read. */
 import type * as Result from "effect/Result"
 import { Inspection } from "../../../internal/Inspection.ts"
-import { get, isAbsent, numeric, parseExact, text as textOf } from "../../../internal/Json.ts"
+import { get, isAbsent, numeric, text as textOf } from "../../../internal/Json.ts"
 import { refuseState } from "../../../internal/State.ts"
 import * as Touching from "../../../internal/Touching.ts"
 import { limits } from "../../../openai/ResponseRequest.ts"
@@ -231,8 +231,8 @@ const readReasoning = (inspection: Inspection, body: unknown) => {
 }
 
 export const read = (json: string): Result.Result<Conversation, Flaw> => {
-  const body = parseExact(json)
   const inspection = new Inspection()
+  const body = Touching.exact(inspection, json)
   const include = Members.list(inspection, body, "include")
   const top = numeric(Members.number(inspection, body, "top_logprobs"))
   const text = Members.object(inspection, body, "text")

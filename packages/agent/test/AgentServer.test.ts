@@ -6,6 +6,7 @@ import * as OpenAICompatible from "../src/backends/OpenAICompatible.ts"
 import * as ScriptedServer from "./ScriptedServer.ts"
 import * as Serving from "./Serving.ts"
 import * as TestTicket from "./TestTicket.ts"
+import { until } from "./Waiting.ts"
 
 let made = 0
 const endless = function* () {
@@ -22,11 +23,6 @@ const memory = Memory.layer({
 const text = ({ response }: Serving.Answer) => Effect.promise(() => response.text())
 /** The body of a stream up to its first chunk. */
 const firstChunk = ({ response }: Serving.Answer) => Effect.promise(async () => response.body?.getReader().read())
-const until = (done: () => boolean) =>
-  Effect.gen(function* () {
-    for (let tries = 0; tries < 1_000 && !done(); tries++) yield* Effect.sleep(5)
-    assert.isTrue(done(), "it did not happen in time")
-  })
 
 describe("AgentServer", () => {
   it.live("serves a ticket once and logs what was used", () =>

@@ -16,6 +16,7 @@ import { quiet } from "./Quiet.ts"
 import * as ScriptedMarket from "./ScriptedMarket.ts"
 import { entry } from "./TestEntry.ts"
 import * as TestTicket from "./TestTicket.ts"
+import { until } from "./Waiting.ts"
 
 const MODEL = ModelId.make("test/model")
 const registration = {
@@ -56,12 +57,6 @@ const beating = Effect.fnUntraced(function* (
   const heart = yield* Effect.provide(Heart.make([registration]), context)
   return { heart, log: Context.get(context, UsageLog.UsageLog), directory }
 })
-
-const until = (done: () => boolean) =>
-  Effect.gen(function* () {
-    for (let tries = 0; tries < 1_000 && !done(); tries++) yield* Effect.sleep(5)
-    assert.isTrue(done(), "it did not happen in time")
-  })
 
 const lines = (count: number, from = 1) => Array.from({ length: count }, (_, at) => entry(from + at))
 

@@ -9,6 +9,7 @@ import * as OpenAICompatible from "../src/backends/OpenAICompatible.ts"
 import * as EngineOfAll from "./EngineOfAll.ts"
 import * as Serving from "./Serving.ts"
 import * as TestTicket from "./TestTicket.ts"
+import { until } from "./Waiting.ts"
 
 const JSON_TYPE = "application/json"
 const BOUNDARY = "x-boundary-x"
@@ -45,11 +46,6 @@ const relaying = Effect.fnUntraced(function* (changes: Parameters<typeof Serving
 })
 
 const text = ({ response }: Serving.Answer) => Effect.promise(() => response.text())
-const until = (done: () => boolean) =>
-  Effect.gen(function* () {
-    for (let tries = 0; tries < 1_000 && !done(); tries++) yield* Effect.sleep(5)
-    assert.isTrue(done(), "it did not happen in time")
-  })
 
 const used: Readonly<Record<Endpoint, Usage>> = {
   "chat/completions": { inputToken: 5, outputToken: 2 },

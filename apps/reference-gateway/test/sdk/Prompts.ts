@@ -26,6 +26,22 @@ export const SCHEMA = {
 /** Tokens that an answer may have beyond its words: its end, and the marks of its role. */
 const SILENT = 8
 
+interface Chunk {
+  readonly choices: ReadonlyArray<{ readonly delta: { readonly content?: string | null | undefined } }>
+}
+
+/** Hears a streamed chat up to so many words, or to its end; where it breaks off, `heard` still says how many there were. */
+export const hear = async (
+  stream: AsyncIterable<Chunk>,
+  heard: { words: number },
+  most = Number.POSITIVE_INFINITY,
+): Promise<void> => {
+  for await (const chunk of stream) {
+    if ((chunk.choices[0]?.delta.content ?? "") !== "") heard.words += 1
+    if (heard.words === most) break
+  }
+}
+
 /** After an abort: the provider was told, and what was delivered is paid for, once. */
 export const aborted = async (market: SdkMarket, dialect: Dialect, wire: Wire, words: number): Promise<void> => {
   const seen = market.providers[dialect].seen.at(-1)

@@ -170,24 +170,18 @@ describe("chat completions", () => {
   matrix.each("abort in mid-stream", "chat/completions", async (dialect) => {
     const { client, wire } = connect({ maxRetries: 2 })
     const stream = await client.chat.completions.create({ ...chatOf(dialect, "tokens=200 gap=10"), stream: true })
-    let words = 0
-    for await (const chunk of stream) {
-      if ((chunk.choices[0]?.delta.content ?? "") !== "") words += 1
-      if (words === 5) break
-    }
-    await Prompts.aborted(market, dialect, wire, words)
+    const heard = { words: 0 }
+    await Prompts.hear(stream, heard, 5)
+    await Prompts.aborted(market, dialect, wire, heard.words)
   })
 
   matrix.each("the provider breaks off", "chat/completions", async (dialect) => {
     const { client, wire } = connect({ maxRetries: 2 })
     const stream = await client.chat.completions.create({ ...chatOf(dialect, "tokens=20 gap=30 cut"), stream: true })
-    let words = 0
-    const reading = (async () => {
-      for await (const chunk of stream) if ((chunk.choices[0]?.delta.content ?? "") !== "") words += 1
-    })()
-    const error = await failure(reading, OpenAI.APIError)
+    const heard = { words: 0 }
+    const error = await failure(Prompts.hear(stream, heard), OpenAI.APIError)
     assert.strictEqual(error.code, "provider_closed_early")
-    await Prompts.truncated(market, wire, words)
+    await Prompts.truncated(market, wire, heard.words)
   })
 })
 

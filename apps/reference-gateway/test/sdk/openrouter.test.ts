@@ -175,24 +175,17 @@ describe("chat completions", () => {
 
   matrix.each("abort in mid-stream", "chat/completions", async (dialect) => {
     const { client, wire } = connect()
-    let words = 0
-    for await (const chunk of await streamed(client, ask(dialect, "tokens=200 gap=10"))) {
-      if ((chunk.choices[0]?.delta.content ?? "") !== "") words += 1
-      if (words === 5) break
-    }
+    await Prompts.hear(await streamed(client, ask(dialect, "tokens=200 gap=10")), { words: 0 }, 5)
     await Prompts.aborted(market, dialect, wire, 5)
   })
 
   matrix.each("the provider breaks off", "chat/completions", async (dialect) => {
     const { client, wire } = connect()
     const stream = await streamed(client, ask(dialect, "tokens=20 gap=30 cut"))
-    let words = 0
-    const reading = (async () => {
-      for await (const chunk of stream) if ((chunk.choices[0]?.delta.content ?? "") !== "") words += 1
-    })()
+    const heard = { words: 0 }
     // An error of its own wants a number for a code; so it says that it cannot read the event, which is an error too.
-    await failure(reading, Error)
-    await Prompts.truncated(market, wire, words)
+    await failure(Prompts.hear(stream, heard), Error)
+    await Prompts.truncated(market, wire, heard.words)
   })
 })
 

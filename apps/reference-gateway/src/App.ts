@@ -58,6 +58,7 @@ import { PaymentRail } from "@guildhall/ledger/PaymentRail"
 import { PaymentScheme } from "@guildhall/ledger/PaymentScheme"
 import { Devices } from "@guildhall/registry/Devices"
 import * as DevicesSql from "@guildhall/registry/DevicesSql"
+import * as InFlightSql from "@guildhall/registry/InFlightSql"
 import { Members } from "@guildhall/registry/Members"
 import * as MembersSql from "@guildhall/registry/MembersSql"
 import * as Router from "@guildhall/routing/Router"
@@ -65,6 +66,7 @@ import { RoutingPolicy } from "@guildhall/routing/RoutingPolicy"
 import * as AnswerSweep from "@guildhall/steward/AnswerSweep"
 import * as DirectoryFeed from "@guildhall/steward/DirectoryFeed"
 import * as HoldExpiry from "@guildhall/steward/HoldExpiry"
+import * as InFlightExchange from "@guildhall/steward/InFlightExchange"
 import * as Liveness from "@guildhall/steward/Liveness"
 import * as Outbox from "@guildhall/steward/Outbox"
 import * as OutboxSql from "@guildhall/steward/OutboxSql"
@@ -89,6 +91,7 @@ const stores = (facts: Facts, definition: MarketDefinition.MarketDefinition) => 
     MembersSql.layer,
     LimitStoreSql.layer,
     DevicesSql.layer({ allowPrivate: definition.endpoints.allowPrivate }),
+    InFlightSql.layer(),
   ).pipe(
     Layer.provideMerge(database),
     Layer.provideMerge(
@@ -125,6 +128,7 @@ const topUps = (definition: MarketDefinition.MarketDefinition) =>
 const loops = (definition: MarketDefinition.MarketDefinition) =>
   Layer.mergeAll(
     DirectoryFeed.layer({ pollMs: 100 }),
+    InFlightExchange.layer(),
     Liveness.layer({ heartbeat: definition.heartbeat }),
     HoldExpiry.layer({ everyMs: Math.ceil(definition.hold.renewMs / 2) }),
     Outbox.layerWith({ definition, copy: OutboxSql.copy() }),
@@ -133,7 +137,11 @@ const loops = (definition: MarketDefinition.MarketDefinition) =>
 
 /** What every further process on the port does by itself: it knows the instances, and seals what it leaves behind. */
 const furtherLoops = (definition: MarketDefinition.MarketDefinition) =>
-  Layer.mergeAll(DirectoryFeed.layer({ pollMs: 100 }), Outbox.layerAtEnd({ definition, copy: OutboxSql.copy() }))
+  Layer.mergeAll(
+    DirectoryFeed.layer({ pollMs: 100 }),
+    InFlightExchange.layer(),
+    Outbox.layerAtEnd({ definition, copy: OutboxSql.copy() }),
+  )
 
 /** What answers are sealed with while they are kept: from the settings, else from the home, which then makes its own. */
 const answerSeal = ({ answerSecrets, home }: Settings) => {

@@ -65,6 +65,8 @@ export class Router extends Context.Service<
     readonly observe: (instance: InstanceId, answered: Answered, nowMs: number) => void
     /** The instances of one model, or of all, whatever their state. */
     readonly instances: (model?: ModelId) => ReadonlyArray<Instance>
+    /** This gateway's requests in flight, for each instance that has any. */
+    readonly inFlight: () => ReadonlyMap<InstanceId, number>
     /** Computes a decision again from the log in the journal, attempt by attempt. */
     readonly explain: (
       decision: RoutingDecision,
@@ -175,6 +177,11 @@ export const make = Effect.fnUntraced(function* (options: Options) {
       (model === undefined ? [...directory.places].filter((place) => place.isListed) : directory.candidates(model)).map(
         ({ instance }) => instance,
       ),
+    inFlight: () => {
+      const counts = new Map<InstanceId, number>()
+      for (const { inFlight, instance } of directory.places) if (inFlight > 0) counts.set(instance.id, inFlight)
+      return counts
+    },
     explain: Effect.fn("Router.explain")(function* (decision) {
       const policy = policies.get(decision.policy)
       if (policy === undefined) {

@@ -43,7 +43,8 @@ export const Role = Schema.Literals(["buyer", "provider", "operator"])
 export type Role = typeof Role.Type
 
 /**
- * Whether a buyer lets bodies be kept outside the gateway and the serving provider. `deny` is the default.
+ * Whether a buyer lets bodies be kept outside the gateway and the serving provider. `deny` is the default. It leaves out no
+ * provider: a request does that by its `denyRetention`.
  *
  * @category models
  * @since 0.1.0

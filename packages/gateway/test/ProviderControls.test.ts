@@ -91,6 +91,18 @@ describe("a request's controls over providers", () => {
     ])
   })
 
+  it("leave a provider out that keeps data where the request says so, whatever the key says", async () => {
+    const { lane } = await market()
+    const provider = { only: ["acme"], data_collection: "deny" }
+    for (const key of [TestLane.KEY, TestLane.OPEN_KEY]) {
+      const headers = { authorization: `Bearer ${key}` }
+      const kept = await lane.chat({ provider: { only: ["acme"] } }, headers)
+      assert.strictEqual(kept.headers["x-guildhall-instance"], "ins_cheap")
+      const denied = await lane.chat({ provider }, headers)
+      assert.deepStrictEqual([denied.status, JSON.parse(denied.text).error.code], [404, "data_retained"])
+    }
+  })
+
   it("want declared parameters where they are used", async () => {
     const { lane } = await market()
     const provider = { require_parameters: true }

@@ -6,6 +6,7 @@ import * as Touching from "../../../internal/Touching.ts"
 import { limits } from "../../../openai/ChatRequest.ts"
 import type { Flaw } from "../../../openai/Touched.ts"
 import type { Conversation, Reasoning, ResponseFormat, Tool, ToolChoice } from "../../Conversation.ts"
+import * as Formats from "../Formats.ts"
 import * as Members from "../Members.ts"
 import * as Sampling from "../Sampling.ts"
 import * as ChatTurns from "./ChatTurns.ts"
@@ -82,18 +83,10 @@ const readFormat = (inspection: Inspection, body: unknown): ResponseFormat | und
   const type = get(format, "type")
   if (format === undefined || type === "text") return undefined
   if (type === "json_object") return { type: "json" }
-  const at = "response_format.json_schema"
   if (type !== "json_schema") {
     inspection.unsupported("response_format.type", "This response format has no counterpart in another dialect.")
   }
-  const inner = get(format, "json_schema")
-  return {
-    type: "schema",
-    name: Members.text(inspection, inner, "name", at),
-    description: Members.text(inspection, inner, "description", at),
-    schema: Members.object(inspection, inner, "schema", at) ?? {},
-    strict: Members.flag(inspection, inner, "strict", at),
-  }
+  return Formats.readSchema(inspection, get(format, "json_schema"), "response_format.json_schema")
 }
 
 const readReasoning = (inspection: Inspection, body: unknown): Reasoning | undefined => {

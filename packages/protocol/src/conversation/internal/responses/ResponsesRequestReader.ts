@@ -16,6 +16,7 @@ import type {
   Turn,
   UserPart,
 } from "../../Conversation.ts"
+import * as Formats from "../Formats.ts"
 import * as Media from "../Media.ts"
 import * as Members from "../Members.ts"
 import * as Sampling from "../Sampling.ts"
@@ -199,13 +200,7 @@ const readFormat = (inspection: Inspection, text: unknown): ResponseFormat | und
   if (format === undefined || type === "text") return undefined
   if (type === "json_object") return { type: "json" }
   if (type !== "json_schema") inspection.unsupported("text.format.type", "This format has no counterpart elsewhere.")
-  return {
-    type: "schema",
-    name: Members.text(inspection, format, "name", "text.format"),
-    description: Members.text(inspection, format, "description", "text.format"),
-    schema: Members.object(inspection, format, "schema", "text.format") ?? {},
-    strict: Members.flag(inspection, format, "strict", "text.format"),
-  }
+  return Formats.readSchema(inspection, format, "text.format")
 }
 
 /** What another dialect has no counterpart for. */

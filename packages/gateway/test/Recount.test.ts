@@ -26,17 +26,6 @@ const exactly = (input: number, output: number): Counted => ({
 
 type Count = (request: CountRequest) => Effect.Effect<Counted, TokenCountError>
 
-/** A count that answers nothing until it is opened, and the answers that it was given. */
-const gated = Effect.gen(function* () {
-  const gate = yield* Deferred.make<void>()
-  const seen: Array<string> = []
-  const count: Count = ({ answer }) => {
-    seen.push(Buffer.from(answer).toString())
-    return Effect.as(Deferred.await(gate), exactly(10, 5))
-  }
-  return { count, seen, open: Deferred.succeed(gate, undefined) }
-})
-
 interface Setup extends Recount.Options {
   readonly count?: Count
   readonly percent?: number
@@ -225,6 +214,31 @@ const books = (name: string, store: () => typeof LedgerStoreMemory.layer) =>
 books("in memory", () => LedgerStoreMemory.layer)
 books("in PostgreSQL", () => LedgerStoreSql.layer({ renewMs: 0 }).pipe(Layer.provide(TestDatabase.layer), Layer.orDie))
 
+const EXACTLY = { inputToken: 10, outputToken: 5 }
+
+/** Runs something while the answer "a" is being counted: `seen` is what was counted, `go` counts all that waits. */
+const whileCounting = <A, E, R>(
+  setup: Setup,
+  run: (seen: ReadonlyArray<string>, go: Effect.Effect<void, never, Recount.Recount>) => Effect.Effect<A, E, R>,
+) =>
+  Effect.suspend(() => {
+    const gate = Deferred.makeUnsafe<void>()
+    const seen: Array<string> = []
+    const count: Count = ({ answer }) => {
+      seen.push(Buffer.from(answer).toString())
+      return Effect.as(Deferred.await(gate), exactly(10, 5))
+    }
+    const go = Effect.gen(function* () {
+      yield* Deferred.succeed(gate, undefined)
+      yield* (yield* Recount.Recount).drain
+    })
+    return Effect.gen(function* () {
+      yield* pass(entryOf(A, EXACTLY), "a")
+      while (seen.length === 0) yield* Effect.yieldNow
+      return yield* run(seen, go)
+    }).pipe(Effect.provide(layer({ count, ...setup })))
+  })
+
 describe("Recount", () => {
   it.effect("leaves a bill alone that agrees, and one that was never charged", () =>
     Effect.gen(function* () {
@@ -285,46 +299,34 @@ describe("Recount", () => {
   })
 
   it.effect("keeps no more requests than the queue holds, the newest ones", () =>
-    Effect.gen(function* () {
-      const { count, open, seen } = yield* gated
-      yield* Effect.gen(function* () {
-        const usage = { inputToken: 10, outputToken: 5 }
-        yield* pass(entryOf(A, usage), "a")
-        while (seen.length === 0) yield* Effect.yieldNow
-        for (const [id, answer] of [
-          [B, "b"],
-          [C, "c"],
-          [D, "d"],
-        ] as const) {
-          yield* pass(entryOf(id, usage), answer)
-        }
-        yield* open
-        yield* (yield* Recount.Recount).drain
+    whileCounting(
+      { queueMax: 2 },
+      Effect.fnUntraced(function* (seen, go) {
+        yield* pass(entryOf(B, EXACTLY), "b")
+        yield* pass(entryOf(C, EXACTLY), "c")
+        yield* pass(entryOf(D, EXACTLY), "d")
+        yield* go
         assert.deepStrictEqual(seen, ["a", "c", "d"])
         assert.deepStrictEqual(yield* results, { agreed: 3, dropped: 1 })
-      }).pipe(Effect.provide(layer({ count, queueMax: 2 })))
-    }),
+      }),
+    ),
   )
 
   it.effect("takes no more memory than it may: the oldest makes room, and who finds none is not counted", () =>
-    Effect.gen(function* () {
-      const { count, open, seen } = yield* gated
-      yield* Effect.gen(function* () {
-        const usage = { inputToken: 10, outputToken: 5 }
-        yield* pass(entryOf(A, usage), "a")
-        while (seen.length === 0) yield* Effect.yieldNow
-        yield* pass(entryOf(B, usage), "b".repeat(600))
-        yield* pass(entryOf(C, usage), "c".repeat(700))
-        yield* pass(entryOf(D, usage), "d".repeat(1_200))
-        yield* open
-        yield* (yield* Recount.Recount).drain
+    whileCounting(
+      { bytesMax: 1_000 },
+      Effect.fnUntraced(function* (seen, go) {
+        yield* pass(entryOf(B, EXACTLY), "b".repeat(600))
+        yield* pass(entryOf(C, EXACTLY), "c".repeat(700))
+        yield* pass(entryOf(D, EXACTLY), "d".repeat(1_200))
+        yield* go
         assert.deepStrictEqual(seen, ["a"])
         assert.deepStrictEqual(yield* results, { agreed: 1, dropped: 3 })
-        yield* pass(entryOf(B, usage), "b".repeat(900))
-        yield* (yield* Recount.Recount).drain
+        yield* pass(entryOf(B, EXACTLY), "b".repeat(900))
+        yield* go
         assert.deepStrictEqual(seen, ["a", "b".repeat(900)])
-      }).pipe(Effect.provide(layer({ count, bytesMax: 1_000 })))
-    }),
+      }),
+    ),
   )
 
   it.effect("keeps what was answered, whatever becomes of the buffer it came in, and nothing that is too long", () => {
@@ -356,20 +358,16 @@ describe("Recount", () => {
   })
 
   it.effect("counts what is suspicious first, and drops it last", () =>
-    Effect.gen(function* () {
-      const { count, open, seen } = yield* gated
-      yield* Effect.gen(function* () {
-        const usage = { inputToken: 10, outputToken: 5 }
-        yield* pass(entryOf(A, usage), "a")
-        while (seen.length === 0) yield* Effect.yieldNow
-        yield* pass(entryOf(B, usage, "bounded"), "suspicious")
-        yield* pass(entryOf(C, usage), "c")
-        yield* pass(entryOf(D, usage), "d")
-        yield* open
-        yield* (yield* Recount.Recount).drain
+    whileCounting(
+      { queueMax: 2 },
+      Effect.fnUntraced(function* (seen, go) {
+        yield* pass(entryOf(B, EXACTLY, "bounded"), "suspicious")
+        yield* pass(entryOf(C, EXACTLY), "c")
+        yield* pass(entryOf(D, EXACTLY), "d")
+        yield* go
         assert.deepStrictEqual(seen, ["a", "suspicious", "d"])
-      }).pipe(Effect.provide(layer({ count, queueMax: 2 })))
-    }),
+      }),
+    ),
   )
 
   it.effect("rests nine times as long as a count took, so that it takes a tenth of a core", () => {

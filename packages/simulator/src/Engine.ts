@@ -196,6 +196,11 @@ export class Engine {
     return paceMs(this.spec, Math.min(this.spec.batchMax, this.running + this.#queue.length + 1)) / this.#speed
   }
 
+  /** How long the prompt of some work takes now, with what the cache holds of it. */
+  prefillMs(work: Work): number {
+    return this.#prefillMs(work, this.cache.held(work.key, work.sharedTokens)) / this.#speed
+  }
+
   #prefillMs(work: Work, cached: number): number {
     return ((work.inputTokens - cached) * 1_000) / this.spec.prefillTokensPerSecond
   }

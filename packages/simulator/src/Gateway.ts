@@ -93,6 +93,8 @@ export interface Options {
   /** The first seed; each choice takes the next one. */
   readonly seed: number
   readonly chooser: (directory: Directory) => Chooser
+  /** How long a request is on its way to an engine. */
+  readonly outMs: number
   /** Whether a request for which there is no room waits for it; if not, it is refused at once. */
   readonly mayWait: boolean
   readonly sent: (provider: number) => void
@@ -190,7 +192,7 @@ export class Gateway {
   }
 
   #send(request: Request, number: number, tried: ReadonlyArray<InstanceId>): boolean {
-    const { agenda, engines, providers, settings } = this.#options
+    const { agenda, engines, outMs, providers, settings } = this.#options
     const { inputTokens, key } = request.work
     const routing: RoutingRequest = {
       model,
@@ -216,7 +218,7 @@ export class Gateway {
     }
     this.#options.sent(at)
     this.#count(attempt, 1)
-    agenda.in(settings.networkMs, () => this.#arrive(attempt, engine))
+    agenda.in(outMs, () => this.#arrive(attempt, engine))
     agenda.in(settings.firstTokenTimeoutMs, () => {
       if (attempt.firstTokenAtMs === undefined) this.#failed(attempt, false)
     })

@@ -15,11 +15,32 @@ import type { Pool } from "./Provider.ts"
 import type { Objective } from "./Request.ts"
 import type { Fault } from "./Simulation.ts"
 
-/** Of the objective, this part: between a choice and its arrival a little may change. */
-const MARGIN = 0.9
+/**
+ * The oracle, as what is simulated in place of a policy. It takes no instance on which a request would wait longer than
+ * `waitMs` for the ones before it. Without that bound, only short prompts are soon enough for the cheap engines, where
+ * everybody waits, and the long ones go where they are dear: each is served as cheaply as can be, and all together are not.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Oracle {
+  readonly _tag: "Oracle"
+  readonly waitMs: number
+}
 
 /**
- * The oracle of a simulation.
+ * An oracle with this bound.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const waiting = (waitMs: number): Oracle => ({ _tag: "Oracle", waitMs })
+
+/** Of the objective, this part: between a choice and its arrival a little may change. */
+const MARGIN = 0.95
+
+/**
+ * The chooser of a simulation's oracle.
  *
  * @category constructors
  * @since 0.1.0
@@ -30,8 +51,9 @@ export const make = (world: {
   readonly faults: ReadonlyArray<Fault>
   readonly objective: Objective
   readonly agenda: Agenda
+  readonly waitMs: number
 }): (() => Chooser) => {
-  const { agenda, engines, faults, objective, pool } = world
+  const { agenda, engines, faults, objective, pool, waitMs } = world
   const fails = (engine: number, untilMs: number): boolean =>
     faults.some(({ atMs, engine: at, health, speed = 1 }) => {
       const isBad = health !== "well" || speed < 1
@@ -46,6 +68,7 @@ export const make = (world: {
       if (engine === undefined || routing.tried.includes(instance.id)) continue
       const firstTokenMs = engine.firstTokenInMs(work)
       if (agenda.nowMs - request.atMs + firstTokenMs > objective.firstTokenMs * MARGIN) continue
+      if (firstTokenMs - engine.prefillMs(work) > waitMs) continue
       const paceMs = engine.nextPaceMs()
       if (fails(at, agenda.nowMs + firstTokenMs + work.outputTokens * paceMs * 1.2)) continue
       if (paceMs > objective.tokenMs * MARGIN) continue

@@ -27,7 +27,7 @@ export interface Fault {
 }
 
 /**
- * What is simulated. `policy` is the one under test, or `oracle`. `heartbeatMs` is after how long an engine that is down is
+ * What is simulated. `policy` is the one under test, or an oracle. `heartbeatMs` is after how long an engine that is down is
  * known to be offline; `stallMs` after how long without a token an answer is given up; `probeMs` how often the market
  * probes each instance, never where it is absent.
  *
@@ -38,7 +38,7 @@ export interface Options {
   readonly seed: string
   readonly pool: Pool
   readonly requests: ReadonlyArray<Request>
-  readonly policy: RoutingPolicy | "oracle"
+  readonly policy: RoutingPolicy | Oracle.Oracle
   readonly objective: Objective
   readonly faults?: ReadonlyArray<Fault> | undefined
   readonly gateways?: number | undefined
@@ -73,17 +73,24 @@ const STALL_MS = 10_000
  * @since 0.1.0
  */
 export const run = (options: Options): Run => {
-  const { pool, requests } = options
+  const { policy, pool, requests } = options
+  const isOracle = "_tag" in policy
   const agenda = new Agenda()
   const settings = { ...Gateway.settings, ...options.settings }
   const chance = Chance.make(`gateways of ${options.seed}`)
   const engines = pool.engines.map((spec) => new Engine(spec, agenda))
   const sent = pool.providers.map((): Array<number> => [])
   const ended: Array<Ended> = []
-  const chooser =
-    options.policy === "oracle"
-      ? Oracle.make({ pool, engines, faults: options.faults ?? [], objective: options.objective, agenda })
-      : Gateway.byPolicy(options.policy)
+  const chooser = isOracle
+    ? Oracle.make({
+        pool,
+        engines,
+        faults: options.faults ?? [],
+        objective: options.objective,
+        agenda,
+        waitMs: policy.waitMs,
+      })
+    : Gateway.byPolicy(policy)
   const gateways = Array.from(
     { length: options.gateways ?? 1 },
     () =>
@@ -94,7 +101,9 @@ export const run = (options: Options): Run => {
         settings,
         seed: chance.seed(),
         chooser,
-        mayWait: options.policy !== "oracle",
+        // What is on its way would be hidden from the one that sees everything.
+        outMs: isOracle ? 0 : settings.networkMs,
+        mayWait: !isOracle,
         sent: (provider) => sent[provider]?.push(agenda.nowMs),
         concluded: (one) => ended.push(one),
       }),

@@ -4,6 +4,7 @@ import * as RoutingPolicyTest from "@guildhall/routing/testing/RoutingPolicyTest
 import type { RoutingPolicy } from "@guildhall/routing/RoutingPolicy"
 import * as Baselines from "../src/baselines/index.ts"
 import * as Chance from "../src/Chance.ts"
+import * as Oracle from "../src/Oracle.ts"
 import * as Provider from "../src/Provider.ts"
 import * as Score from "../src/Score.ts"
 import * as Simulation from "../src/Simulation.ts"
@@ -31,14 +32,14 @@ const faults: ReadonlyArray<Simulation.Fault> = [
   { atMs: 40_000, engine: 3, health: "well", speed: 0.2 },
 ]
 
-const simulate = (policy: RoutingPolicy | "oracle", seed = "tests", load = 0.7, count = 1_500) =>
+const simulate = (policy: RoutingPolicy | Oracle.Oracle, seed = "tests", load = 0.7, count = 1_500) =>
   Simulation.run({ seed, pool, requests: traffic(seed, load, count), policy, objective, gateways: 3, faults })
 
 for (const policy of baselines) RoutingPolicyTest.suite(policy.name, policy)
 
 describe("Simulation", () => {
   it("gives the same scores for the same seed, byte for byte, and others for another", () => {
-    for (const policy of [LeastLoaded.leastLoaded, Baselines.LatencyEwma.latencyEwma, "oracle"] as const) {
+    for (const policy of [LeastLoaded.leastLoaded, Baselines.LatencyEwma.latencyEwma, Oracle.waiting(400)] as const) {
       const [one, again, other] = ["a", "a", "b"].map((seed) =>
         JSON.stringify(Score.of(simulate(policy, seed), pool, objective)),
       )
@@ -48,7 +49,7 @@ describe("Simulation", () => {
   })
 
   it("ends every request once, whatever fails, and has nothing in flight at the end", () => {
-    for (const policy of [...baselines, LeastLoaded.leastLoaded, "oracle"] as const) {
+    for (const policy of [...baselines, LeastLoaded.leastLoaded, Oracle.waiting(400)] as const) {
       for (const load of [0.3, 1.5]) {
         const { ended, inFlight } = simulate(policy, "conservation", load)
         const ids = new Set(ended.map(({ request }) => request.id))
@@ -94,7 +95,7 @@ describe("Simulation", () => {
   })
 
   it("has no policy that loses less than the oracle", () => {
-    const oracle = Score.of(simulate("oracle"), pool, objective)
+    const oracle = Score.of(simulate(Oracle.waiting(400)), pool, objective)
     for (const policy of [...baselines, LeastLoaded.leastLoaded]) {
       assert.isAbove(Score.regret(Score.of(simulate(policy), pool, objective), oracle), 0, policy.name)
     }

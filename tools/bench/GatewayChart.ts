@@ -86,7 +86,7 @@ const drawBar = ({ isOwn, label, note, us }: Bar, at: number, scale: (us: number
 }
 
 /** Draws the chart. */
-export const draw = (metrics: Metrics): string => {
+const draw = (metrics: Metrics): string => {
   const bars = barsOf(metrics).filter(({ us }) => Number.isFinite(us))
   const target = 4 * (metrics["bare_cpu_us"] ?? Number.NaN)
   const highest = Math.max(target, ...bars.map(({ us }) => us)) * 1.02

@@ -15,13 +15,13 @@ import type { Target } from "./GatewayPhases.ts"
 import { pin, start } from "./Machine.ts"
 
 /** A peer that runs. */
-export interface Peer extends Target {
+interface Peer extends Target {
   readonly pid: number
   readonly stop: () => Promise<void>
 }
 
 /** A peer that is on the machine, and how to start it on a core. */
-export interface PeerHere {
+interface PeerHere {
   readonly name: string
   readonly start: (origin: string, core: string | undefined) => Promise<Peer>
 }

@@ -51,7 +51,7 @@ export const framesLost = ({ frames, requests }: Outcome): number => Math.max(0,
 type Kind = "instant" | "slow" | "stream"
 
 /** The load on a target, but for how much of it. */
-export const loadOf = (target: Target, kind: Kind): Omit<Load, "connections"> => ({
+const loadOf = (target: Target, kind: Kind): Omit<Load, "connections"> => ({
   port: target.port,
   apiKey: target.apiKey,
   headers: target.headers,

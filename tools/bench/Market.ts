@@ -161,7 +161,7 @@ const serves = async (facts: DevFile): Promise<true | undefined> => {
 }
 
 /** How a market is started. */
-export interface MarketOptions {
+interface MarketOptions {
   readonly cores: Cores | undefined
   readonly progress: (text: string) => void
   /** How many instances of the instant model are on the market. */

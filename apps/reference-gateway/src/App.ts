@@ -108,7 +108,7 @@ const market = (definition: MarketDefinition.MarketDefinition) =>
       const payments = yield* Effect.forEach(definition.payments, (ref) => parts.resolve(PaymentScheme, ref))
       const policy = yield* parts.resolve(RoutingPolicy, definition.routing)
       const digest = yield* MarketDefinition.digest(definition)
-      const router = yield* Router.make({ replica: "gateway", policy })
+      const router = yield* Router.make({ replica: "gateway", policy, health: definition.health })
       return Context.make(Market, { definition, digest, owner: `gateway-${randomUUID()}`, payments }).pipe(
         Context.add(Router.Router, router),
       )

@@ -29,7 +29,8 @@ export type Measured = typeof Measured.Type
  * - `InstanceListed`: the instance is new or has new terms.
  * - `InstanceUnlisted`: it left the market.
  * - `StateChanged`: a heartbeat, a health check or the device itself changed whether it may be routed to.
- * - `InstanceMeasured`: how fast it was of late, said at most every few seconds.
+ * - `InstanceMeasured`: how fast it was of late, said at most every few seconds; null where
+ *   nothing was seen of it for so long that what was known is too old.
  * - `InstanceRated`: something new is known of it: its breaker, its health, its load, its owner's stake. The parts that
  *   `rating` has take the place of the former ones.
  * - `DispatchStarted` / `DispatchEnded`: this gateway sent a request to it, and that request ended.
@@ -43,7 +44,7 @@ export const DirectoryEvent = Schema.TaggedUnion({
   StateChanged: { instanceId: InstanceId, state: InstanceState },
   DispatchStarted: { instanceId: InstanceId },
   DispatchEnded: { instanceId: InstanceId },
-  InstanceMeasured: { instanceId: InstanceId, measured: Measured },
+  InstanceMeasured: { instanceId: InstanceId, measured: Schema.NullOr(Measured) },
   InstanceRated: { instanceId: InstanceId, rating: Rating },
 })
 /** @since 0.1.0 */

@@ -139,6 +139,7 @@ export const Rails = Schema.Array(
  * are none that a buyer could ask for.
  *
  * - `tokenizer` is the digest of the tokenizer that its engine uses (see `Tokenizer.digest`).
+ * - `listedAtMs` is since when it is on the market, in milliseconds since 1970, as the registry knows it.
  * - `provider` is the short public name (slug) that buyers name in `provider.order`, `only` and `ignore`.
  *
  * @category models
@@ -165,6 +166,7 @@ export const Instance = Schema.Struct({
   country: Schema.optionalKey(Country),
   inputs: Schema.optionalKey(Schema.Array(Input).pipe(Schema.check(Schema.isUnique()))),
   rails: Schema.optionalKey(Rails),
+  listedAtMs: Schema.optionalKey(Schema.Int.pipe(Schema.check(Schema.isGreaterThanOrEqualTo(0)))),
 })
 /** @since 0.1.0 */
 export type Instance = typeof Instance.Type

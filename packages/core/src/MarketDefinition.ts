@@ -13,6 +13,7 @@ import { Asset, AssetCode, USD } from "./Asset.ts"
 import * as Canonical from "./Canonical.ts"
 import { ModelId } from "./Model.ts"
 import { PartRef } from "./Parts.ts"
+import * as HealthRules from "./rules/Health.ts"
 import { Split } from "./rules/Split.ts"
 
 const Milliseconds = Schema.Int.pipe(Schema.check(Schema.isBetween({ minimum: 1, maximum: 604_800_000 })))
@@ -94,6 +95,8 @@ export const Reservation = Schema.Struct({ comfort: Positive, outputTokensMin: P
  * - `split` shares each charge; `routing`, `payments`, `payouts` name parts.
  * - `prices` are whole cents for a million tokens: what a provider asks by default, and the range it may ask in.
  * - `heartbeat`: how often agents report, after how many missed beats and failed checks an instance is offline.
+ * - `health`: what the market does about instances that fail, are new, or have enough to do. A rule that is left out does not
+ *   hold.
  * - `recount.percent`: of so many requests in a hundred the tokens are counted exactly afterwards, where the catalogue has
  *   the model's tokenizer.
  * - `hold`: how long a hold lives without renewal, and how often its owner renews it.
@@ -129,6 +132,7 @@ export const MarketDefinition = Schema.Struct({
   recount: Schema.Struct({ percent: Percent }),
   attempts: Schema.Int.pipe(Schema.check(Schema.isBetween({ minimum: 1, maximum: 10 }))),
   heartbeat: Schema.Struct({ intervalMs: Milliseconds, missesMax: Positive, checkMs: Milliseconds }),
+  health: HealthRules.Settings,
   hold: Schema.Struct({ lifeMs: Milliseconds, renewMs: Milliseconds }),
   receipts: Schema.Struct({ batchMs: Milliseconds, batchSize: Positive }),
   endpoints: Schema.Struct({ allowPrivate: Schema.Boolean }),

@@ -38,6 +38,7 @@ const definition: MarketDefinition.MarketDefinition = {
   funding: ["development"],
   attempts: 1,
   heartbeat: { intervalMs: 1, missesMax: 1, checkMs: 1 },
+  health: { breaker: { failures: 3, withinMs: 60_000, parkMs: 15_000 } },
   hold: { lifeMs: 4, renewMs: 1 },
   receipts: { batchMs: 1, batchSize: 1 },
   endpoints: { allowPrivate: false },

@@ -86,6 +86,8 @@ export const definition: MarketDefinition.MarketDefinition = {
   funding: ["card"],
   attempts: 3,
   heartbeat: { intervalMs: 60_000, missesMax: 2, checkMs: 60_000 },
+  // Nobody is left alone after failures: most tests mean them.
+  health: {},
   hold: { lifeMs: 2_000, renewMs: 200 },
   receipts: { batchMs: 100, batchSize: 512 },
   endpoints: { allowPrivate: true },
@@ -194,7 +196,8 @@ const services = (options: Options) => {
     KeyRing.layerMemory.pipe(Layer.provide(NodeCrypto.layer)),
     options.transport ?? UndiciTransport.layer,
   )
-  const router = Router.layer({ replica: "test", policy: leastLoaded })
+  const { health } = { ...definition, ...options.definition }
+  const router = Router.layer({ replica: "test", policy: leastLoaded, health })
   const limits = Limits.layer.pipe(Layer.provide(LimitStore.layerMemory))
   const idempotency = Idempotency.layer({ waitMs: 500 }).pipe(
     Layer.provide([options.answers ?? AnswerStore.layerMemory, AnswerSeal.layer([Redacted.make("A".repeat(43))])]),

@@ -76,6 +76,12 @@ export const local: MarketDefinition = {
   funding: ["development"],
   attempts: 3,
   heartbeat: { intervalMs: 60_000, missesMax: 2, checkMs: 60_000 },
+  health: {
+    breaker: { failures: 3, withinMs: 60_000, parkMs: 15_000 },
+    window: { days: 14, sampleMs: 60_000 },
+    ejection: { percentMax: 10, requestsMin: 20, worseBps: 3_000, forMs: 30_000 },
+    cap: { intervalMs: 5_000, dropPercent: 30, risePercent: 10 },
+  },
   hold: { lifeMs: 60_000, renewMs: 10_000 },
   receipts: { batchMs: 500, batchSize: 512 },
   endpoints: { allowPrivate: true },

@@ -9,6 +9,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Ref from "effect/Ref"
+import * as Result from "effect/Result"
 import type { Device, DeviceId, DevicePublicKey } from "@guildhall/core/Device"
 import type { DirectoryEvent } from "@guildhall/core/DirectoryEvent"
 import type { Instance, InstanceId, InstanceState } from "@guildhall/core/Instance"
@@ -217,8 +218,16 @@ export const make = Effect.fnUntraced(function* (store: DeviceStore.DeviceStore,
       const instance = yield* Effect.fromResult(DeviceRules.instance(registration, options))
       if (instance.provider !== undefined) yield* claimName(instance.provider, instance.memberId)
       const nowMs = yield* Clock.currentTimeMillis
-      yield* store.change({ device: instance.deviceId }, DeviceRules.register(instance, nowMs))
-      return { device: yield* theDevice(instance.deviceId), instance }
+      const register = DeviceRules.register(instance, nowMs)
+      // A store may run the rule again where another change came between: what it wrote is what the last run answered.
+      let written = instance
+      yield* store.change({ device: instance.deviceId }, (holding) =>
+        Result.map(register(holding), (change) => {
+          for (const row of change.instances) written = row.instance
+          return change
+        }),
+      )
+      return { device: yield* theDevice(instance.deviceId), instance: written }
     }),
     beat: makeBeat(store),
     setState: Effect.fn("Devices.setState")((id, state) =>

@@ -137,7 +137,7 @@ export class Directory implements DirectoryView {
         this.#ceilings.delete(place.instance.model)
         break
       case "InstanceMeasured":
-        place.measured = event.measured
+        place.measured = event.measured ?? undefined
         break
       case "InstanceRated":
         place.rating = Rating.join(place.rating, event.rating)

@@ -41,7 +41,7 @@ export const encodeEvent = (event: DirectoryEvent, slot: number): string => {
     case "DispatchEnded":
       return `-${name}`
     case "InstanceMeasured":
-      return `m${name} ${writeMeasured(event.measured)}`
+      return event.measured === null ? `m${name}` : `m${name} ${writeMeasured(event.measured)}`
     case "InstanceRated":
       return `r${name} ${encodeRating(event.rating)}`
     case "StateChanged":
@@ -204,6 +204,7 @@ const decodeEvent = (line: string, ids: ReadonlyMap<number, InstanceId>): Result
   if (instanceId !== undefined) {
     if (mark === "+") return Result.succeed({ _tag: "DispatchStarted", instanceId })
     if (mark === "-") return Result.succeed({ _tag: "DispatchEnded", instanceId })
+    if (mark === "m" && json === "") return Result.succeed({ _tag: "InstanceMeasured", instanceId, measured: null })
     const measured = mark === "m" ? readMeasured(json) : undefined
     if (measured !== undefined) return Result.succeed({ _tag: "InstanceMeasured", instanceId, measured })
     if (mark === "r") {

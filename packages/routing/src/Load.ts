@@ -10,8 +10,8 @@ import type { Candidate } from "./RoutingPolicy.ts"
 const IN_FLIGHT_MAX = 100_000
 
 /**
- * Requests on the instance: this gateway's and the other gateways' or, where that is more, those that it says it works on;
- * and those that wait there. An integer from 0 to 100,000.
+ * Requests on the instance: this gateway's and the other gateways' or, where that is more, those that it says it works on or
+ * lets wait. An integer from 0 to 100,000.
  *
  * **Example** (It serves other markets as well)
  *
@@ -31,7 +31,8 @@ export const inFlight = ({ inFlight, rating }: Candidate): number => {
   if (rating === undefined) return Math.min(IN_FLIGHT_MAX, inFlight)
   const counted = inFlight + (rating.peersInFlight ?? 0)
   const { load } = rating
-  return Math.min(IN_FLIGHT_MAX, load === undefined ? counted : Math.max(counted, load.running) + load.queued)
+  // Those that wait there are counted too, as far as they are the market's.
+  return Math.min(IN_FLIGHT_MAX, load === undefined ? counted : Math.max(counted, load.running + load.queued))
 }
 
 /**

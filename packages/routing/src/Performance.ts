@@ -41,7 +41,8 @@ class Sizes {
     const sums = new Float64Array(BUCKETS)
     let total = 0
     for (const { at, counts } of this.#windows) {
-      if (at <= window - WINDOWS) continue
+      // A window of the future is of a clock that went back since.
+      if (at <= window - WINDOWS || at > window) continue
       for (const [bucket, count] of counts.entries()) {
         sums[bucket] = (sums[bucket] ?? 0) + count
         total += count
@@ -72,6 +73,13 @@ export interface Answered {
   readonly tokensPerSecond: number
 }
 
+interface Known {
+  readonly wait: Sizes
+  readonly rate: Sizes
+  window: number
+  saidAtMs: number | undefined
+}
+
 /**
  * The measurements of one replica. `observe` takes in an answer and, every few seconds, answers what can be said of the
  * instance by now.
@@ -80,23 +88,37 @@ export interface Answered {
  * @since 0.1.0
  */
 export class Performance {
-  readonly #instances = new Map<InstanceId, { readonly wait: Sizes; readonly rate: Sizes; saidAtMs: number }>()
+  readonly #instances = new Map<InstanceId, Known>()
 
   observe(id: InstanceId, { firstTokenMs, tokensPerSecond }: Answered, nowMs: number): Measured | undefined {
     let known = this.#instances.get(id)
     if (known === undefined) {
-      known = { wait: new Sizes(), rate: new Sizes(), saidAtMs: -SAID_MS }
+      known = { wait: new Sizes(), rate: new Sizes(), window: 0, saidAtMs: undefined }
       this.#instances.set(id, known)
     }
     const window = Math.floor(nowMs / WINDOW_MS)
+    known.window = window
     known.wait.add(firstTokenMs, window)
     known.rate.add(tokensPerSecond, window)
-    if (nowMs - known.saidAtMs < SAID_MS) return undefined
+    const sinceMs = nowMs - (known.saidAtMs ?? -Infinity)
+    if (sinceMs >= 0 && sinceMs < SAID_MS) return undefined
     const waits = known.wait.percentiles(window, false)
     const rates = known.rate.percentiles(window, true)
     if (waits === undefined || rates === undefined) return undefined
     known.saidAtMs = nowMs
     return { firstTokenMs: waits, tokensPerSecond: rates }
+  }
+
+  /** Forgets the instances of which nothing was heard for five minutes, and answers those of which something was said. */
+  expire(nowMs: number): ReadonlyArray<InstanceId> {
+    const window = Math.floor(nowMs / WINDOW_MS)
+    const said: Array<InstanceId> = []
+    for (const [id, known] of this.#instances) {
+      if (window - known.window < WINDOWS) continue
+      this.#instances.delete(id)
+      if (known.saidAtMs !== undefined) said.push(id)
+    }
+    return said
   }
 
   forget(id: InstanceId): void {

@@ -8,20 +8,26 @@ import * as Context from "effect/Context"
 import * as Digest from "effect/crypto/Digest"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Metric from "effect/Metric"
 import * as Random from "effect/Random"
+import * as Schema from "effect/Schema"
 import * as Semaphore from "effect/Semaphore"
 import type { DirectoryEvent } from "@guildhall/core/DirectoryEvent"
 import type { Instance, InstanceId } from "@guildhall/core/Instance"
 import type { ModelId } from "@guildhall/core/Model"
 import type { PriceSheet } from "@guildhall/core/PriceSheet"
+import { Rating } from "@guildhall/core/Rating"
 import type { ReasonCode } from "@guildhall/core/Reason"
+import type * as HealthRules from "@guildhall/core/rules/Health"
 import { Journal, type JournalError } from "@guildhall/journal/Journal"
 import type { RoutingDecision } from "@guildhall/journal/JournalEntry"
 import { Directory } from "./Directory.ts"
 import * as DirectoryLog from "./DirectoryLog.ts"
 import * as Explain from "./Explain.ts"
 import { closest, exclude, ofAll } from "./Filter.ts"
-import { type Answered, Performance } from "./Performance.ts"
+import { type Charged, Health, type Outcome } from "./Health.ts"
+import * as PolicyGuard from "./internal/PolicyGuard.ts"
+import { Performance } from "./Performance.ts"
 import * as Preferred from "./Preferred.ts"
 import type { RoutingPolicy, RoutingRequest } from "./RoutingPolicy.ts"
 
@@ -61,8 +67,12 @@ export class Router extends Context.Service<
     readonly choose: (request: RoutingRequest, seed: number) => Choice
     /** For each unit the highest price among a model's instances that are online; undefined where none is. */
     readonly ceiling: (model: ModelId) => PriceSheet | undefined
-    /** Takes in how fast an instance answered; every few seconds this becomes a change of the directory. */
-    readonly observe: (instance: InstanceId, answered: Answered, nowMs: number) => void
+    /** Takes in how an attempt ended, before its `DispatchEnded`. What follows from it becomes changes of the directory. */
+    readonly observe: (outcome: Outcome) => void
+    /** Takes in what a request was charged for. */
+    readonly charged: (charged: Charged) => void
+    /** Lets time pass: who was left alone is tried again, and what is known grows old. Called by a loop, some times a second. */
+    readonly tick: (nowMs: number) => void
     /** The instances of one model, or of all, whatever their state. */
     readonly instances: (model?: ModelId) => ReadonlyArray<Instance>
     /** This gateway's requests in flight, for each instance that has any. */
@@ -78,7 +88,8 @@ export class Router extends Context.Service<
 
 /**
  * How a router is made. `replica` names the gateway; `formerPolicies` are those under which older decisions were made,
- * so that they can still be explained.
+ * so that they can still be explained. `health` is what the market does about instances that fail, are new or are full; where
+ * it is left out, nothing.
  *
  * @category models
  * @since 0.1.0
@@ -86,6 +97,7 @@ export class Router extends Context.Service<
 export interface Options {
   readonly replica: string
   readonly policy: RoutingPolicy
+  readonly health?: HealthRules.Settings | undefined
   readonly formerPolicies?: ReadonlyArray<RoutingPolicy> | undefined
   readonly snapshotEvery?: number | undefined
   readonly bufferChars?: number | undefined
@@ -99,6 +111,34 @@ const nameOfStart = Effect.fnUntraced(function* (replica: string) {
   const lot = yield* Random.nextIntBetween(0, 36 ** 3)
   return `${replica}-${startedAtMs.toString(36)}${lot.toString(36).padStart(3, "0")}`
 })
+
+const faults = Metric.counter("guildhall_routing_policy_faults", {
+  description: "Times that the routing policy threw, or named an instance that cannot serve, and another one chose.",
+  incremental: true,
+})
+const refusedRatings = Metric.counter("guildhall_routing_ratings_refused", {
+  description: "Ratings of instances that the router refused, since they cannot be.",
+  incremental: true,
+})
+
+/** Counts what a policy does wrong, and tells of the first time. */
+const makeReport = Effect.gen(function* () {
+  const context = yield* Effect.context<never>()
+  const fork = Effect.runForkWith(context)
+  let isTold = false
+  return (policy: string) =>
+    (fault: PolicyGuard.Fault): void => {
+      faults.updateUnsafe(1, context)
+      if (isTold) return
+      isTold = true
+      const text = `The routing policy ${policy} failed in ${fault.where}, so another one chooses in its place. Correct it.`
+      void fork(Effect.logError(text, fault._tag === "Threw" ? fault.cause : `It named ${fault.instance}.`))
+    }
+})
+
+const isRating = Schema.is(Rating)
+/** How often what was measured is looked at for its age. */
+const EXPIRE_MS = 10_000
 
 /** How many segments one append hands to the journal. */
 const SEGMENTS_MAX = 16
@@ -141,13 +181,55 @@ export const make = Effect.fnUntraced(function* (options: Options) {
   const replica = yield* nameOfStart(options.replica)
   const directory = new Directory()
   const log = new DirectoryLog.DirectoryLog(directory, { ...options, replica })
-  const policies = new Map([...(options.formerPolicies ?? []), options.policy].map((one) => [nameOf(one), one]))
+  const report = yield* makeReport
+  const guarded = (policy: RoutingPolicy): RoutingPolicy => PolicyGuard.guard(policy, report(nameOf(policy)))
+  const policy = guarded(options.policy)
+  const policies = new Map([...(options.formerPolicies ?? []).map(guarded), policy].map((one) => [nameOf(one), one]))
   const lock = yield* Semaphore.make(1)
+  const context = yield* Effect.context<never>()
   const performance = new Performance()
+  const health = new Health(options.health ?? {})
+  let expiredAtMs = -Infinity
 
+  const take = (event: DirectoryEvent): void => log.record(event, directory.apply(event))
+  const rate = (instanceId: InstanceId, rating: Rating | undefined): void => {
+    if (rating !== undefined) take({ _tag: "InstanceRated", instanceId, rating })
+  }
   const apply = (event: DirectoryEvent): void => {
-    if (event._tag === "InstanceUnlisted") performance.forget(event.instanceId)
-    log.record(event, directory.apply(event))
+    switch (event._tag) {
+      case "DispatchStarted":
+      case "DispatchEnded":
+        return take(event)
+      case "InstanceListed":
+        take(event)
+        return rate(event.instance.id, health.listed(event.instance))
+      case "InstanceUnlisted":
+        performance.forget(event.instanceId)
+        health.unlisted(event.instanceId)
+        return take(event)
+      case "InstanceRated":
+        if (!isRating(event.rating)) return refusedRatings.updateUnsafe(1, context)
+        if (directory.candidate(event.instanceId) !== undefined) health.rated(event.instanceId, event.rating)
+        return take(event)
+      default:
+        return take(event)
+    }
+  }
+  const observe = (outcome: Outcome): void => {
+    const candidate = directory.candidate(outcome.instanceId)
+    if (candidate === undefined) return
+    const { atMs, firstTokenMs = Number.NaN, instanceId, tokensPerSecond = Number.NaN } = outcome
+    rate(instanceId, health.observe(outcome, candidate))
+    if (!Number.isFinite(atMs) || !(firstTokenMs >= 0) || !(tokensPerSecond >= 0)) return
+    const measured = performance.observe(instanceId, { firstTokenMs, tokensPerSecond }, atMs)
+    if (measured !== undefined) take({ _tag: "InstanceMeasured", instanceId, measured })
+  }
+  const tick = (nowMs: number): void => {
+    const listed = [...directory.places].filter((place) => place.isListed)
+    for (const { instanceId, rating } of health.tick(nowMs, listed)) rate(instanceId, rating)
+    if (nowMs - expiredAtMs < EXPIRE_MS && nowMs >= expiredAtMs) return
+    expiredAtMs = nowMs
+    for (const instanceId of performance.expire(nowMs)) take({ _tag: "InstanceMeasured", instanceId, measured: null })
   }
 
   const flush = Effect.fn("Router.flush")(function* () {
@@ -164,15 +246,14 @@ export const make = Effect.fnUntraced(function* (options: Options) {
 
   return Router.of({
     replica,
-    policy: nameOf(options.policy),
+    policy: nameOf(policy),
     apply,
     head: () => log.head(),
-    choose: chooser(directory, options.policy),
+    choose: chooser(directory, policy),
     ceiling: (model) => directory.ceiling(model),
-    observe: (instanceId, answered, nowMs) => {
-      const measured = performance.observe(instanceId, answered, nowMs)
-      if (measured !== undefined) apply({ _tag: "InstanceMeasured", instanceId, measured })
-    },
+    observe,
+    charged: (charged) => health.charged(charged),
+    tick,
     instances: (model) =>
       (model === undefined ? [...directory.places].filter((place) => place.isListed) : directory.candidates(model)).map(
         ({ instance }) => instance,

@@ -1,9 +1,10 @@
 /**
- * Keeps the router's directory up to date: follows the registry's numbered changes, and writes the directory's own log
+ * Keeps the router's directory up to date: follows the registry's numbered changes, lets time pass over it, and writes the directory's own log
  * to the journal.
  *
  * @since 0.1.0
  */
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Metric from "effect/Metric"
@@ -21,13 +22,15 @@ const listed = Metric.gauge("guildhall_instances", {
 const LAST_FLUSH_MS = 2_000
 
 /**
- * How often the feed looks for changes (250 unless told) and how often it writes the log (500), in milliseconds.
+ * How often the feed looks for changes (250 unless told), how often it lets time pass over the directory (250) and how often it
+ * writes the log (500), in milliseconds.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Options {
   readonly pollMs?: number | undefined
+  readonly tickMs?: number | undefined
   readonly flushMs?: number | undefined
 }
 
@@ -72,7 +75,9 @@ export const layer = (options: Options = {}) =>
     Effect.gen(function* () {
       const router = yield* Router
       const follow = yield* makeFollow
+      const tick = Effect.map(Clock.currentTimeMillis, router.tick)
       yield* follow
+      yield* tick
       yield* Effect.addFinalizer(() =>
         router.flush.pipe(
           Effect.timeout(LAST_FLUSH_MS),
@@ -80,6 +85,7 @@ export const layer = (options: Options = {}) =>
         ),
       )
       yield* Loop.run("DirectoryFeed.follow", options.pollMs ?? 250, follow)
+      yield* Loop.run("DirectoryFeed.tick", options.tickMs ?? 250, tick)
       yield* Loop.run("DirectoryFeed.flush", options.flushMs ?? 500, router.flush)
     }),
   )

@@ -6,9 +6,10 @@ import type { InstanceId } from "@guildhall/core/Instance"
 import type { ModelId } from "@guildhall/core/Model"
 import type { ReasonCode } from "@guildhall/core/Reason"
 import type { Attempt as AttemptRecord, RoutingDecision } from "@guildhall/journal/JournalEntry"
-import type { Answered } from "@guildhall/routing/Performance"
+import type { Outcome } from "@guildhall/routing/Health"
 import { type Choice, Router } from "@guildhall/routing/Router"
 import type { Admitted } from "../Admit.ts"
+import * as Blame from "../Blame.ts"
 import type { Hedge } from "../Hedge.ts"
 import type { HoldGate } from "../HoldGate.ts"
 import * as InferenceEndpoint from "../InferenceEndpoint.ts"
@@ -76,13 +77,17 @@ const isStandard = (endpoint: Endpoint): boolean => endpoint === "chat/completio
 /** Of fewer tokens, a rate says little. */
 const RATED_TOKENS_MIN = 8
 
-/** How fast an attempt was that came to its end. */
-const answeredBy = ({ ending, firstTokenAt, tally }: Relayed, startedAt: number): Answered | undefined => {
+/** How fast a stream was that came to its end. */
+const speedOf = (
+  { ending, firstTokenAt, tally }: Relayed,
+  startedAt: number,
+): Pick<Outcome, "firstTokenMs" | "tokensPerSecond"> => {
   const tokens = Math.max(tally.deltas, tally.outputBytes / 4)
-  if (ending._tag !== "Completed" || firstTokenAt === undefined || tokens < RATED_TOKENS_MIN) return undefined
+  if (ending._tag !== "Completed" || firstTokenAt === undefined || tokens < RATED_TOKENS_MIN) return NO_SPEED
   const seconds = Math.max(0.001, (Ticks.now() - firstTokenAt) / 1_000)
   return { firstTokenMs: firstTokenAt - startedAt, tokensPerSecond: tokens / seconds }
 }
+const NO_SPEED = {}
 
 /** What one attempt sends, and to which instance. */
 type Asked = Pick<Attempt, "number" | "endpoint"> &
@@ -184,8 +189,15 @@ export const make = Effect.fnUntraced(function* (hedge: Hedge) {
     const startedAt = Ticks.now()
     const explain = () => explanation(decisionOf(way), { attempt: number, instance: instance.id })
     const relayed = yield* way.carry(job, { ...sent, number, instance, explain, ticket: signed })
-    const answered = admitted.touched.stream ? answeredBy(relayed, startedAt) : undefined
-    if (answered !== undefined) router.observe(instance.id, answered, nowMs)
+    router.observe({
+      instanceId: instance.id,
+      kind: Blame.of(
+        relayed.ending,
+        way.tried.flatMap((one) => reasonOf(one.relayed.ending) ?? []),
+      ),
+      atMs: nowMs + Math.round(Ticks.now() - startedAt),
+      ...(admitted.touched.stream ? speedOf(relayed, startedAt) : NO_SPEED),
+    })
     if (hedge.isOn && relayed.firstTokenAt !== undefined) hedge.learn(instance.id, relayed.firstTokenAt - startedAt)
     return { number, instance, version, relayed } satisfies Tried
   })

@@ -1,0 +1,337 @@
+/**
+ * What one gateway finds out about instances from how their requests end. Everything here that needs a clock is told the
+ * time; what comes out are parts of a `Rating`, which become changes of the directory and stand in its log. So a policy needs
+ * no clock, and each decision can be computed again without one.
+ *
+ * @since 0.1.0
+ */
+import type { Instance, InstanceId } from "@guildhall/core/Instance"
+import type { Rating } from "@guildhall/core/Rating"
+import type { Usage } from "@guildhall/core/Usage"
+import * as Breaker from "@guildhall/core/rules/Breaker"
+import * as Ejection from "@guildhall/core/rules/Ejection"
+import type * as HealthRules from "@guildhall/core/rules/Health"
+import * as HealthWindow from "@guildhall/core/rules/HealthWindow"
+import * as InFlightCap from "@guildhall/core/rules/InFlightCap"
+import * as RampUp from "@guildhall/core/rules/RampUp"
+import { OfferWindow } from "./internal/OfferWindow.ts"
+import { Pace } from "./internal/Pace.ts"
+import type { Candidate } from "./RoutingPolicy.ts"
+
+/**
+ * How one attempt on an instance ended.
+ *
+ * - `succeeded`, or `failed` by the instance's own fault. `limited`: it said that it has too much to do. `neutral`: it says
+ *   nothing of the instance, such as what was the buyer's fault, or the market's own.
+ * - `firstTokenMs` and `tokensPerSecond`: how fast a stream was.
+ * - `isProbe`: it was a check and no buyer's request, so it enters the health of the last days and nothing else.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Outcome {
+  readonly instanceId: InstanceId
+  readonly kind: "succeeded" | "failed" | "limited" | "neutral"
+  readonly atMs: number
+  readonly firstTokenMs?: number | undefined
+  readonly tokensPerSecond?: number | undefined
+  readonly isProbe?: boolean | undefined
+}
+
+/**
+ * What a request was charged for, at the terms of the instance as it was asked.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Charged {
+  readonly instance: Pick<Instance, "id" | "price">
+  readonly usage: Usage
+  readonly atMs: number
+}
+
+/**
+ * What is new about an instance.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface News {
+  readonly instanceId: InstanceId
+  readonly rating: Rating
+}
+
+/** The most that a cap may be: none. */
+const UNCAPPED = 100_000
+/** Health and ramp-up are said again when they moved by so much. */
+const HEALTH_STEP_BPS = 10
+const RAMP_STEP_BPS = 100
+/** How often each is looked at. */
+const HEALTH_MS = 1_000
+const OFFER_MS = 10_000
+const EJECTION_MS = 5_000
+/** What an instance said of its load is worth nothing after so long. */
+const LOAD_MS = 1_000
+const NO_LOAD: NonNullable<Rating["load"]> = { running: 0, queued: 0 }
+/** What instances did lately counts half after so long. */
+const HALVING_MS = 60_000
+/** So many that left the market are remembered, so that nobody gets rid of their past by coming back. */
+const GONE_MAX = 10_000
+
+interface Kept {
+  breaker: Breaker.State
+  window: HealthWindow.State
+  cap: InFlightCap.State | undefined
+  readonly pace: Pace
+  readonly offers: OfferWindow
+  /** What it did lately, for the comparison with others. */
+  succeeded: number
+  failed: number
+  ejections: number
+  sampledAtMs: number | undefined
+  /** What was said of it. */
+  said: Rating
+  isChanged: boolean
+  healthSaidAtMs: number
+  /** When it last told of its load, where that was not nothing. */
+  loadAtMs: number | undefined
+}
+
+const kept = (): Kept => ({
+  breaker: Breaker.closed,
+  window: HealthWindow.empty,
+  cap: undefined,
+  pace: new Pace(),
+  offers: new OfferWindow(),
+  succeeded: 0,
+  failed: 0,
+  ejections: 0,
+  sampledAtMs: undefined,
+  said: {},
+  isChanged: false,
+  healthSaidAtMs: -HEALTH_MS,
+  loadAtMs: undefined,
+})
+
+/** Whether so much time is over, or the clock went back. */
+const isDue = (fromMs: number, everyMs: number, nowMs: number): boolean => nowMs - fromMs >= everyMs || nowMs < fromMs
+
+/**
+ * The health of instances, as one gateway sees it. Memory is bounded by the number of instances, and an outcome costs the
+ * same however many there are.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export class Health {
+  readonly #settings: HealthRules.Settings
+  readonly #kept = new Map<InstanceId, Kept>()
+  readonly #gone = new Map<InstanceId, Kept>()
+  #nowMs: number | undefined
+  #offersAtMs = -OFFER_MS
+  #ejectionAtMs = -EJECTION_MS
+  #halvedAtMs = -HALVING_MS
+
+  constructor(settings: HealthRules.Settings) {
+    this.#settings = settings
+  }
+
+  /** An instance came onto the market, or has new terms. Answers what is to be said of it at once. */
+  listed(instance: Instance): Rating | undefined {
+    const isNew = !this.#kept.has(instance.id)
+    const one = this.#of(instance.id)
+    // The directory has forgotten what was said before it left.
+    if (isNew) {
+      one.said = {}
+      one.pace.unsaid()
+    }
+    return this.#nowMs === undefined ? undefined : this.#told(one, this.#due(one, instance, this.#nowMs))
+  }
+
+  /** Somebody else found out something about it. */
+  rated(id: InstanceId, { load }: Rating): void {
+    if (load !== undefined) this.#of(id).loadAtMs = load.running + load.queued > 0 ? this.#nowMs : undefined
+  }
+
+  /** An instance left the market. */
+  unlisted(id: InstanceId): void {
+    const one = this.#kept.get(id)
+    if (one === undefined) return
+    this.#kept.delete(id)
+    this.#gone.set(id, one)
+    for (const oldest of this.#gone.keys()) {
+      if (this.#gone.size <= GONE_MAX) break
+      this.#gone.delete(oldest)
+    }
+  }
+
+  /** Takes in how an attempt ended, its own part of `inFlight` included. Answers what is to be said of the instance at once. */
+  observe(outcome: Outcome, { inFlight, instance }: Pick<Candidate, "instance" | "inFlight">): Rating | undefined {
+    const nowMs = Number.isFinite(outcome.atMs) ? outcome.atMs : this.#nowMs
+    if (nowMs === undefined) return undefined
+    const { breaker, cap, window } = this.#settings
+    const one = this.#of(instance.id)
+    const { kind } = outcome
+    if (window !== undefined) {
+      one.window = HealthWindow.add(window, one.window, kind === "limited" ? "neutral" : kind, nowMs)
+      one.isChanged = true
+    }
+    if (outcome.isProbe === true || kind === "neutral") return undefined
+    one.offers.count(kind, nowMs)
+    // One that refuses the only request that it has is not full.
+    if (breaker !== undefined && (kind === "failed" || (kind === "limited" && inFlight <= 1))) {
+      one.breaker = Breaker.failed(breaker, one.breaker, nowMs)
+    }
+    if (kind === "limited") {
+      if (cap === undefined) return this.#told(one, this.#standing(one, nowMs))
+      one.cap = InFlightCap.refused(cap, one.cap, { declared: instance.concurrency, inFlight }, nowMs)
+    } else if (kind === "failed") {
+      one.failed++
+    } else {
+      one.succeeded++
+      one.breaker = Breaker.succeeded(one.breaker, nowMs)
+      one.cap = InFlightCap.taken(one.cap)
+      one.pace.add(outcome, nowMs)
+    }
+    const { firstTokenMs } = outcome
+    const pace = firstTokenMs === undefined ? undefined : one.pace.changed(nowMs)
+    return this.#told(one, this.#standing(one, nowMs, pace))
+  }
+
+  /** Takes in what a request was charged for. */
+  charged({ atMs, instance, usage }: Charged): void {
+    if (Number.isFinite(atMs)) this.#kept.get(instance.id)?.offers.charge(instance, usage, atMs)
+  }
+
+  /** Lets time pass over the listed instances, and answers what is new about them. */
+  tick(nowMs: number, listed: ReadonlyArray<Candidate>): ReadonlyArray<News> {
+    if (!Number.isFinite(nowMs)) return []
+    this.#nowMs = nowMs
+    const isOffering = isDue(this.#offersAtMs, OFFER_MS, nowMs)
+    if (isOffering) this.#offersAtMs = nowMs
+    const isHalving = isDue(this.#halvedAtMs, HALVING_MS, nowMs)
+    if (isHalving) this.#halvedAtMs = nowMs
+    this.#eject(nowMs, listed)
+    const news: Array<News> = []
+    for (const { instance } of listed) {
+      const one = this.#of(instance.id)
+      this.#sample(one, instance, nowMs)
+      if (isHalving) halve(one)
+      const offer = isOffering ? this.#offer(one, instance, nowMs) : undefined
+      const due = this.#due(one, instance, nowMs)
+      const rating = this.#told(one, offer === undefined ? due : { ...due, offer })
+      if (rating !== undefined) news.push({ instanceId: instance.id, rating })
+    }
+    return news
+  }
+
+  #of(id: InstanceId): Kept {
+    const known = this.#kept.get(id)
+    if (known !== undefined) return known
+    const one = this.#gone.get(id) ?? kept()
+    this.#gone.delete(id)
+    this.#kept.set(id, one)
+    return one
+  }
+
+  #told(one: Kept, rating: Rating | undefined): Rating | undefined {
+    if (rating !== undefined) one.said = { ...one.said, ...rating }
+    return rating
+  }
+
+  /** The breaker and the cap, where they changed, and the pace where it is given. */
+  #standing(one: Kept, nowMs: number, pace?: Rating["pace"]): Rating | undefined {
+    const breaker = Breaker.standing(one.breaker, nowMs)
+    const inFlightMax = one.cap?.max ?? UNCAPPED
+    const hasBreaker = breaker !== (one.said.breaker ?? "closed")
+    const hasCap = inFlightMax !== (one.said.inFlightMax ?? UNCAPPED)
+    if (!hasBreaker && !hasCap && pace === undefined) return undefined
+    return {
+      ...(hasBreaker ? { breaker } : {}),
+      ...(hasCap ? { inFlightMax } : {}),
+      ...(pace === undefined ? {} : { pace }),
+    }
+  }
+
+  /** Everything that time alone may have changed. */
+  #due(one: Kept, { concurrency, listedAtMs }: Instance, nowMs: number): Rating | undefined {
+    const { cap, rampUp, window } = this.#settings
+    if (cap !== undefined && one.cap !== undefined) one.cap = InFlightCap.elapsed(cap, one.cap, concurrency, nowMs)
+    let rating = this.#standing(one, nowMs, one.pace.due(nowMs))
+    if (one.loadAtMs !== undefined && isDue(one.loadAtMs, LOAD_MS, nowMs)) {
+      one.loadAtMs = undefined
+      rating = { ...rating, load: NO_LOAD }
+    }
+    if (rampUp !== undefined && listedAtMs !== undefined) {
+      const rampBps = RampUp.share(rampUp, nowMs - listedAtMs)
+      const said = one.said.rampBps ?? 10_000
+      const isDone = rampBps === 10_000 && said !== 10_000
+      if (isDone || Math.abs(rampBps - said) >= RAMP_STEP_BPS) rating = { ...rating, rampBps }
+    }
+    if (window !== undefined && one.isChanged && isDue(one.healthSaidAtMs, HEALTH_MS, nowMs)) {
+      one.isChanged = false
+      one.healthSaidAtMs = nowMs
+      const healthBps = HealthWindow.healthBps(HealthWindow.counts(window, one.window, nowMs))
+      const said = one.said.healthBps ?? -HEALTH_STEP_BPS
+      if (healthBps !== undefined && Math.abs(healthBps - said) >= HEALTH_STEP_BPS) rating = { ...rating, healthBps }
+    }
+    return rating
+  }
+
+  /** Time online enters the same window as requests. What passed while the gateway slept is not held against anybody. */
+  #sample(one: Kept, { state }: Instance, nowMs: number): void {
+    const { window } = this.#settings
+    if (window === undefined) return
+    if (one.sampledAtMs === undefined) one.sampledAtMs = nowMs
+    if (!isDue(one.sampledAtMs, window.sampleMs, nowMs)) return
+    one.sampledAtMs = nowMs
+    const kind = state === "online" ? "succeeded" : state === "offline" ? "failed" : "neutral"
+    one.window = HealthWindow.add(window, one.window, kind, nowMs)
+    one.isChanged = true
+  }
+
+  #offer(one: Kept, instance: Instance, nowMs: number): Rating["offer"] {
+    const said = one.said.offer
+    const offer = one.offers.offer(instance, nowMs) ?? (said === undefined ? undefined : OfferWindow.listed(instance))
+    if (offer === undefined || said === undefined) return offer
+    const isSame =
+      offer.inputPerMillion === said.inputPerMillion &&
+      offer.outputPerMillion === said.outputPerMillion &&
+      offer.errorBps === said.errorBps &&
+      offer.limitedBps === said.limitedBps
+    return isSame ? undefined : offer
+  }
+
+  /** Compares the instances of each model, every few seconds. */
+  #eject(nowMs: number, listed: ReadonlyArray<Candidate>): void {
+    const { ejection } = this.#settings
+    if (ejection === undefined || !isDue(this.#ejectionAtMs, EJECTION_MS, nowMs)) return
+    this.#ejectionAtMs = nowMs
+    const pools = new Map<string, Array<Ejection.Peer<InstanceId>>>()
+    for (const { instance } of listed) {
+      if (instance.state !== "online") continue
+      const { breaker, failed, succeeded } = this.#of(instance.id)
+      const standing = Breaker.standing(breaker, nowMs)
+      const peer = { id: instance.id, succeeded, failed, isOut: standing === "parked" || standing === "ejected" }
+      const pool = pools.get(instance.model)
+      if (pool === undefined) pools.set(instance.model, [peer])
+      else pool.push(peer)
+    }
+    for (const pool of pools.values()) {
+      for (const id of Ejection.outliers(ejection, pool)) {
+        const one = this.#of(id)
+        one.ejections++
+        one.succeeded = 0
+        one.failed = 0
+        const untilMs = nowMs + Ejection.lastsMs(ejection, one.ejections)
+        one.breaker = Breaker.leave(one.breaker, "ejected", nowMs, untilMs)
+      }
+    }
+  }
+}
+
+const halve = (one: Kept): void => {
+  one.succeeded = Math.floor(one.succeeded / 2)
+  one.failed = Math.floor(one.failed / 2)
+  if (one.failed === 0 && one.breaker.left === undefined) one.ejections = Math.max(0, one.ejections - 1)
+}

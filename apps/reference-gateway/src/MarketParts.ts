@@ -9,7 +9,7 @@ import * as ApiKeyScheme from "@guildhall/ledger/ApiKeyScheme"
 import * as PaymentRail from "@guildhall/ledger/PaymentRail"
 import { type Payer, PaymentError, PaymentScheme } from "@guildhall/ledger/PaymentScheme"
 import type { ApiKey, Members } from "@guildhall/registry/Members"
-import * as LeastLoaded from "@guildhall/routing/policies/LeastLoaded"
+import { routingParts } from "./RoutingParts.ts"
 
 /** API keys of the registry, paying from what the key's member has of each source, in the definition's order. */
 const apiKey = (members: Members["Service"], definition: Pick<MarketDefinition, "funding">): Parts.Part => {
@@ -52,4 +52,4 @@ const apiKey = (members: Members["Service"], definition: Pick<MarketDefinition, 
  * @since 0.1.0
  */
 export const make = (members: Members["Service"], definition: Pick<MarketDefinition, "funding">): Parts.Parts =>
-  Parts.make([LeastLoaded.part, apiKey(members, definition), PaymentRail.developmentPart])
+  Parts.make([...routingParts, apiKey(members, definition), PaymentRail.developmentPart])

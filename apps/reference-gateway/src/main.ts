@@ -15,16 +15,22 @@ import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as GlobalFlag from "effect/cli/GlobalFlag"
 import * as KeyRingFile from "@guildhall/core/KeyRingFile"
+import * as MarketDefinition from "@guildhall/core/MarketDefinition"
+import * as Parts from "@guildhall/core/Parts"
 import * as AgentCommand from "@guildhall/agent/AgentCommand"
 import * as CatalogueCommand from "@guildhall/gateway/CatalogueCommand"
 import * as NodeSignature from "@guildhall/gateway/NodeSignature"
 import * as TokenCatalogue from "@guildhall/gateway/TokenCatalogue"
 import * as LedgerCommand from "@guildhall/ledger/LedgerCommand"
 import * as LedgerStoreSql from "@guildhall/ledger/LedgerStoreSql"
+import * as JournalSql from "@guildhall/journal/JournalSql"
 import * as ReceiptCommand from "@guildhall/journal/ReceiptCommand"
+import * as RoutingCommand from "@guildhall/routing/RoutingCommand"
 import * as AppConfig from "./AppConfig.ts"
 import * as Database from "./Database.ts"
+import * as Definition from "./Definition.ts"
 import * as Launch from "./Launch.ts"
+import { routingParts } from "./RoutingParts.ts"
 import * as Terminal from "./Terminal.ts"
 import * as Workers from "./Workers.ts"
 
@@ -78,9 +84,24 @@ const catalogue = CatalogueCommand.make(
   ),
 )
 
+/** The definition by which the home's market routes. */
+const facts = Effect.gen(function* () {
+  const { market } = yield* AppConfig.load
+  const definition = yield* Definition.load(market)
+  const digest = yield* MarketDefinition.digest(definition)
+  return { market: definition.name, definition: digest, routing: definition.routing }
+}).pipe(Effect.provide(NodeCrypto.layer))
+
+/** The journal of the home's market, running or stopped. */
+const routing = RoutingCommand.make({
+  facts,
+  journal: JournalSql.layer.pipe(Layer.provide(Database.layerForCommand)),
+  parts: Parts.make(routingParts),
+})
+
 const guildhall = Command.make("guildhall").pipe(
   Command.withDescription("Run a market in AI inference"),
-  Command.withSubcommands([start, ledger, catalogue, ReceiptCommand.command, AgentCommand.command]),
+  Command.withSubcommands([start, ledger, catalogue, routing, ReceiptCommand.command, AgentCommand.command]),
 )
 
 // Standard output is for the facts that scripts read; everything told along the way goes to standard error.

@@ -1,0 +1,145 @@
+/**
+ * The routing of a running market, looked back on: exported and audited with the command line, before and after somebody
+ * changed it.
+ */
+import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
+import { readFileSync, writeFileSync } from "node:fs"
+import path from "node:path"
+import { local } from "@guildhall/markets/local"
+import * as RunningMarket from "./RunningMarket.ts"
+import * as ScriptedEngine from "./ScriptedEngine.ts"
+
+const MODEL = "scripted/engine"
+
+let market: RunningMarket.RunningMarket
+const cleanups: Array<() => Promise<unknown>> = []
+
+beforeAll(async () => {
+  const home = RunningMarket.makeHome()
+  const retries = { percent: 100, perSecond: 100 }
+  const environment = {
+    GUILDHALL_MARKET: RunningMarket.writeDefinition(home, {
+      ...RunningMarket.calm,
+      relay: { ...local.relay, retries },
+    }),
+    GUILDHALL_AGENT: "off",
+  }
+  market = await RunningMarket.start({ home, environment })
+  const provider = await RunningMarket.issueKey(market, { name: "provider", role: "provider" })
+  const serve = async (always: string) => {
+    const engine = await ScriptedEngine.start(MODEL, always)
+    cleanups.push(engine.close)
+    const agent = await RunningMarket.startAgent(market, { key: provider.secret, backend: engine.url })
+    cleanups.push(() => agent.kill("SIGKILL"))
+  }
+  // One of them fails every time.
+  await Promise.all([serve(""), serve(""), serve("fail")])
+  await RunningMarket.listed(market, MODEL, 3)
+}, 90_000)
+
+afterAll(async () => {
+  for (const cleanup of cleanups.splice(0).reverse()) await cleanup()
+  await market?.close()
+})
+
+const file = (name: string): string => path.join(market.home, name)
+
+const ask = async (script: string): Promise<number> => {
+  const response = await fetch(`${market.url}/v1/chat/completions`, {
+    method: "POST",
+    headers: { authorization: `Bearer ${market.buyerKey}`, "content-type": "application/json" },
+    body: JSON.stringify({ model: MODEL, messages: [{ role: "user", content: script }], max_tokens: 50 }),
+  })
+  await response.arrayBuffer()
+  return response.status
+}
+
+interface Report {
+  readonly ok: boolean
+  readonly differences: ReadonlyArray<{ readonly request: string; readonly chosen: string; readonly expected: string }>
+  readonly proofs: ReadonlyArray<{ readonly request: string; readonly of: string }>
+  readonly findings: ReadonlyArray<{ readonly kind: string; readonly detail: string }>
+  readonly counts: Readonly<Record<string, number>>
+}
+
+const audit = async (name: string): Promise<{ readonly code: number | null; readonly report: Report }> => {
+  const { code, output } = await RunningMarket.guildhall(market.home, ["routing", "audit", file(name), "--json"])
+  const line = output.split("\n").find((line) => line.startsWith("{"))
+  if (line === undefined) throw new Error(output)
+  return { code, report: JSON.parse(line) as Report }
+}
+
+const REQUESTS = 24
+
+describe("guildhall routing", () => {
+  it("exports what a running market decided, with failures and retries, and makes it again without a difference", async () => {
+    const statuses: Array<number> = []
+    // Few enough at a time that most find a free instance, and one that always fails is among the least loaded.
+    for (let round = 0; round < REQUESTS / 4; round++) {
+      const scripts = [round % 2 === 0 ? "fail" : "tokens=3", "tokens=3 gap=20", "tokens=2", "tokens=4 gap=5"]
+      statuses.push(...(await Promise.all(scripts.map(ask))))
+    }
+    assert.isAbove(statuses.filter((status) => status === 200).length, 5)
+    assert.isAbove(statuses.filter((status) => status >= 500).length, 0)
+    await RunningMarket.until("the journal's copy of every request", async () => {
+      const { body } = await market.call("/v1/requests?limit=100", { key: market.buyerKey })
+      return (body as { data: ReadonlyArray<unknown> }).data.length === REQUESTS ? true : undefined
+    })
+
+    const exported = await RunningMarket.guildhall(market.home, ["routing", "export", "--out", file("log.jsonl")])
+    assert.strictEqual(exported.code, 0, exported.output)
+    assert.match(exported.output, new RegExp(`^${REQUESTS} decisions from .* to .* and \\d+ segments of the log$`, "m"))
+
+    const { code, report } = await audit("log.jsonl")
+    assert.strictEqual(code, 0, JSON.stringify(report))
+    assert.deepInclude(report.counts, {
+      replicas: 1,
+      decisions: REQUESTS,
+      differing: 0,
+      beyondLog: 0,
+      brokenProofs: 0,
+      beyondProof: 0,
+      altered: 0,
+      gaps: 0,
+    })
+    assert.isAbove(report.counts["attempts"] ?? 0, REQUESTS)
+    assert.isAbove(report.counts["proved"] ?? 0, REQUESTS / 2)
+
+    const { output } = await RunningMarket.guildhall(market.home, ["routing", "audit", file("log.jsonl")])
+    assert.match(output, /ok {6}decisions {2}\d+ attempts of 24 requests were made again; 0 differ/)
+    assert.match(output.trimEnd(), /Nothing differs\. Next: .*$/)
+  }, 90_000)
+
+  it("finds one altered decision, and one altered stretch of the log", async () => {
+    const lines = readFileSync(file("log.jsonl"), "utf8").trimEnd().split("\n")
+    const at = lines.findIndex((line) => /"decision":\[[^\]]*"[0-9a-f]{32}\w* \w+","/.test(line))
+    const line = lines[at] ?? ""
+    const [, first = "", second = ""] = /"([\w-]+)(?:\+\d+)? provider_\w+","([\w-]+)/.exec(line) ?? []
+    assert.notStrictEqual(second, "", line)
+    writeFileSync(file("decision.jsonl"), `${lines.with(at, line.replace(first, second)).join("\n")}\n`)
+
+    const segment = lines.findIndex((line) => line.includes('"Segment"') && line.includes("\\n+"))
+    const changed = (lines[segment] ?? "").replace("\\n+", "\\n-")
+    writeFileSync(file("segment.jsonl"), `${lines.with(segment, changed).join("\n")}\n`)
+
+    const [decision, log, none] = await Promise.all([
+      audit("decision.jsonl"),
+      audit("segment.jsonl"),
+      RunningMarket.guildhall(market.home, ["routing", "audit", file("none.jsonl")]),
+    ])
+    assert.strictEqual(decision.code, 1)
+    // What was tried first is part of what the next attempts were chosen by.
+    assert.strictEqual(new Set(decision.report.differences.map(({ request }) => request)).size, 1)
+    assert.strictEqual(decision.report.differences[0]?.expected, `ins_${first}`)
+    assert.deepStrictEqual(
+      decision.report.proofs.map((proof) => proof.of),
+      ["decision"],
+    )
+    assert.strictEqual(log.code, 1)
+    assert.isAbove(log.report.counts["altered"] ?? 0, 0)
+    assert.isAbove(log.report.counts["brokenProofs"] ?? 0, 0)
+    assert.include(log.report.findings[0]?.detail ?? "", "does not fit its hash")
+    assert.strictEqual(none.code, 1)
+    assert.include(none.output, "is not there")
+  }, 90_000)
+})

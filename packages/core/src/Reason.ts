@@ -54,7 +54,11 @@ export const reasons = {
     "The key, its member or the market has used as many tokens in a minute as it may.",
   ),
   too_many_concurrent: reason(429, true, "The key, its member or the market has as many requests under way as it may."),
-  context_too_long: reason(400, false, "The request is longer than the context of every instance."),
+  context_too_long: reason(
+    400,
+    false,
+    "The request is longer than the context of every instance of the model. Send less, or ask for another model.",
+  ),
   // Money
   insufficient_funds: reason(402, false, "The balance does not cover the most this request can cost."),
   budget_exceeded: reason(
@@ -75,7 +79,11 @@ export const reasons = {
   period_closed: reason(409, false, "The books of that time are closed."),
   hold_expired: reason(409, false, "The hold of this request expired before it could be settled."),
   // Routing: why one instance was left out, and why none was left
-  no_capacity: reason(503, true, "Every instance of the model is offline, full, or left alone after failures."),
+  no_capacity: reason(
+    503,
+    true,
+    "Every instance of the model is offline, full, or left alone after failures. Send the request again in a moment.",
+  ),
   other_model: reason(404, false, "The instance serves another model."),
   offline: reason(503, true, "The instance missed a heartbeat or failed a health check."),
   draining: reason(503, true, "The instance is about to stop."),
@@ -106,7 +114,11 @@ export const reasons = {
     "The instance has declared what it understands, and not all that the request uses.",
   ),
   // Providers
-  endpoint_not_offered: reason(404, false, "No instance of the model speaks this endpoint."),
+  endpoint_not_offered: reason(
+    404,
+    false,
+    "No instance of the model speaks this endpoint. GET /v1/models lists what each model speaks.",
+  ),
   ignored_by_request: reason(404, false, "The request rules this provider out."),
   not_in_only: reason(404, false, "The request names the providers that may serve it, and this is none of them."),
   no_fallback_allowed: reason(404, false, "The request allows no other providers than those it names."),

@@ -14,6 +14,7 @@ import * as PriceSheet from "@guildhall/core/PriceSheet"
 import type { Usage } from "@guildhall/core/Usage"
 import { Router } from "@guildhall/routing/Router"
 import type { Admitted } from "./Admit.ts"
+import * as NoneLeft from "./internal/NoneLeft.ts"
 import { Market } from "./Market.ts"
 import * as Meter from "./Meter.ts"
 import { Refusal } from "./Refusal.ts"
@@ -108,9 +109,12 @@ export const make = Effect.gen(function* () {
   return (admitted: Admitted): Effect.Effect<Priced, Refusal> => {
     const sheets = admitted.models.map((model) => router.ceiling(model)).filter((sheet) => sheet !== undefined)
     if (sheets.length === 0) {
-      const choice = router.choose({ model: admitted.model, contextTokens: 1, tried: [] }, 0)
+      const { endpoint, model } = admitted
+      const asked = { model, contextTokens: 1, tried: [], endpoint: endpoint.name }
+      const choice = router.choose(asked, 0)
       const code = choice._tag === "NoneLeft" ? choice.reason : "no_capacity"
-      return Effect.fail(new Refusal({ code, ...(code === "model_not_found" ? notOffered(admitted) : {}) }))
+      if (code === "model_not_found") return Effect.fail(new Refusal({ code, ...notOffered(admitted) }))
+      return Effect.fail(new Refusal({ code, detail: NoneLeft.words(code, asked, router.instances(model)) }))
     }
     const { audioBytes, choices, images, maxTokens, media } = admitted.touched
     const answer = Math.min(maxTokens ?? definition.limits.outputTokens, definition.limits.outputTokens)

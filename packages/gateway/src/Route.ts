@@ -8,11 +8,13 @@ import * as Effect from "effect/Effect"
 import type { Instance } from "@guildhall/core/Instance"
 import type { ReasonCode } from "@guildhall/core/Reason"
 import type { RoutingDecision } from "@guildhall/journal/JournalEntry"
+import { Router } from "@guildhall/routing/Router"
 import type { Admitted } from "./Admit.ts"
 import type * as Hedge from "./Hedge.ts"
 import * as Attempts from "./internal/Attempts.ts"
 import type { Ending } from "./internal/Exchange.ts"
 import * as Ids from "./internal/Ids.ts"
+import * as NoneLeft from "./internal/NoneLeft.ts"
 import * as Ticks from "./internal/Ticks.ts"
 import { Market } from "./Market.ts"
 import type { Priced } from "./Price.ts"
@@ -73,6 +75,7 @@ const isLost = ({ relayed }: Pick<Tried, "relayed">): boolean =>
  */
 export const make = Effect.fnUntraced(function* (hedge: Hedge.Hedge) {
   const { definition } = yield* Market
+  const router = yield* Router
   const { attempt, decisionOf } = yield* Attempts.make(hedge)
   const retryBudget = RetryBudget.make(definition.relay.retries, Ticks.now())
 
@@ -104,6 +107,14 @@ export const make = Effect.fnUntraced(function* (hedge: Hedge.Hedge) {
     !job.outlet.gone &&
     Ticks.now() < job.deadline
 
+  /** A reason that is nobody's own is that of all instances of the model that was asked for. */
+  const told = ({ job, priced }: Attempts.Way, ending: Ending): Ending => {
+    if (ending._tag !== "Failed" || ending.detail !== undefined) return ending
+    const { endpoint, model, preferences } = job.admitted
+    const asked = { model, contextTokens: priced.contextTokens, endpoint: endpoint.name, preferences }
+    return { ...ending, detail: NoneLeft.words(ending.reason, asked, router.instances(model)) }
+  }
+
   return Effect.fnUntraced(function* (
     job: RelayJob,
     priced: Priced,
@@ -134,7 +145,7 @@ export const make = Effect.fnUntraced(function* (hedge: Hedge.Hedge) {
       const [stop] = results.flatMap((result) => ("relayed" in result ? [] : [result]))
       // What the last instance said is closer to the truth than that there is no other.
       if (last !== undefined) ending = last.relayed.ending
-      else if (stop !== undefined) ending = stop
+      else if (stop !== undefined) ending = told(way, stop)
       if (stop !== undefined || !mayRetry(way, ending)) break
       if (!retryBudget.take(Ticks.now())) break
     }

@@ -1,0 +1,74 @@
+import * as Endpoints from "@guildhall/core/Endpoint"
+import type { Instance } from "@guildhall/core/Instance"
+import type { ReasonCode } from "@guildhall/core/Reason"
+import { kindOf, kindsOf } from "@guildhall/routing/filters/Endpoint"
+import type { RoutingRequest } from "@guildhall/routing/RoutingPolicy"
+
+type Asked = Pick<RoutingRequest, "model" | "contextTokens" | "endpoint" | "preferences">
+
+/** The members of `provider` that say which providers may serve, as far as the request has them. */
+const naming = ({ preferences }: Asked): string => {
+  const { ignore, only } = preferences ?? {}
+  const names = [only === undefined ? [] : "`provider.only`", ignore === undefined ? [] : "`provider.ignore`"].flat()
+  return `${names.join(" and ")} ${names.length > 1 ? "are" : "is"}`
+}
+
+/** What can be asked for in place of an endpoint that nobody speaks: a conversation in any of its dialects. */
+const offered = (instances: ReadonlyArray<Instance>): string => {
+  const declared = instances.flatMap(({ endpoints }) => endpoints ?? Endpoints.standard)
+  const spoken = declared.flatMap((endpoint) => (kindOf(endpoint) === "conversation" ? Endpoints.dialects : endpoint))
+  return [...new Set(spoken)].map((endpoint) => `/v1/${endpoint}`).join(", ")
+}
+
+const more = "GET /v1/models lists what was declared."
+
+/**
+ * What a buyer reads where a reason is that of all instances: what happened, why, and what to do. The registry's sentence may
+ * be about one of them. Undefined for a reason that routing does not give.
+ */
+export const words = (code: ReasonCode, asked: Asked, instances: ReadonlyArray<Instance>): string | undefined => {
+  const model = `\`${asked.model.slice(0, 200)}\``
+  const left = (rule: string, todo: string) => `No instance of ${model} is left once ${rule} applied: ${todo}`
+  switch (code) {
+    case "no_capacity":
+      return `Every instance of ${model} that may serve the request is offline, full, or left alone for a while after failures. Send it again in a moment, or ask for another model.`
+    case "already_tried":
+      return `Every instance of ${model} that may serve the request was asked, and failed. Send it again in a moment, or ask for another model.`
+    case "context_too_long": {
+      const speakers = instances.filter((instance) => kindsOf(instance).includes(kindOf(asked.endpoint)))
+      const longest = Math.max(0, ...speakers.map(({ contextLength }) => contextLength))
+      return `The request needs a context of about ${asked.contextTokens} tokens, with the answer's limit where it sets one, and the longest of ${model} for it has ${longest}. Send less, lower the answer's limit, or ask for a model with a longer context. ${more}`
+    }
+    case "endpoint_not_offered":
+      return `No instance of ${model} serves /v1/${asked.endpoint ?? "chat/completions"}; they serve ${offered(instances)}. Send what fits one of these there, or ask for another model. ${more}`
+    case "ignored_by_request":
+    case "not_in_only":
+      return left(naming(asked), `name other providers, or leave them out. ${more}`)
+    case "no_fallback_allowed":
+      return left(
+        "`provider.order` with `provider.allow_fallbacks: false` is",
+        `name others, or allow fallbacks. ${more}`,
+      )
+    case "parameter_not_supported":
+      return left("`provider.require_parameters` is", `leave it out, or the parameters that none understands. ${more}`)
+    case "quantization_not_accepted":
+      return left("`provider.quantizations` is", `name other precisions, or leave it out. ${more}`)
+    case "data_retained":
+      return left('`provider.data_collection: "deny"` is', `leave it out, or ask for another model. ${more}`)
+    case "price_too_high":
+      return left("`provider.max_price` is", `raise it, or ask for another model. ${more}`)
+    case "rail_not_accepted":
+      return `No instance of ${model} serves buyers who pay as you do. Pay in another way, or ask for another model.`
+    case "region_not_accepted":
+    case "country_not_accepted":
+      return `No instance of ${model} has declared to stand where this request may be served. Accept other places, or ask for another model.`
+    case "not_confidential":
+      return `No instance of ${model} runs where its operator cannot look, as the request asks. Ask for another model, or do not ask for that.`
+    case "capability_missing":
+      return `No instance of ${model} has declared to understand all that the request uses, its parameters and kinds of input. Use less, or ask for another model. ${more}`
+    case "own_instance":
+      return `The instances of ${model} that are left are your own, and nobody earns from itself here. Ask them without the market, or ask for another model.`
+    default:
+      return undefined
+  }
+}

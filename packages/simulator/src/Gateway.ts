@@ -5,23 +5,25 @@
  * @since 0.1.0
  */
 import type { InstanceId } from "@guildhall/core/Instance"
+import type { Rating } from "@guildhall/core/Rating"
+import type * as HealthRules from "@guildhall/core/rules/Health"
 import { Directory } from "@guildhall/routing/Directory"
+import { Health, type Outcome } from "@guildhall/routing/Health"
 import { Performance } from "@guildhall/routing/Performance"
 import type { RoutingPolicy, RoutingRequest } from "@guildhall/routing/RoutingPolicy"
 import type { Agenda } from "./Agenda.ts"
 import type { Engine, Job } from "./Engine.ts"
 import { type Provider, model } from "./Provider.ts"
 import type { Ended, Request } from "./Request.ts"
-import { Watch } from "./Watch.ts"
 
 /**
- * How gateways are set. All are milliseconds, but for `attemptsMax` and `waitingMax`.
+ * How gateways are set. What ends in `Ms` is milliseconds.
  *
  * - `networkMs`: one way between gateway and engine.
- * - `exchangeMs`: how often gateways tell each other what they have in flight, and take in what they have found out.
+ * - `exchangeMs`: how often gateways tell each other what they have in flight, and time passes for what they found out.
  * - `firstTokenTimeoutMs`: after so long without a token a request is tried elsewhere.
  * - `waitMaxMs`, `waitingMax`: how long a request waits for room in the gateway, and how many do.
- * - `offerMs`: how often effective prices are reckoned.
+ * - `health`: what the market does about instances that fail.
  *
  * @category models
  * @since 0.1.0
@@ -33,7 +35,7 @@ export interface Settings {
   readonly attemptsMax: number
   readonly waitMaxMs: number
   readonly waitingMax: number
-  readonly offerMs: number
+  readonly health: HealthRules.Settings
 }
 
 /**
@@ -49,7 +51,12 @@ export const settings: Settings = {
   attemptsMax: 3,
   waitMaxMs: 5_000,
   waitingMax: 1_000,
-  offerMs: 5_000,
+  health: {
+    breaker: { failures: 3, withinMs: 60_000, parkMs: 15_000 },
+    window: { days: 14, sampleMs: 60_000 },
+    ejection: { percentMax: 10, requestsMin: 20, worseBps: 3_000, forMs: 30_000 },
+    cap: { intervalMs: 5_000, dropPercent: 30, risePercent: 10 },
+  },
 }
 
 /**
@@ -127,24 +134,28 @@ export class Gateway {
   readonly directory = new Directory()
   readonly #options: Options
   readonly #choose: Chooser
-  readonly #watches: ReadonlyArray<Watch>
+  readonly #health: Health
   readonly #byId: ReadonlyMap<InstanceId, number>
   readonly #inFlight: Array<number>
+  readonly #peers: Array<number>
   readonly #pending: ReadonlyArray<Set<Attempt>>
   readonly #performance = new Performance()
   #waiting: Array<Waiting> = []
   #seed: number
-  #ticks = 0
 
   constructor(options: Options) {
     const { providers } = options
     this.#options = options
     this.#seed = options.seed
-    this.#watches = providers.map(({ instance }) => new Watch(instance))
+    this.#health = new Health(options.settings.health)
+    this.#peers = providers.map(() => 0)
     this.#byId = new Map(providers.map(({ instance }, at) => [instance.id, at]))
     this.#inFlight = providers.map(() => 0)
     this.#pending = providers.map(() => new Set())
-    for (const { instance } of providers) this.directory.apply({ _tag: "InstanceListed", instance })
+    for (const { instance } of providers) {
+      this.directory.apply({ _tag: "InstanceListed", instance })
+      this.#rate(instance.id, this.#health.listed(instance))
+    }
     this.#choose = options.chooser(this.directory)
   }
 
@@ -160,28 +171,22 @@ export class Gateway {
 
   /** Several times a second: what the others have in flight, and what was found out since. */
   tick(peers: ReadonlyArray<number>): void {
-    const { agenda, providers, settings } = this.#options
-    const offerEvery = Math.max(1, Math.round(settings.offerMs / settings.exchangeMs))
-    const withOffer = this.#ticks++ % offerEvery === 0
+    const { agenda, providers } = this.#options
     for (const [at, { instance }] of providers.entries()) {
-      const watch = this.#watches[at]
-      if (watch === undefined) continue
-      for (const attempt of this.#pending[at] ?? []) {
-        if (attempt.firstTokenAtMs !== undefined) continue
-        // They are in the order in which they were sent: the first that still waits has waited longest.
-        watch.overdue(agenda.nowMs - attempt.startedAtMs, agenda.nowMs)
-        break
-      }
-      watch.peers(peers[at] ?? 0)
-      const rating = watch.news(agenda.nowMs, withOffer)
-      if (rating !== undefined) this.directory.apply({ _tag: "InstanceRated", instanceId: instance.id, rating })
+      const peersInFlight = peers[at] ?? 0
+      if (this.#peers[at] === peersInFlight) continue
+      this.#peers[at] = peersInFlight
+      this.#rate(instance.id, { peersInFlight })
+    }
+    for (const { instanceId, rating } of this.#health.tick(agenda.nowMs, this.directory.candidates(model))) {
+      this.#rate(instanceId, rating)
     }
     this.#serveWaiting()
   }
 
   /** A probe of the market's came back. */
   probed(provider: number, firstTokenMs: number): void {
-    this.#watches[provider]?.firstToken(firstTokenMs, this.#options.agenda.nowMs)
+    this.#observe(provider, { kind: "succeeded", firstTokenMs, tokensPerSecond: 1_000 / firstTokenMs, isProbe: true })
   }
 
   /** Nothing came from an instance for so long that its answers are given up. */
@@ -245,7 +250,6 @@ export class Gateway {
     const { nowMs } = this.#options.agenda
     attempt.firstTokenAtMs = nowMs
     attempt.cachedTokens = cachedTokens
-    this.#watches[attempt.provider]?.firstToken(nowMs - attempt.startedAtMs, nowMs)
     this.#heard(attempt.provider, engine)
   }
 
@@ -255,22 +259,23 @@ export class Gateway {
     const { nowMs } = agenda
     const { cachedTokens, provider, request } = attempt
     const { inputTokens, outputTokens } = request.work
-    this.#count(attempt, -1)
     const firstTokenMs = attempt.firstTokenAtMs - attempt.startedAtMs
     const tokenMs = (nowMs - attempt.firstTokenAtMs) / Math.max(1, outputTokens - 1)
-    const usage = {
-      inputToken: inputTokens - cachedTokens,
-      cachedInputToken: cachedTokens,
-      outputToken: outputTokens,
+    const tokensPerSecond = 1_000 / Math.max(0.1, tokenMs)
+    this.#observe(provider, { kind: "succeeded", firstTokenMs, tokensPerSecond })
+    this.#count(attempt, -1)
+    const instance = providers[provider]?.instance
+    if (instance !== undefined) {
+      const usage = {
+        inputToken: inputTokens - cachedTokens,
+        cachedInputToken: cachedTokens,
+        outputToken: outputTokens,
+      }
+      this.#health.charged({ instance, usage, atMs: nowMs })
+      const measured = this.#performance.observe(instance.id, { firstTokenMs, tokensPerSecond }, nowMs)
+      if (measured !== undefined) this.directory.apply({ _tag: "InstanceMeasured", instanceId: instance.id, measured })
     }
-    this.#watches[provider]?.ended(tokenMs, usage, nowMs)
     this.#heard(provider, engine)
-    const id = providers[provider]?.instance.id
-    if (id !== undefined) {
-      const tokensPerSecond = Math.round(1_000 / Math.max(0.1, tokenMs))
-      const measured = this.#performance.observe(id, { firstTokenMs, tokensPerSecond }, nowMs)
-      if (measured !== undefined) this.directory.apply({ _tag: "InstanceMeasured", instanceId: id, measured })
-    }
     this.#conclude(attempt, "served", attempt.firstTokenAtMs - request.atMs, tokenMs)
     this.#serveWaiting()
   }
@@ -278,8 +283,8 @@ export class Gateway {
   #failed(attempt: Attempt, isRefusal: boolean): void {
     if (attempt.isOver) return
     const { agenda, engines, providers, settings } = this.#options
+    this.#observe(attempt.provider, { kind: isRefusal ? "limited" : "failed" })
     this.#count(attempt, -1)
-    this.#watches[attempt.provider]?.failed(isRefusal, agenda.nowMs)
     const { job } = attempt
     const engine = engines[providers[attempt.provider]?.engine ?? -1]
     if (job !== undefined && engine !== undefined) agenda.in(settings.networkMs, () => engine.cancel(job))
@@ -303,11 +308,22 @@ export class Gateway {
 
   /** The load rides on every answer. */
   #heard(provider: number, engine: Engine): void {
-    const says = this.#options.providers[provider]?.says
-    this.#watches[provider]?.said(
-      says ?? { running: engine.running, queued: engine.queued },
-      this.#options.agenda.nowMs,
-    )
+    const { instance, says } = this.#options.providers[provider] ?? {}
+    if (instance === undefined) return
+    const rating = { load: says ?? { running: engine.running, queued: engine.queued } }
+    this.#health.rated(instance.id, rating)
+    this.#rate(instance.id, rating)
+  }
+
+  #rate(instanceId: InstanceId, rating: Rating | undefined): void {
+    if (rating !== undefined) this.directory.apply({ _tag: "InstanceRated", instanceId, rating })
+  }
+
+  #observe(provider: number, seen: Omit<Outcome, "instanceId" | "atMs">): void {
+    const instanceId = this.#options.providers[provider]?.instance.id
+    const candidate = instanceId === undefined ? undefined : this.directory.candidate(instanceId)
+    if (instanceId === undefined || candidate === undefined) return
+    this.#rate(instanceId, this.#health.observe({ ...seen, instanceId, atMs: this.#options.agenda.nowMs }, candidate))
   }
 
   #wait(request: Request, number: number, tried: ReadonlyArray<InstanceId>): void {

@@ -8,6 +8,7 @@ import * as MarketWords from "../src/internal/MarketWords.ts"
 import * as Plan from "../src/testing/FaultPlan.ts"
 import * as Speech from "../src/testing/Speech.ts"
 import * as FaultLane from "./FaultLane.ts"
+import * as TestLane from "./TestLane.ts"
 
 const words = ["one ", "two "]
 const ASKS = { usage: { include: true } }
@@ -148,6 +149,28 @@ describe("a buyer who asks for usage", () => {
       choices: [],
     })
     assert.strictEqual(text.replace(added, ""), said.stream)
+  })
+
+  it("need not ask where the market tells the cost always", async () => {
+    const telling = await FaultLane.start({
+      definition: { relay: { ...TestLane.definition.relay, cost: "always" } },
+    })
+    for (const dialect of Speech.dialects) {
+      for (const [stream, usage] of [
+        [true, undefined],
+        [true, null],
+        [false, undefined],
+        [false, null],
+      ] as const) {
+        const said = Speech.of(dialect, { words, usage })
+        const { ask } = await telling.provide({ always: planOf(stream, said) }, { dialect })
+        const { headers, text, trailers } = await ask({ stream }).answer
+        const cost = stream ? trailers["x-guildhall-cost"] : headers["x-guildhall-cost"]
+        assert.strictEqual(get(usagesIn(text).at(-1), "cost"), Number(cost), text)
+      }
+    }
+    await telling.books()
+    await telling.close()
   })
 
   it.each([

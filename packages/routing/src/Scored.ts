@@ -9,13 +9,13 @@
  * @since 0.1.0
  */
 import type { Instance, InstanceId } from "@guildhall/core/Instance"
-import type { ModelId } from "@guildhall/core/Model"
+import type { ReasonCode } from "@guildhall/core/Reason"
 import * as Draw from "./Draw.ts"
 import { exclude, type Filter } from "./Filter.ts"
 import * as Lots from "./internal/Lots.ts"
 import { order } from "./internal/Order.ts"
-import { StandingIndex } from "./internal/StandingIndex.ts"
-import * as Preferred from "./Preferred.ts"
+import { type Finding, shelves } from "./internal/Shelves.ts"
+import { sound, soundWeight } from "./internal/Sound.ts"
 import type { Candidate, DirectoryView, Ranking, RoutingPolicy, RoutingRequest } from "./RoutingPolicy.ts"
 
 /**
@@ -35,7 +35,8 @@ export interface Pool {
 
 /**
  * The numbers, one column for each, with a row for each candidate of the pool; and why a row stands where it stands.
- * `because` may be called later, when the candidates have changed: it takes what it says from what was computed.
+ * `because` may be called later, when the candidates have changed: it takes what it says from what was computed. A row with
+ * one of the `codes` is left out after all.
  *
  * @category models
  * @since 0.1.0
@@ -43,6 +44,7 @@ export interface Pool {
 export interface Score {
   readonly columns: ReadonlyArray<Float64Array>
   readonly because: (row: number) => string
+  readonly codes?: ReadonlyArray<ReasonCode | undefined> | undefined
 }
 
 /**
@@ -54,7 +56,16 @@ export interface Score {
 export interface Scored extends RoutingPolicy {
   readonly filters: ReadonlyArray<Filter>
   readonly score: (pool: Pool) => Score
+  readonly find?: Find | undefined
 }
+
+/**
+ * How a fast form finds its choice, on a directory and with the filters that are asked.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Find = (directory: DirectoryView, filters: ReadonlyArray<Filter>) => Finding
 
 /**
  * Where a candidate stands, whatever is asked: by `first`, then by `second`, and among equals drawn by `weight`.
@@ -77,17 +88,10 @@ export interface Standing {
 export interface Standings extends Scored {
   readonly stand: (candidate: Candidate, variant: number) => Standing
   readonly phrase: (standing: Standing) => string
+  /** Whether candidates of equal `first` are equal. */
+  readonly isByFirst: boolean
   readonly variantOf: (request: RoutingRequest, seed: number) => number
 }
-
-/** The least weight, and the greatest, that a lot can be divided by. */
-const WEIGHT_MIN = 1e-300
-
-/** A number that a policy gives is used as it is, unless nothing can be ordered by it: then it is the worst. */
-const sound = (value: number): number =>
-  value <= Number.MAX_VALUE ? Math.max(value, -Number.MAX_VALUE) : Number.MAX_VALUE
-
-const soundWeight = (weight: number): number => (weight > WEIGHT_MIN ? Math.min(weight, 1 / WEIGHT_MIN) : WEIGHT_MIN)
 
 const hashes = new WeakMap<Instance, number>()
 
@@ -183,11 +187,15 @@ const rank = ({ pool, excluded }: Sieved, score: (pool: Pool) => Score): Ranking
   const idOf = (row: number): string => candidates[row]?.instance.id ?? ""
   const rows = order([...scored.columns, lots], idOf, candidates.length)
   const ranked: Array<Ranking["ranked"][number]> = []
+  const leftOut: Array<Ranking["excluded"][number]> = []
   for (const row of rows) {
-    const candidate = candidates[row]
-    if (candidate !== undefined) ranked.push(new Ranked(candidate.instance.id, row, scored))
+    const instance = candidates[row]?.instance.id
+    if (instance === undefined) continue
+    const code = scored.codes?.[row]
+    if (code === undefined) ranked.push(new Ranked(instance, row, scored))
+    else leftOut.push({ instance, code })
   }
-  return { ranked, excluded }
+  return { ranked, excluded: leftOut.length === 0 ? excluded : [...excluded, ...leftOut] }
 }
 
 /**
@@ -218,26 +226,31 @@ export const make = (options: {
   readonly version: number
   readonly score: (pool: Pool) => Score
   readonly filters?: ReadonlyArray<Filter> | undefined
-  readonly prepare?: RoutingPolicy["prepare"]
+  readonly find?: Find | undefined
   readonly weights?: RoutingPolicy["weights"]
 }): Scored => {
-  const { name, version, score, filters = [], prepare, weights } = options
-  return {
+  const { name, version, score, filters = [], find, weights } = options
+  const policy: Scored = {
     name,
     version,
     filters,
     score,
+    find,
     rank: (request, candidates, seed) => rank(sieve(request, candidates, seed, filters), score),
-    ...(prepare === undefined ? {} : { prepare }),
     ...(weights === undefined ? {} : { weights }),
   }
+  if (find === undefined) return policy
+  return { ...policy, prepare: (directory) => shelves(policy, filters, directory, find(directory, filters)) }
 }
 
-const standingOf = (standing: Standing): Standing => ({
-  first: sound(standing.first),
-  second: sound(standing.second),
-  weight: soundWeight(standing.weight),
-})
+/**
+ * The policy, with a further filter asked after its own.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const filtered = (policy: Scored, name: string, filter: Filter): Scored =>
+  make({ ...policy, name, filters: [...policy.filters, filter] })
 
 const byStanding =
   (stand: Standings["stand"], phrase: Standings["phrase"], variantOf: Standings["variantOf"]) =>
@@ -269,7 +282,7 @@ const weightsOf =
   (stand: Standings["stand"], variantOf: Standings["variantOf"]): NonNullable<RoutingPolicy["weights"]> =>
   (request, candidates) => {
     const variant = variantOf(request, 0)
-    const standings = candidates.map((candidate) => standingOf(stand(candidate, variant)))
+    const standings = candidates.map((candidate) => stand(candidate, variant))
     const first = standings.reduce((least, one) => Math.min(least, one.first), Infinity)
     const best = standings.filter((one) => one.first === first)
     const second = best.reduce((least, one) => Math.min(least, one.second), Infinity)
@@ -294,95 +307,57 @@ export const standings = <S extends Standing>(options: {
   readonly because: (standing: S) => string
   readonly variantOf?: ((request: RoutingRequest, seed: number) => number) | undefined
   readonly filters?: ReadonlyArray<Filter> | undefined
+  readonly isByFirst?: boolean | undefined
   readonly weights?: RoutingPolicy["weights"]
 }): Standings => {
-  const { name, version, stand, because, variantOf = () => 0, filters = [] } = options
+  const { name, version, stand, because, variantOf = () => 0, filters = [], isByFirst = false } = options
   const { weights = weightsOf(stand, variantOf) } = options
   // What is phrased is what `stand` gave: nothing else is ever handed to it.
   const phrase = because as (standing: Standing) => string
   const score = byStanding(stand, phrase, variantOf)
-  const policy = make({ name, version, score, filters, weights })
-  return {
-    ...policy,
+  const find: Find = () => ({
     stand,
-    phrase,
-    variantOf,
-    prepare: (directory) => {
-      const shelf = prepare(directory, stand)
-      const choose = (request: RoutingRequest, seed: number): InstanceId | undefined => {
-        const { preferences } = request
-        const isReordered = preferences !== undefined && Preferred.reorders(preferences)
-        const index = isReordered ? undefined : shelf(request.model, variantOf(request, seed))
-        if (isReordered || index?.isSound === false) {
-          return Preferred.rank(policy, request, [...directory.candidates(request.model)], seed).ranked[0]?.instance
-        }
-        const mayServe = (candidate: Candidate): boolean =>
-          exclude(request, candidate) === undefined && also(filters, request, candidate) === undefined
-        return index?.walk(Draw.ofSeed(seed), mayServe)?.instance.id
-      }
-      return { choose }
-    },
-  }
+    find: (indexOf, request, seed, mayServe) =>
+      indexOf(variantOf(request, seed))?.walk(Draw.ofSeed(seed), mayServe)?.instance.id,
+  })
+  return { ...make({ name, version, score, filters, weights, find }), stand, phrase, isByFirst, variantOf }
 }
 
-/** What nobody could ask less than: who does not serve this serves nothing now. */
-const least = (instance: Instance): RoutingRequest => ({
-  model: instance.model,
-  contextTokens: 0,
-  tried: [],
-  endpoint: instance.endpoints?.[0],
-})
-
 /**
- * Keeps indexes of a directory: one for each model and variant that was asked for and has an instance.
+ * Lets a combinator use any policy: one that only ranks holds no two for equals, and each stands by its place.
  *
  * @category constructors
  * @since 0.1.0
  */
-export const prepare = (
-  directory: DirectoryView,
-  stand: (candidate: Candidate, variant: number) => Standing,
-): ((model: ModelId, variant: number) => StandingIndex | undefined) => {
-  const shelves = new Map<ModelId, Map<number, StandingIndex>>()
-  const modelOf = new Map<InstanceId, ModelId>()
-
-  const put = (index: StandingIndex, candidate: Candidate, variant: number): void => {
-    const serves = exclude(least(candidate.instance), candidate) === undefined
-    index.put(candidate, serves ? standingOf(stand(candidate, variant)) : undefined)
-  }
-  const remove = (id: InstanceId): void => {
-    const model = modelOf.get(id)
-    if (model === undefined) return
-    modelOf.delete(id)
-    const shelf = shelves.get(model)
-    for (const index of shelf?.values() ?? []) {
-      index.remove(id)
-      if (index.count === 0) shelves.delete(model)
+export const lift = (policy: RoutingPolicy): Scored => {
+  if (isScored(policy)) return policy
+  const score = ({ candidates, request, seed }: Pool): Score => {
+    const { ranked, excluded } = policy.rank(request, candidates, seed)
+    const places = new Map(ranked.map(({ instance }, place) => [instance, place]))
+    const codes = new Map(excluded.map(({ instance, code }) => [instance, code]))
+    const column = Float64Array.from(candidates, ({ instance }) => places.get(instance.id) ?? Infinity)
+    const reasons = [...column].map((place) => ranked[place]?.because ?? "")
+    return {
+      columns: [column],
+      because: (row) => reasons[row] ?? "",
+      codes: candidates.map(({ instance }) => codes.get(instance.id)),
     }
   }
-  directory.onChange((id) => {
-    const candidate = directory.candidate(id)
-    if (candidate === undefined) return remove(id)
-    const { model } = candidate.instance
-    if (modelOf.get(id) !== model) {
-      remove(id)
-      if (!shelves.has(model)) return
-      modelOf.set(id, model)
-    }
-    for (const [variant, index] of shelves.get(model) ?? []) put(index, candidate, variant)
-  })
-  return (model, variant) => {
-    const shelf = shelves.get(model)
-    const known = shelf?.get(variant)
-    if (known !== undefined) return known
-    const index = new StandingIndex()
-    for (const candidate of directory.candidates(model)) {
-      put(index, candidate, variant)
-      modelOf.set(candidate.instance.id, model)
-    }
-    if (index.count === 0) return undefined
-    if (shelf === undefined) shelves.set(model, new Map([[variant, index]]))
-    else shelf.set(variant, index)
-    return index
-  }
+  return make({ name: policy.name, version: policy.version, score })
 }
+
+/**
+ * Whether combinators can use a policy's numbers.
+ *
+ * @category guards
+ * @since 0.1.0
+ */
+export const isScored = (policy: RoutingPolicy): policy is Scored => "score" in policy && "filters" in policy
+
+/**
+ * Whether a policy is by standing.
+ *
+ * @category guards
+ * @since 0.1.0
+ */
+export const isStandings = (policy: RoutingPolicy): policy is Standings => isScored(policy) && "stand" in policy

@@ -57,3 +57,16 @@ export const order = (
   }
   return from
 }
+
+/** The number that `count` of the values do not exceed; infinite where there are not so many. */
+export const smallest = (values: Float64Array, count: number): number => {
+  const least: Array<number> = []
+  for (const value of values) {
+    if (least.length === count && value >= (least[count - 1] ?? 0)) continue
+    let at = least.length
+    while (at > 0 && (least[at - 1] ?? 0) > value) at--
+    least.splice(at, 0, value)
+    if (least.length > count) least.pop()
+  }
+  return least.length === count ? (least[count - 1] ?? Infinity) : Infinity
+}

@@ -1,7 +1,6 @@
 import type { InstanceId } from "@guildhall/core/Instance"
 import * as Draw from "../Draw.ts"
 import type { Candidate } from "../RoutingPolicy.ts"
-import type { Standing } from "../Scored.ts"
 import * as Lots from "./Lots.ts"
 
 /** How many bits two names have in common, of 64: 64 where both hashes are the same. */
@@ -49,15 +48,15 @@ export class StandingIndex {
     return this.#leaves.size
   }
 
-  /** Puts an instance where it stands; undefined is where it serves nobody. */
-  put(candidate: Candidate, standing: Standing | undefined): void {
+  /** Puts an instance where it stands. One of no weight is never found. */
+  put(candidate: Candidate, first: number, second: number, weight: number): void {
     const { id } = candidate.instance
     const leaf = this.#leaves.get(id) ?? this.#insert(id)
     if (leaf === -1) return
     this.#candidates[leaf] = candidate
-    this.#first[leaf] = standing?.first ?? Infinity
-    this.#second[leaf] = standing?.second ?? Infinity
-    this.#weight[leaf] = standing?.weight ?? 0
+    this.#first[leaf] = first
+    this.#second[leaf] = second
+    this.#weight[leaf] = weight
     this.#climb(this.#parent[leaf] ?? -1)
   }
 

@@ -40,6 +40,7 @@ export const leastLoaded: Scored.Standings = Scored.standings({
   name: "LeastLoaded",
   version: 2,
   stand,
+  isByFirst: true,
   because: ({ capacity, inFlight }) => `${inFlight} of ${capacity} in use`,
 })
 

@@ -1,0 +1,114 @@
+/**
+ * The policy `PrefixAffinity`: requests that begin alike go to the same few instances, which then have the beginning in their
+ * cache. Affinity holds until such an instance is saturated and no longer: then, and where a request has no `affinity`, another
+ * policy decides.
+ *
+ * @since 0.1.0
+ */
+import * as Effect from "effect/Effect"
+import * as Parts from "@guildhall/core/Parts"
+import * as Schema from "effect/Schema"
+import * as Draw from "../Draw.ts"
+import { smallest } from "../internal/Order.ts"
+import * as Naming from "../internal/Naming.ts"
+import { count, setting } from "../internal/Settings.ts"
+import * as Load from "../Load.ts"
+import { type Candidate, RoutingPolicy } from "../RoutingPolicy.ts"
+import * as Scored from "../Scored.ts"
+
+/**
+ * The settings.
+ *
+ * - `homes`: how many instances a beginning is at home on, 2 by default. They are tried in an order of its own, so the second
+ *   is asked only while the first is saturated or cannot serve.
+ * - `saturatedPercent`: from which part of its capacity on an instance is saturated, 80 by default; one where requests wait is.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Settings {
+  readonly homes: number
+  readonly saturatedPercent: number
+}
+
+const fields = { homes: count(1, 64, 2), saturatedPercent: setting(0, 100, 80) }
+
+/**
+ * Makes the policy. Homes are drawn by the `affinity` of the request, whatever the seed, each instance with the weight of its
+ * capacity: weighted rendezvous hashing. When an instance comes or goes, few beginnings move.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = (settings: Settings, otherwise: RoutingPolicy): Scored.Scored => {
+  const other = Scored.lift(otherwise)
+  const isSaturated = (candidate: Candidate): boolean =>
+    (candidate.rating?.load?.queued ?? 0) > 0 ||
+    Load.inFlight(candidate) * 100 >= Load.capacity(candidate) * settings.saturatedPercent
+
+  const score = (pool: Scored.Pool): Scored.Score => {
+    const { candidates, request } = pool
+    const scored = other.score(pool)
+    const affinity = request.features?.affinity
+    if (affinity === undefined) return scored
+    const lots = pool.draw(Draw.ofId(affinity))
+    const draws = lots.map((lot, row) => {
+      const candidate = candidates[row]
+      return candidate === undefined ? Infinity : lot / Load.capacity(candidate)
+    })
+    const limit = smallest(draws, settings.homes)
+    const homes = draws.map((draw, row) => {
+      const candidate = candidates[row]
+      return draw <= limit && candidate !== undefined && !isSaturated(candidate) ? draw : Infinity
+    })
+    const because = (row: number): string => {
+      const home = homes[row] ?? Infinity
+      if (home < Number.MAX_VALUE) return `at home here, lot ${home.toPrecision(6)}`
+      return `${(draws[row] ?? 0) <= limit ? "its home, but saturated" : "not its home"}, ${scored.because(row)}`
+    }
+    return { columns: [homes, ...scored.columns], because, codes: scored.codes }
+  }
+
+  const find: Scored.Find = (directory, filters) => {
+    const rest = Scored.make({ ...other, filters }).prepare?.(directory)
+    return {
+      stand: (candidate) => ({ first: 0, second: 0, weight: Load.capacity(candidate) }),
+      find: (indexOf, request, seed, mayServe) => {
+        const affinity = request.features?.affinity
+        if (affinity === undefined) return rest?.choose(request, seed)
+        let asked = 0
+        let home: Candidate | undefined
+        indexOf(0)?.walk(Draw.ofId(affinity), (candidate) => {
+          if (!mayServe(candidate)) return false
+          if (!isSaturated(candidate)) home = candidate
+          return home !== undefined || ++asked >= settings.homes
+        })
+        return home?.instance.id ?? rest?.choose(request, seed)
+      },
+    }
+  }
+  return Scored.make({
+    name: Naming.made("PrefixAffinity", [...Object.values(settings).map(String), Naming.one(otherwise)]),
+    version: 1,
+    score,
+    filters: other.filters,
+    ...(other.find === undefined ? {} : { find }),
+  })
+}
+
+/**
+ * The part by which a definition names the policy: `{ use: "PrefixAffinity" }`, with {@link Settings} and `otherwise`, a
+ * policy, which is `LeastLoaded` by default.
+ *
+ * @category parts
+ * @since 0.1.0
+ */
+export const part: Parts.Part = Parts.composed(RoutingPolicy, {
+  name: "PrefixAffinity",
+  settings: Schema.Struct({
+    ...fields,
+    otherwise: Parts.PartRef.pipe(Schema.withDecodingDefaultKey(Effect.succeed({ use: "LeastLoaded" }))),
+  }),
+  make: ({ homes, otherwise, saturatedPercent }, parts) =>
+    Effect.map(parts.resolve(RoutingPolicy, otherwise), (policy) => make({ homes, saturatedPercent }, policy)),
+})

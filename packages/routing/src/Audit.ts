@@ -6,13 +6,13 @@
  */
 import type * as Digest from "effect/crypto/Digest"
 import * as Effect from "effect/Effect"
-import * as Result from "effect/Result"
 import type { InstanceId } from "@guildhall/core/Instance"
 import type { ReasonCode } from "@guildhall/core/Reason"
 import type { RequestId } from "@guildhall/core/Request"
 import type { Contents, Decided } from "./AuditFile.ts"
 import type { Directory } from "./Directory.ts"
 import * as Explain from "./Explain.ts"
+import * as PolicyGuard from "./internal/PolicyGuard.ts"
 import * as LogReplay from "./LogReplay.ts"
 import type { RoutingPolicy } from "./RoutingPolicy.ts"
 import * as RoutingProof from "./RoutingProof.ts"
@@ -104,12 +104,6 @@ const UNSENT: ReadonlySet<ReasonCode> = new Set<ReasonCode>([
   "insufficient_funds",
 ])
 
-const rankAgain = (policy: RoutingPolicy, directory: Directory, { decision }: Decided, at: number) =>
-  Result.try({
-    try: () => Explain.rankingOf(policy, directory, decision, at),
-    catch: (cause) => `the policy fails: ${String(cause).slice(0, 200)}`,
-  })
-
 /** The difference of one attempt, if there is one. An attempt without an instance says that none was left. */
 const differenceOf = (
   policy: RoutingPolicy,
@@ -120,13 +114,11 @@ const differenceOf = (
   const { decision, id: request, reason } = decided
   const chosen = decision.attempts[at]?.instance ?? null
   const version = decision.attempts[at]?.version ?? decision.version
-  const ranking = rankAgain(policy, directory, decided, at)
+  const { excluded, ranked } = Explain.rankingOf(policy, directory, decision, at)
   const differs = (expected: InstanceId | null, because: string): Difference => {
     const { replica } = decision
     return { request, attempt: at + 1, replica, version, chosen, expected, because }
   }
-  if (Result.isFailure(ranking)) return differs(null, ranking.failure)
-  const { excluded, ranked } = ranking.success
   const [best] = ranked
   const expected = best?.instance ?? null
   if (expected === chosen) return undefined
@@ -248,12 +240,14 @@ export const run = Effect.fn("Audit.run")(function* (
   progress: (attempts: number) => Effect.Effect<void> = () => Effect.void,
 ): Effect.fn.Return<Report, never, Digest.Digest> {
   const tally = new Tally()
+  // Where a policy fails, the gateway routes by another one; so does the audit.
+  const guarded = PolicyGuard.guard(policy, () => {})
   const made = byReplica(decisions)
   const replicas = new Set([...segments.keys(), ...made.keys()])
   for (const replica of replicas) {
     const decided = made.get(replica) ?? []
     const findings = yield* LogReplay.walk(segments.get(replica) ?? [], {
-      visits: decided.flatMap((one) => visitsOf(policy, one, tally)),
+      visits: decided.flatMap((one) => visitsOf(guarded, one, tally)),
       proofs: decided.flatMap((one) => proofOf(one, tally)),
       progress: () => progress(tally.counts.attempts),
     })

@@ -25,6 +25,7 @@ const program = <A, E>(
 ) => {
   const ledger = Layer.mock(Ledger, {
     lastAvailable: () => undefined,
+    isStuck: () => false,
     renew,
     findHold: (id) =>
       Effect.succeed({

@@ -41,6 +41,7 @@ export interface Options {
   readonly definition?: Partial<MarketDefinition.MarketDefinition>
   readonly rails?: ReadonlyArray<PaymentRail.PaymentRail>
   readonly journal?: Layer.Layer<Journal.Journal>
+  readonly store?: Layer.Layer<LedgerStore.LedgerStore>
   /** Who may read the metrics. */
   readonly metrics?: "operator" | "anyone"
 }
@@ -71,7 +72,7 @@ const services = (options: Options) => {
   }
   const market = Layer.succeed(Market, { definition: made, digest: "d".repeat(64), owner: "test", payments: [] })
   const stores = Layer.mergeAll(
-    Ledger.layer.pipe(Layer.provideMerge(LedgerStoreMemory.layer)),
+    Ledger.layer.pipe(Layer.provideMerge(options.store ?? LedgerStoreMemory.layer)),
     options.journal ?? Journal.layerMemory,
     Members.layerMemory,
     Devices.layerMemory({ allowPrivate: made.endpoints.allowPrivate }),

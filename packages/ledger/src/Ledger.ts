@@ -126,6 +126,8 @@ export class Ledger extends Context.Service<
      * the store; undefined where it saw none.
      */
     readonly lastAvailable: (id: AccountId) => bigint | undefined
+    /** Whether a batch could not be committed, and none that adds to the books has been since. Asks nobody. */
+    readonly isStuck: () => boolean
   }
 >()("@guildhall/ledger/Ledger") {}
 
@@ -190,11 +192,46 @@ const answer = (batch: ReadonlyArray<Waiting>, answers: Answers): void =>
     Deferred.doneUnsafe(waiting.answer, Effect.fromResult(result))
   })
 
+/** Where there is no room for more, these may still be committed. */
+const ADDS_NOTHING: ReadonlySet<Command["_tag"]> = new Set(["Renew", "Expire", "Preview"])
+
+/** What the database itself said, without what was wrapped around it on the way. */
+const innermost = (error: unknown): string => {
+  let at: unknown = error
+  for (let depth = 0; depth < 8 && typeof at === "object" && at !== null; depth++) {
+    const inner: unknown = "reason" in at ? at.reason : "cause" in at ? at.cause : undefined
+    if (inner === undefined) break
+    at = inner
+  }
+  return at instanceof Error ? at.message : String(at)
+}
+
+/** Knows whether the store commits, and tells an outage in two lines: when it begins, and when it is over. */
+const makeStanding = () => {
+  let isStuck = false
+  const see = (answers: Answers, batch: ReadonlyArray<Waiting>): Effect.Effect<void> => {
+    if (Result.isFailure(answers)) {
+      if (isStuck) return Effect.void
+      isStuck = true
+      return Effect.logWarning(
+        `The ledger's store does not commit, so requests are refused until it does. Look after the database and its disk; it said: ${innermost(answers.failure)}`,
+      )
+    }
+    if (!isStuck || batch.every(({ command }) => ADDS_NOTHING.has(command._tag))) return Effect.void
+    isStuck = false
+    return Effect.logInfo("The ledger's store commits again.")
+  }
+  return { see, isStuck: () => isStuck }
+}
+
 /**
  * Gathers commands and commits them batch by batch: while one waits for the disk the next is written, the one after that
  * decided, and another gathers. When the scope ends, whoever still waits hears that the outcome is not known.
  */
-const makeSubmit = Effect.fnUntraced(function* (store: LedgerStore["Service"]) {
+const makeSubmit = Effect.fnUntraced(function* (
+  store: LedgerStore["Service"],
+  see: ReturnType<typeof makeStanding>["see"],
+) {
   const queue = yield* Queue.unbounded<Waiting>()
   const slots = yield* Semaphore.make(BATCHES_AHEAD)
   // An array, for a set that comes and goes leaves copies behind that would keep whole batches from the collector.
@@ -211,6 +248,7 @@ const makeSubmit = Effect.fnUntraced(function* (store: LedgerStore["Service"]) {
   const serve = Effect.fnUntraced(function* (batch: ReadonlyArray<Waiting>) {
     const answers = yield* commit(store, batch)
     inFlight.splice(inFlight.indexOf(batch), 1)
+    yield* see(answers, batch)
     answer(batch, answers)
     yield* slots.release(1)
   })
@@ -271,7 +309,8 @@ const makeKnown = () => {
  */
 export const make = Effect.gen(function* () {
   const store = yield* LedgerStore
-  const offer = yield* makeSubmit(store)
+  const standing = makeStanding()
+  const offer = yield* makeSubmit(store, standing.see)
   const { known, see } = makeKnown()
 
   const submit = <C extends Command>(command: C): Effect.Effect<Answer<C["_tag"]>, LedgerError> =>
@@ -326,6 +365,7 @@ export const make = Effect.gen(function* () {
     findHold: (id) => Effect.map(store.holds({ ids: [id] }), ([hold]) => hold),
     attachments: (after, limit) => store.history("attachments", { after, limit }),
     lastAvailable: (id) => known.get(id),
+    isStuck: standing.isStuck,
   })
 })
 

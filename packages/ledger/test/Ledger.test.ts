@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Effect, Exit, Fiber, Layer, Result, Scope } from "effect"
+import { Deferred, Effect, Exit, Fiber, Layer, Logger, Result, Scope } from "effect"
 import { TestClock } from "effect/testing"
 import { HoldId } from "../src/Hold.ts"
 import * as Ledger from "../src/Ledger.ts"
@@ -171,6 +171,39 @@ describe("Ledger", () => {
       assert.isTrue(Result.isSuccess(yield* spend(ledger, 10n)))
       assert.strictEqual((yield* ledger.account(buyer)).balance, 90n)
     }),
+  )
+
+  it.effect(
+    "is stuck from a batch that is not kept until one that adds to the books is, and tells both in a line",
+    () => {
+      const lines: Array<string> = []
+      const log = Logger.make<unknown, void>(({ message }) => void lines.push(String(message)))
+      return Effect.gen(function* () {
+        let isFull = false
+        const full = new LedgerError({
+          reason: new Unavailable({ cause: { reason: { cause: new Error("No space left on device") } } }),
+        })
+        const { ledger } = yield* desk(
+          (commit) => (commands) =>
+            isFull && commands.some(({ _tag }) => _tag === "Post") ? Effect.fail(full) : commit(commands),
+        )
+        yield* spend(ledger, 1n)
+        assert.isFalse(ledger.isStuck())
+        isFull = true
+        yield* spend(ledger, 1n)
+        yield* spend(ledger, 1n)
+        yield* ledger.renew("me", 1_000)
+        assert.isTrue(ledger.isStuck())
+        isFull = false
+        yield* ledger.expire(1)
+        assert.isTrue(ledger.isStuck())
+        yield* spend(ledger, 1n)
+        assert.isFalse(ledger.isStuck())
+        assert.lengthOf(lines, 2)
+        assert.match(lines[0] ?? "", /does not commit.*it said: No space left on device$/)
+        assert.match(lines[1] ?? "", /commits again/)
+      }).pipe(Effect.provide(Logger.layer([log])))
+    },
   )
 
   it.effect("tells whoever still waits when it closes that the outcome is not known", () =>

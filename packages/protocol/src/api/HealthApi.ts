@@ -12,8 +12,8 @@ import { errors } from "./Problem.ts"
 const Status = <const S extends string>(status: S) => Schema.Struct({ status: Schema.Literal(status) })
 
 /**
- * The group. `/healthz` answers as long as the process does; `/readyz` only while the stores answer and the gateway takes
- * requests. Needs no key.
+ * The group. `/healthz` answers as long as the process does; `/readyz` only while the stores keep what is written and the
+ * gateway takes requests. Needs no key.
  *
  * @category groups
  * @since 0.1.0

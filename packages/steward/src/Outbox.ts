@@ -10,9 +10,11 @@ import * as Metric from "effect/Metric"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import type { MarketDefinition } from "@guildhall/core/MarketDefinition"
+import * as Money from "@guildhall/core/Money"
 import * as HoldContext from "@guildhall/journal/HoldContext"
 import { Journal } from "@guildhall/journal/Journal"
 import { type JournalEntry, JournalEntryJson } from "@guildhall/journal/JournalEntry"
+import * as Account from "@guildhall/ledger/Account"
 import { Ledger } from "@guildhall/ledger/Ledger"
 import type { Attached } from "@guildhall/ledger/LedgerStore"
 import * as Loop from "./Loop.ts"
@@ -59,14 +61,34 @@ export const entryOf = ({ attachment, attachedAtMs }: Attached): Result.Result<J
       )
     : decode(attachment.body)
 
+/** What a claim was paid; nothing, for any other entry. */
+const paidBy = (entry: JournalEntry): bigint => (entry._tag === "RequestEnded" ? entry.receipt.paidFromLoss : 0n)
+
+/** Tells once of all claims of a step: each is in the books, and was told by whoever paid it. */
+const tellClaims = Effect.fnUntraced(function* (claims: ReadonlyArray<JournalEntry>) {
+  if (claims.length === 0) return
+  yield* Metric.update(recovered, claims.length)
+  const ledger = yield* Ledger
+  const found = yield* Effect.orElseSucceed(ledger.accounts([Account.ids.platformLoss]), () => [])
+  const sum = claims.reduce((paid, entry) => paid + paidBy(entry), 0n)
+  const amounts = found.map(({ asset }) => `, ${Money.format(sum, asset)} ${asset.code} in all,`)
+  const paid =
+    claims.length === 1 ? `1 claim${amounts.join("")} was` : `${claims.length} claims${amounts.join("")} were`
+  yield* Effect.logWarning(
+    `${paid} paid from platform:loss, because a gateway died in the middle of requests. Look at why it died; \`guildhall ledger statement platform:loss\` has each of them.`,
+  )
+})
+
 /** Raises the alarms and counts, once the attachments are in the journal. */
-const report = Effect.fnUntraced(function* (carried: ReadonlyArray<Attached>, unreadable: ReadonlyArray<Attached>) {
+const report = Effect.fnUntraced(function* (
+  carried: ReadonlyArray<Attached>,
+  entries: ReadonlyArray<JournalEntry>,
+  unreadable: ReadonlyArray<Attached>,
+) {
   for (const { attachment } of carried) {
     yield* Metric.update(Metric.withAttributes(copied, { kind: attachment.kind }), 1)
-    if (attachment.kind !== "request.claimed") continue
-    yield* Metric.update(recovered, 1)
-    yield* Effect.logWarning("A claim was paid from platform:loss: a gateway had died in the middle of its request.")
   }
+  yield* tellClaims(entries.filter((_, at) => carried[at]?.attachment.kind === "request.claimed"))
   for (const { attachment, sequence } of unreadable) {
     yield* Metric.update(poisoned, 1)
     yield* Effect.logError(
@@ -95,7 +117,7 @@ export const carry = Effect.fnUntraced(function* (attached: ReadonlyArray<Attach
     } else unreadable.push(one)
   }
   yield* journal.append(entries, last)
-  yield* report(carried, unreadable)
+  yield* report(carried, entries, unreadable)
 })
 
 /**

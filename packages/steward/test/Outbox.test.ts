@@ -5,6 +5,7 @@ import { TestClock } from "effect/testing"
 import { USD } from "@guildhall/core/Asset"
 import * as KeyRing from "@guildhall/core/KeyRing"
 import { MemberId } from "@guildhall/core/Member"
+import * as Money from "@guildhall/core/Money"
 import { type Receipt, SignedReceipt } from "@guildhall/core/Receipt"
 import { Journal } from "@guildhall/journal"
 import { type JournalEntry, JournalEntryJson } from "@guildhall/journal/JournalEntry"
@@ -90,6 +91,24 @@ describe("copying", () => {
       assert.deepStrictEqual(recounted?._tag === "RequestEnded" ? recounted.receipt : undefined, lowered)
     }).pipe(Effect.provide(surroundings)),
   )
+
+  it.effect("tells in one line how many claims were paid, what they came to, and where they stand", () => {
+    const lines: Array<string> = []
+    const log = Logger.make<unknown, void>(({ message }) => void lines.push(String(message)))
+    return Effect.gen(function* () {
+      const ledger = yield* Ledger.Ledger
+      yield* ledger.open({ id: Account.ids.platformLoss, kind: "platform", asset: USD, floor: null })
+      const claim = (paidFromLoss: bigint) => {
+        const entry = SampleEntry.ended({ outcome: "recovered", revision: 1, paidFromLoss })
+        return ended({ ...entry, id: `${entry.receipt.id}:1` }, "request.claimed")
+      }
+      yield* attach([claim(1_500_000n), ended(SampleEntry.ended()), claim(250_000n)])
+      yield* Outbox.copy
+      assert.lengthOf(lines, 1)
+      const sum = Money.format(1_750_000n, USD)
+      assert.match(lines[0] ?? "", new RegExp(`^2 claims, ${sum} USD in all, were paid .*statement platform:loss`))
+    }).pipe(Effect.provide(Logger.layer([log])), Effect.provide(surroundings))
+  })
 
   it.effect("passes over what cannot be read, and what is none of its business, and goes on", () =>
     Effect.gen(function* () {

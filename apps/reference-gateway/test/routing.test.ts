@@ -142,4 +142,31 @@ describe("guildhall routing", () => {
     assert.strictEqual(none.code, 1)
     assert.include(none.output, "is not there")
   }, 90_000)
+
+  it("tells a provider why its instance was not routed to, in a terminal as over HTTP", async () => {
+    const { body } = await market.call("/v1/operator/instances")
+    const { data } = body as { data: ReadonlyArray<{ instance: { id: string } }> }
+    const answers = await Promise.all(
+      data.map(async ({ instance }) => {
+        const args = ["routing", "why", "--instance", instance.id, "--json"]
+        const { code, output } = await RunningMarket.guildhall(market.home, args)
+        assert.strictEqual(code, 0, output)
+        const line = output.split("\n").find((line) => line.startsWith("{")) ?? ""
+        return JSON.parse(line) as Readonly<
+          Record<"requests" | "served" | "outranked" | "excluded" | "notSeen", number>
+        >
+      }),
+    )
+    assert.strictEqual(answers.length, 3)
+    for (const { excluded, notSeen, outranked, requests, served } of answers) {
+      assert.deepStrictEqual([requests, notSeen], [REQUESTS, 0])
+      assert.strictEqual(served + outranked + excluded, REQUESTS)
+    }
+    const whole = await RunningMarket.guildhall(market.home, ["routing", "why", "--member", "mem_nobody"])
+    assert.strictEqual(whole.code, 0, whole.output)
+    assert.match(whole.output.trimEnd(), /Next: check the id, or ask for a longer period with --from\.$/)
+    const nothing = await RunningMarket.guildhall(market.home, ["routing", "why"])
+    assert.strictEqual(nothing.code, 1)
+    assert.include(nothing.output, "Say whose")
+  }, 90_000)
 })

@@ -11,6 +11,7 @@ import * as ReceiptVerify from "@guildhall/journal/ReceiptVerify"
 import * as SampleEntry from "@guildhall/journal/testing/SampleEntry"
 import { KeyRing } from "@guildhall/core/KeyRing"
 import { Account, Hold } from "@guildhall/ledger"
+import * as RoutingExport from "@guildhall/routing/RoutingExport"
 import * as TestControl from "./TestControl.ts"
 import { members } from "./TestControl.ts"
 import { instance } from "./TestLane.ts"
@@ -208,7 +209,7 @@ describe("explain", () => {
       features: { affinity: "one" },
       attempts: [{ instance: free.id, version: choice.version, model: free.model }],
     }
-    const id = SampleEntry.requestIds(1)[0] as Request.RequestId
+    const id = RoutingExport.firstId(Date.now() - 1_000)
     await market.run(market.journal.append([{ ...entry, id, receipt: { ...entry.receipt, id }, decision }]))
     const { json, text } = await market.call("GET", `/v1/requests/${id}/explain`, { as: "buyer" })
     assert.strictEqual(json?.policy, "LeastLoaded@2", text)
@@ -223,7 +224,7 @@ describe("explain", () => {
     )
     assert.deepStrictEqual(excluded, { [busy.id]: "concurrency_full", [gone.id]: "offline" })
     assert.isString(attempt.excluded[0].because)
-    assert.match(attempt.ranked[0].because, /^price \d+, 0 of \d+ in use, lot \d+$/)
+    assert.match(attempt.ranked[0].because, /^price \d+, 0 of \d+ in use, /)
     assert.strictEqual(attempt.model, free.model)
     assert.deepStrictEqual(
       [json.endpoint, json.preferences, json.features],
@@ -232,6 +233,22 @@ describe("explain", () => {
     const { json: asProvider } = await market.call("GET", `/v1/requests/${id}/explain`, { as: "provider" })
     assert.deepStrictEqual([asProvider?.preferences, asProvider?.features], [null, null])
     assert.deepStrictEqual(asProvider?.attempts, json.attempts)
+  })
+
+  it("answers a provider why it was not routed to, and nothing of others'", async () => {
+    const [first] = market.router.instances().filter(({ id }) => id.startsWith("ins_gone"))
+    if (first === undefined) return assert.fail("the test before lists it")
+    const path = `/v1/providers/why?instance=${first.id}`
+    const { json, text } = await market.call("GET", path, { as: "provider" })
+    assert.deepInclude(json, { served: 0, outranked: 0, absent: 0, isSample: false }, text)
+    assert.deepStrictEqual(json?.reasons, [
+      { code: "offline", count: 1, because: "The instance missed a heartbeat or failed a health check." },
+    ])
+    assert.strictEqual(json?.changes.length, 11)
+    const { json: device } = await market.call("GET", `${path}&device=dev_${"f".repeat(32)}`, { as: "provider" })
+    assert.deepInclude(device, { requests: 0, reasons: [] })
+    isProblem(await market.call("GET", path, { as: "buyer" }), "insufficient_role")
+    isProblem(await market.call("GET", "/v1/providers/why?instance=nonsense", { as: "provider" }), "invalid_request")
   })
 
   it("says so where the log does not reach, or nothing was chosen", async () => {

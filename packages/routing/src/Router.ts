@@ -81,6 +81,8 @@ export class Router extends Context.Service<
     readonly explain: (
       decision: RoutingDecision,
     ) => Effect.Effect<Explain.Explanation, JournalError | Explain.ExplainError>
+    /** The policy of a name such as `LeastLoaded@1` that decisions were made under here, as it ranks; see `WhyNotQuery`. */
+    readonly policyOf: (name: string) => RoutingPolicy | undefined
     /** Writes what the log has gained to the journal; called by a loop, and once at the end. */
     readonly flush: Effect.Effect<void, JournalError>
   }
@@ -280,6 +282,7 @@ export const make = Effect.fnUntraced(function* (options: Options) {
       const later = yield* Effect.forEach(versions.slice(1), standing)
       return Explain.recompute(policy, [first, ...later], decision)
     }),
+    policyOf: (name) => policies.get(name),
     flush: flush(),
   })
 })

@@ -1,5 +1,5 @@
 /**
- * The command line's `routing`: export decisions, and audit them.
+ * The command line's `routing`: export decisions, audit them, and ask why a provider was not routed to.
  *
  * @since 0.1.0
  */
@@ -9,6 +9,7 @@ import * as Command from "effect/cli/Command"
 import type { Parts } from "@guildhall/core/Parts"
 import type { Journal } from "@guildhall/journal/Journal"
 import * as AuditCommand from "./AuditCommand.ts"
+import * as WhyCommand from "./WhyCommand.ts"
 
 /**
  * What the command needs: the facts of the market, its journal, and the parts by which definitions name policies. An
@@ -37,5 +38,6 @@ export const make = <E extends { readonly _tag: string; readonly message: string
     Command.withSubcommands([
       AuditCommand.makeExport(options.facts, options.journal),
       AuditCommand.makeAudit(options.parts),
+      WhyCommand.make(options.facts, options.journal, options.parts),
     ]),
   )

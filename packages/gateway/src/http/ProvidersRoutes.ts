@@ -3,21 +3,30 @@
  *
  * @since 0.1.0
  */
+import * as Clock from "effect/Clock"
+import * as Digest from "effect/crypto/Digest"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
+import * as Semaphore from "effect/Semaphore"
 import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
 import type * as HttpServerRequest from "effect/http/HttpServerRequest"
+import type { DeviceId } from "@guildhall/core/Device"
+import type { InstanceId } from "@guildhall/core/Instance"
 import { KeyRing } from "@guildhall/core/KeyRing"
+import * as Reason from "@guildhall/core/Reason"
+import { Journal } from "@guildhall/journal/Journal"
 import { Caller } from "@guildhall/protocol/api/Access"
 import { ControlApi } from "@guildhall/protocol/api/ControlApi"
 import { Problem } from "@guildhall/protocol/api/Problem"
-import { SIGNED_PATHS, type SignatureHeaders } from "@guildhall/protocol/api/ProvidersApi"
+import { SIGNED_PATHS, type SignatureHeaders, type WhyView } from "@guildhall/protocol/api/ProvidersApi"
 import { Heartbeat } from "@guildhall/protocol/provider/Heartbeat"
 import { prices, priceSheet, Registration } from "@guildhall/protocol/provider/Registration"
 import { HEADERS } from "@guildhall/protocol/provider/SignedRequest"
 import { Devices } from "@guildhall/registry/Devices"
 import type { Declared } from "@guildhall/registry/Registration"
+import { Router } from "@guildhall/routing/Router"
+import * as WhyNotQuery from "@guildhall/routing/WhyNotQuery"
 import { Claims, type Verdict } from "../Claims.ts"
 import * as Json from "../internal/Json.ts"
 import { Market } from "../Market.ts"
@@ -124,6 +133,39 @@ const makeBeat = Effect.gen(function* () {
   })
 })
 
+/** So many requests one question looks at: it costs as much whoever asks, and one is answered at a time. */
+const WHY_SAMPLE = 256
+const DAY_MS = 86_400_000
+
+interface WhyQuery {
+  readonly instance?: InstanceId
+  readonly device?: DeviceId
+  readonly from?: number
+  readonly to?: number
+}
+
+const makeWhy = Effect.gen(function* () {
+  const journal = yield* Journal
+  const router = yield* Router
+  const turn = yield* Semaphore.make(1)
+
+  return Effect.fn("ProvidersRoutes.why")(function* ({ device, from, instance, to }: WhyQuery) {
+    const { memberId } = yield* Caller
+    const toMs = to ?? (yield* Clock.currentTimeMillis)
+    const fromMs = Math.min(from ?? toMs - DAY_MS, toMs)
+    const { policyOf } = router
+    yield* router.flush
+    // Whatever else is asked for: only the caller's own.
+    const target = { member: memberId, device, instance }
+    const answer = yield* WhyNotQuery.run({ target, fromMs, toMs, sample: WHY_SAMPLE, policyOf }).pipe(
+      Effect.provideService(Journal, journal),
+      Effect.provide(Digest.layerWebCrypto),
+    )
+    const reasons = answer.reasons.map((one) => ({ ...one, because: Reason.describe(one.code).sentence }))
+    return { fromMs, toMs, ...answer, reasons } satisfies WhyView
+  }, turn.withPermits(1))
+})
+
 /**
  * The handlers. The price range is the definition's; which endpoints are allowed, the registry's to judge. A public name
  * is judged as it is written: what it resolves to is not looked at yet.
@@ -141,6 +183,7 @@ export const layer = HttpApiBuilder.group(
     const note = yield* Acts.make
     const register = yield* makeRegister
     const beat = yield* makeBeat
+    const why = yield* makeWhy
     /** What every answer tells an agent: when to beat, and by which keys it knows a ticket. */
     const advice = Effect.map(ring.list, (keys) => ({
       heartbeat_interval_ms: definition.heartbeat.intervalMs,
@@ -169,6 +212,12 @@ export const layer = HttpApiBuilder.group(
           const { memberId } = yield* Caller
           yield* devices.deregister(params.id, memberId)
           yield* note(memberId, "instance.left", params.id)
+        }, Problems.answer),
+      )
+      .handle(
+        "why",
+        Effect.fnUntraced(function* ({ query }) {
+          return yield* why(query)
         }, Problems.answer),
       )
   }),

@@ -38,7 +38,7 @@ const explained = (
     chosen,
     model,
     reason,
-    ranked: ranking.ranked,
+    ranked: ranking.ranked.map(({ because, instance }) => ({ instance, because })),
     excluded: ranking.excluded.map(({ code, instance }) => ({
       instance,
       code,

@@ -8,8 +8,9 @@ import * as HttpApiEndpoint from "effect/http-api/HttpApiEndpoint"
 import * as HttpApiGroup from "effect/http-api/HttpApiGroup"
 import * as HttpApiSchema from "effect/http-api/HttpApiSchema"
 import * as OpenApi from "effect/http-api/OpenApi"
-import { DevicePublicKey } from "@guildhall/core/Device"
+import { DeviceId, DevicePublicKey } from "@guildhall/core/Device"
 import { InstanceId } from "@guildhall/core/Instance"
+import { ReasonCode } from "@guildhall/core/Reason"
 import { Heartbeat, HeartbeatAnswer } from "../provider/Heartbeat.ts"
 import { Registered, Registration } from "../provider/Registration.ts"
 import { HEADERS } from "../provider/SignedRequest.ts"
@@ -47,6 +48,45 @@ export const SignatureHeaders = Schema.Struct({
 export type SignatureHeaders = typeof SignatureHeaders.Type
 
 /**
+ * Why a provider's instances were not routed to over a period: of the requests of the models that they serve, how many they
+ * served, how many went to one that ranked before them, for how many they were left out, and how many came while none was
+ * listed. It is computed again from the log, of `looked` requests of all models at most 256; `isSample` where the period had
+ * more (then the newest of each eighth of it), and `notSeen` of them could not be computed.
+ *
+ * - `reasons`: why they were left out. `terms`: the words in which the one that was ranked first differs from theirs.
+ * - `changes`: how many of `tried` requests they would have won with one change, most first: `online`; the `price` or the `speed`
+ *   of the one ranked first; twice the `concurrency`; no failures (`health`); `declarations` that fit the request; a `context` that is
+ *   long enough; the first's `stake` or `quality`; no longer new (`age`); `confidential`.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export const WhyView = Schema.Struct({
+  fromMs: Schema.Int,
+  toMs: Schema.Int,
+  looked: Schema.Int,
+  isSample: Schema.Boolean,
+  notSeen: Schema.Int,
+  requests: Schema.Int,
+  served: Schema.Int,
+  outranked: Schema.Int,
+  excluded: Schema.Int,
+  absent: Schema.Int,
+  reasons: Schema.Array(Schema.Struct({ code: ReasonCode, count: Schema.Int, because: Schema.String })),
+  terms: Schema.Array(
+    Schema.Struct({
+      term: Schema.String,
+      count: Schema.Int,
+      example: Schema.Struct({ rank: Schema.Int, mine: Schema.String, first: Schema.String }),
+    }),
+  ),
+  tried: Schema.Int,
+  changes: Schema.Array(Schema.Struct({ change: Schema.String, wins: Schema.Int })),
+})
+/** @since 0.1.0 */
+export type WhyView = typeof WhyView.Type
+
+/**
  * The group. Registering needs the API key of a provider and the device's signature; a heartbeat the signature only,
  * so a device goes on although its key was rotated; leaving the market the API key only.
  *
@@ -78,5 +118,20 @@ export class ProvidersApi extends HttpApiGroup.make("providers")
       .middleware(Access)
       .annotate(Roles, ["provider"])
       .annotate(OpenApi.Summary, "Take an instance off the market."),
+  )
+  .add(
+    HttpApiEndpoint.get("why", "/v1/providers/why", {
+      query: {
+        instance: Schema.optionalKey(InstanceId),
+        device: Schema.optionalKey(DeviceId),
+        from: Schema.optionalKey(Digits),
+        to: Schema.optionalKey(Digits),
+      },
+      success: WhyView,
+      error: errors(403, 503),
+    })
+      .middleware(Access)
+      .annotate(Roles, ["provider"])
+      .annotate(OpenApi.Summary, "Why the caller's instances were not routed to: the last day, unless told otherwise."),
   )
   .annotate(OpenApi.Title, "Providers") {}

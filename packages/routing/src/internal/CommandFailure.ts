@@ -36,3 +36,10 @@ export class FileProblem extends Schema.TaggedError<FileProblem>()("FileProblem"
     return this.detail
   }
 }
+
+/** Flags that say nothing, or nonsense. */
+export class FlagProblem extends Schema.TaggedError<FlagProblem>()("InvalidFlags", { detail: Schema.String }) {
+  override get message(): string {
+    return this.detail
+  }
+}

@@ -89,6 +89,19 @@ export const Relaying = Schema.Struct({
 export const Reservation = Schema.Struct({ comfort: Positive, outputTokensMin: Positive, outputTokensStep: Positive })
 
 /**
+ * Where every instance of a model is busy: how long a request may wait at most (0: it is refused at once), how many may wait
+ * for one model, and what part of those may be of one member.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export const Queue = Schema.Struct({
+  waitMs: Schema.Int.pipe(Schema.check(Schema.isBetween({ minimum: 0, maximum: 600_000 }))),
+  requestsMax: Positive,
+  memberPercent: Schema.Int.pipe(Schema.check(Schema.isBetween({ minimum: 1, maximum: 100 }))),
+})
+
+/**
  * A market definition.
  *
  * - `funding`: the sources of a buyer's money in the order in which they are spent.
@@ -127,6 +140,7 @@ export const MarketDefinition = Schema.Struct({
   limits: Limits,
   timeouts: Timeouts,
   relay: Relaying,
+  queue: Queue,
   reservation: Reservation,
   funding: Schema.NonEmptyArray(Schema.String.pipe(Schema.check(Schema.isPattern(/^[a-z][a-z0-9-]{0,39}$/)))),
   recount: Schema.Struct({ percent: Percent }),

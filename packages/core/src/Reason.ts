@@ -84,6 +84,16 @@ export const reasons = {
     true,
     "Every instance of the model is offline, full, or left alone after failures. Send the request again in a moment.",
   ),
+  queue_full: reason(
+    429,
+    true,
+    "Every instance of the model is busy, and so many requests wait that this one would not be served in time. Send it again after the time that Retry-After says.",
+  ),
+  queue_timeout: reason(
+    429,
+    true,
+    "Every instance of the model stayed busy for as long as a request may wait. Send it again after the time that Retry-After says, or ask for another model.",
+  ),
   other_model: reason(404, false, "The instance serves another model."),
   offline: reason(503, true, "The instance missed a heartbeat or failed a health check."),
   draining: reason(503, true, "The instance is about to stop."),

@@ -26,6 +26,7 @@ const definition: MarketDefinition.MarketDefinition = {
     market: { concurrentRequests: 1 },
   },
   timeouts: { connectMs: 1, headersMs: 1, firstTokenMs: 1, betweenTokensMs: 1, totalMs: 1 },
+  queue: { waitMs: 0, requestsMax: 100, memberPercent: 50 },
   relay: {
     pingMs: 10_000,
     tokensPerSecondMin: 0,

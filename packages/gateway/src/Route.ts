@@ -56,8 +56,10 @@ export interface Tried {
 
 const failed = (reason: ReasonCode): Ending => ({ _tag: "Failed", reason, retry: false })
 
-/** How soon one of those that were too busy wants to be asked again. */
-const soonest = (tried: ReadonlyArray<Tried>): number | undefined => {
+/** How soon one of those that were too busy wants to be asked again, or the queue before them. */
+const busyS = (ending: Ending, tried: ReadonlyArray<Tried>): number | undefined => {
+  if (ending._tag !== "Failed") return undefined
+  if (ending.reason !== "provider_busy") return tried.length === 0 ? ending.retryAfterS : undefined
   const waits = tried.flatMap(({ relayed: { ending } }) =>
     ending._tag === "Failed" && ending.retryAfterS !== undefined ? [ending.retryAfterS] : [],
   )
@@ -131,6 +133,7 @@ export const make = Effect.fnUntraced(function* (hedge: Hedge.Hedge) {
       version: undefined,
       modelAt: 0,
       noneLeft: undefined,
+      full: undefined,
       skipped: 0,
       wordless: undefined,
     }
@@ -159,7 +162,7 @@ export const make = Effect.fnUntraced(function* (hedge: Hedge.Hedge) {
       hedges: way.tried.filter((one) => isLost(one) && one.relayed.sent),
       firstByteAtMs: job.outlet.firstByteAtMs,
       retryMs: isOut ? (retryBudget.waitMs(Ticks.now()) ?? 1_000) : undefined,
-      busyS: ending._tag === "Failed" && ending.reason === "provider_busy" ? soonest(way.tried) : undefined,
+      busyS: busyS(ending, way.tried),
     } satisfies Routed
   })
 })

@@ -74,6 +74,7 @@ export const definition: MarketDefinition.MarketDefinition = {
     market: {},
   },
   timeouts: { connectMs: 300, headersMs: 400, firstTokenMs: 500, betweenTokensMs: 300, totalMs: 3_000 },
+  queue: { waitMs: 0, requestsMax: 100, memberPercent: 50 },
   relay: {
     pingMs: 10_000,
     tokensPerSecondMin: 0,

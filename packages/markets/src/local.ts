@@ -64,6 +64,7 @@ export const local: MarketDefinition = {
     betweenTokensMs: 30_000,
     totalMs: 600_000,
   },
+  queue: { waitMs: 10_000, requestsMax: 1_000, memberPercent: 50 },
   relay: {
     pingMs: 10_000,
     tokensPerSecondMin: 5,

@@ -25,7 +25,7 @@ import { Directory } from "./Directory.ts"
 import * as DirectoryLog from "./DirectoryLog.ts"
 import * as Explain from "./Explain.ts"
 import { closest, exclude, ofAll } from "./Filter.ts"
-import { type Charged, Health, type Outcome } from "./Health.ts"
+import { type Charged, Health, type Outcome, type Waiting } from "./Health.ts"
 import * as PolicyGuard from "./internal/PolicyGuard.ts"
 import { Performance } from "./Performance.ts"
 import * as Preferred from "./Preferred.ts"
@@ -38,13 +38,20 @@ export { ExplainError } from "./Explain.ts"
  * A choice, or why there is none. `reason` is the one to show the buyer: of the reasons for which candidates were left
  * out, the one closest to success (in the order of `Filter.standard`), said of all of them: `no_capacity` where one is
  * full, draining or offline, `context_too_long`, `already_tried`, or `model_not_found` where none was ever offered.
+ * `isFull` says that one would serve if it had less to do, so that it is worth waiting.
  *
  * @category models
  * @since 0.1.0
  */
 export type Choice =
   | { readonly _tag: "Chosen"; readonly instance: Instance; readonly version: number; readonly seed: number }
-  | { readonly _tag: "NoneLeft"; readonly reason: ReasonCode; readonly version: number; readonly seed: number }
+  | {
+      readonly _tag: "NoneLeft"
+      readonly reason: ReasonCode
+      readonly isFull: boolean
+      readonly version: number
+      readonly seed: number
+    }
 
 /**
  * The service.
@@ -65,10 +72,21 @@ export class Router extends Context.Service<
     readonly head: () => DirectoryLog.Head
     /** Chooses an instance for a request. Does not count it as dispatched: `apply(DispatchStarted)` does. */
     readonly choose: (request: RoutingRequest, seed: number) => Choice
+    /** Whether {@link choose} would choose anybody; costs less than to hear why not. */
+    readonly hasRoom: (request: RoutingRequest, seed: number) => boolean
+    /** Calls the listener after each change by which an instance of the model may have room. */
+    readonly onRoom: (listener: (model: ModelId) => void) => void
     /** For each unit the highest price among a model's instances that are online; undefined where none is. */
     readonly ceiling: (model: ModelId) => PriceSheet | undefined
     /** Takes in how an attempt ended, before its `DispatchEnded`. What follows from it becomes changes of the directory. */
     readonly observe: (outcome: Outcome) => void
+    /**
+     * A request was sent and waits for its first token. Tell of that by `answered`, give the wait to `observe` with the
+     * outcome, and end it by `over` whatever happens. Undefined where the instance is not listed.
+     */
+    readonly waiting: (instance: InstanceId, atMs: number) => Waiting | undefined
+    /** The first token came. */
+    readonly answered: (instance: InstanceId, waiting: Waiting, atMs: number) => void
     /** Takes in what a request was charged for. */
     readonly charged: (charged: Charged) => void
     /** Lets time pass: who was left alone is tried again, and what is known grows old. Called by a loop, some times a second. */
@@ -152,23 +170,28 @@ const chooser = (directory: Directory, policy: RoutingPolicy) => {
       ? Preferred.rank(policy, request, directory.candidates(request.model), seed).ranked[0]?.instance
       : fast.choose(request, seed)
 
-  const reason = (request: RoutingRequest, seed: number): ReasonCode => {
-    if (!directory.offered.has(request.model)) return "model_not_found"
+  const whyNot = (request: RoutingRequest, seed: number): { readonly reason: ReasonCode; readonly isFull: boolean } => {
+    if (!directory.offered.has(request.model)) return { reason: "model_not_found", isFull: false }
     const candidates = directory.candidates(request.model)
     const codes = candidates.flatMap((candidate) => exclude(request, candidate) ?? [])
-    if (codes.length === candidates.length) return ofAll(closest(codes))
-    // The policy has reasons of its own, which only its reference form can tell.
-    return ofAll(closest(policy.rank(request, candidates, seed).excluded.map(({ code }) => code)))
+    const nearest =
+      codes.length === candidates.length
+        ? closest(codes)
+        : // The policy has reasons of its own, which only its reference form can tell.
+          closest(policy.rank(request, candidates, seed).excluded.map(({ code }) => code))
+    return { reason: ofAll(nearest), isFull: nearest === "concurrency_full" || nearest === "probing" }
   }
 
-  return (request: RoutingRequest, seed: number): Choice => {
+  const choose = (request: RoutingRequest, seed: number): Choice => {
     const { version } = directory
     const id = best(request, seed)
     const instance = id === undefined ? undefined : directory.candidate(id)?.instance
     return instance === undefined
-      ? { _tag: "NoneLeft", reason: reason(request, seed), version, seed }
+      ? { _tag: "NoneLeft", ...whyNot(request, seed), version, seed }
       : { _tag: "Chosen", instance, version, seed }
   }
+
+  return { choose, hasRoom: (request: RoutingRequest, seed: number) => best(request, seed) !== undefined }
 }
 
 /**
@@ -193,7 +216,15 @@ export const make = Effect.fnUntraced(function* (options: Options) {
   const health = new Health(options.health ?? {})
   let expiredAtMs = -Infinity
 
-  const take = (event: DirectoryEvent): void => log.record(event, directory.apply(event))
+  const listeners: Array<(model: ModelId) => void> = []
+
+  const take = (event: DirectoryEvent): void => {
+    log.record(event, directory.apply(event))
+    if (listeners.length === 0 || event._tag === "DispatchStarted") return
+    const id = event._tag === "InstanceListed" ? event.instance.id : event.instanceId
+    const model = directory.candidate(id)?.instance.model
+    if (model !== undefined) for (const listener of listeners) listener(model)
+  }
   const rate = (instanceId: InstanceId, rating: Rating | undefined): void => {
     if (rating !== undefined) take({ _tag: "InstanceRated", instanceId, rating })
   }
@@ -251,9 +282,14 @@ export const make = Effect.fnUntraced(function* (options: Options) {
     policy: nameOf(policy),
     apply,
     head: () => log.head(),
-    choose: chooser(directory, policy),
+    ...chooser(directory, policy),
+    onRoom: (listener) => void listeners.push(listener),
     ceiling: (model) => directory.ceiling(model),
     observe,
+    waiting: (id, atMs) => (directory.candidate(id) === undefined ? undefined : health.waiting(id, atMs)),
+    answered: (id, waiting, atMs) => {
+      if (directory.candidate(id) !== undefined) rate(id, health.answered(id, waiting, atMs))
+    },
     charged: (charged) => health.charged(charged),
     tick,
     instances: (model) =>

@@ -3,11 +3,13 @@ import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import type { Endpoint } from "@guildhall/core/Endpoint"
 import type { InstanceId } from "@guildhall/core/Instance"
+import type { MarketDefinition } from "@guildhall/core/MarketDefinition"
 import type { ModelId } from "@guildhall/core/Model"
 import type { ReasonCode } from "@guildhall/core/Reason"
 import type { Attempt as AttemptRecord, RoutingDecision } from "@guildhall/journal/JournalEntry"
 import type { Outcome } from "@guildhall/routing/Health"
 import { type Choice, Router } from "@guildhall/routing/Router"
+import type { RoutingRequest } from "@guildhall/routing/RoutingPolicy"
 import type { Admitted } from "../Admit.ts"
 import * as Blame from "../Blame.ts"
 import type { Hedge } from "../Hedge.ts"
@@ -19,6 +21,7 @@ import type { Attempt, RelayJob, Relayed } from "../Relay.ts"
 import type { Tried } from "../Route.ts"
 import { Tally } from "../Tally.ts"
 import * as Tickets from "../Tickets.ts"
+import * as Capacity from "./Capacity.ts"
 import type { Ending } from "./Exchange.ts"
 import * as RequestBody from "./RequestBody.ts"
 import * as RequestRewrite from "./RequestRewrite.ts"
@@ -38,6 +41,8 @@ export interface Way {
   /** Which of the models it is now, and why the first one had nobody. */
   modelAt: number
   noneLeft: ReasonCode | undefined
+  /** The first of them whose instances are only busy. */
+  full: ModelId | undefined
   /** How many were passed over because their dialect has no word for what is asked, and what that was for the first. */
   skipped: number
   wordless: Ending | undefined
@@ -101,24 +106,8 @@ const explanation = (
   now: { readonly attempt: number; readonly instance: InstanceId },
 ): string => JSON.stringify({ ...now, model, policy, seed, replica, version, failed: attempts })
 
-/** Makes the attempts of a process, and writes down what was decided for a request. */
-export const make = Effect.fnUntraced(function* (hedge: Hedge) {
-  const { definition } = yield* Market
-  const router = yield* Router
-  const ticket = yield* Tickets.make
-
-  const decisionOf = ({ job, priced, seed, tried, version }: Way): RoutingDecision => ({
-    replica: router.replica,
-    version: version ?? 0,
-    policy: router.policy,
-    seed,
-    model: job.admitted.model,
-    contextTokens: priced.contextTokens,
-    ...(isStandard(job.admitted.endpoint.name) ? {} : { endpoint: job.admitted.endpoint.name }),
-    ...(job.admitted.preferences === undefined ? {} : { preferences: job.admitted.preferences }),
-    attempts: tried.map((one) => record(one, job.admitted.model)),
-  })
-
+/** Chooses among what the router offers. */
+const makeChoice = (router: Router["Service"], definition: MarketDefinition) => {
   /** The longest that one answer may get. What a whole answer costs is known only at its end, so it is held before. */
   const outputLimit = ({ touched }: Admitted, gate: HoldGate): number => {
     const { outputTokens } = definition.limits
@@ -126,23 +115,25 @@ export const make = Effect.fnUntraced(function* (hedge: Hedge) {
     return Math.min(outputTokens, Math.floor(gate.reserved.tokens / touched.choices))
   }
 
+  const requestOf = ({ asked, job: { admitted }, priced }: Way, model: ModelId): RoutingRequest => ({
+    model,
+    contextTokens: priced.contextTokens,
+    tried: asked,
+    endpoint: admitted.endpoint.name,
+    ...(admitted.preferences === undefined ? {} : { preferences: admitted.preferences }),
+  })
+
   /** The next instance: of the model that was asked for while it has one, and then of those that may take its place. */
   const choose = (way: Way): Choice => {
-    const { endpoint, models, preferences } = way.job.admitted
+    const { models } = way.job.admitted
     for (;;) {
       const model = models[way.modelAt] ?? way.job.admitted.model
-      const request = {
-        model,
-        contextTokens: way.priced.contextTokens,
-        tried: way.asked,
-        endpoint: endpoint.name,
-        ...(preferences === undefined ? {} : { preferences }),
-      }
-      const choice = router.choose(request, way.seed)
+      const choice = router.choose(requestOf(way, model), way.seed)
       way.version ??= choice.version
       if (choice._tag === "Chosen") return choice
       // What is wrong with the model that was asked for says more than what is wrong with the last resort.
       way.noneLeft ??= choice.reason
+      way.full ??= choice.isFull ? model : undefined
       if (way.modelAt + 1 >= models.length) return choice
       way.modelAt += 1
     }
@@ -174,6 +165,29 @@ export const make = Effect.fnUntraced(function* (hedge: Hedge) {
     }
   }
 
+  return { choosePrepared, requestOf } as const
+}
+
+/** Makes the attempts of a process, and writes down what was decided for a request. */
+export const make = Effect.fnUntraced(function* (hedge: Hedge) {
+  const { definition } = yield* Market
+  const router = yield* Router
+  const ticket = yield* Tickets.make
+  const waitForRoom = yield* Capacity.make(definition.queue, router)
+  const { choosePrepared, requestOf } = makeChoice(router, definition)
+
+  const decisionOf = ({ job, priced, seed, tried, version }: Way): RoutingDecision => ({
+    replica: router.replica,
+    version: version ?? 0,
+    policy: router.policy,
+    seed,
+    model: job.admitted.model,
+    contextTokens: priced.contextTokens,
+    ...(isStandard(job.admitted.endpoint.name) ? {} : { endpoint: job.admitted.endpoint.name }),
+    ...(job.admitted.preferences === undefined ? {} : { preferences: job.admitted.preferences }),
+    attempts: tried.map((one) => record(one, job.admitted.model)),
+  })
+
   /** Asks an instance. */
   const carry = Effect.fnUntraced(function* (way: Way, asked: Asked) {
     const { gate, job } = way
@@ -202,22 +216,45 @@ export const make = Effect.fnUntraced(function* (hedge: Hedge) {
     return { number, instance, version, relayed } satisfies Tried
   })
 
-  /** Asks the router, and the instance that it names. An ending says that there is nobody, or nothing, to ask with. */
-  const attempt = Effect.fnUntraced(function* (way: Way) {
-    const { asked } = way
+  /** Takes a place on the next instance. An ending says that there is nobody, or nothing, to ask with. */
+  const takePlace = (way: Way) => {
     const found = choosePrepared(way)
     if ("_tag" in found) return found
     const { choice, endpoint, sent } = found
-    const { instance } = choice
-    asked.push(instance.id)
-    const number = asked.length
-    router.apply({ _tag: "DispatchStarted", instanceId: instance.id })
-    const carried = carry(way, { ...sent, number, endpoint, choice })
-    return yield* Effect.ensuring(
-      carried,
-      Effect.sync(() => router.apply({ _tag: "DispatchEnded", instanceId: instance.id })),
+    const number = way.asked.push(choice.instance.id)
+    router.apply({ _tag: "DispatchStarted", instanceId: choice.instance.id })
+    return { ...sent, number, endpoint, choice }
+  }
+
+  /** Takes a place, and where every instance of a model is busy, waits for one. A second attempt does not. */
+  const seek = (way: Way) => {
+    const found = takePlace(way)
+    const model = way.full
+    if (!("_tag" in found) || model === undefined || definition.queue.waitMs === 0 || way.asked.length > 0)
+      return Effect.succeed(found)
+    const { admitted, deadline, outlet } = way.job
+    const request = requestOf(way, model)
+    const take = () => {
+      if (!router.hasRoom(request, way.seed)) return undefined
+      way.modelAt = admitted.models.indexOf(model)
+      return takePlace(way)
+    }
+    return waitForRoom({ model, member: admitted.payer.memberId, class: "standard", outlet, deadline, take })
+  }
+
+  const free = (taken: Ending | Asked) =>
+    Effect.sync(() => {
+      if ("_tag" in taken) return
+      router.apply({ _tag: "DispatchEnded", instanceId: taken.choice.instance.id })
+    })
+
+  /** Asks the instance that the router names. An ending says that there was none, or nothing to ask it with. */
+  const attempt = (way: Way) =>
+    Effect.acquireUseRelease(
+      Effect.suspend(() => seek(way)),
+      (taken) => ("_tag" in taken ? Effect.succeed(taken) : carry(way, taken)),
+      free,
     )
-  })
 
   return { attempt, decisionOf } as const
 })

@@ -192,7 +192,10 @@ const WAITS_MS = [50, 100, 200, 400, 800, 1_600]
  * @since 0.1.0
  */
 export const oracles = (scenario: Scenario): ReadonlyArray<Result> =>
-  WAITS_MS.map((waitMs) => simulate(scenario, Oracle.waiting(waitMs)))
+  WAITS_MS.flatMap((waitMs) => {
+    const hasCaches = scenario.pool.engines.some(({ cacheTokens }) => cacheTokens > 0)
+    return (hasCaches ? [false, true] : [false]).map((clings) => simulate(scenario, Oracle.waiting(waitMs, clings)))
+  })
 
 /**
  * The one with the least loss: what regret is counted from.

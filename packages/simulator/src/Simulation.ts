@@ -88,7 +88,7 @@ export const run = (options: Options): Run => {
         faults: options.faults ?? [],
         objective: options.objective,
         agenda,
-        waitMs: policy.waitMs,
+        oracle: policy,
       })
     : Gateway.byPolicy(policy)
   const gateways = Array.from(

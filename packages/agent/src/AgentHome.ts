@@ -12,6 +12,7 @@ import * as Option from "effect/Option"
 import * as Path from "effect/Path"
 import type * as PlatformError from "effect/PlatformError"
 import * as Schema from "effect/Schema"
+import * as FileProblem from "@guildhall/core/FileProblem"
 import { AgentError } from "./AgentError.ts"
 
 /**
@@ -45,7 +46,7 @@ const MAX_FILE_BYTES = 64 * 1024 * 1024
 const unusable = (directory: string) => (error: PlatformError.PlatformError) =>
   new AgentError({
     reason: "HomeUnusable",
-    detail: `The agent cannot use its home ${directory}: ${error.message}. Free the disk, fix the rights, or choose another folder with --home.`,
+    detail: `The agent cannot use its home ${directory}: ${FileProblem.words(error)}. Free the disk, fix the rights, or choose another folder with --home.`,
   })
 
 /** The start time of a process in the kernel's ticks, or nothing where the system does not tell. */

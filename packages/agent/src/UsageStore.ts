@@ -9,6 +9,7 @@ import * as FileSystem from "effect/FileSystem"
 import * as Ref from "effect/Ref"
 import * as Schema from "effect/Schema"
 import * as Semaphore from "effect/Semaphore"
+import * as FileProblem from "@guildhall/core/FileProblem"
 import { lineBytes, UsageLine } from "@guildhall/protocol/provider/UsageLog"
 import { AgentError } from "./AgentError.ts"
 import { AgentHome } from "./AgentHome.ts"
@@ -68,7 +69,7 @@ export const make = Effect.gen(function* () {
       (error: { readonly message: string }) =>
         new AgentError({
           reason: "HomeUnusable",
-          detail: `The usage log ${file} cannot be written: ${error.message}. ${todo}`,
+          detail: `The usage log ${file} cannot be written: ${FileProblem.words(error)}. ${todo}`,
         }),
     )
   const state = yield* Ref.make<State>(

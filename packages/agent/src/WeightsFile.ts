@@ -6,6 +6,7 @@
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Result from "effect/Result"
+import * as FileProblem from "@guildhall/core/FileProblem"
 import * as Gguf from "@guildhall/core/Gguf"
 import type { Quantization } from "@guildhall/core/Instance"
 import * as Tokenizer from "@guildhall/core/Tokenizer"
@@ -84,7 +85,9 @@ export const read = Effect.fn("WeightsFile.read")(function* (path: string) {
       detail: `The weights in ${path} cannot be described: ${detail} Give the path of a GGUF file, or none.`,
     })
   for (let size = FIRST_BYTES; ; size *= 4) {
-    const { bytes, isWhole } = yield* Effect.mapError(head(path, size), (error) => unusable(`${error.message}.`))
+    const { bytes, isWhole } = yield* Effect.mapError(head(path, size), (error) =>
+      unusable(`${FileProblem.words(error)}.`),
+    )
     const metadata = Gguf.read(bytes)
     if (Result.isSuccess(metadata)) return yield* facts(metadata.success)
     if (metadata.failure.reason === "Malformed" || isWhole || size >= MOST_BYTES) {

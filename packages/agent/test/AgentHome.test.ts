@@ -67,6 +67,7 @@ describe("AgentHome", () => {
     Effect.gen(function* () {
       const error = yield* Effect.flip(Effect.scoped(open("/dev/null/home")))
       assert.strictEqual(error.reason, "HomeUnusable")
+      assert.include(error.message, "a part of its path is no folder (ENOTDIR). Free the disk")
       assert.include(error.message, "--home")
     }),
   )

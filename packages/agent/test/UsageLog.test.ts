@@ -187,6 +187,7 @@ describe("UsageLog", () => {
           log.record(entry(2))
           const failed = yield* Effect.flip(log.flush)
           assert.strictEqual(failed.reason, "HomeUnusable")
+          assert.include(failed.message, "there is no such file or folder (ENOENT). Nothing is served until")
           return log.isOpen()
         }),
       )

@@ -13,6 +13,7 @@ import * as Path from "effect/Path"
 import type { PlatformError } from "effect/PlatformError"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
+import * as FileProblem from "./FileProblem.ts"
 import * as Seed from "./internal/Seed.ts"
 import { KeyPurpose, KeyRing, KeyRingError, type KeyStore, make as makeKeyRing, type StoredKey } from "./KeyRing.ts"
 
@@ -38,7 +39,7 @@ const decode = Schema.decodeUnknownEffect(KeyFileText)
 const encode = Schema.encodeSync(KeyFileText)
 
 const unavailable = (directory: string) => (error: PlatformError) =>
-  new KeyRingError({ reason: "Unavailable", detail: `Its directory ${directory} answered: ${error.message}.` })
+  new KeyRingError({ reason: "Unavailable", detail: `Its directory ${directory}: ${FileProblem.words(error)}.` })
 
 const store = Effect.fnUntraced(function* ({ directory }: Options) {
   const fs = yield* FileSystem.FileSystem

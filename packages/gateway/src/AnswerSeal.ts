@@ -14,6 +14,7 @@ import * as Layer from "effect/Layer"
 import type { PlatformError } from "effect/PlatformError"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
+import * as FileProblem from "@guildhall/core/FileProblem"
 import type { MemberId } from "@guildhall/core/Member"
 import type { RequestId } from "@guildhall/core/Request"
 import type { SealedAnswer } from "@guildhall/journal/AnswerStore"
@@ -217,7 +218,7 @@ export const layerMemory: Layer.Layer<AnswerSeal, AnswerSealError> = Layer.effec
 )
 
 const unavailable = (file: string) => (error: PlatformError) =>
-  new AnswerSealError({ reason: "Unavailable", detail: `${file} answered: ${error.message}.` })
+  new AnswerSealError({ reason: "Unavailable", detail: `${file}: ${FileProblem.words(error)}.` })
 
 /** Writes the first secret, unless another process does: a link is made or it is not, and shows the whole file. */
 const create = Effect.fnUntraced(function* (file: string) {

@@ -9,11 +9,13 @@ import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import * as Path from "effect/Path"
+import type { PlatformError } from "effect/PlatformError"
 import * as Result from "effect/Result"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import * as Digest from "effect/crypto/Digest"
 import * as Catalogue from "@guildhall/core/Catalogue"
+import * as FileProblem from "@guildhall/core/FileProblem"
 import * as Gguf from "@guildhall/core/Gguf"
 import type { ModelId } from "@guildhall/core/Model"
 import * as Tokenizer from "@guildhall/core/Tokenizer"
@@ -70,7 +72,22 @@ const decodeList = Schema.decodeUnknownEffect(Schema.toCodecJson(Catalogue.Catal
 const encodeList = Schema.encodeSync(Schema.toCodecJson(Catalogue.Catalogue))
 
 const refuse = (file: string) => (error: { readonly message: string }) =>
-  new TokenCatalogueError({ file, detail: error.message })
+  new TokenCatalogueError({ file, detail: FileProblem.words(error) })
+
+const unusable = (file: string) => (error: PlatformError) =>
+  new TokenCatalogueError({
+    file,
+    detail: `${FileProblem.words(error)}. Give its folder room and rights, or choose another folder.`,
+  })
+
+const unreadable = (file: string) => (error: PlatformError) =>
+  new TokenCatalogueError({
+    file,
+    detail: `${FileProblem.words(error)}. Give the path of a .gguf file, or of a tokenizer.json with its tokenizer_config.json beside it.`,
+  })
+
+const unreadableTemplate = (file: string) => (error: PlatformError) =>
+  new TokenCatalogueError({ file, detail: `${FileProblem.words(error)}. Give the path of a chat template.` })
 
 /** Reads as much of a GGUF file as its metadata takes. */
 const readGguf = Effect.fnUntraced(function* (file: string) {
@@ -86,7 +103,7 @@ const readGguf = Effect.fnUntraced(function* (file: string) {
     }
   })
   for (let size = HEAD_BYTES; ; size *= 2) {
-    const bytes = yield* Effect.mapError(Effect.scoped(head(size)), refuse(file))
+    const bytes = yield* Effect.mapError(Effect.scoped(head(size)), unreadable(file))
     const read = Gguf.read(bytes)
     const isShort = Result.isFailure(read) && read.failure.reason === "Incomplete" && bytes.length === size
     if (isShort && size < HEAD_BYTES_MAX) continue
@@ -103,7 +120,7 @@ const readJson = Effect.fnUntraced(function* (file: string) {
     Effect.orElseSucceed(fs.readFileString(path.join(path.dirname(file), name)), () => undefined)
   // What JSON gives is JSON; the type of `JSON.parse` does not say so.
   const parse = (text: string | undefined) => (Json.parse(text ?? "") ?? null) as Schema.Json
-  const text = yield* Effect.mapError(fs.readFileString(file), refuse(file))
+  const text = yield* Effect.mapError(fs.readFileString(file), unreadable(file))
   const described = yield* Effect.mapError(
     Effect.fromResult(Tokenizer.fromJson(parse(text), parse(yield* beside("tokenizer_config.json")))),
     refuse(file),
@@ -141,7 +158,7 @@ const make = Effect.fnUntraced(function* (options: { readonly folder: string }) 
     const template =
       templateFile === undefined
         ? described.template
-        : yield* Effect.mapError(fs.readFileString(templateFile), refuse(templateFile))
+        : yield* Effect.mapError(fs.readFileString(templateFile), unreadableTemplate(templateFile))
     const bytes = yield* Effect.try({
       try: () => Tokenizer.bytes(described.tokenizer),
       catch: (cause) => new TokenCatalogueError({ file: from, detail: String(cause) }),
@@ -162,7 +179,7 @@ const make = Effect.fnUntraced(function* (options: { readonly folder: string }) 
       if (entry.template !== undefined) yield* write(inside(Files.template(entry.template)), written)
       const json = JSON.stringify(encodeList(Catalogue.add(before, entry)), null, 2)
       yield* write(file, new TextEncoder().encode(`${json}\n`))
-    }).pipe(Effect.mapError(refuse(file)))
+    }).pipe(Effect.mapError(unusable(file)))
     yield* refresh
     return entry
   })

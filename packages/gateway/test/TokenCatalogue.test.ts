@@ -81,6 +81,10 @@ describe("TokenCatalogue", () => {
             const error = yield* Effect.flip(catalogue.add(MODEL, at(file)))
             assert.strictEqual(error.file, at(file))
           }
+          const missing = yield* Effect.flip(catalogue.add(MODEL, at("missing.gguf")))
+          assert.include(missing.message, "there is no such file or folder (ENOENT). Give the path of a .gguf file")
+          const template = yield* Effect.flip(catalogue.add(MODEL, at("model.gguf"), "/"))
+          assert.include(template.message, "it is a folder (EISDIR). Give the path of a chat template.")
           assert.deepStrictEqual(catalogue.find(MODEL), entry)
         }),
       )

@@ -36,6 +36,8 @@ export interface Attempt {
   /** What was asked, where the instance speaks another dialect than the buyer. */
   readonly conversation: Conversation | undefined
   readonly ticket: string
+  /** Called when its first token comes. */
+  readonly onFirstToken?: (() => void) | undefined
 }
 
 /**
@@ -121,6 +123,7 @@ export const make = Effect.gen(function* () {
         readUsage: endpoint.shape.readUsage,
         headers: { "x-guildhall-instance": instance.id, "x-guildhall-attempts": String(attempt.number) },
         bill: (tally: Tally) => job.bill(tally, instance),
+        onFirstToken: attempt.onFirstToken,
         done: (ending: Ending) =>
           resume(Effect.succeed({ ending, tally, sent: exchange.sent, firstTokenAt: exchange.firstTokenAt })),
       }

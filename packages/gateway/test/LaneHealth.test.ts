@@ -153,6 +153,40 @@ describe("the health of a running market", () => {
   })
 })
 
+describe("an instance that goes silent", () => {
+  it("is slow for the router long before anybody gives it up", async () => {
+    let silent = true
+    const words = Array.from({ length: 20 }, () => "word ")
+    const speak = Upstream.stream(words, { prompt: 5, completion: 20 })
+    const { lane, pass } = await start([(response, seen) => (silent ? undefined : speak(response, seen))])
+    const paces = async () => {
+      await lane.run(lane.router.flush)
+      const segments = await lane.run(lane.journal.directory.upTo(lane.router.replica, 1_000))
+      return segments
+        .flatMap(({ body }) => [...body.matchAll(/^r\w+ (.*)$/gm)])
+        .flatMap(([, json = "{}"]) => Schema.decodeSync(Schema.fromJsonString(Rating.Rating))(json).pace ?? [])
+    }
+    const answer = lane.chat({ stream: true })
+    while (lane.lane.inFlight() === 0) await new Promise(setImmediate)
+    await new Promise((resolve) => setTimeout(resolve, 50))
+    assert.deepStrictEqual(await paces(), [])
+    pass(1_000)
+    const [first] = await paces()
+    assert.isAtLeast(first?.firstTokenMs ?? 0, 1_000)
+    pass(1_000)
+    assert.isAtLeast((await paces()).at(-1)?.firstTokenMs ?? 0, 2_000)
+    // Given up by its time limit, it waits no longer.
+    assert.strictEqual((await answer).status, 504)
+    silent = false
+    const before = (await paces()).length
+    assert.strictEqual((await lane.chat({ stream: true })).status, 200)
+    pass(1_000)
+    const after = (await paces()).slice(before)
+    for (const { firstTokenMs } of after) assert.isBelow(firstTokenMs, 2_500)
+    await lane.books()
+  })
+})
+
 describe("Blame", () => {
   const failed = (reason: Reason.ReasonCode, earlier: ReadonlyArray<Reason.ReasonCode> = []) =>
     Blame.of({ _tag: "Failed", reason, retry: false }, earlier)

@@ -16,6 +16,7 @@ import * as InFlightCap from "@guildhall/core/rules/InFlightCap"
 import * as RampUp from "@guildhall/core/rules/RampUp"
 import { OfferWindow } from "./internal/OfferWindow.ts"
 import { Pace } from "./internal/Pace.ts"
+import { type Wait, Waits } from "./internal/Waits.ts"
 import type { Candidate } from "./RoutingPolicy.ts"
 
 /**
@@ -24,6 +25,7 @@ import type { Candidate } from "./RoutingPolicy.ts"
  * - `succeeded`, or `failed` by the instance's own fault. `limited`: it said that it has too much to do. `neutral`: it says
  *   nothing of the instance, such as what was the buyer's fault, or the market's own.
  * - `firstTokenMs` and `tokensPerSecond`: how fast a stream was.
+ * - `waiting`: the wait for the first token, where it was told of as it began.
  * - `isProbe`: it was a check and no buyer's request, so it enters the health of the last days and nothing else.
  *
  * @category models
@@ -35,8 +37,18 @@ export interface Outcome {
   readonly atMs: number
   readonly firstTokenMs?: number | undefined
   readonly tokensPerSecond?: number | undefined
+  readonly waiting?: Waiting | undefined
   readonly isProbe?: boolean | undefined
 }
+
+/**
+ * A request that waits for its first token. While it does, the time that it has waited counts as if it were the answer's:
+ * an instance that has gone silent is slow long before anybody gives it up. `over` ends it, for whatever reason.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Waiting = Pick<Wait, "atMs" | "isOver" | "over">
 
 /**
  * What a request was charged for, at the terms of the instance as it was asked.
@@ -83,6 +95,7 @@ interface Kept {
   window: HealthWindow.State
   cap: InFlightCap.State | undefined
   readonly pace: Pace
+  readonly waits: Waits
   readonly offers: OfferWindow
   /** What it did lately, for the comparison with others. */
   succeeded: number
@@ -102,6 +115,7 @@ const kept = (): Kept => ({
   window: HealthWindow.empty,
   cap: undefined,
   pace: new Pace(),
+  waits: new Waits(),
   offers: new OfferWindow(),
   succeeded: 0,
   failed: 0,
@@ -167,6 +181,7 @@ export class Health {
 
   /** Takes in how an attempt ended, its own part of `inFlight` included. Answers what is to be said of the instance at once. */
   observe(outcome: Outcome, { inFlight, instance }: Pick<Candidate, "instance" | "inFlight">): Rating | undefined {
+    outcome.waiting?.over()
     const nowMs = Number.isFinite(outcome.atMs) ? outcome.atMs : this.#nowMs
     if (nowMs === undefined) return undefined
     const { breaker, cap, window } = this.#settings
@@ -191,11 +206,26 @@ export class Health {
       one.succeeded++
       one.breaker = Breaker.succeeded(one.breaker, nowMs)
       one.cap = InFlightCap.taken(one.cap)
-      one.pace.add(outcome, nowMs)
+      // Where the wait was told of, the first token was heard of when it came.
+      one.pace.add(outcome.waiting === undefined ? outcome : { tokensPerSecond: outcome.tokensPerSecond }, nowMs)
     }
     const { firstTokenMs } = outcome
     const pace = firstTokenMs === undefined ? undefined : one.pace.changed(nowMs)
     return this.#told(one, this.#standing(one, nowMs, pace))
+  }
+
+  /** A request was sent to an instance and waits for its first token. */
+  waiting(id: InstanceId, atMs: number): Waiting {
+    return this.#of(id).waits.begin(Number.isFinite(atMs) ? atMs : (this.#nowMs ?? 0))
+  }
+
+  /** The first token came. Answers what is to be said of the instance at once. */
+  answered(id: InstanceId, waiting: Waiting, nowMs: number): Rating | undefined {
+    const one = this.#kept.get(id)
+    if (waiting.isOver || one === undefined || !Number.isFinite(nowMs)) return undefined
+    waiting.over()
+    one.pace.add({ firstTokenMs: nowMs - waiting.atMs }, nowMs)
+    return this.#told(one, this.#standing(one, nowMs, one.pace.changed(nowMs)))
   }
 
   /** Takes in what a request was charged for. */
@@ -257,6 +287,8 @@ export class Health {
   #due(one: Kept, { concurrency, listedAtMs }: Instance, nowMs: number): Rating | undefined {
     const { cap, rampUp, window } = this.#settings
     if (cap !== undefined && one.cap !== undefined) one.cap = InFlightCap.elapsed(cap, one.cap, concurrency, nowMs)
+    const sinceMs = one.waits.sinceMs
+    if (sinceMs !== undefined) one.pace.wait(nowMs - sinceMs, nowMs)
     let rating = this.#standing(one, nowMs, one.pace.due(nowMs))
     if (one.loadAtMs !== undefined && isDue(one.loadAtMs, LOAD_MS, nowMs)) {
       one.loadAtMs = undefined

@@ -202,14 +202,22 @@ export const make = Effect.fnUntraced(function* (hedge: Hedge) {
     if (signed === undefined) return failed("service_unavailable")
     const startedAt = Ticks.now()
     const explain = () => explanation(decisionOf(way), { attempt: number, instance: instance.id })
-    const relayed = yield* way.carry(job, { ...sent, number, instance, explain, ticket: signed })
+    const waiting = admitted.touched.stream ? router.waiting(instance.id, nowMs) : undefined
+    const timeMs = (): number => nowMs + Math.round(Ticks.now() - startedAt)
+    const onFirstToken = waiting && (() => router.answered(instance.id, waiting, timeMs()))
+    const carried = way.carry(job, { ...sent, number, instance, explain, ticket: signed, onFirstToken })
+    const relayed = yield* Effect.ensuring(
+      carried,
+      Effect.sync(() => waiting?.over()),
+    )
     router.observe({
       instanceId: instance.id,
       kind: Blame.of(
         relayed.ending,
         way.tried.flatMap((one) => reasonOf(one.relayed.ending) ?? []),
       ),
-      atMs: nowMs + Math.round(Ticks.now() - startedAt),
+      atMs: timeMs(),
+      waiting,
       ...(admitted.touched.stream ? speedOf(relayed, startedAt) : NO_SPEED),
     })
     if (hedge.isOn && relayed.firstTokenAt !== undefined) hedge.learn(instance.id, relayed.firstTokenAt - startedAt)

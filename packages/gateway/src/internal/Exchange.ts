@@ -55,6 +55,7 @@ export interface ExchangeOptions {
   /** What the answer costs as it stands, as the buyer is told. */
   readonly bill: (tally: Tally) => Bill
   readonly observer: Pick<Observer, "onBytes"> | undefined
+  readonly onFirstToken: (() => void) | undefined
   readonly done: (ending: Ending) => void
 }
 
@@ -196,6 +197,7 @@ export abstract class Exchange implements ProviderSink, Attached {
   protected tokenSeen(): void {
     if (this.firstTokenAt !== undefined) return
     this.firstTokenAt = Ticks.now()
+    this.options.onFirstToken?.()
     this.#measure()
     // The new limit may be nearer than the one that the timer was set for.
     this.#disarm()

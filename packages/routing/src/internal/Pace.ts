@@ -21,6 +21,9 @@ const movedBy = (said: number, now: number): number => Math.abs(now - said) / Ma
 export class Pace {
   #firstTokenMs: number | undefined
   #tokenUs: number | undefined
+  #firstAtMs = 0
+  #tokenAtMs = 0
+  /** When anything was last heard of. */
   #atMs = 0
   #said: NonNullable<Rating["pace"]> | undefined
   #saidAtMs = 0
@@ -30,16 +33,27 @@ export class Pace {
     nowMs: number,
   ): void {
     const { firstTokenMs, tokensPerSecond } = sample
-    if (firstTokenMs === undefined || !(firstTokenMs >= 0 && firstTokenMs <= MOST)) return
-    const sinceMs = nowMs - this.#atMs
-    const idle = this.#idle(nowMs)
-    const before = this.#firstTokenMs === undefined ? undefined : this.#firstTokenMs * idle
-    this.#firstTokenMs = PeakMean.next(before, firstTokenMs, sinceMs, FALL_MS)
+    if (firstTokenMs === undefined && tokensPerSecond === undefined) return
+    const { first, token } = { first: this.#shown(this.#firstTokenMs, nowMs), token: this.#shown(this.#tokenUs, nowMs) }
+    if (firstTokenMs !== undefined && firstTokenMs >= 0 && firstTokenMs <= MOST) {
+      this.#firstTokenMs = PeakMean.next(first, firstTokenMs, nowMs - this.#firstAtMs, FALL_MS)
+      this.#firstAtMs = nowMs
+    } else {
+      this.#firstTokenMs = first
+    }
     if (tokensPerSecond !== undefined && tokensPerSecond > 0) {
-      const tokenBefore = this.#tokenUs === undefined ? undefined : this.#tokenUs * idle
-      this.#tokenUs = PeakMean.next(tokenBefore, Math.min(MOST, 1_000_000 / tokensPerSecond), sinceMs, FALL_MS)
+      const tokenUs = Math.min(MOST, 1_000_000 / tokensPerSecond)
+      this.#tokenUs = PeakMean.next(token, tokenUs, nowMs - this.#tokenAtMs, FALL_MS)
+      this.#tokenAtMs = nowMs
+    } else {
+      this.#tokenUs = token
     }
     this.#atMs = nowMs
+  }
+
+  /** A request has waited for its first token for so long, which will be no less when it comes. */
+  wait(forMs: number, nowMs: number): void {
+    if (forMs > (this.#shown(this.#firstTokenMs, nowMs) ?? 0)) this.add({ firstTokenMs: forMs }, nowMs)
   }
 
   /** What was said is not known any more. */
@@ -56,7 +70,6 @@ export class Pace {
 
   /** What is to be said as time passes. */
   due(nowMs: number): Rating["pace"] {
-    if (this.#said === undefined) return undefined
     const isIdle = nowMs - this.#atMs >= IDLE_MS
     const sinceMs = nowMs - this.#saidAtMs
     return this.#say(nowMs, isIdle || (sinceMs >= 0 && sinceMs < LATER_MS) ? TENTH : 0)
@@ -74,6 +87,10 @@ export class Pace {
     this.#said = pace
     this.#saidAtMs = nowMs
     return pace
+  }
+
+  #shown(mean: number | undefined, nowMs: number): number | undefined {
+    return mean === undefined ? undefined : mean * this.#idle(nowMs)
   }
 
   #idle(nowMs: number): number {

@@ -44,6 +44,7 @@ export const arrows: Arrows = {
     simulator: { to: ["core", "routing"] },
     agent: { to: ["core", "protocol"] },
     "reference-gateway": { to: [...request, "gateway", "steward", "markets", "agent"] },
+    "example-custom-routing-policy": { to: ["core", "routing"] },
     "example-ledger-only": { to: ["core", "ledger"] },
     tools: { to: [...request, "gateway", "steward", "markets", "agent", "simulator", "reference-gateway"] },
   },

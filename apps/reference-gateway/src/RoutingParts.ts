@@ -1,8 +1,16 @@
 /**
- * The routing policies that a definition may name here, for the gateway and for the command that audits it.
+ * What a definition may name to route by, for the gateway and for the commands that look back on it.
  */
 import type { Part } from "@guildhall/core/Parts"
-import * as LeastLoaded from "@guildhall/routing/policies/LeastLoaded"
+import * as combinators from "@guildhall/routing/combinators"
+import { Bonded, OwnMember, ThroughputFloor } from "@guildhall/routing/filters"
+import * as policies from "@guildhall/routing/policies"
 
-/** Every part that routing is made of. */
-export const routingParts: ReadonlyArray<Part> = [LeastLoaded.part]
+/** Every part that routing is made of: policies, what combines them, and the filters that a market may add. */
+export const routingParts: ReadonlyArray<Part> = [
+  ...Object.values(policies).map(({ part }) => part),
+  ...Object.values(combinators).map(({ part }) => part),
+  Bonded.part,
+  OwnMember.part,
+  ThroughputFloor.part,
+]

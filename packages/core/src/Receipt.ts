@@ -47,7 +47,7 @@ export type UsageSource = typeof UsageSource.Type
 
 /**
  * What ties a receipt to the log by which its request was routed. At most 300 bytes of JSON where the names of gateway
- * and policy have up to 19 characters.
+ * and policy have up to 50 characters together.
  *
  * - `replica`: whose log, one start of one gateway. `policy` and `seed`: how it was chosen.
  * - `log`: SHA-256, in hexadecimal, over the hash of the segment that ends at version `sealed`, which was the newest that

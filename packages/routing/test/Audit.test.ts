@@ -1,13 +1,17 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Result } from "effect"
 import { Digest } from "effect/crypto"
+import * as Parts from "@guildhall/core/Parts"
 import * as Journal from "@guildhall/journal/Journal"
 import type { DirectorySegment } from "@guildhall/journal/Journal"
 import * as Audit from "../src/Audit.ts"
 import type * as AuditFile from "../src/AuditFile.ts"
+import * as combinators from "../src/combinators/index.ts"
 import * as DirectoryLog from "../src/DirectoryLog.ts"
+import * as policies from "../src/policies/index.ts"
 import { leastLoaded } from "../src/policies/LeastLoaded.ts"
 import * as Router from "../src/Router.ts"
+import { RoutingPolicy } from "../src/RoutingPolicy.ts"
 import * as AuditedMarket from "./AuditedMarket.ts"
 
 const router = Router.layer({ replica: "test", policy: leastLoaded, snapshotEvery: 200 })
@@ -64,6 +68,29 @@ describe("Audit", () => {
       assert.isAbove(segmentsOf(contents).filter(({ kind }) => kind === "snapshot").length, 1)
       assert.isTrue(Audit.isSound(report))
     }).pipe(Effect.provide(surroundings)),
+  )
+
+  it.effect("makes the decisions of every policy again, bit for bit, by its reference form alone", () =>
+    Effect.gen(function* () {
+      const all = Parts.make([...Object.values(policies), ...Object.values(combinators)].map(({ part }) => part))
+      const names = Object.values(policies).map(({ part }) => part.name)
+      const tieBreak = { use: "tieBreak", with: { policy: { use: "LeastLoaded" }, by: { use: "Healthiest" } } }
+      for (const ref of [...names.map((use) => ({ use })), tieBreak]) {
+        const policy = yield* all.resolve(RoutingPolicy, ref)
+        const replica = Router.layer({ replica: "test", policy, snapshotEvery: 200 })
+        const report = yield* Effect.gen(function* () {
+          yield* AuditedMarket.serve(ref.use, 120).pipe(Effect.provide(replica))
+          return yield* Audit.run(Result.getOrThrow(AuditedMarket.read(yield* AuditedMarket.exported)), policy)
+        }).pipe(Effect.provide(Layer.fresh(surroundings)))
+        const { beyondLog, otherPolicy, proved } = report.counts
+        assert.deepStrictEqual(report.differences, [], ref.use)
+        assert.deepStrictEqual(
+          { beyondLog, otherPolicy, proved },
+          { beyondLog: 0, otherPolicy: 0, proved: 120 },
+          ref.use,
+        )
+      }
+    }).pipe(Effect.provide(Digest.layerWebCrypto)),
   )
 
   it.effect(

@@ -19,7 +19,7 @@ const longest = ReasonCode.literals.reduce((a, b) => (b.length > a.length ? b : 
 const wide: RoutingDecision = {
   replica: "gateway-mcrz8k2q0zz",
   version: 2_000_000_000,
-  policy: "QualityPreferred@12",
+  policy: "InverseSquarePrice~1z141z3@12",
   seed: 4_294_967_295,
   model: "meta-llama/Llama-3.3-70B-Instruct",
   contextTokens: 1_000_000,

@@ -7,8 +7,12 @@
  * 1. The same request, candidates and seed give the same ranking, and no argument is changed.
  * 2. Every candidate is either ranked or excluded with a reason code, never both and never neither.
  * 3. No candidate is ranked that serves another model or endpoint, is not online, is full, is too short, was tried before, or is not what the buyer asked for.
- * 4. The order in which candidates are given does not change the set that is ranked nor any reason.
+ * 4. The order in which candidates are given does not change the ranking nor any reason.
  * 5. If there is a fast form, it chooses what the reference form ranks first, in the order that the buyer prefers, for every directory, request and seed.
+ * 6. Where there are no candidates, nobody is ranked and nobody is left out.
+ * 7. Instances that differ in nothing but their id are ranked first equally often.
+ * 8. An instance that gets cheaper, less loaded, faster or sounder, with all others as they were, is not ranked lower for the same seed.
+ * 9. A policy that says its weights ranks each first as often as its weight says.
  *
  * @since 0.1.0
  */
@@ -79,7 +83,8 @@ export interface DirectoryView {
 /**
  * The port. `rank` is the reference; `prepare` may keep an index of a directory and answer the first choice only. A policy
  * that draws by weight may say which: `weights` gives, for candidates that all may serve, how often each is ranked first
- * compared with the others.
+ * compared with the others. `reads` are the features of a request that it looks at, all of them where it does not say; what
+ * nobody reads is not worked out, nor kept with each decision.
  *
  * @category models
  * @since 0.1.0
@@ -92,6 +97,7 @@ export interface RoutingPolicy {
     readonly choose: (request: RoutingRequest, seed: number) => InstanceId | undefined
   }
   readonly weights?: (request: RoutingRequest, candidates: ReadonlyArray<Candidate>) => ReadonlyArray<number>
+  readonly reads?: ReadonlyArray<keyof RoutingFeatures>
 }
 
 /**

@@ -228,8 +228,9 @@ export const make = (options: {
   readonly filters?: ReadonlyArray<Filter> | undefined
   readonly find?: Find | undefined
   readonly weights?: RoutingPolicy["weights"]
+  readonly reads?: RoutingPolicy["reads"]
 }): Scored => {
-  const { name, version, score, filters = [], find, weights } = options
+  const { name, version, score, filters = [], find, reads, weights } = options
   const policy: Scored = {
     name,
     version,
@@ -238,6 +239,7 @@ export const make = (options: {
     find,
     rank: (request, candidates, seed) => rank(sieve(request, candidates, seed, filters), score),
     ...(weights === undefined ? {} : { weights }),
+    ...(reads === undefined ? {} : { reads }),
   }
   if (find === undefined) return policy
   return { ...policy, prepare: (directory) => shelves(policy, filters, directory, find(directory, filters)) }
@@ -250,7 +252,8 @@ export const make = (options: {
  * @since 0.1.0
  */
 export const filtered = (policy: Scored, name: string, filter: Filter): Scored =>
-  make({ ...policy, name, filters: [...policy.filters, filter] })
+  // Nobody knows what the filter reads.
+  make({ ...policy, name, filters: [...policy.filters, filter], reads: undefined })
 
 const byStanding =
   (stand: Standings["stand"], phrase: Standings["phrase"], variantOf: Standings["variantOf"]) =>
@@ -309,6 +312,7 @@ export const standings = <S extends Standing>(options: {
   readonly filters?: ReadonlyArray<Filter> | undefined
   readonly isByFirst?: boolean | undefined
   readonly weights?: RoutingPolicy["weights"]
+  readonly reads?: RoutingPolicy["reads"]
 }): Standings => {
   const { name, version, stand, because, variantOf = () => 0, filters = [], isByFirst = false } = options
   const { weights = weightsOf(stand, variantOf) } = options
@@ -320,7 +324,8 @@ export const standings = <S extends Standing>(options: {
     find: (indexOf, request, seed, mayServe) =>
       indexOf(variantOf(request, seed))?.walk(Draw.ofSeed(seed), mayServe)?.instance.id,
   })
-  return { ...make({ name, version, score, filters, weights, find }), stand, phrase, isByFirst, variantOf }
+  const { reads } = options
+  return { ...make({ name, version, score, filters, weights, find, reads }), stand, phrase, isByFirst, variantOf }
 }
 
 /**
@@ -343,7 +348,8 @@ export const lift = (policy: RoutingPolicy): Scored => {
       codes: candidates.map(({ instance }) => codes.get(instance.id)),
     }
   }
-  return make({ name: policy.name, version: policy.version, score })
+  const { name, reads, version } = policy
+  return make({ name, version, score, ...(reads === undefined ? {} : { reads }) })
 }
 
 /**

@@ -3,6 +3,10 @@ import { Effect } from "effect"
 import { InstanceId } from "@guildhall/core/Instance"
 import * as Parts from "@guildhall/core/Parts"
 import { Directory } from "../src/Directory.ts"
+import { healthiest } from "../src/policies/Healthiest.ts"
+import * as InverseSquarePrice from "../src/policies/InverseSquarePrice.ts"
+import * as LowestPrice from "../src/policies/LowestPrice.ts"
+import * as PeakEwma from "../src/policies/PeakEwma.ts"
 import * as LeastLoaded from "../src/policies/LeastLoaded.ts"
 import { type Ranking, RoutingPolicy } from "../src/RoutingPolicy.ts"
 import * as RoutingPolicyTest from "../src/testing/RoutingPolicyTest.ts"
@@ -71,6 +75,53 @@ RoutingPolicyTest.breaks(
   4,
 )
 RoutingPolicyTest.breaks(
+  "it keeps equals in the order in which they come",
+  broken((request, candidates, seed) => {
+    const { ranked, excluded } = leastLoaded.rank(request, candidates, seed)
+    const places = new Map(candidates.map(({ instance }, at) => [instance.id, at]))
+    const placeOf = ({ instance }: (typeof ranked)[number]) => places.get(instance) ?? 0
+    return { ranked: [...ranked].sort((a, b) => placeOf(a) - placeOf(b)), excluded }
+  }),
+  4,
+)
+RoutingPolicyTest.breaks(
+  "it invents one where there is nobody",
+  broken((request, candidates, seed) =>
+    candidates.length > 0
+      ? leastLoaded.rank(request, candidates, seed)
+      : { ranked: [{ instance: InstanceId.make("ins_stranger"), because: "" }], excluded: [] },
+  ),
+  6,
+)
+RoutingPolicyTest.breaks(
+  "it breaks ties by id",
+  broken((request, candidates) => leastLoaded.rank(request, candidates, 7)),
+  7,
+)
+RoutingPolicyTest.breaks(
+  "it draws one of eight a third more often than the others",
+  broken((request, candidates, seed) => {
+    const { ranked, excluded } = leastLoaded.rank(request, candidates, seed)
+    const favourite = seed % 24 === 0 ? ranked.filter(({ instance }) => instance === "ins_twin1") : []
+    return { ranked: [...favourite, ...ranked.filter((one) => !favourite.includes(one))], excluded }
+  }),
+  7,
+)
+const turned = (policy: RoutingPolicy) =>
+  broken((request, candidates, seed) => {
+    const { ranked, excluded } = policy.rank(request, candidates, seed)
+    return { ranked: ranked.toReversed(), excluded }
+  })
+RoutingPolicyTest.breaks("it prefers those that are full", turned(leastLoaded), 8)
+RoutingPolicyTest.breaks("it prefers those that are dear", turned(LowestPrice.make(LowestPrice.usual)), 8)
+RoutingPolicyTest.breaks("it prefers those that fail", turned(healthiest), 8)
+RoutingPolicyTest.breaks("it prefers those that are slow", turned(PeakEwma.make({ ...PeakEwma.usual, choices: 16 })), 8)
+RoutingPolicyTest.breaks(
+  "it draws by the price, and says by its square",
+  { ...InverseSquarePrice.make({ ...InverseSquarePrice.usual, power: 1 }), weights: bySquare },
+  9,
+)
+RoutingPolicyTest.breaks(
   "its fast form draws other lots",
   {
     ...leastLoaded,
@@ -98,6 +149,9 @@ RoutingPolicyTest.breaks(
   5,
 )
 
+function bySquare(...[request, candidates]: Parameters<NonNullable<RoutingPolicy["weights"]>>) {
+  return InverseSquarePrice.make(InverseSquarePrice.usual).weights?.(request, candidates) ?? []
+}
 const never = { choose: () => undefined }
 function viewOf(view: Parameters<NonNullable<RoutingPolicy["prepare"]>>[0]) {
   return {

@@ -9,6 +9,7 @@ import * as Schema from "effect/Schema"
 import { setting } from "../internal/Settings.ts"
 import * as Load from "../Load.ts"
 import * as Naming from "../internal/Naming.ts"
+import * as Reads from "../internal/Reads.ts"
 import { type Candidate, type Ranking, RoutingPolicy, type RoutingRequest } from "../RoutingPolicy.ts"
 import { Attribute, partitionOf } from "./PartitionBy.ts"
 
@@ -65,7 +66,12 @@ export const cap = (settings: Settings, policy: RoutingPolicy): RoutingPolicy =>
     return { ranked: [...ranking.ranked.filter((entry) => !isOver(entry)), ...behind], excluded: ranking.excluded }
   }
   const { by, percent, slack } = settings
-  return { name: Naming.made("cap", [by, `${percent}`, `${slack}`, Naming.one(policy)]), version: 1, rank }
+  return {
+    name: Naming.made("cap", [by, `${percent}`, `${slack}`, Naming.one(policy)]),
+    version: 1,
+    ...Reads.ofAll([policy]),
+    rank,
+  }
 }
 
 /**

@@ -7,6 +7,7 @@ import * as Effect from "effect/Effect"
 import * as Parts from "@guildhall/core/Parts"
 import * as Schema from "effect/Schema"
 import * as Naming from "../internal/Naming.ts"
+import * as Reads from "../internal/Reads.ts"
 import * as Preferred from "../Preferred.ts"
 import { RoutingPolicy } from "../RoutingPolicy.ts"
 
@@ -34,6 +35,7 @@ export const orElse = (first: RoutingPolicy, second: RoutingPolicy): RoutingPoli
   const policy: RoutingPolicy = {
     name: Naming.made("orElse", [first, second].map(Naming.one)),
     version: 1,
+    ...Reads.ofAll([first, second]),
     rank: (request, candidates, seed) => {
       const before = first.rank(request, candidates, seed)
       if (before.excluded.length === 0) return before

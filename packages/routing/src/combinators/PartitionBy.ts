@@ -10,6 +10,7 @@ import * as Schema from "effect/Schema"
 import * as Draw from "../Draw.ts"
 import * as Lots from "../internal/Lots.ts"
 import * as Naming from "../internal/Naming.ts"
+import * as Reads from "../internal/Reads.ts"
 import { type Candidate, RoutingPolicy } from "../RoutingPolicy.ts"
 import * as Scored from "../Scored.ts"
 
@@ -72,7 +73,7 @@ export const partitionBy = (by: Attribute, policy: RoutingPolicy): Scored.Scored
     }
   }
   const name = Naming.made("partitionBy", [by, Naming.one(policy)])
-  return Scored.make({ name, version: 1, score, filters: inner.filters })
+  return Scored.make({ name, version: 1, ...Reads.ofAll([policy]), score, filters: inner.filters })
 }
 
 /**

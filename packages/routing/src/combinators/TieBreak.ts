@@ -7,6 +7,7 @@ import * as Effect from "effect/Effect"
 import * as Parts from "@guildhall/core/Parts"
 import * as Schema from "effect/Schema"
 import * as Naming from "../internal/Naming.ts"
+import * as Reads from "../internal/Reads.ts"
 import { RoutingPolicy } from "../RoutingPolicy.ts"
 import * as Scored from "../Scored.ts"
 
@@ -36,13 +37,20 @@ export const tieBreak = (policy: RoutingPolicy, by: RoutingPolicy): Scored.Score
       codes: pool.candidates.map((_, row) => one.codes?.[row] ?? other.codes?.[row]),
     }
   }
-  return Scored.make({ name, version: 1, score, filters: [...first.filters, ...second.filters] })
+  return Scored.make({
+    name,
+    version: 1,
+    ...Reads.ofAll([policy, by]),
+    score,
+    filters: [...first.filters, ...second.filters],
+  })
 }
 
 const byStanding = (name: string, policy: Scored.Standings, by: Scored.Standings): Scored.Standings =>
   Scored.standings({
     name,
     version: 1,
+    ...Reads.ofAll([policy, by]),
     filters: [...policy.filters, ...by.filters],
     stand: (candidate) => {
       const first = policy.stand(candidate, 0)

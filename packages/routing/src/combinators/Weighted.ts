@@ -8,6 +8,7 @@ import * as Parts from "@guildhall/core/Parts"
 import * as Schema from "effect/Schema"
 import * as Draw from "../Draw.ts"
 import * as Naming from "../internal/Naming.ts"
+import * as Reads from "../internal/Reads.ts"
 import { RoutingPolicy } from "../RoutingPolicy.ts"
 
 /**
@@ -57,6 +58,7 @@ export const weighted = (first: Choice, ...others: ReadonlyArray<Choice>): Routi
   const policy: RoutingPolicy = {
     name,
     version: 1,
+    ...Reads.ofAll(choices.map((one) => one.policy)),
     rank: (request, candidates, seed) => policyAt(drawn(seed)).rank(request, candidates, seed),
   }
   const makers = choices.flatMap(({ policy: { prepare } }) => prepare ?? [])

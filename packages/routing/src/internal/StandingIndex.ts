@@ -36,9 +36,12 @@ export class StandingIndex {
   #first = new Float64Array(64)
   #second = new Float64Array(64)
   #weight = new Float64Array(64)
-  /** What is still to be looked at, as a heap: nodes with their least lots, the best on top. */
+  /** What is still to be looked at, as a heap: nodes with their least lots and where they stand, the best on top. */
   #heap = new Int32Array(64)
   #lots = new Float64Array(64)
+  #byFirst = new Float64Array(64)
+  #bySecond = new Float64Array(64)
+  #byDraw = new Float64Array(64)
   #size = 0
 
   /** False where two ids share all bits of their hashes: then only the reference form can tell. */
@@ -79,11 +82,28 @@ export class StandingIndex {
     this.#climb(above)
   }
 
-  /** Visits instances in the order in which they are ranked, until one is taken. */
+  /** Visits instances by standing, and equal ones as they are drawn by weight, until one is taken. */
   walk(ofSeed: number, isTaken: (candidate: Candidate) => boolean): Candidate | undefined {
+    return this.#visit(ofSeed, undefined, isTaken)
+  }
+
+  /** Visits instances as they are drawn, by a weight that does not grow with `first`, until one is taken. */
+  draw(
+    ofSeed: number,
+    weightOf: (first: number) => number,
+    isTaken: (candidate: Candidate) => boolean,
+  ): Candidate | undefined {
+    return this.#visit(ofSeed, weightOf, isTaken)
+  }
+
+  #visit(
+    ofSeed: number,
+    weightOf: ((first: number) => number) | undefined,
+    isTaken: (candidate: Candidate) => boolean,
+  ): Candidate | undefined {
     this.#size = 0
     if (this.#root === -1) return undefined
-    this.#push(this.#root, Lots.least(ofSeed, this.#leaves.size))
+    this.#push(this.#root, Lots.least(ofSeed, this.#leaves.size), weightOf)
     while (this.#size > 0) {
       const node = this.#heap[0] ?? 0
       const lot = this.#lots[0] ?? 0
@@ -100,63 +120,75 @@ export class StandingIndex {
       const falls = Lots.fall(ofSeed, this.#branch[node] ?? 0)
       const isLeft = Lots.isLeft(falls, onLeft, count)
       const later = lot + Lots.later(falls, isLeft ? count - onLeft : onLeft)
-      this.#push(left, isLeft ? lot : later)
-      this.#push(right, isLeft ? later : lot)
+      this.#push(left, isLeft ? lot : later, weightOf)
+      this.#push(right, isLeft ? later : lot, weightOf)
     }
     return undefined
   }
 
-  #push(node: number, lot: number): void {
-    if (this.#weight[node] === 0) return
-    if (this.#size === this.#heap.length) {
-      this.#heap = grown(this.#heap, Int32Array)
-      this.#lots = grown(this.#lots, Float64Array)
-    }
+  #push(node: number, lot: number, weightOf: ((first: number) => number) | undefined): void {
+    const weight = this.#weight[node] ?? 0
+    if (weight === 0) return
+    if (this.#size === this.#heap.length) this.#growHeap()
+    const isStanding = weightOf === undefined
+    const first = this.#first[node] ?? 0
+    const byFirst = isStanding ? first : 0
+    const bySecond = isStanding ? (this.#second[node] ?? 0) : 0
+    const byDraw = lot / (isStanding ? weight : weightOf(first))
     let at = this.#size++
     while (at > 0) {
       const above = (at - 1) >>> 1
-      const other = this.#heap[above] ?? 0
-      if (!this.#isBefore(node, lot, other, this.#lots[above] ?? 0)) break
-      this.#heap[at] = other
-      this.#lots[at] = this.#lots[above] ?? 0
+      if (!this.#isBefore(byFirst, bySecond, byDraw, above)) break
+      this.#move(above, at)
       at = above
     }
-    this.#heap[at] = node
-    this.#lots[at] = lot
+    this.#set(at, node, lot, byFirst, bySecond, byDraw)
   }
 
   #pop(): void {
     const size = --this.#size
     if (size === 0) return
-    const node = this.#heap[size] ?? 0
-    const lot = this.#lots[size] ?? 0
+    const byFirst = this.#byFirst[size] ?? 0
+    const bySecond = this.#bySecond[size] ?? 0
+    const byDraw = this.#byDraw[size] ?? 0
     let at = 0
     for (;;) {
       let below = 2 * at + 1
       if (below >= size) break
-      if (below + 1 < size && this.#stands(below + 1, below)) below++
-      const other = this.#heap[below] ?? 0
-      if (!this.#isBefore(other, this.#lots[below] ?? 0, node, lot)) break
-      this.#heap[at] = other
-      this.#lots[at] = this.#lots[below] ?? 0
+      if (
+        below + 1 < size &&
+        !this.#isBefore(this.#byFirst[below] ?? 0, this.#bySecond[below] ?? 0, this.#byDraw[below] ?? 0, below + 1)
+      ) {
+        below++
+      }
+      if (this.#isBefore(byFirst, bySecond, byDraw, below)) break
+      this.#move(below, at)
       at = below
     }
+    this.#set(at, this.#heap[size] ?? 0, this.#lots[size] ?? 0, byFirst, bySecond, byDraw)
+  }
+
+  #isBefore(byFirst: number, bySecond: number, byDraw: number, than: number): boolean {
+    const first = this.#byFirst[than] ?? 0
+    if (byFirst !== first) return byFirst < first
+    const second = this.#bySecond[than] ?? 0
+    return bySecond === second ? byDraw < (this.#byDraw[than] ?? 0) : bySecond < second
+  }
+
+  #move(from: number, to: number): void {
+    this.#heap[to] = this.#heap[from] ?? 0
+    this.#lots[to] = this.#lots[from] ?? 0
+    this.#byFirst[to] = this.#byFirst[from] ?? 0
+    this.#bySecond[to] = this.#bySecond[from] ?? 0
+    this.#byDraw[to] = this.#byDraw[from] ?? 0
+  }
+
+  #set(at: number, node: number, lot: number, byFirst: number, bySecond: number, byDraw: number): void {
     this.#heap[at] = node
     this.#lots[at] = lot
-  }
-
-  #stands(a: number, b: number): boolean {
-    return this.#isBefore(this.#heap[a] ?? 0, this.#lots[a] ?? 0, this.#heap[b] ?? 0, this.#lots[b] ?? 0)
-  }
-
-  #isBefore(a: number, lotOfA: number, b: number, lotOfB: number): boolean {
-    const firstOfA = this.#first[a] ?? 0
-    const firstOfB = this.#first[b] ?? 0
-    if (firstOfA !== firstOfB) return firstOfA < firstOfB
-    const secondOfA = this.#second[a] ?? 0
-    const secondOfB = this.#second[b] ?? 0
-    if (secondOfA !== secondOfB) return secondOfA < secondOfB
-    return lotOfA / (this.#weight[a] ?? 0) < lotOfB / (this.#weight[b] ?? 0)
+    this.#byFirst[at] = byFirst
+    this.#bySecond[at] = bySecond
+    this.#byDraw[at] = byDraw
   }
 
   /** The best standing of both sides: the lowest, and the greatest weight of those that stand there. */
@@ -243,6 +275,14 @@ export class StandingIndex {
   #release(node: number): void {
     this.#candidates[node] = undefined
     this.#free.push(node)
+  }
+
+  #growHeap(): void {
+    this.#heap = grown(this.#heap, Int32Array)
+    this.#lots = grown(this.#lots, Float64Array)
+    this.#byFirst = grown(this.#byFirst, Float64Array)
+    this.#bySecond = grown(this.#bySecond, Float64Array)
+    this.#byDraw = grown(this.#byDraw, Float64Array)
   }
 
   #grow(): void {

@@ -9,7 +9,9 @@
  * @since 0.1.0
  */
 import * as Parts from "@guildhall/core/Parts"
+import { CENT } from "@guildhall/core/PriceSheet"
 import * as Schema from "effect/Schema"
+import * as Draw from "../Draw.ts"
 import * as Naming from "../internal/Naming.ts"
 import * as Price from "../internal/Price.ts"
 import { setting, tokens } from "../internal/Settings.ts"
@@ -18,21 +20,25 @@ import { type Candidate, RoutingPolicy, type RoutingRequest } from "../RoutingPo
 import * as Scored from "../Scored.ts"
 
 /**
- * The settings.
+ * The settings. Money is in the smallest unit of the price's asset for a million tokens; the defaults are for USD of scale 12.
  *
  * - `inputTokens`, `outputTokens`: how many tokens count where the request does not say, 1,000 and 250 by default.
  * - `errorCost`: how many times its price one error in each request would cost, 8 by default (quoted: 1 % of errors is 8 %
  *   on the price).
- * - `limitedCost`: how many times the typical price one refusal as too many in each request would cost, 2.5 by default
- *   (quoted: 0.4 % of refusals is a cent at a price of about a dollar).
- * - `secondCost`: how many times the typical price a second until the first token costs, 0.1 by default.
- * - `speedPower`: how much speed counts against the price. With 0.5, the default, one that is twice as fast may ask for 1.41
- *   times as much.
- * - `speedMost`: by how much at most speed changes what an offer counts for, in either direction, 2 by default.
- * - `edge`: up to how many times the best offer one is within the competitive edge, 1.5 by default.
- * - `insidePower`, `outsidePower`: how the share falls within the edge and beyond, 2 and 8 by default (2 is the inverse square
- *   that OpenRouter documented before).
- * - `exploration`: what share each keeps, of that of the best, 0.01 by default.
+ * - `limitedPerMillion`: what a refusal as too many in each request would cost, 2.5 dollars by default (quoted: 0.4 % of
+ *   refusals is a cent).
+ * - `secondPerMillion`: what a second until the first token costs, 0.5 dollars by default.
+ * - `speedPower`: how much the time of a whole answer counts against the price, 0 by default: nothing beyond the first
+ *   token. With 0.5, one that is twice as fast may ask for 1.41 times as much.
+ * - `sparePower`: how much being full counts against the price, 0.5 by default: one of which half is free counts 1.41 times
+ *   as dear, and a share by the inverse square of that is a share by free capacity.
+ * - `edge`: up to how many times the best offer one is within the competitive edge, 1.02 by default.
+ * - `insidePower`, `outsidePower`: how the share falls within the edge and beyond, 2 and 32 by default (2 is the inverse
+ *   square that OpenRouter documented before).
+ * - `exploration`: what share each keeps, of that of the best, 0.001 by default.
+ * - `leastPerMillion`: what an offer counts at least, a cent by default. It bounds what one that charges nothing draws to it.
+ * - `typicalErrorBps`, `typicalFirstTokenMs`, `typicalTokenUs`: what an instance counts for of which nothing is known yet: 20,
+ *   500 and 20,000 by default. Who rates instances may say better, such as what is typical of the model.
  *
  * @category models
  * @since 0.1.0
@@ -41,14 +47,18 @@ export const Settings = Schema.Struct({
   inputTokens: tokens(1_000),
   outputTokens: tokens(250),
   errorCost: setting(0, 1_000, 8),
-  limitedCost: setting(0, 1_000, 2.5),
-  secondCost: setting(0, 1_000, 0.1),
-  speedPower: setting(0, 4, 0.5),
-  speedMost: setting(1, 100, 2),
-  edge: setting(1, 1_000, 1.5),
+  limitedPerMillion: setting(0, 1e30, 2.5e12),
+  secondPerMillion: setting(0, 1e30, 5e11),
+  speedPower: setting(0, 4, 0),
+  sparePower: setting(0, 4, 0.5),
+  edge: setting(1, 1_000, 1.02),
   insidePower: setting(0, 16, 2),
-  outsidePower: setting(0, 64, 8),
-  exploration: setting(0, 1, 0.01),
+  outsidePower: setting(0, 64, 32),
+  exploration: setting(0.000001, 1, 0.001),
+  leastPerMillion: setting(1, 1e30, Number(CENT)),
+  typicalErrorBps: setting(0, 10_000, 20),
+  typicalFirstTokenMs: setting(0, 1e9, 500),
+  typicalTokenUs: setting(0, 1e9, 20_000),
 })
 /** @since 0.1.0 */
 export type Settings = typeof Settings.Type
@@ -62,140 +72,124 @@ export type Settings = typeof Settings.Type
 export const usual: Settings = Schema.decodeUnknownSync(Settings)({})
 
 /**
- * What an offer is made of: `price` is the effective one of this request; `adjusted` has the costs of waiting, errors and
- * refusals on top; `value` weighs that against speed. All in the smallest unit of the price's asset; smaller is better.
+ * What an offer comes to, for a million tokens: `price` is the effective one; `adjusted` has the costs of waiting, errors and
+ * refusals on top; `value` weighs that against speed and free capacity. The smaller, the better.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Terms {
-  readonly price: Float64Array
-  readonly adjusted: Float64Array
-  readonly value: Float64Array
+  readonly price: number
+  readonly adjusted: number
+  readonly value: number
 }
 
-/** The lower median of those that are known. */
-const typical = (values: Float64Array): number | undefined => {
-  const known = values.filter((value) => !Number.isNaN(value)).sort()
-  return known[(known.length - 1) >> 1]
-}
+const MILLION = 1_000_000
+/** A request's tokens are priced by what part of them goes in, to a sixteenth. */
+const PARTS = 16
 
-/** Replaces what is not known by what is typical of the others. */
-const filled = (values: Float64Array, otherwise: number): Float64Array => {
-  const usual = typical(values) ?? otherwise
-  return values.map((value) => (Number.isNaN(value) ? usual : value))
+const partOf = ({ inputTokens, outputTokens }: Settings, { features }: RoutingRequest): number => {
+  const input = features?.inputTokens ?? inputTokens
+  const output = Math.max(1, features?.outputTokens ?? outputTokens)
+  return Math.round((PARTS * input) / (input + output))
 }
 
 /**
- * The terms of offers. An instance of which nothing is known counts as a typical one of the others, at its declared price.
+ * The terms of one offer, for tokens of which this part (from 0 to 1) goes in. They depend on this instance alone.
  *
  * @category rules
  * @since 0.1.0
  */
-export const terms = (settings: Settings, request: RoutingRequest, candidates: ReadonlyArray<Candidate>): Terms => {
-  const input = request.features?.inputTokens ?? settings.inputTokens
-  const output = Math.max(1, request.features?.outputTokens ?? settings.outputTokens)
-  const { length } = candidates
-  const price = new Float64Array(length)
-  const errors = new Float64Array(length).fill(NaN)
-  const limited = new Float64Array(length).fill(NaN)
-  const waitMs = new Float64Array(length).fill(NaN)
-  const totalMs = new Float64Array(length).fill(NaN)
-  for (let row = 0; row < length; row++) {
-    const candidate = candidates[row]
-    if (candidate === undefined) continue
-    const { instance, rating } = candidate
-    const offer = rating?.offer
-    price[row] =
-      offer === undefined
-        ? Price.ofTokens(instance.price, input, output)
-        : (offer.inputPerMillion * input + offer.outputPerMillion * output) / 1_000_000
-    if (offer !== undefined) {
-      errors[row] = offer.errorBps / 10_000
-      limited[row] = offer.limitedBps / 10_000
-    }
-    if (rating?.pace !== undefined) {
-      waitMs[row] = rating.pace.firstTokenMs
-      totalMs[row] = rating.pace.firstTokenMs + (output * rating.pace.tokenUs) / 1_000
-    }
+export const terms = (settings: Settings, { inFlight, instance, rating }: Candidate, part: number): Terms => {
+  const offer = rating?.offer
+  const { firstTokenMs, tokenUs } = rating?.pace ?? {
+    firstTokenMs: settings.typicalFirstTokenMs,
+    tokenUs: settings.typicalTokenUs,
   }
-  const usualPrice = typical(price) ?? 0
-  const ofErrors = filled(errors, 0)
-  const ofLimited = filled(limited, 0)
-  const ofWaiting = filled(waitMs, 0)
-  const ofTotal = filled(totalMs, 1).map((total) => Math.max(1, total))
-  const adjusted = price.map((own, row) => {
-    const seconds = (ofWaiting[row] ?? 0) / 1_000
-    const onTop = settings.secondCost * seconds + settings.limitedCost * (ofLimited[row] ?? 0)
-    return own * (1 + settings.errorCost * (ofErrors[row] ?? 0)) + usualPrice * onTop
-  })
-  return { price, adjusted, value: weighed(settings, adjusted, ofTotal) }
-}
-
-/** Against the typical speed, within bounds. */
-const weighed = ({ speedMost, speedPower }: Settings, adjusted: Float64Array, totalMs: Float64Array): Float64Array => {
-  const usualMs = typical(totalMs) ?? 1
-  return adjusted.map((one, row) => {
-    const slower = ((totalMs[row] ?? usualMs) / usualMs) ** speedPower
-    return one * Math.min(speedMost, Math.max(1 / speedMost, slower))
-  })
+  const price =
+    offer === undefined
+      ? Price.ofTokens(instance.price, MILLION * part, MILLION * (1 - part))
+      : offer.inputPerMillion * part + offer.outputPerMillion * (1 - part)
+  const errors = (offer?.errorBps ?? settings.typicalErrorBps) / 10_000
+  const onTop =
+    (settings.limitedPerMillion * (offer?.limitedBps ?? 0)) / 10_000 +
+    (settings.secondPerMillion * firstTokenMs) / 1_000
+  const adjusted = Math.max(settings.leastPerMillion, price * (1 + settings.errorCost * errors) + onTop)
+  const seconds = Math.max(0.001, firstTokenMs / 1_000 + (settings.outputTokens * tokenUs) / MILLION)
+  const load = Load.inFlight({ instance, inFlight, rating }) / Load.capacity({ instance, inFlight, rating })
+  const spare = Math.max(0.001, 1 - load)
+  return { price, adjusted, value: (adjusted * seconds ** settings.speedPower) / spare ** settings.sparePower }
 }
 
 /**
- * The share of each offer, compared with the best one's, which is 1. What is free counts a millionth of the dearest.
+ * The share of an offer that counts so many times the best one, compared with the best one's, which is 1.
+ *
+ * **Example** (Within the edge slowly, beyond it fast, and never nothing)
+ *
+ * ```ts
+ * import { AdjustedPrice } from "@guildhall/routing/policies"
+ *
+ * const settings = { ...AdjustedPrice.usual, edge: 1.5, outsidePower: 8, exploration: 0.01 }
+ * AdjustedPrice.shareOf(settings, 1.25) // => 0.64
+ * AdjustedPrice.shareOf(settings, 3).toFixed(3) // => "0.010"
+ * ```
  *
  * @category rules
  * @since 0.1.0
  */
-export const shares = (settings: Settings, values: Float64Array): Float64Array => {
-  const { edge, exploration, insidePower, outsidePower } = settings
-  const dearest = values.reduce((most, value) => Math.max(most, value), 0)
-  const least = dearest > 0 ? dearest / 1_000_000 : 1
-  const best = Math.max(
-    least,
-    values.reduce((lowest, value) => Math.min(lowest, value), Infinity),
-  )
-  return values.map((value) => {
-    const times = Math.max(least, value) / best
-    const inside = Math.min(times, edge) ** -insidePower
-    const share = times <= edge ? inside : inside * (times / edge) ** -outsidePower
-    return Math.max(exploration, share)
-  })
+export const shareOf = ({ edge, exploration, insidePower, outsidePower }: Settings, times: number): number => {
+  const inside = Math.min(times, edge) ** -insidePower
+  return Math.max(exploration, times <= edge ? inside : inside * (times / edge) ** -outsidePower)
 }
 
 /**
- * Makes the policy. An instance is drawn by its share times the part of its capacity that is free: what it was seen to take
- * bounds that (`Load.capacity`).
+ * Makes the policy. What an instance was seen to take bounds its free capacity (`Load.capacity`).
  *
  * @category constructors
  * @since 0.1.0
  */
 export const make = (settings: Settings): Scored.Scored => {
-  const weigh = (request: RoutingRequest, candidates: ReadonlyArray<Candidate>) => {
-    const { adjusted, price, value } = terms(settings, request, candidates)
-    const weights = shares(settings, value).map((share, row) => {
-      const candidate = candidates[row]
-      return candidate === undefined ? 0 : share * (1 - Load.inFlight(candidate) / Load.capacity(candidate))
-    })
-    return { adjusted, price, value, weights }
+  const bestOf = (all: ReadonlyArray<Terms>): number =>
+    all.reduce((least, { value }) => Math.min(least, value), Infinity)
+  const termsOf = (request: RoutingRequest, candidates: ReadonlyArray<Candidate>): ReadonlyArray<Terms> => {
+    const part = partOf(settings, request) / PARTS
+    return candidates.map((candidate) => terms(settings, candidate, part))
   }
   return Scored.make({
     name: Naming.withSettings("AdjustedPrice", settings, usual),
     version: 1,
-    weights: (request, candidates) => [...weigh(request, candidates).weights],
+    reads: ["inputTokens", "outputTokens"],
+    weights: (request, candidates) => {
+      const all = termsOf(request, candidates)
+      const best = bestOf(all)
+      return all.map(({ value }) => shareOf(settings, value / best))
+    },
     score: ({ candidates, lots, request }) => {
-      const { adjusted, price, value, weights } = weigh(request, candidates)
-      const draws = lots.map((lot, row) => lot / Math.max(1e-300, weights[row] ?? 0))
-      const because = (row: number): string =>
-        [
-          `price ${(price[row] ?? 0).toPrecision(6)}`,
-          `adjusted ${(adjusted[row] ?? 0).toPrecision(6)}`,
-          `with speed ${(value[row] ?? 0).toPrecision(6)}`,
-          `drawn by weight ${(weights[row] ?? 0).toPrecision(4)}`,
-          `lot ${(draws[row] ?? 0).toPrecision(6)}`,
-        ].join(", ")
+      const all = termsOf(request, candidates)
+      const best = bestOf(all)
+      const draws = lots.map((lot, row) => lot / shareOf(settings, (all[row]?.value ?? Infinity) / best))
+      const because = (row: number): string => {
+        const { adjusted = 0, price = 0, value = 0 } = all[row] ?? {}
+        const times = (value / best).toPrecision(4)
+        const draw = `${times} times the best, lot ${(draws[row] ?? 0).toPrecision(6)}`
+        return `price ${price.toPrecision(6)}, adjusted ${adjusted.toPrecision(6)}, in all ${value.toPrecision(6)}, ${draw}`
+      }
       return { columns: [draws], because }
     },
+    find: () => ({
+      stand: (candidate, part) => ({ first: terms(settings, candidate, part / PARTS).value, second: 0, weight: 1 }),
+      find: (indexOf, request, seed, mayServe) => {
+        const part = partOf(settings, request)
+        const index = indexOf(part)
+        const ofSeed = Draw.ofSeed(seed)
+        const lowest = index?.walk(ofSeed, mayServe)
+        if (index === undefined || lowest === undefined) return undefined
+        const best = terms(settings, lowest, part / PARTS).value
+        // Those better than the best that may serve have no less weight than it.
+        const weightOf = (value: number): number => shareOf(settings, Math.max(1, value / best))
+        return index.draw(ofSeed, weightOf, mayServe)?.instance.id
+      },
+    }),
   })
 }
 

@@ -53,6 +53,7 @@ export const make = (settings: Settings): Scored.Standings => {
   return Scored.standings({
     name: Naming.withSettings("InverseSquarePrice", settings, usual),
     version: 1,
+    reads: [],
     stand: ({ instance }) => {
       const price = Math.max(least, Price.ofTokens(instance.price, inputTokens, outputTokens))
       // In units of the least price, so that no weight is too small to be told from none.

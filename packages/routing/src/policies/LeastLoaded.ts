@@ -41,6 +41,7 @@ export const leastLoaded: Scored.Standings = Scored.standings({
   version: 2,
   stand,
   isByFirst: true,
+  reads: [],
   because: ({ capacity, inFlight }) => `${inFlight} of ${capacity} in use`,
 })
 

@@ -49,6 +49,7 @@ export const make = (settings: Settings): Scored.Standings => {
   return Scored.standings({
     name: Naming.withSettings("LowestPrice", settings, usual),
     version: 1,
+    reads: [],
     isByFirst: true,
     stand: ({ instance }) => ({
       first: Price.ofTokens(instance.price, inputTokens, outputTokens),

@@ -66,6 +66,7 @@ export const make = (settings: Settings): Scored.Scored => {
   return Scored.make({
     name: Naming.withSettings("PriceBand", settings, usual),
     version: 1,
+    reads: [],
     score,
     weights: (_, candidates) => {
       const limit = limitOf(candidates.reduce((least, one) => Math.min(least, priceOf(one)), Infinity))

@@ -76,6 +76,7 @@ export const make = (settings: Settings): Scored.Standings => {
   return Scored.standings({
     name: Naming.withSettings("TierWeighted", settings, usual),
     version: 1,
+    reads: ["buyer"],
     stand,
     variantOf: (request, seed) => premium(request) + (isGuaranteed(seed) ? GUARANTEED : 0),
     because: ({ first, priority, weight }) => `${priority}, turn ${first}, drawn by weight ${weight}`,

@@ -13,6 +13,7 @@ import { ModelId } from "@guildhall/core/Model"
 import { perMillionCents } from "@guildhall/core/PriceSheet"
 import { ProviderPreferences } from "@guildhall/core/ProviderPreferences"
 import { Rating, TierPriority } from "@guildhall/core/Rating"
+import { RoutingFeatures } from "@guildhall/core/RoutingFeatures"
 import * as Draw from "../Draw.ts"
 import type { Directory } from "../Directory.ts"
 import type { RoutingRequest } from "../RoutingPolicy.ts"
@@ -63,23 +64,38 @@ export const instance = (options: {
   readonly state?: InstanceState | undefined
   readonly declared?: Partial<Pick<Instance, Declared>> | undefined
 }): Instance => ({
-  ...options.declared,
   id: InstanceId.make(`ins_${options.name}`),
   deviceId: DeviceId.make(`dev_${"0".repeat(32)}`),
   devicePublicKey: DevicePublicKey.make("A".repeat(43)),
   memberId: MemberId.make("mem_provider"),
+  price: perMillionCents({ input: 100n, output: 200n }),
+  ...options.declared,
   model: options.model ?? modelAt(0),
   reach: { _tag: "Endpoint", url: "http://127.0.0.1:9000/v1" },
-  price: perMillionCents({ input: 100n, output: 200n }),
   contextLength: options.contextLength ?? 8_192,
   concurrency: options.concurrency ?? 4,
   state: options.state ?? "online",
 })
 
 /** What an instance may leave out. */
-type Declared = "provider" | "endpoints" | "quantization" | "parameters" | "retainsData"
+type Declared =
+  | "provider"
+  | "endpoints"
+  | "quantization"
+  | "parameters"
+  | "retainsData"
+  | "region"
+  | "country"
+  | "inputs"
+  | "rails"
+  | "deviceId"
+  | "memberId"
+  | "price"
 
 const providers = ["acme", "bell", "core"] as const
+const REGIONS = ["eu-west", "us-east"] as const
+const COUNTRIES = ["DE", "US"] as const
+const RAILS = ["Card", "Stablecoin"] as const
 const pick = <A>(dice: Dice, list: ReadonlyArray<A>): A | undefined => list[dice.below(list.length)]
 
 const sampleDeclared = (dice: Dice): Partial<Pick<Instance, Declared>> => {
@@ -93,8 +109,16 @@ const sampleDeclared = (dice: Dice): Partial<Pick<Instance, Declared>> => {
     ...(endpoint === undefined || dice.below(3) > 0 ? {} : { endpoints: [endpoint] as const }),
     ...(dice.below(2) === 0 ? {} : { parameters: dice.below(2) === 0 ? ["tools"] : ["tools", "seed"] }),
     ...(dice.below(2) === 0 ? {} : { retainsData: dice.below(2) === 0 }),
+    ...(dice.below(2) === 0 ? {} : { region: pick(dice, REGIONS) ?? "", country: pick(dice, COUNTRIES) ?? "" }),
+    ...(dice.below(2) === 0 ? {} : { inputs: dice.below(2) === 0 ? [] : ["image" as const] }),
+    ...(dice.below(3) > 0 ? {} : { rails: [pick(dice, RAILS) ?? ""] }),
+    ...(dice.below(2) === 0 ? {} : { price: cents(1 + dice.below(300), 1 + dice.below(600)) }),
+    ...(dice.below(2) === 0 ? {} : { memberId: MemberId.make(`mem_${pick(dice, providers) ?? ""}`) }),
+    ...(dice.below(2) === 0 ? {} : { deviceId: DeviceId.make(`dev_${`${dice.below(3)}`.repeat(32)}`) }),
   }
 }
+
+const cents = (input: number, output: number) => perMillionCents({ input: BigInt(input), output: BigInt(output) })
 
 /**
  * What a random buyer asks for: each filter and each order now and then.
@@ -149,7 +173,7 @@ export const rating = (dice: Dice): Rating => {
     bonded: some(() => dice.below(2) === 0),
     confidential: some(() => dice.below(2) === 0),
     qualityBps: some(() => dice.below(10_001)),
-    load: some(() => ({ running: dice.below(3), queued: dice.below(2) })),
+    foreign: some(() => dice.below(3)),
     peersInFlight: some(() => dice.below(2)),
     pace: some(() => ({ firstTokenMs: dice.below(900), tokenUs: dice.below(60_000) })),
     offer: some(() => ({
@@ -226,6 +250,33 @@ export const request = (dice: Dice, directory: Pick<Directory, "candidates">): R
     endpoint: dice.below(3) === 0 ? pick(dice, Endpoint.literals) : undefined,
     preferences: dice.below(3) === 0 ? preferences(dice) : undefined,
   }
+}
+
+/**
+ * What the market may know of a request: each part now and then.
+ *
+ * @category samples
+ * @since 0.1.0
+ */
+export const features = (dice: Dice): RoutingFeatures => {
+  const some = <A>(odds: number, make: () => A): A | undefined => (dice.below(odds) === 0 ? make() : undefined)
+  const known = {
+    buyer: some(2, () => ({
+      member: MemberId.make(`mem_${pick(dice, providers) ?? ""}`),
+      class: dice.below(2) === 0 ? "premium" : "standard",
+      rail: pick(dice, RAILS) ?? "",
+    })),
+    parameters: some(6, () => ["tools"]),
+    inputs: some(6, () => ["image"]),
+    regions: some(6, () => [pick(dice, REGIONS) ?? ""]),
+    countries: some(6, () => [pick(dice, COUNTRIES) ?? ""]),
+    confidential: some(12, () => true),
+    affinity: some(2, () => `conversation ${dice.below(6)}`),
+    inputTokens: some(2, () => 64 << dice.below(8)),
+    outputTokens: some(2, () => 16 << dice.below(8)),
+  }
+  const given = Object.fromEntries(Object.entries(known).filter(([, value]) => value !== undefined))
+  return Schema.decodeUnknownSync(RoutingFeatures)(given)
 }
 
 /**

@@ -181,7 +181,7 @@ const lines = (
         ? `${request}: its receipt is of another decision`
         : `${request}: its receipt is of another log`,
     ),
-    `${mark(counts.altered)}  log        ${counts.segments} segments of ${counts.replicas} starts of a gateway; ${counts.altered} altered or missing`,
+    `${mark(counts.altered)}  log        ${counts.segments} segments of ${counts.replicas} ${counts.replicas === 1 ? "start" : "starts"} of a gateway; ${counts.altered} altered or missing`,
     ...shown(
       findings.filter(({ kind }) => kind !== "Gap"),
       counts.altered,

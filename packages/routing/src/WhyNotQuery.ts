@@ -55,7 +55,7 @@ export interface Answer extends WhyNot.Report {
  */
 export const SAMPLE_MAX = 10_000
 
-/** The period is cut into so many parts, and the newest requests of each are looked at. */
+/** The period is cut into so many parts, and the newest requests of each are looked at; busy ones get what quiet ones leave. */
 const PARTS = 8
 /** Requests of one part that lie further apart in the log than this are not made again. */
 const VERSIONS_MAX = 200_000
@@ -64,6 +64,8 @@ interface Part {
   readonly decisions: ReadonlyArray<RoutingDecision>
   readonly looked: number
   readonly isWhole: boolean
+  readonly startMs: number
+  readonly endMs: number
 }
 
 const idOf = (record: RequestRecord) => (record._tag === "RequestEnded" ? record.receipt.id : record.requestId)
@@ -85,7 +87,28 @@ const newest = Effect.fnUntraced(function* (fromMs: number, toMs: number, most: 
   }
   const looked = records.slice(0, most)
   const decisions = looked.flatMap(({ decision }) => decision ?? [])
-  return { decisions, looked: looked.length, isWhole: records.length <= most } satisfies Part
+  return { decisions, looked: looked.length, isWhole: records.length <= most }
+})
+
+/** The parts of the period, newest first. */
+const parts = Effect.fnUntraced(function* ({ fromMs, sample, toMs }: Query) {
+  const all = Math.max(PARTS, Math.min(sample, SAMPLE_MAX))
+  const most = Math.floor(all / PARTS)
+  const lengthMs = Math.max(0, toMs - fromMs)
+  const found: Array<Part> = []
+  for (let at = PARTS - 1; at >= 0; at--) {
+    const startMs = fromMs + Math.floor((lengthMs * at) / PARTS)
+    const endMs = fromMs + Math.floor((lengthMs * (at + 1)) / PARTS)
+    found.push({ ...(yield* newest(startMs, endMs, most)), startMs, endMs })
+  }
+  let left = all - found.reduce((sum, { looked }) => sum + looked, 0)
+  for (const [at, { endMs, isWhole, looked, startMs }] of found.entries()) {
+    if (isWhole || left <= 0) continue
+    const more = yield* newest(startMs, endMs, looked + left)
+    left -= more.looked - looked
+    found[at] = { ...more, startMs, endMs }
+  }
+  return found
 })
 
 const byReplica = (decisions: ReadonlyArray<RoutingDecision>): ReadonlyMap<string, ReadonlyArray<RoutingDecision>> => {
@@ -109,10 +132,9 @@ const versionOf = ({ attempts, version }: RoutingDecision): number => attempts[0
 export const run = Effect.fn("WhyNotQuery.run")(function* (
   query: Query,
 ): Effect.fn.Return<Answer, JournalError, Journal | Digest.Digest> {
-  const { fromMs, policyOf, target, toMs } = query
+  const { policyOf, target } = query
   const count = WhyNot.make(target)
   const totals = { looked: 0, isSample: false, notSeen: 0 }
-  const most = Math.max(1, Math.ceil(Math.min(query.sample, SAMPLE_MAX) / PARTS))
 
   const replay = Effect.fnUntraced(function* (replica: string, decisions: ReadonlyArray<RoutingDecision>) {
     const to = Math.max(...decisions.map(versionOf))
@@ -133,10 +155,7 @@ export const run = Effect.fn("WhyNotQuery.run")(function* (
     yield* LogReplay.walk(segments, { visits })
   })
 
-  const lengthMs = Math.max(0, toMs - fromMs)
-  for (let part = PARTS - 1; part >= 0; part--) {
-    const [start, end] = [part, part + 1].map((at) => fromMs + Math.floor((lengthMs * at) / PARTS))
-    const { decisions, isWhole, looked } = yield* newest(start ?? fromMs, end ?? toMs, most)
+  for (const { decisions, isWhole, looked } of yield* parts(query)) {
     totals.looked += looked
     totals.isSample ||= !isWhole
     for (const [replica, made] of byReplica(decisions)) yield* replay(replica, made)

@@ -51,7 +51,7 @@ export type SignatureHeaders = typeof SignatureHeaders.Type
  * Why a provider's instances were not routed to over a period: of the requests of the models that they serve, how many they
  * served, how many went to one that ranked before them, for how many they were left out, and how many came while none was
  * listed. It is computed again from the log, of `looked` requests of all models at most 256; `isSample` where the period had
- * more (then the newest of each eighth of it), and `notSeen` of them could not be computed.
+ * more (then they are the newest of each eighth of it), and `notSeen` of them could not be computed.
  *
  * - `reasons`: why they were left out. `terms`: the words in which the one that was ranked first differs from theirs.
  * - `changes`: how many of `tried` requests they would have won with one change, most first: `online`; the `price` or the `speed`

@@ -11,6 +11,7 @@ import * as Digest from "effect/crypto/Digest"
 import { Allowance } from "./Allowance.ts"
 import { Asset, AssetCode, USD } from "./Asset.ts"
 import * as Canonical from "./Canonical.ts"
+import { MemberId } from "./Member.ts"
 import { ModelId } from "./Model.ts"
 import { PartRef } from "./Parts.ts"
 import * as HealthRules from "./rules/Health.ts"
@@ -106,6 +107,7 @@ export const Queue = Schema.Struct({
  *
  * - `funding`: the sources of a buyer's money in the order in which they are spent.
  * - `split` shares each charge; `routing`, `payments`, `payouts` name parts.
+ * - `premiumBuyers` are the members that come first where capacity is short; all others are standard.
  * - `prices` are whole cents for a million tokens: what a provider asks by default, and the range it may ask in.
  * - `heartbeat`: how often agents report, after how many missed beats and failed checks an instance is offline.
  * - `health`: what the market does about instances that fail, are new, or have enough to do. A rule that is left out does not
@@ -131,6 +133,7 @@ export const MarketDefinition = Schema.Struct({
   payments: Schema.NonEmptyArray(PartRef),
   topUps: Schema.Array(PartRef),
   payouts: Schema.Array(PartRef),
+  premiumBuyers: Schema.optionalKey(Schema.Array(MemberId).pipe(Schema.check(Schema.isMaxLength(100_000)))),
   aliases: Schema.Record(Schema.String, ModelId),
   prices: Schema.Struct({
     inputCentsPerMillion: Cents,

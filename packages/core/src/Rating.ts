@@ -52,7 +52,8 @@ export type TierPriority = typeof TierPriority.Type
  * - `tier`: what its owner's stake is worth in routing; `weightBps` may be above 10,000.
  * - `bonded`: whether a bond for it is active. `confidential`: whether it runs attested, where its operator cannot look.
  * - `qualityBps`: how clean its record of probes and attestations is.
- * - `load`: what it last said of itself: requests that it works on, and requests that wait.
+ * - `foreign`: requests on it, or waiting there, that are not this market's: what it last said of its load, less what the
+ *   market's gateways had on it then.
  * - `peersInFlight`: what the other gateways of the market have in flight on it.
  * - `pace`: its time to the first token and for each further one, moving averages that rise at once and fall slowly.
  * - `offer`: what it really cost and how it behaved in the last half hour: `inputPerMillion` and `outputPerMillion` in the
@@ -72,7 +73,7 @@ export const Rating = Schema.Struct({
   bonded: Schema.optionalKey(Schema.Boolean),
   confidential: Schema.optionalKey(Schema.Boolean),
   qualityBps: Schema.optionalKey(Bps),
-  load: Schema.optionalKey(Schema.Struct({ running: Count, queued: Count })),
+  foreign: Schema.optionalKey(Count),
   peersInFlight: Schema.optionalKey(Count),
   pace: Schema.optionalKey(Schema.Struct({ firstTokenMs: Count, tokenUs: Count })),
   offer: Schema.optionalKey(

@@ -10,6 +10,7 @@ import type { ReasonCode } from "@guildhall/core/Reason"
 import type { RoutingDecision } from "@guildhall/journal/JournalEntry"
 import { Router } from "@guildhall/routing/Router"
 import type { Admitted } from "./Admit.ts"
+import * as Features from "./Features.ts"
 import type * as Hedge from "./Hedge.ts"
 import * as Attempts from "./internal/Attempts.ts"
 import type { Ending } from "./internal/Exchange.ts"
@@ -79,6 +80,7 @@ export const make = Effect.fnUntraced(function* (hedge: Hedge.Hedge) {
   const { definition } = yield* Market
   const router = yield* Router
   const { attempt, decisionOf } = yield* Attempts.make(hedge)
+  const featuresOf = yield* Features.make
   const retryBudget = RetryBudget.make(definition.relay.retries, Ticks.now())
 
   /** One attempt, or two side by side where the first is slower than it usually is. */
@@ -127,6 +129,7 @@ export const make = Effect.fnUntraced(function* (hedge: Hedge.Hedge) {
       priced,
       gate: job.outlet.gate,
       seed: Ids.seed(),
+      features: featuresOf(job.admitted, priced),
       carry,
       tried: [],
       asked: [],

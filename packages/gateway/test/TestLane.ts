@@ -22,7 +22,7 @@ import { AnswerStore, Journal } from "@guildhall/journal"
 import { Account, Ledger, PaymentScheme } from "@guildhall/ledger"
 import * as LedgerStoreMemory from "@guildhall/ledger/LedgerStoreMemory"
 import type { ProviderTransport } from "@guildhall/protocol"
-import { Router } from "@guildhall/routing"
+import { Router, type RoutingPolicy } from "@guildhall/routing"
 import { leastLoaded } from "@guildhall/routing/policies/LeastLoaded"
 import * as AnswerSeal from "../src/AnswerSeal.ts"
 import * as HoldRenewal from "../src/HoldRenewal.ts"
@@ -158,6 +158,7 @@ export interface Answer {
 
 export interface Options {
   readonly definition?: Partial<MarketDefinition.MarketDefinition>
+  readonly policy?: RoutingPolicy.RoutingPolicy
   readonly balance?: bigint
   /** Accounts that the buyer pays from after its first one. */
   readonly further?: ReadonlyArray<PaymentScheme.Source>
@@ -198,7 +199,7 @@ const services = (options: Options) => {
     options.transport ?? UndiciTransport.layer,
   )
   const { health } = { ...definition, ...options.definition }
-  const router = Router.layer({ replica: "test", policy: leastLoaded, health })
+  const router = Router.layer({ replica: "test", policy: options.policy ?? leastLoaded, health })
   const limits = Limits.layer.pipe(Layer.provide(LimitStore.layerMemory))
   const idempotency = Idempotency.layer({ waitMs: 500 }).pipe(
     Layer.provide([options.answers ?? AnswerStore.layerMemory, AnswerSeal.layer([Redacted.make("A".repeat(43))])]),

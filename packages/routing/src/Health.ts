@@ -83,8 +83,7 @@ const HEALTH_MS = 1_000
 const OFFER_MS = 10_000
 const EJECTION_MS = 5_000
 /** What an instance said of its load is worth nothing after so long. */
-const LOAD_MS = 1_000
-const NO_LOAD: NonNullable<Rating["load"]> = { running: 0, queued: 0 }
+const FOREIGN_MS = 1_000
 /** What instances did lately counts half after so long. */
 const HALVING_MS = 60_000
 /** So many that left the market are remembered, so that nobody gets rid of their past by coming back. */
@@ -106,8 +105,8 @@ interface Kept {
   said: Rating
   isChanged: boolean
   healthSaidAtMs: number
-  /** When it last told of its load, where that was not nothing. */
-  loadAtMs: number | undefined
+  /** When it last told of requests of others, where it had any. */
+  foreignAtMs: number | undefined
 }
 
 const kept = (): Kept => ({
@@ -124,7 +123,7 @@ const kept = (): Kept => ({
   said: {},
   isChanged: false,
   healthSaidAtMs: -HEALTH_MS,
-  loadAtMs: undefined,
+  foreignAtMs: undefined,
 })
 
 /** Whether so much time is over, or the clock went back. */
@@ -163,8 +162,8 @@ export class Health {
   }
 
   /** Somebody else found out something about it. */
-  rated(id: InstanceId, { load }: Rating): void {
-    if (load !== undefined) this.#of(id).loadAtMs = load.running + load.queued > 0 ? this.#nowMs : undefined
+  rated(id: InstanceId, { foreign }: Rating): void {
+    if (foreign !== undefined) this.#of(id).foreignAtMs = foreign > 0 ? this.#nowMs : undefined
   }
 
   /** An instance left the market. */
@@ -290,9 +289,9 @@ export class Health {
     const sinceMs = one.waits.sinceMs
     if (sinceMs !== undefined) one.pace.wait(nowMs - sinceMs, nowMs)
     let rating = this.#standing(one, nowMs, one.pace.due(nowMs))
-    if (one.loadAtMs !== undefined && isDue(one.loadAtMs, LOAD_MS, nowMs)) {
-      one.loadAtMs = undefined
-      rating = { ...rating, load: NO_LOAD }
+    if (one.foreignAtMs !== undefined && isDue(one.foreignAtMs, FOREIGN_MS, nowMs)) {
+      one.foreignAtMs = undefined
+      rating = { ...rating, foreign: 0 }
     }
     if (rampUp !== undefined && listedAtMs !== undefined) {
       const rampBps = RampUp.share(rampUp, nowMs - listedAtMs)

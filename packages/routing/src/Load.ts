@@ -10,8 +10,8 @@ import type { Candidate } from "./RoutingPolicy.ts"
 const IN_FLIGHT_MAX = 100_000
 
 /**
- * Requests on the instance: this gateway's and the other gateways' or, where that is more, those that it says it works on or
- * lets wait. An integer from 0 to 100,000.
+ * Requests on the instance: this gateway's, the other gateways', and those of others that it tells of. An integer from 0 to
+ * 100,000.
  *
  * **Example** (It serves other markets as well)
  *
@@ -21,7 +21,7 @@ const IN_FLIGHT_MAX = 100_000
  *
  * const instance = SampleMarket.instance({ name: "shared", concurrency: 8 })
  * Load.inFlight({ instance, inFlight: 1, rating: { peersInFlight: 2 } }) // => 3
- * Load.inFlight({ instance, inFlight: 1, rating: { load: { running: 6, queued: 1 } } }) // => 7
+ * Load.inFlight({ instance, inFlight: 1, rating: { foreign: 5 } }) // => 6
  * ```
  *
  * @category rules
@@ -29,11 +29,28 @@ const IN_FLIGHT_MAX = 100_000
  */
 export const inFlight = ({ inFlight, rating }: Candidate): number => {
   if (rating === undefined) return Math.min(IN_FLIGHT_MAX, inFlight)
-  const counted = inFlight + (rating.peersInFlight ?? 0)
-  const { load } = rating
-  // Those that wait there are counted too, as far as they are the market's.
-  return Math.min(IN_FLIGHT_MAX, load === undefined ? counted : Math.max(counted, load.running + load.queued))
+  return Math.min(IN_FLIGHT_MAX, inFlight + (rating.peersInFlight ?? 0) + (rating.foreign ?? 0))
 }
+
+/**
+ * How many requests that are not this market's an instance has, when it says that it has so many in all. Only these are kept:
+ * what it said of ours would still count when they are long over.
+ *
+ * **Example** (Six in all, of which two are ours)
+ *
+ * ```ts
+ * import { Load } from "@guildhall/routing"
+ * import { SampleMarket } from "@guildhall/routing/testing"
+ *
+ * const instance = SampleMarket.instance({ name: "shared", concurrency: 8 })
+ * Load.foreign({ instance, inFlight: 2 }, 6) // => 4
+ * ```
+ *
+ * @category rules
+ * @since 0.1.0
+ */
+export const foreign = ({ inFlight, rating }: Candidate, said: number): number =>
+  Math.min(IN_FLIGHT_MAX, Math.max(0, said - inFlight - (rating?.peersInFlight ?? 0)))
 
 /**
  * How many requests it can take at a time by now: what it declared, or what it was seen to take where that is less; of that

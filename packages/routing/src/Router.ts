@@ -10,24 +10,23 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Metric from "effect/Metric"
 import * as Random from "effect/Random"
-import * as Schema from "effect/Schema"
 import * as Semaphore from "effect/Semaphore"
 import type { DirectoryEvent } from "@guildhall/core/DirectoryEvent"
 import type { Instance, InstanceId } from "@guildhall/core/Instance"
 import type { ModelId } from "@guildhall/core/Model"
 import type { PriceSheet } from "@guildhall/core/PriceSheet"
-import { Rating } from "@guildhall/core/Rating"
 import type { ReasonCode } from "@guildhall/core/Reason"
 import type * as HealthRules from "@guildhall/core/rules/Health"
+import type { RoutingFeatures } from "@guildhall/core/RoutingFeatures"
 import { Journal, type JournalError } from "@guildhall/journal/Journal"
 import type { RoutingDecision } from "@guildhall/journal/JournalEntry"
 import { Directory } from "./Directory.ts"
 import * as DirectoryLog from "./DirectoryLog.ts"
 import * as Explain from "./Explain.ts"
 import { closest, exclude, ofAll } from "./Filter.ts"
-import { type Charged, Health, type Outcome, type Waiting } from "./Health.ts"
+import type { Charged, Outcome, Waiting } from "./Health.ts"
 import * as PolicyGuard from "./internal/PolicyGuard.ts"
-import { Performance } from "./Performance.ts"
+import * as Watch from "./internal/Watch.ts"
 import * as Preferred from "./Preferred.ts"
 import type { RoutingPolicy, RoutingRequest } from "./RoutingPolicy.ts"
 
@@ -66,12 +65,16 @@ export class Router extends Context.Service<
     readonly replica: string
     /** The name and version of the policy, such as `LeastLoaded@1`. */
     readonly policy: string
+    /** The features of a request that decide anything here: those that the policy reads, and that an instance has terms about. */
+    readonly reads: ReadonlySet<keyof RoutingFeatures>
     /** Takes in one change. Every change is one entry of the log. */
     readonly apply: (event: DirectoryEvent) => void
     /** Where the log stands now; see `RoutingProof`. */
     readonly head: () => DirectoryLog.Head
     /** Chooses an instance for a request. Does not count it as dispatched: `apply(DispatchStarted)` does. */
     readonly choose: (request: RoutingRequest, seed: number) => Choice
+    /** Takes in how many requests an instance says that it has, its own and everybody's. */
+    readonly said: (instance: InstanceId, requests: number) => void
     /** Whether {@link choose} would choose anybody; costs less than to hear why not. */
     readonly hasRoom: (request: RoutingRequest, seed: number) => boolean
     /** Calls the listener after each change by which an instance of the model may have room. */
@@ -156,10 +159,6 @@ const makeReport = Effect.gen(function* () {
     }
 })
 
-const isRating = Schema.is(Rating)
-/** How often what was measured is looked at for its age. */
-const EXPIRE_MS = 10_000
-
 /** How many segments one append hands to the journal. */
 const SEGMENTS_MAX = 16
 
@@ -212,10 +211,6 @@ export const make = Effect.fnUntraced(function* (options: Options) {
   const policies = new Map([...(options.formerPolicies ?? []).map(guarded), policy].map((one) => [nameOf(one), one]))
   const lock = yield* Semaphore.make(1)
   const context = yield* Effect.context<never>()
-  const performance = new Performance()
-  const health = new Health(options.health ?? {})
-  let expiredAtMs = -Infinity
-
   const listeners: Array<(model: ModelId) => void> = []
 
   const take = (event: DirectoryEvent): void => {
@@ -225,45 +220,13 @@ export const make = Effect.fnUntraced(function* (options: Options) {
     const model = directory.candidate(id)?.instance.model
     if (model !== undefined) for (const listener of listeners) listener(model)
   }
-  const rate = (instanceId: InstanceId, rating: Rating | undefined): void => {
-    if (rating !== undefined) take({ _tag: "InstanceRated", instanceId, rating })
-  }
-  const apply = (event: DirectoryEvent): void => {
-    switch (event._tag) {
-      case "DispatchStarted":
-      case "DispatchEnded":
-        return take(event)
-      case "InstanceListed":
-        take(event)
-        return rate(event.instance.id, health.listed(event.instance))
-      case "InstanceUnlisted":
-        performance.forget(event.instanceId)
-        health.unlisted(event.instanceId)
-        return take(event)
-      case "InstanceRated":
-        if (!isRating(event.rating)) return refusedRatings.updateUnsafe(1, context)
-        if (directory.candidate(event.instanceId) !== undefined) health.rated(event.instanceId, event.rating)
-        return take(event)
-      default:
-        return take(event)
-    }
-  }
-  const observe = (outcome: Outcome): void => {
-    const candidate = directory.candidate(outcome.instanceId)
-    if (candidate === undefined) return
-    const { atMs, firstTokenMs = Number.NaN, instanceId, tokensPerSecond = Number.NaN } = outcome
-    rate(instanceId, health.observe(outcome, candidate))
-    if (!Number.isFinite(atMs) || !(firstTokenMs >= 0) || !(tokensPerSecond >= 0)) return
-    const measured = performance.observe(instanceId, { firstTokenMs, tokensPerSecond }, atMs)
-    if (measured !== undefined) take({ _tag: "InstanceMeasured", instanceId, measured })
-  }
-  const tick = (nowMs: number): void => {
-    const listed = [...directory.places].filter((place) => place.isListed)
-    for (const { instanceId, rating } of health.tick(nowMs, listed)) rate(instanceId, rating)
-    if (nowMs - expiredAtMs < EXPIRE_MS && nowMs >= expiredAtMs) return
-    expiredAtMs = nowMs
-    for (const instanceId of performance.expire(nowMs)) take({ _tag: "InstanceMeasured", instanceId, measured: null })
-  }
+  const watch = Watch.make({
+    directory,
+    take,
+    health: options.health ?? {},
+    reads: policy.reads,
+    onRefused: () => refusedRatings.updateUnsafe(1, context),
+  })
 
   const flush = Effect.fn("Router.flush")(function* () {
     const pending = log.pending()
@@ -280,18 +243,11 @@ export const make = Effect.fnUntraced(function* (options: Options) {
   return Router.of({
     replica,
     policy: nameOf(policy),
-    apply,
+    ...watch,
     head: () => log.head(),
     ...chooser(directory, policy),
     onRoom: (listener) => void listeners.push(listener),
     ceiling: (model) => directory.ceiling(model),
-    observe,
-    waiting: (id, atMs) => (directory.candidate(id) === undefined ? undefined : health.waiting(id, atMs)),
-    answered: (id, waiting, atMs) => {
-      if (directory.candidate(id) !== undefined) rate(id, health.answered(id, waiting, atMs))
-    },
-    charged: (charged) => health.charged(charged),
-    tick,
     instances: (model) =>
       (model === undefined ? [...directory.places].filter((place) => place.isListed) : directory.candidates(model)).map(
         ({ instance }) => instance,

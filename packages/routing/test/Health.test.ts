@@ -245,7 +245,7 @@ describe("a market with health", () => {
         const { list, pass, router } = yield* market({ health: {} })
         const instanceId = list("a", { concurrency: 4 })
         router.tick(START_MS)
-        router.apply({ _tag: "InstanceRated", instanceId, rating: { load: { running: 4, queued: 9 } } })
+        router.apply({ _tag: "InstanceRated", instanceId, rating: { foreign: 4 } })
         assert.strictEqual(router.choose(request, 1)._tag, "NoneLeft")
         pass(1_000)
         assert.strictEqual(router.choose(request, 1)._tag, "Chosen")

@@ -141,8 +141,8 @@ describe("a policy of somebody else", () => {
         const instanceId = InstanceId.make("ins_a")
         const { version } = router.choose(request, 1)
         for (const rating of [
-          { load: { running: Number.NaN, queued: 0 } },
-          { load: { running: -1, queued: 0 } },
+          { foreign: Number.NaN },
+          { foreign: -1 },
           { healthBps: 10_001 },
           { peersInFlight: Infinity },
           { pace: { firstTokenMs: 0.5, tokenUs: 1 } },
@@ -166,7 +166,7 @@ describe("a market under load", () => {
           router.apply({
             _tag: "InstanceRated",
             instanceId: instance.id,
-            rating: { load: { running: at % 3, queued: 0 } },
+            rating: { foreign: at % 3 },
           })
         }
         assert.lengthOf(

@@ -23,9 +23,9 @@ const maySell = ({ price }: Instance.Instance, most: ProviderPreferences.Provide
 }
 
 const hasRoom = ({ inFlight, instance, rating = {} }: Candidate): boolean => {
-  const { inFlightMax = Infinity, load = { running: 0, queued: 0 }, peersInFlight = 0, rampBps = 10_000 } = rating
+  const { inFlightMax = Infinity, foreign = 0, peersInFlight = 0, rampBps = 10_000 } = rating
   const room = Math.max(1, Math.floor((Math.min(instance.concurrency, inFlightMax) * rampBps) / 10_000))
-  return Math.max(inFlight + peersInFlight, load.running + load.queued) < room
+  return inFlight + peersInFlight + foreign < room
 }
 
 /** One that failed of late is left alone, or gets one request at a time. */

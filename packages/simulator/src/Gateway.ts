@@ -8,8 +8,9 @@ import type { InstanceId } from "@guildhall/core/Instance"
 import type { Rating } from "@guildhall/core/Rating"
 import type * as HealthRules from "@guildhall/core/rules/Health"
 import { Directory } from "@guildhall/routing/Directory"
-import { Health, type Outcome } from "@guildhall/routing/Health"
+import { Health, type Outcome, type Waiting as Wait } from "@guildhall/routing/Health"
 import { Performance } from "@guildhall/routing/Performance"
+import * as Load from "@guildhall/routing/Load"
 import type { RoutingPolicy, RoutingRequest } from "@guildhall/routing/RoutingPolicy"
 import type { Agenda } from "./Agenda.ts"
 import type { Engine, Job } from "./Engine.ts"
@@ -73,6 +74,7 @@ interface Attempt {
   readonly provider: number
   readonly tried: ReadonlyArray<InstanceId>
   readonly startedAtMs: number
+  readonly wait: Wait
   firstTokenAtMs: number | undefined
   cachedTokens: number
   isOver: boolean
@@ -216,6 +218,7 @@ export class Gateway {
       provider: at,
       tried: [...tried, id],
       startedAtMs: agenda.nowMs,
+      wait: this.#health.waiting(id, agenda.nowMs),
       firstTokenAtMs: undefined,
       cachedTokens: 0,
       isOver: false,
@@ -250,6 +253,8 @@ export class Gateway {
     const { nowMs } = this.#options.agenda
     attempt.firstTokenAtMs = nowMs
     attempt.cachedTokens = cachedTokens
+    const id = this.#options.providers[attempt.provider]?.instance.id
+    if (id !== undefined) this.#rate(id, this.#health.answered(id, attempt.wait, nowMs))
     this.#heard(attempt.provider, engine)
   }
 
@@ -262,7 +267,7 @@ export class Gateway {
     const firstTokenMs = attempt.firstTokenAtMs - attempt.startedAtMs
     const tokenMs = (nowMs - attempt.firstTokenAtMs) / Math.max(1, outputTokens - 1)
     const tokensPerSecond = 1_000 / Math.max(0.1, tokenMs)
-    this.#observe(provider, { kind: "succeeded", firstTokenMs, tokensPerSecond })
+    this.#observe(provider, { kind: "succeeded", firstTokenMs, tokensPerSecond, waiting: attempt.wait })
     this.#count(attempt, -1)
     const instance = providers[provider]?.instance
     if (instance !== undefined) {
@@ -283,7 +288,7 @@ export class Gateway {
   #failed(attempt: Attempt, isRefusal: boolean): void {
     if (attempt.isOver) return
     const { agenda, engines, providers, settings } = this.#options
-    this.#observe(attempt.provider, { kind: isRefusal ? "limited" : "failed" })
+    this.#observe(attempt.provider, { kind: isRefusal ? "limited" : "failed", waiting: attempt.wait })
     this.#count(attempt, -1)
     const { job } = attempt
     const engine = engines[providers[attempt.provider]?.engine ?? -1]
@@ -310,7 +315,11 @@ export class Gateway {
   #heard(provider: number, engine: Engine): void {
     const { instance, says } = this.#options.providers[provider] ?? {}
     if (instance === undefined) return
-    const rating = { load: says ?? { running: engine.running, queued: engine.queued } }
+    const candidate = this.directory.candidate(instance.id)
+    if (candidate === undefined) return
+    const said = says ?? { running: engine.running, queued: engine.queued }
+    const rating = { foreign: Load.foreign(candidate, said.running + said.queued) }
+    if (rating.foreign === (candidate.rating?.foreign ?? 0)) return
     this.#health.rated(instance.id, rating)
     this.#rate(instance.id, rating)
   }

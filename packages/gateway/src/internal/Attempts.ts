@@ -6,12 +6,14 @@ import type { InstanceId } from "@guildhall/core/Instance"
 import type { MarketDefinition } from "@guildhall/core/MarketDefinition"
 import type { ModelId } from "@guildhall/core/Model"
 import type { ReasonCode } from "@guildhall/core/Reason"
+import type { RoutingFeatures } from "@guildhall/core/RoutingFeatures"
 import type { Attempt as AttemptRecord, RoutingDecision } from "@guildhall/journal/JournalEntry"
 import type { Outcome } from "@guildhall/routing/Health"
 import { type Choice, Router } from "@guildhall/routing/Router"
 import type { RoutingRequest } from "@guildhall/routing/RoutingPolicy"
 import type { Admitted } from "../Admit.ts"
 import * as Blame from "../Blame.ts"
+import * as Features from "../Features.ts"
 import type { Hedge } from "../Hedge.ts"
 import type { HoldGate } from "../HoldGate.ts"
 import * as InferenceEndpoint from "../InferenceEndpoint.ts"
@@ -33,6 +35,7 @@ export interface Way {
   readonly priced: Priced
   readonly gate: HoldGate
   readonly seed: number
+  readonly features: RoutingFeatures | undefined
   readonly carry: (job: RelayJob, attempt: Attempt) => Effect.Effect<Relayed>
   readonly tried: Array<Tried>
   /** The instances that were asked, in their order; each try is on another. */
@@ -115,12 +118,13 @@ const makeChoice = (router: Router["Service"], definition: MarketDefinition) => 
     return Math.min(outputTokens, Math.floor(gate.reserved.tokens / touched.choices))
   }
 
-  const requestOf = ({ asked, job: { admitted }, priced }: Way, model: ModelId): RoutingRequest => ({
+  const requestOf = ({ asked, features, job: { admitted }, priced }: Way, model: ModelId): RoutingRequest => ({
     model,
     contextTokens: priced.contextTokens,
     tried: asked,
     endpoint: admitted.endpoint.name,
     ...(admitted.preferences === undefined ? {} : { preferences: admitted.preferences }),
+    ...(features === undefined ? {} : { features }),
   })
 
   /** The next instance: of the model that was asked for while it has one, and then of those that may take its place. */
@@ -173,10 +177,11 @@ export const make = Effect.fnUntraced(function* (hedge: Hedge) {
   const { definition } = yield* Market
   const router = yield* Router
   const ticket = yield* Tickets.make
+  const classOf = Features.classes(definition)
   const waitForRoom = yield* Capacity.make(definition.queue, router)
   const { choosePrepared, requestOf } = makeChoice(router, definition)
 
-  const decisionOf = ({ job, priced, seed, tried, version }: Way): RoutingDecision => ({
+  const decisionOf = ({ features, job, priced, seed, tried, version }: Way): RoutingDecision => ({
     replica: router.replica,
     version: version ?? 0,
     policy: router.policy,
@@ -185,6 +190,7 @@ export const make = Effect.fnUntraced(function* (hedge: Hedge) {
     contextTokens: priced.contextTokens,
     ...(isStandard(job.admitted.endpoint.name) ? {} : { endpoint: job.admitted.endpoint.name }),
     ...(job.admitted.preferences === undefined ? {} : { preferences: job.admitted.preferences }),
+    ...(features === undefined ? {} : { features }),
     attempts: tried.map((one) => record(one, job.admitted.model)),
   })
 
@@ -205,7 +211,8 @@ export const make = Effect.fnUntraced(function* (hedge: Hedge) {
     const waiting = admitted.touched.stream ? router.waiting(instance.id, nowMs) : undefined
     const timeMs = (): number => nowMs + Math.round(Ticks.now() - startedAt)
     const onFirstToken = waiting && (() => router.answered(instance.id, waiting, timeMs()))
-    const carried = way.carry(job, { ...sent, number, instance, explain, ticket: signed, onFirstToken })
+    const said = (requests: number) => router.said(instance.id, requests)
+    const carried = way.carry(job, { ...sent, number, instance, explain, said, ticket: signed, onFirstToken })
     const relayed = yield* Effect.ensuring(
       carried,
       Effect.sync(() => waiting?.over()),
@@ -247,7 +254,14 @@ export const make = Effect.fnUntraced(function* (hedge: Hedge) {
       way.modelAt = admitted.models.indexOf(model)
       return takePlace(way)
     }
-    return waitForRoom({ model, member: admitted.payer.memberId, class: "standard", outlet, deadline, take })
+    return waitForRoom({
+      model,
+      member: admitted.payer.memberId,
+      class: classOf(admitted.payer.memberId),
+      outlet,
+      deadline,
+      take,
+    })
   }
 
   const free = (taken: Ending | Asked) =>

@@ -45,7 +45,14 @@ export const guard = (policy: RoutingPolicy, onFault: (fault: Fault) => void): R
 
   const { prepare } = policy
   const { name, version } = policy
-  const reference = { name, version, rank, ...(policy.weights === undefined ? {} : { weights: policy.weights }) }
+  const { reads, weights } = policy
+  const reference = {
+    name,
+    version,
+    rank,
+    ...(weights === undefined ? {} : { weights }),
+    ...(reads === undefined ? {} : { reads }),
+  }
   if (prepare === undefined) return reference
   return { ...reference, prepare: (directory) => guardFast(reference, prepare, directory, onFault) }
 }

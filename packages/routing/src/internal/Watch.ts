@@ -1,0 +1,98 @@
+import * as Schema from "effect/Schema"
+import type { DirectoryEvent } from "@guildhall/core/DirectoryEvent"
+import type { Instance, InstanceId } from "@guildhall/core/Instance"
+import { Rating } from "@guildhall/core/Rating"
+import { RoutingFeatures } from "@guildhall/core/RoutingFeatures"
+import type * as HealthRules from "@guildhall/core/rules/Health"
+import type { Directory } from "../Directory.ts"
+import { type Charged, Health, type Outcome, type Waiting } from "../Health.ts"
+import * as Load from "../Load.ts"
+import { Performance } from "../Performance.ts"
+import type { RoutingPolicy } from "../RoutingPolicy.ts"
+
+const isFeature = (name: string): name is keyof RoutingFeatures => Object.hasOwn(RoutingFeatures.fields, name)
+const allFeatures = Object.keys(RoutingFeatures.fields).filter(isFeature)
+
+/** The features about which an instance has terms. */
+const termsOf = ({ inputs, parameters, rails }: Instance): ReadonlyArray<keyof RoutingFeatures> => [
+  ...(rails === undefined ? [] : (["buyer"] as const)),
+  ...(parameters === undefined ? [] : (["parameters"] as const)),
+  ...(inputs === undefined ? [] : (["inputs"] as const)),
+]
+
+const isRating = Schema.is(Rating)
+/** How often what was measured is looked at for its age. */
+const EXPIRE_MS = 10_000
+
+/** What a router watches: who comes and goes, how requests end, and how time passes. `take` is given each change that follows. */
+interface Options {
+  readonly directory: Directory
+  readonly take: (event: DirectoryEvent) => void
+  readonly health: HealthRules.Settings
+  readonly reads: RoutingPolicy["reads"]
+  readonly onRefused: () => void
+}
+
+/** Makes of what is seen changes of the directory. */
+export const make = ({ directory, health: settings, onRefused, reads: read, take }: Options) => {
+  const performance = new Performance()
+  const health = new Health(settings)
+  const reads = new Set(read ?? allFeatures)
+  let expiredAtMs = -Infinity
+
+  const rate = (instanceId: InstanceId, rating: Rating | undefined): void => {
+    if (rating !== undefined) take({ _tag: "InstanceRated", instanceId, rating })
+  }
+  const apply = (event: DirectoryEvent): void => {
+    switch (event._tag) {
+      case "DispatchStarted":
+      case "DispatchEnded":
+        return take(event)
+      case "InstanceListed":
+        for (const feature of termsOf(event.instance)) reads.add(feature)
+        take(event)
+        return rate(event.instance.id, health.listed(event.instance))
+      case "InstanceUnlisted":
+        performance.forget(event.instanceId)
+        health.unlisted(event.instanceId)
+        return take(event)
+      case "InstanceRated":
+        if (!isRating(event.rating)) return onRefused()
+        if (directory.candidate(event.instanceId) !== undefined) health.rated(event.instanceId, event.rating)
+        return take(event)
+      default:
+        return take(event)
+    }
+  }
+  const said = (id: InstanceId, requests: number): void => {
+    const candidate = directory.candidate(id)
+    if (candidate === undefined || !(requests >= 0)) return
+    const foreign = Math.floor(Load.foreign(candidate, requests))
+    if (foreign !== (candidate.rating?.foreign ?? 0))
+      apply({ _tag: "InstanceRated", instanceId: id, rating: { foreign } })
+  }
+  const observe = (outcome: Outcome): void => {
+    const candidate = directory.candidate(outcome.instanceId)
+    if (candidate === undefined) return
+    const { atMs, firstTokenMs = Number.NaN, instanceId, tokensPerSecond = Number.NaN } = outcome
+    rate(instanceId, health.observe(outcome, candidate))
+    if (!Number.isFinite(atMs) || !(firstTokenMs >= 0) || !(tokensPerSecond >= 0)) return
+    const measured = performance.observe(instanceId, { firstTokenMs, tokensPerSecond }, atMs)
+    if (measured !== undefined) take({ _tag: "InstanceMeasured", instanceId, measured })
+  }
+  const tick = (nowMs: number): void => {
+    const listed = [...directory.places].filter((place) => place.isListed)
+    for (const { instanceId, rating } of health.tick(nowMs, listed)) rate(instanceId, rating)
+    if (nowMs - expiredAtMs < EXPIRE_MS && nowMs >= expiredAtMs) return
+    expiredAtMs = nowMs
+    for (const instanceId of performance.expire(nowMs)) take({ _tag: "InstanceMeasured", instanceId, measured: null })
+  }
+  const waiting = (id: InstanceId, atMs: number): Waiting | undefined =>
+    directory.candidate(id) === undefined ? undefined : health.waiting(id, atMs)
+  const answered = (id: InstanceId, waiting: Waiting, atMs: number): void => {
+    if (directory.candidate(id) !== undefined) rate(id, health.answered(id, waiting, atMs))
+  }
+  const charged = (charged: Charged): void => health.charged(charged)
+
+  return { reads, apply, said, observe, waiting, answered, charged, tick } as const
+}

@@ -7,7 +7,6 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Redacted from "effect/Redacted"
-import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import path from "node:path"
 import * as Child from "./Child.ts"
@@ -16,12 +15,20 @@ import { LaunchError } from "./LaunchError.ts"
 import * as WorkerWire from "./WorkerWire.ts"
 
 /**
- * How many processes: one for each core is most that helps.
+ * The most processes: one for each core is most that helps.
  *
- * @category models
+ * @category constants
  * @since 0.1.0
  */
-export const Count = Schema.Int.pipe(Schema.check(Schema.isBetween({ minimum: 1, maximum: 64 })))
+export const COUNT_MAX = 64
+
+/**
+ * Whether there can be so many processes.
+ *
+ * @category guards
+ * @since 0.1.0
+ */
+export const isCount = (count: number): boolean => Number.isInteger(count) && count >= 1 && count <= COUNT_MAX
 
 const program = path.join(import.meta.dirname, "workerMain.ts")
 

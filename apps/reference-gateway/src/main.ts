@@ -49,7 +49,7 @@ const start = Command.make(
     ),
     workers: Flag.Int("workers").pipe(
       Flag.withDescription("How many processes serve the port, best one for each core"),
-      Flag.withSchema(Workers.Count),
+      Flag.filter(Workers.isCount, () => `a whole number from 1 to ${Workers.COUNT_MAX}`),
       Flag.withDefault(1),
     ),
   },

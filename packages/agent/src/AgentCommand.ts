@@ -25,25 +25,28 @@ import { BackendError } from "./Backend.ts"
 import * as AgentLogger from "./AgentLogger.ts"
 import * as ParentPipe from "./ParentPipe.ts"
 
-const Cents = Schema.Finite.pipe(
-  Schema.check(
-    Schema.makeFilter((cents: number) =>
-      Number.isInteger(cents) && cents >= 0 && cents <= 100_000_000
-        ? undefined
-        : "a price is whole cents, for a million tokens or a thousand of what is not tokens, from 0 to 100000000",
-    ),
-  ),
+/** Refuses a flag's value that the schema does not take, in words that say what it takes. */
+const checked =
+  <A, I>(schema: Schema.ConstraintCodec<A, I>, expected: string) =>
+  (flag: Flag.Flag<I>): Flag.Flag<A> =>
+    Flag.filterMap(flag, Schema.decodeUnknownOption(schema), () => expected)
+
+/** A number between two, both included. */
+const whole = (minimum: number, maximum: number, expected = `a whole number from ${minimum} to ${maximum}`) =>
+  checked(Schema.Int.pipe(Schema.check(Schema.isBetween({ minimum, maximum }))), expected)
+
+const cents = whole(
+  0,
+  100_000_000,
+  "whole cents from 0 to 100000000, for a million tokens or a thousand of what is not tokens",
 )
-const Count = Schema.Int.pipe(Schema.check(Schema.isBetween({ minimum: 1, maximum: 100_000 })))
-const Port = Schema.Int.pipe(Schema.check(Schema.isBetween({ minimum: 0, maximum: 65_535 })))
-const Tokens = Schema.Int.pipe(Schema.check(Schema.isBetween({ minimum: 64, maximum: 100_000_000 })))
 
 const price = (name: string, variable: string, about: string, fallback: number) =>
   Flag.Finite(name).pipe(
     Flag.withDescription(`${about}, in whole cents for a million tokens (${fallback})`),
     Flag.withFallbackConfig(Config.Finite(variable)),
     Flag.withDefault(fallback),
-    Flag.withSchema(Cents),
+    cents,
   )
 
 /** A price of what not every model has; without it, that costs nothing. */
@@ -51,7 +54,7 @@ const extraPrice = (name: string, variable: string, about: string) =>
   Flag.Finite(name).pipe(
     Flag.withDescription(`${about}, in whole cents`),
     Flag.withFallbackConfig(Config.Finite(variable)),
-    Flag.withSchema(Cents),
+    cents,
     Flag.optional,
   )
 
@@ -108,29 +111,35 @@ const flags = {
     "provider",
     "GUILDHALL_PROVIDER_NAME",
     "Public name by which buyers ask for you: up to 40 of a-z, 0-9 and -",
-  ).pipe(Flag.withSchema(ProviderName), Flag.optional),
+  ).pipe(checked(ProviderName, "up to 40 of a-z, 0-9 and -, the first no -"), Flag.optional),
   endpoints: setting(
     "endpoints",
     "GUILDHALL_ENDPOINTS",
     `What is served, with commas: ${Endpoint.literals.join(", ")}; without it, what the engine answers`,
-  ).pipe(Flag.withSchema(Names.pipe(Schema.decodeTo(Endpoints))), Flag.optional),
+  ).pipe(
+    checked(Names.pipe(Schema.decodeTo(Endpoints)), `some of ${Endpoint.literals.join(", ")}, with commas`),
+    Flag.optional,
+  ),
   quantization: setting(
     "quantization",
     "GUILDHALL_QUANTIZATION",
     `Precision of the weights: ${Quantization.literals.join(", ")}; without it, what the file says`,
-  ).pipe(Flag.withSchema(Schema.String.pipe(Schema.decodeTo(Quantization))), Flag.optional),
+  ).pipe(
+    checked(Schema.String.pipe(Schema.decodeTo(Quantization)), `one of ${Quantization.literals.join(", ")}`),
+    Flag.optional,
+  ),
   parameters: setting(
     "parameters",
     "GUILDHALL_PARAMETERS",
     "Members of a request that the engine understands, with commas, such as tools,response_format,temperature",
-  ).pipe(Flag.withSchema(Names.pipe(Schema.decodeTo(Parameters))), Flag.optional),
+  ).pipe(checked(Names.pipe(Schema.decodeTo(Parameters)), "names of members, with commas, each once"), Flag.optional),
   retainsData: setting(
     "retains-data",
     "GUILDHALL_RETAINS_DATA",
     "yes or no: whether prompts or answers are kept after they were served; without it, nothing is declared",
-  ).pipe(Flag.withSchema(Schema.String.pipe(Schema.decodeTo(YesNo))), Flag.optional),
+  ).pipe(checked(Schema.String.pipe(Schema.decodeTo(YesNo)), "yes or no"), Flag.optional),
   tokenizer: setting("tokenizer", "GUILDHALL_TOKENIZER", "Digest of the engine's tokenizer").pipe(
-    Flag.withSchema(TokenizerDigest),
+    checked(TokenizerDigest, "64 of 0-9 and a-f"),
     Flag.optional,
   ),
   weights: setting(
@@ -140,19 +149,19 @@ const flags = {
   ).pipe(Flag.optional),
   concurrency: Flag.Int("concurrency").pipe(
     Flag.withDescription("Requests at a time (4)"),
-    Flag.withSchema(Count),
+    whole(1, 100_000),
     Flag.optional,
   ),
   context: Flag.Int("context").pipe(
     Flag.withDescription("Context length that is offered, in tokens"),
-    Flag.withSchema(Tokens),
+    whole(64, 100_000_000),
     Flag.optional,
   ),
   host: Flag.String("host").pipe(Flag.withDescription("Address to listen on"), Flag.withDefault("127.0.0.1")),
   port: Flag.Int("port").pipe(
     Flag.withDescription("Port to listen on; 0 takes a free one"),
     Flag.withDefault(0),
-    Flag.withSchema(Port),
+    whole(0, 65_535),
   ),
   publicUrl: text("public-url", "Address under which the market reaches this agent, if it is another"),
   json: Flag.Boolean("json").pipe(Flag.withDescription("Write logs as JSON"), Flag.withDefault(false)),

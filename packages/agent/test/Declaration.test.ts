@@ -184,16 +184,18 @@ describe("Declaration", () => {
         assert.deepStrictEqual(market.problems, [])
         yield* agent.stop("SIGTERM")
         for (const [args, says] of [
-          [["--provider", "Not A Slug"], "provider"],
-          [["--endpoints", "fine-tuning"], "endpoints"],
-          [["--quantization", "q4_k_m"], "quantization"],
-          [["--retains-data", "maybe"], "retains-data"],
-          [["--image-price", "0.5"], "whole cents"],
+          [["--provider", "Not A Slug"], "Expected: up to 40 of a-z, 0-9 and -"],
+          [["--endpoints", "fine-tuning"], "Expected: some of chat/completions, "],
+          [["--quantization", "q4_k_m"], "Expected: one of "],
+          [["--retains-data", "maybe"], "Expected: yes or no"],
+          [["--image-price", "0.5"], "Expected: whole cents"],
         ] as const) {
           const refused = yield* AgentProcess.start(market, ["--backend", engine.url, ...args])
           yield* refused.exited
           assert.notStrictEqual(refused.exitCode(), 0)
           assert.include(refused.output(), says)
+          assert.include(refused.output(), args[0])
+          assert.notInclude(refused.output(), "Schema")
         }
       }),
     ),

@@ -2,16 +2,20 @@
  * The market's PostgreSQL: the server that `DATABASE_URL` names, else the embedded one of the home. Everything after
  * this file only knows a URL.
  */
+import * as NodeServices from "@effect/platform-node/NodeServices"
 import { PgClient } from "@effect/sql-pg"
 import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import * as SqlClient from "effect/sql/SqlClient"
 import type * as SqlError from "effect/sql/SqlError"
-import { existsSync, mkdirSync, readFileSync, realpathSync } from "node:fs"
+import { existsSync, readFileSync } from "node:fs"
 import path from "node:path"
+import * as FileProblem from "@guildhall/core/FileProblem"
+import * as Folder from "@guildhall/core/Folder"
 import * as AppConfig from "./AppConfig.ts"
 import type { Settings } from "./AppConfig.ts"
 import * as Postgres from "./embedded/Postgres.ts"
@@ -68,18 +72,19 @@ export const make = (settings: Settings): Effect.Effect<Redacted.Redacted, Launc
  * @since 0.1.0
  */
 export const makeHome = (settings: Settings): Effect.Effect<Settings, LaunchError> =>
-  Effect.try({
-    try: () => {
-      mkdirSync(settings.home, { recursive: true, mode: 0o700 })
-      return { ...settings, home: realpathSync(settings.home) }
-    },
-    catch: (cause) =>
-      new LaunchError({
-        what: `The home ${settings.home} could not be made.`,
-        why: reasonOf(cause),
-        todo: "Choose a directory that you may write with GUILDHALL_HOME.",
-      }),
-  })
+  Folder.make(settings.home, { mode: 0o700 }).pipe(
+    Effect.andThen(Effect.flatMap(FileSystem.FileSystem, (fs) => fs.realPath(settings.home))),
+    Effect.mapBoth({
+      onSuccess: (home) => ({ ...settings, home }),
+      onFailure: (error) =>
+        new LaunchError({
+          what: `The home ${settings.home} could not be made.`,
+          why: `The system says: ${FileProblem.words(error)}.`,
+          todo: "Choose a directory that you may write with GUILDHALL_HOME.",
+        }),
+    }),
+    Effect.provide(NodeServices.layer),
+  )
 
 /** The URL that a running market wrote down. */
 const liveUrl = (settings: Settings, owner: HomeLock.Owner): Effect.Effect<Redacted.Redacted, LaunchError> =>

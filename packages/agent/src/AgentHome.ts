@@ -13,6 +13,7 @@ import * as Path from "effect/Path"
 import type * as PlatformError from "effect/PlatformError"
 import * as Schema from "effect/Schema"
 import * as FileProblem from "@guildhall/core/FileProblem"
+import * as Folder from "@guildhall/core/Folder"
 import { AgentError } from "./AgentError.ts"
 
 /**
@@ -127,7 +128,7 @@ export const make = Effect.fnUntraced(function* (options: { readonly directory: 
   const directory = paths.resolve(options.directory)
   const fail = Effect.mapError(unusable(directory))
   const path = (name: string) => paths.join(directory, name)
-  yield* fs.makeDirectory(directory, { recursive: true, mode: 0o700 }).pipe(fail)
+  yield* Folder.make(directory, { mode: 0o700 }).pipe(fail)
   yield* lock(directory)
 
   const write = Effect.fnUntraced(function* (name: string, bytes: Uint8Array, file?: { readonly mode?: number }) {

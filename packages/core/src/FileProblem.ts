@@ -15,7 +15,7 @@ const meanings: ReadonlyMap<string, string> = new Map([
   ["EIO", "the disk failed"],
   ["EISDIR", "it is a folder"],
   ["ENOTDIR", "a part of its path is no folder"],
-  ["EEXIST", "it is there already"],
+  ["EEXIST", "something is there already"],
   ["ENAMETOOLONG", "its name is too long"],
   ["ELOOP", "its links lead in a circle"],
   ["EMFILE", "this process has too many files open"],

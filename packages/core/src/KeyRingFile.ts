@@ -14,6 +14,7 @@ import type { PlatformError } from "effect/PlatformError"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import * as FileProblem from "./FileProblem.ts"
+import * as Folder from "./Folder.ts"
 import * as Seed from "./internal/Seed.ts"
 import { KeyPurpose, KeyRing, KeyRingError, type KeyStore, make as makeKeyRing, type StoredKey } from "./KeyRing.ts"
 
@@ -81,7 +82,7 @@ const store = Effect.fnUntraced(function* ({ directory }: Options) {
     )
   })
 
-  yield* fs.makeDirectory(directory, { recursive: true, mode: 0o700 }).pipe(Effect.mapError(failed))
+  yield* Folder.make(directory, { mode: 0o700 }).pipe(Effect.mapError(failed))
   const load = fs.readDirectory(directory).pipe(
     Effect.mapError(failed),
     Effect.flatMap((names) =>

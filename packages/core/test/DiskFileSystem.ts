@@ -1,17 +1,18 @@
-/** The few operations of a file system that a key ring uses, on the real disk. */
-import { Effect, FileSystem, PlatformError } from "effect"
-import { mkdir, open, readFile, readdir, rename } from "node:fs/promises"
+/** The few operations of a file system that are used here, on the real disk. */
+import { ByteSize, Effect, FileSystem, Option, PlatformError } from "effect"
+import { mkdir, open, readFile, readdir, rename, stat } from "node:fs/promises"
 
 const attempt = <A>(method: string, path: string, run: () => Promise<A>) =>
   Effect.tryPromise({
     try: run,
     catch: (cause) =>
       PlatformError.systemError({
-        _tag: "Unknown",
+        _tag: cause instanceof Error && "code" in cause && cause.code === "ENOENT" ? "NotFound" : "Unknown",
         module: "FileSystem",
         method,
         pathOrDescriptor: path,
         description: String(cause),
+        cause,
       }),
   })
 
@@ -20,6 +21,26 @@ export const layer = FileSystem.layerNoop({
     attempt("makeDirectory", path, () => mkdir(path, { ...options })).pipe(Effect.asVoid),
   readDirectory: (path) => attempt("readDirectory", path, () => readdir(path)),
   readFileString: (path) => attempt("readFileString", path, () => readFile(path, "utf8")),
+  stat: (path) =>
+    Effect.map(
+      attempt("stat", path, () => stat(path)),
+      (found): FileSystem.File.Info => ({
+        type: found.isDirectory() ? "Directory" : "File",
+        mtime: Option.none(),
+        atime: Option.none(),
+        birthtime: Option.none(),
+        dev: BigInt(found.dev),
+        ino: Option.none(),
+        mode: found.mode,
+        nlink: Option.none(),
+        uid: Option.none(),
+        gid: Option.none(),
+        rdev: Option.none(),
+        size: ByteSize.bytes(found.size),
+        blksize: Option.none(),
+        blocks: Option.none(),
+      }),
+    ),
   rename: (from, to) => attempt("rename", from, () => rename(from, to)),
   open: (path, options) =>
     Effect.acquireRelease(
@@ -27,7 +48,7 @@ export const layer = FileSystem.layerNoop({
       (handle) => Effect.promise(() => handle.close()),
     ).pipe(
       Effect.map((handle): FileSystem.File => {
-        const unused = Effect.die("not used by a key ring")
+        const unused = Effect.die("not used here")
         return {
           [FileSystem.FileTypeId]: FileSystem.FileTypeId,
           stat: unused,

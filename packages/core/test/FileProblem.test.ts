@@ -1,7 +1,7 @@
-import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, FileSystem } from "effect"
 import * as FileProblem from "../src/FileProblem.ts"
+import * as DiskFileSystem from "./DiskFileSystem.ts"
 
 describe("FileProblem", () => {
   it.effect("says in words what the system said, however it is wrapped", () =>
@@ -11,7 +11,7 @@ describe("FileProblem", () => {
       assert.strictEqual(FileProblem.words(missing), "there is no such file or folder (ENOENT)")
       const folder = yield* Effect.flip(fs.readFileString("/"))
       assert.strictEqual(FileProblem.words(folder), "it is a folder (EISDIR)")
-    }).pipe(Effect.provide(NodeFileSystem.layer)),
+    }).pipe(Effect.provide(DiskFileSystem.layer)),
   )
 
   // Linux has a file that is always full.
@@ -24,7 +24,7 @@ describe("FileProblem", () => {
       }).pipe(Effect.scoped, Effect.flip)
       assert.include(full.message, "Unknown")
       assert.strictEqual(FileProblem.words(full), "no space is left on the disk (ENOSPC)")
-    }).pipe(Effect.provide(NodeFileSystem.layer)),
+    }).pipe(Effect.provide(DiskFileSystem.layer)),
   )
 
   it("keeps what is no such failure as it is", () => {

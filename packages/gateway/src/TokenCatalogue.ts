@@ -16,6 +16,7 @@ import * as Schema from "effect/Schema"
 import * as Digest from "effect/crypto/Digest"
 import * as Catalogue from "@guildhall/core/Catalogue"
 import * as FileProblem from "@guildhall/core/FileProblem"
+import * as Folder from "@guildhall/core/Folder"
 import * as Gguf from "@guildhall/core/Gguf"
 import type { ModelId } from "@guildhall/core/Model"
 import * as Tokenizer from "@guildhall/core/Tokenizer"
@@ -174,7 +175,7 @@ const make = Effect.fnUntraced(function* (options: { readonly folder: string }) 
     }
     const before = yield* list
     yield* Effect.gen(function* () {
-      yield* fs.makeDirectory(options.folder, { recursive: true })
+      yield* Folder.make(options.folder)
       yield* write(inside(Files.tokenizer(entry.tokenizer)), bytes)
       if (entry.template !== undefined) yield* write(inside(Files.template(entry.template)), written)
       const json = JSON.stringify(encodeList(Catalogue.add(before, entry)), null, 2)

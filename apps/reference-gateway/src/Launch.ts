@@ -14,6 +14,7 @@ import { EXIT_CANNOT_SERVE } from "@guildhall/agent/AgentCommand"
 import type { Settings } from "./AppConfig.ts"
 import * as Child from "./Child.ts"
 import * as Database from "./Database.ts"
+import * as Definition from "./Definition.ts"
 import * as DevFile from "./DevFile.ts"
 import * as HomeLock from "./HomeLock.ts"
 import { LaunchError, reasonOf } from "./LaunchError.ts"
@@ -212,6 +213,8 @@ const announce = (options: LaunchOptions, settings: Settings, running: Running) 
  */
 export const launch = (options: LaunchOptions): Effect.Effect<void, LaunchError, Scope.Scope> =>
   Effect.gen(function* () {
+    // Looked at before anything is made: the gateway reads it once there is a database.
+    yield* Definition.load(options.settings.market)
     const settings = yield* Database.makeHome(options.settings)
     const lock = yield* HomeLock.acquire({ directory: settings.home, purpose: Database.marketPurpose })
     yield* requirePort(settings)

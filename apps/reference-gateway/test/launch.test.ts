@@ -307,6 +307,25 @@ describe.concurrent("refusals", () => {
     await refused(stage.start("unused", { GUILDHALL_PORT: "80a" }), "GUILDHALL_PORT", '"80a"', "0 to 65535")
   })
 
+  it("a number of processes that cannot be", async () => {
+    using stage = makeStage()
+    for (const count of ["0", "65"]) {
+      const market = runFile("../src/main.ts", {}, ["start", "--workers", count])
+      stage.onLeave(() => market.child.kill("SIGKILL"))
+      await refused(market, `--workers: "${count}"`, "a whole number from 1 to 64")
+      assert.notInclude(market.output(), "Schema")
+    }
+  })
+
+  it("a market that is not there, before anything is made", async () => {
+    using stage = makeStage()
+    for (const name of ["elsewhere", "/does/not/exist.json"]) {
+      const home = stage.newHome()
+      await refused(stage.start(home.home, { GUILDHALL_MARKET: name }), name, "GUILDHALL_MARKET")
+      assert.isFalse(existsSync(home.home))
+    }
+  })
+
   it("an unreachable DATABASE_URL, without showing its password", async () => {
     using stage = makeStage()
     const home = stage.newHome()
@@ -319,7 +338,12 @@ describe.concurrent("refusals", () => {
     using stage = makeStage()
     const home = stage.newHome()
     writeFileSync(home.home, "a file is in the way")
-    await refused(stage.start(home.home), "The home", "GUILDHALL_HOME")
+    await refused(stage.start(home.home), "The home", "(EEXIST)", "GUILDHALL_HOME")
+  })
+
+  it.skipIf(process.platform !== "linux")("a home where the system makes no folders, at once", async () => {
+    using stage = makeStage()
+    await refused(stage.start("/proc/x"), "The home /proc/x", "(ENOENT)", "GUILDHALL_HOME")
   })
 
   it.skipIf(!isRoot)("a full disk", async () => {

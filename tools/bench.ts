@@ -1,5 +1,5 @@
 /**
- * `npm run bench -- <name> [--json <file>] [--quick]`: runs `tools/bench/<name>.ts` and prints what it measured.
+ * `npm run bench -- <name> [--json <file>] [--quick] [--seed <name>]`: runs `tools/bench/<name>.ts` and prints what it measured.
  */
 import { globSync, writeFileSync } from "node:fs"
 import { cpus, release, totalmem } from "node:os"
@@ -12,6 +12,8 @@ import { bold, dim, line, seconds, table } from "./Terminal.ts"
 export interface Options {
   /** A short form for every day and for CI: the same numbers, less exact. */
   readonly isQuick: boolean
+  /** What a simulation draws its chance from. */
+  readonly seed: string
   /** Says what is going on. */
   readonly progress: (text: string) => void
 }
@@ -38,7 +40,11 @@ const round = (value: number): number => Number(value.toPrecision(4))
 const main = async (): Promise<void> => {
   const { positionals, values } = parseArgs({
     allowPositionals: true,
-    options: { json: { type: "string" }, quick: { type: "boolean", default: false } },
+    options: {
+      json: { type: "string" },
+      quick: { type: "boolean", default: false },
+      seed: { type: "string", default: "quality" },
+    },
   })
   const [name = ""] = positionals
   if (!names().includes(name)) {
@@ -49,7 +55,7 @@ const main = async (): Promise<void> => {
   const began = performance.now()
   const loaded: { readonly run: Run } = await import(pathToFileURL(path.join(folder, `${name}.ts`)).href)
   const progress = (text: string): void => line(dim(`${seconds(began).padStart(7)}  ${text}`))
-  const measured = await loaded.run({ isQuick: values.quick, progress })
+  const measured = await loaded.run({ isQuick: values.quick, seed: values.seed, progress })
   const metrics = Object.fromEntries(Object.entries(measured).map(([key, value]) => [key, round(value)]))
   line(`\n${bold(`bench ${name}`)}, ${machine().cores} cores, Node ${machine().node}${values.quick ? ", quick" : ""}\n`)
   line(table(Object.entries(metrics).map(([key, value]) => [key, String(value)])))

@@ -3,7 +3,7 @@
  * changed it.
  */
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
-import { readFileSync, writeFileSync } from "node:fs"
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs"
 import path from "node:path"
 import { local } from "@guildhall/markets/local"
 import * as RunningMarket from "./RunningMarket.ts"
@@ -60,10 +60,20 @@ interface Report {
   readonly proofs: ReadonlyArray<{ readonly request: string; readonly of: string }>
   readonly findings: ReadonlyArray<{ readonly kind: string; readonly detail: string }>
   readonly counts: Readonly<Record<string, number>>
+  readonly held: { readonly compared: number; readonly otherwise: ReadonlyArray<object> } | null
 }
 
-const audit = async (name: string): Promise<{ readonly code: number | null; readonly report: Report }> => {
-  const { code, output } = await RunningMarket.guildhall(market.home, ["routing", "audit", file(name), "--json"])
+const audit = async (
+  name: string,
+  ...flags: ReadonlyArray<string>
+): Promise<{ readonly code: number | null; readonly report: Report }> => {
+  const { code, output } = await RunningMarket.guildhall(market.home, [
+    "routing",
+    "audit",
+    file(name),
+    "--json",
+    ...flags,
+  ])
   const line = output.split("\n").find((line) => line.startsWith("{"))
   if (line === undefined) throw new Error(output)
   return { code, report: JSON.parse(line) as Report }
@@ -141,6 +151,27 @@ describe("guildhall routing", () => {
     assert.include(log.report.findings[0]?.detail ?? "", "does not fit its hash")
     assert.strictEqual(none.code, 1)
     assert.include(none.output, "is not there")
+  }, 90_000)
+
+  it("compares the export with the receipts that a buyer holds", async () => {
+    const { body } = await market.call("/v1/requests?limit=100", { key: market.buyerKey })
+    const { data } = body as { data: ReadonlyArray<{ id: string; outcome: string }> }
+    const id = data.find(({ outcome }) => outcome === "completed")?.id ?? ""
+    const receipt = await RunningMarket.until("a signed receipt", async () => {
+      const found = await market.call(`/v1/receipts/${id}`, { key: market.buyerKey })
+      return found.status === 200 ? JSON.stringify(found.body) : undefined
+    })
+    mkdirSync(file("held"))
+    writeFileSync(file("held/one.json"), receipt)
+    const honest = await audit("log.jsonl", "--receipts", file("held"))
+    assert.deepStrictEqual([honest.code, honest.report.held], [0, { compared: 1, otherwise: [] }])
+
+    const lines = readFileSync(file("log.jsonl"), "utf8").trimEnd().split("\n")
+    const without = lines.filter((line) => !line.includes(`"id":"${id}"`))
+    const counted = without.map((line) => line.replace(`"decisions":${REQUESTS}}`, `"decisions":${REQUESTS - 1}}`))
+    writeFileSync(file("without.jsonl"), `${counted.join("\n")}\n`)
+    const { code, report } = await audit("without.jsonl", "--receipts", file("held"))
+    assert.deepStrictEqual([code, report.held?.otherwise], [1, [{ request: id, is: "absent" }]])
   }, 90_000)
 
   it("tells a provider why its instance was not routed to, in a terminal as over HTTP", async () => {

@@ -8,17 +8,23 @@ import * as Digest from "effect/crypto/Digest"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import type * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Path from "effect/Path"
+import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import type { PartRef, Parts } from "@guildhall/core/Parts"
+import { type Receipt, SignedReceipt } from "@guildhall/core/Receipt"
 import type { Journal } from "@guildhall/journal/Journal"
 import * as Audit from "./Audit.ts"
 import * as AuditFile from "./AuditFile.ts"
+import * as HeldReceipts from "./HeldReceipts.ts"
+import * as AuditText from "./internal/AuditText.ts"
 import * as RoutingExport from "./RoutingExport.ts"
 import { RoutingPolicy } from "./RoutingPolicy.ts"
-import { CommandFailure, FileProblem, printable, tell } from "./internal/CommandFailure.ts"
+import { CommandFailure, FileProblem, tell } from "./internal/CommandFailure.ts"
 import * as Period from "./internal/Period.ts"
 
 /**
@@ -124,77 +130,33 @@ const readFile = Effect.fnUntraced(function* (name: string, asJson: boolean) {
   return yield* Effect.mapError(Effect.fromResult(reader.finish()), wrong)
 })
 
-/** So many of each kind are shown; `--json` has more. */
-const SHOWN_MAX = 20
+const decodeReceipt = Schema.decodeUnknownOption(Schema.fromJsonString(Schema.toCodecJson(SignedReceipt)))
+/** More receipts, or larger files, are not read. */
+const RECEIPTS_MAX = 100_000
+const RECEIPT_MAX_BYTES = 100_000
 
-const shown = <A>(items: ReadonlyArray<A>, count: number, line: (item: A) => string): ReadonlyArray<string> => [
-  ...items.slice(0, SHOWN_MAX).map((item) => `          ${line(item)}`),
-  ...(count > SHOWN_MAX ? [`          … and ${count - SHOWN_MAX} more`] : []),
-]
-
-const mark = (wrong: number): string => (wrong === 0 ? "  ok    " : "  FAILED")
-
-const notes = ({ counts, findings, otherPolicies }: Audit.Report): ReadonlyArray<string> =>
-  [
-    ...findings.filter(({ kind }) => kind === "Gap").map(({ detail }) => detail),
-    ...(counts.beyondLog > 0
-      ? [`${counts.beyondLog} attempts lie where the log has a gap or is not written yet.`]
-      : []),
-    ...(counts.beyondProof > 0 ? [`${counts.beyondProof} receipts lead to a part of the log that is not here.`] : []),
-    ...(counts.otherPolicy > 0
-      ? [
-          `${counts.otherPolicy} requests were routed by another policy than the definition's: ${otherPolicies.join(", ")}.`,
-        ]
-      : []),
-  ].map((note) => `  note    ${note}`)
-
-const next = (report: Audit.Report, file: string): string => {
-  const { differences, proofs } = report
-  const [first] = [...differences, ...proofs]
-  if (Audit.isSound(report))
-    return "Nothing differs. Next: GET /v1/requests/<id>/explain shows any one of them in full."
-  return first === undefined
-    ? `Next: keep ${file}, and compare the log with a backup of the market's database.`
-    : `Next: keep ${file} as evidence, and ask for GET /v1/requests/${first.request}/explain and GET /v1/receipts/${first.request}.`
-}
-
-const lines = (
-  report: Audit.Report,
-  { head }: AuditFile.Contents,
-  policy: string,
-  file: string,
-): ReadonlyArray<string> => {
-  const { counts, differences, findings, proofs } = report
-  return [
-    `routing of the market "${head.market}" by ${policy}, ${Period.iso(head.fromMs)} to ${Period.iso(head.toMs)}`,
-    "",
-    `${mark(counts.differing)}  decisions  ${counts.attempts} attempts of ${counts.decisions} requests were made again; ${counts.differing} differ`,
-    ...shown(
-      differences,
-      counts.differing,
-      ({ attempt, because, chosen, expected, request }) =>
-        `${request} attempt ${attempt}: ${chosen ?? "none"} instead of ${expected ?? "none"}; ${because}`,
-    ),
-    `${mark(counts.brokenProofs)}  receipts   ${counts.proved} lead to this log, ${counts.brokenProofs} do not; ${counts.unproved} requests have no proof`,
-    ...shown(proofs, counts.brokenProofs, ({ of, request }) =>
-      of === "decision"
-        ? `${request}: its receipt is of another decision`
-        : `${request}: its receipt is of another log`,
-    ),
-    `${mark(counts.altered)}  log        ${counts.segments} segments of ${counts.replicas} ${counts.replicas === 1 ? "start" : "starts"} of a gateway; ${counts.altered} altered or missing`,
-    ...shown(
-      findings.filter(({ kind }) => kind !== "Gap"),
-      counts.altered,
-      ({ detail }) => detail,
-    ),
-    ...notes(report),
-    "",
-    next(report, file),
-  ].map(printable)
-}
+/** The receipts in a folder: what else is there is passed over. */
+const readReceipts = Effect.fnUntraced(function* (folder: string) {
+  const fs = yield* FileSystem.FileSystem
+  const path = yield* Path.Path
+  const names = yield* Effect.mapError(fs.readDirectory(folder), problem(folder, "is no folder that can be read."))
+  const receipts: Array<Receipt> = []
+  for (const name of names.filter((one) => one.endsWith(".json")).slice(0, RECEIPTS_MAX)) {
+    const file = path.join(folder, name)
+    const { size } = yield* Effect.mapError(fs.stat(file), problem(file, "cannot be read."))
+    if (size > RECEIPT_MAX_BYTES) continue
+    const text = yield* Effect.mapError(fs.readFileString(file), problem(file, "cannot be read."))
+    const read = decodeReceipt(text)
+    if (Option.isSome(read)) receipts.push(read.value.receipt)
+  }
+  if (receipts.length === 0) {
+    return yield* new FileProblem({ detail: `"${folder}" holds no receipt: none of its .json files is one.` })
+  }
+  return receipts
+})
 
 /**
- * `routing audit <log> [--json]`, with the policies that it may have to run. Fails where anything differs, so that the process
+ * `routing audit <log> [--receipts <folder>] [--json]`, with the policies that it may have to run. Fails where anything differs, so that the process
  * ends with an exit code other than 0.
  *
  * @category commands
@@ -205,11 +167,18 @@ export const makeAudit = (parts: Parts) =>
     "audit",
     {
       file: Argument.String("log").pipe(Argument.withDescription("What `guildhall routing export` wrote")),
+      receipts: Flag.String("receipts").pipe(
+        Flag.withDescription("A folder of receipts that you hold (*.json), to compare with the export"),
+        Flag.optional,
+      ),
       json,
     },
-    ({ file, json }) =>
+    ({ file, json, receipts }) =>
       Effect.gen(function* () {
         const contents = yield* readFile(file, json)
+        const held = Option.isNone(receipts)
+          ? undefined
+          : HeldReceipts.compare(contents, yield* readReceipts(receipts.value))
         const policy = yield* parts.resolve(RoutingPolicy, contents.head.routing)
         let told = 0
         const report = yield* Audit.run(contents, policy, (attempts) => {
@@ -217,12 +186,12 @@ export const makeAudit = (parts: Parts) =>
           told = attempts
           return Console.error(`  ${attempts} attempts made again …`)
         })
-        const isSound = Audit.isSound(report)
+        const isSound = Audit.isSound(report) && (held?.otherwise.length ?? 0) === 0
         const name = `${policy.name}@${policy.version}`
         yield* Console.log(
           json
-            ? JSON.stringify({ ok: isSound, market: contents.head.market, policy: name, ...report })
-            : lines(report, contents, name, file).join("\n"),
+            ? JSON.stringify({ ok: isSound, market: contents.head.market, policy: name, ...report, held: held ?? null })
+            : AuditText.lines(report, contents, held, name, file).join("\n"),
         )
         if (!isSound) return yield* new CommandFailure({ detail: "The routing does not hold." })
       }).pipe(
@@ -233,5 +202,9 @@ export const makeAudit = (parts: Parts) =>
     Command.withDescription("Make every decision of an export again, and list those that differ"),
     Command.withExamples([
       { command: "guildhall routing audit routing.jsonl", description: "Check decisions, receipts and the log" },
+      {
+        command: "guildhall routing audit routing.jsonl --receipts mine",
+        description: "Check also that it has what your own receipts say",
+      },
     ]),
   )

@@ -8,10 +8,12 @@ import * as Audit from "../src/Audit.ts"
 import type * as AuditFile from "../src/AuditFile.ts"
 import * as combinators from "../src/combinators/index.ts"
 import * as DirectoryLog from "../src/DirectoryLog.ts"
+import * as HeldReceipts from "../src/HeldReceipts.ts"
 import * as policies from "../src/policies/index.ts"
 import { leastLoaded } from "../src/policies/LeastLoaded.ts"
 import * as Router from "../src/Router.ts"
 import { RoutingPolicy } from "../src/RoutingPolicy.ts"
+import * as RoutingProof from "../src/RoutingProof.ts"
 import * as AuditedMarket from "./AuditedMarket.ts"
 
 const router = Router.layer({ replica: "test", policy: leastLoaded, snapshotEvery: 200 })
@@ -150,6 +152,39 @@ describe("Audit", () => {
       assert.isAbove(report.counts.brokenProofs, 0)
       assert.isTrue(report.proofs.every((proof) => proof.of === "log"))
     }).pipe(Effect.provide(surroundings)),
+  )
+
+  it.effect(
+    "finds by the receipts that others hold what was written anew in the export as well, or left out of it",
+    () =>
+      Effect.gen(function* () {
+        const { contents, entries } = yield* market
+        const held = entries.map(({ receipt }) => receipt)
+        assert.deepStrictEqual(HeldReceipts.compare(contents, held), { compared: 400, otherwise: [] })
+
+        const [honest, another, ...others] = contents.decisions
+        if (honest?.proof == null || honest.salt === null || another === undefined) return assert.fail()
+        const decision = { ...honest.decision, features: { affinity: "never said" } }
+        const forged = {
+          ...honest,
+          decision,
+          proof: { ...honest.proof, decision: RoutingProof.commit(decision, honest.salt) },
+        }
+        const rewritten = { ...contents, decisions: [forged, ...others] }
+        assert.isTrue(Audit.isSound(yield* Audit.run(rewritten, leastLoaded)))
+        const { otherwise } = HeldReceipts.compare(rewritten, held)
+        assert.sameDeepMembers(
+          [...otherwise],
+          [
+            { request: honest.id, is: "other" },
+            { request: another.id, is: "absent" },
+          ],
+        )
+        const [receipt] = held
+        if (receipt === undefined) return assert.fail()
+        const elsewhere = HeldReceipts.compare(contents, [{ ...receipt, market: "another" }])
+        assert.strictEqual(elsewhere.compared, 0)
+      }).pipe(Effect.provide(surroundings)),
   )
 
   it.effect("tells what it could not make again, and does not call it wrong: another policy, an open end", () =>

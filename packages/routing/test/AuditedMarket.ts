@@ -75,7 +75,7 @@ export const serve = Effect.fnUntraced(function* (name: string, count: number, f
 export const exported = Effect.gen(function* () {
   const lines: Array<string> = []
   const options = {
-    market: "test",
+    market: "local",
     definition: "0".repeat(64),
     routing: { use: "LeastLoaded" },
     fromMs: START_MS,

@@ -39,9 +39,10 @@ export const blamed: Partial<Record<ReasonCode, "failed" | "limited">> = {
  * **Example** (The provider's, the buyer's, and the market's)
  *
  * ```ts
+ * import type { Reason } from "@guildhall/core"
  * import { Blame } from "@guildhall/gateway"
  *
- * const failed = (reason) => Blame.of({ _tag: "Failed", reason, retry: false }, [])
+ * const failed = (reason: Reason.ReasonCode) => Blame.of({ _tag: "Failed", reason, retry: false }, [])
  * failed("provider_stalled") // => "failed"
  * failed("provider_busy") // => "limited"
  * failed("invalid_request") // => "neutral"

@@ -84,6 +84,13 @@ const misbehaving: ReadonlyArray<readonly [string, RoutingPolicy]> = [
   ["ranks a stranger", policy(named(stranger))],
   ["ranks one that is full", policy(named(full))],
   ["ranks one of another model", policy(named(foreign))],
+  [
+    "ranks one twice",
+    policy((request, candidates, seed) => {
+      const { excluded, ranked } = leastLoaded.rank(request, candidates, seed)
+      return { ranked: [...ranked, ...ranked], excluded }
+    }),
+  ],
   ["chooses a stranger", chooses(() => stranger)],
   ["chooses one that is full", chooses(() => full)],
   ["chooses one of another model", chooses(() => foreign)],

@@ -9,7 +9,7 @@ export type Fault =
   | { readonly _tag: "Threw"; readonly where: "rank" | "prepare" | "choose" | "onChange"; readonly cause: unknown }
   | { readonly _tag: "NamedStranger"; readonly where: "rank" | "choose"; readonly instance: string }
 
-/** Somebody in a ranking who is no candidate, or who is left out by a filter. */
+/** Somebody in a ranking who is no candidate, or is left out by a filter, or was named before. */
 const strangerIn = (
   request: RoutingRequest,
   candidates: ReadonlyArray<Candidate>,
@@ -20,6 +20,7 @@ const strangerIn = (
   for (const { instance } of ranked) {
     const candidate = byId.get(instance)
     if (candidate === undefined || exclude(request, candidate) !== undefined) return instance
+    byId.delete(instance)
   }
   return undefined
 }

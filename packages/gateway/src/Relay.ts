@@ -32,6 +32,8 @@ export interface Attempt {
   readonly instance: Instance
   readonly endpoint: InferenceEndpoint
   readonly explain: () => string
+  /** Hears how many requests the instance says that it has. */
+  readonly said: (requests: number) => void
   readonly body: Buffer
   /** What was asked, where the instance speaks another dialect than the buyer. */
   readonly conversation: Conversation | undefined
@@ -120,6 +122,7 @@ export const make = Effect.gen(function* () {
         ...reading(job, attempt),
         spoken: endpoint.name === admitted.endpoint.name ? endpoint.errors : undefined,
         observer: job.observer,
+        said: attempt.said,
         readUsage: endpoint.shape.readUsage,
         headers: { "x-guildhall-instance": instance.id, "x-guildhall-attempts": String(attempt.number) },
         bill: (tally: Tally) => job.bill(tally, instance),

@@ -55,10 +55,15 @@ export interface ExchangeOptions {
   /** What the answer costs as it stands, as the buyer is told. */
   readonly bill: (tally: Tally) => Bill
   readonly observer: Pick<Observer, "onBytes"> | undefined
+  /** Hears how many requests the instance says that it has. */
+  readonly said: (requests: number) => void
   readonly onFirstToken: (() => void) | undefined
   readonly done: (ending: Ending) => void
 }
 
+/** An instance tells with every answer how many requests it has. */
+const LOAD_HEADER = "x-guildhall-load"
+const LOAD = /^\d{1,6}$/
 /** An error's text is read up to here; what comes after is not worth keeping. */
 const ERROR_BYTES_MAX = 64 * 1024
 /** How long a provider may take to close an answer that is already complete. */
@@ -145,6 +150,8 @@ export abstract class Exchange implements ProviderSink, Attached {
   onStart(status: number, headers: Readonly<Record<string, string>>): void {
     if (this.over) return
     this.#heardAt = Ticks.now()
+    const load = headers[LOAD_HEADER]
+    if (load !== undefined && LOAD.test(load)) this.options.said(Number(load))
     if (status < 200 || status > 299 || isEncoded(headers) || !this.accepts(headers["content-type"] ?? "")) {
       this.#refused = { status, retryAfterS: ProviderFault.retryAfter(headers), chunks: [], bytes: 0 }
     }

@@ -78,8 +78,8 @@ import { agentProgram, type AgentCommand, type Facts, listenError, type Running 
 import { LaunchError, reasonOf } from "./LaunchError.ts"
 import * as MarketParts from "./MarketParts.ts"
 
-/** Requests under way get so long to end by themselves before they are ended. */
-const DRAIN_MS = 3_600
+/** Requests under way get so long to end by themselves before they are ended; npm takes a second of its own after all. */
+const DRAIN_MS = 3_000
 
 /** Everything that keeps something: the database, the stores over it, and the keys. */
 const stores = (facts: Facts, definition: MarketDefinition.MarketDefinition) => {

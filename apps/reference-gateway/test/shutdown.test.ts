@@ -72,7 +72,8 @@ describe("Ctrl-C while streams run", () => {
     assert.isBelow(cut.chunks, 400)
 
     assert.strictEqual(await stopped, 0)
-    assert.isBelow(performance.now() - began, 5_000)
+    // A second of the five that are promised is npm's, which ends after the gateway.
+    assert.isBelow(performance.now() - began, 4_200)
     // Neither the gateway nor the database is left; the agent here is the test's own.
     const left = execFileSync("ps", ["-eo", "args"], { encoding: "utf8" })
       .split("\n")

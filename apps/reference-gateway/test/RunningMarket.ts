@@ -21,6 +21,8 @@ export const quick = {
   heartbeat: { intervalMs: 500, missesMax: 6, checkMs: 500 },
   hold: { lifeMs: 4_000, renewMs: 1_000 },
   receipts: { batchMs: 100, batchSize: 512 },
+  // Most tests that make a provider fail want to see what comes of the next request too.
+  health: {},
   limits: { ...local.limits, key: { requestsPerMinute: 1_000_000, concurrentRequests: 64 }, member: {} },
 } as const
 

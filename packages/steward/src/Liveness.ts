@@ -8,10 +8,12 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Metric from "effect/Metric"
+import * as Option from "effect/Option"
 import type { Instance, InstanceId, InstanceState } from "@guildhall/core/Instance"
 import type { MarketDefinition } from "@guildhall/core/MarketDefinition"
 import { ProviderTransport } from "@guildhall/protocol/ProviderTransport"
 import { Devices, type ListedInstance } from "@guildhall/registry/Devices"
+import { Router } from "@guildhall/routing/Router"
 import * as HealthChecks from "./HealthChecks.ts"
 import * as Loop from "./Loop.ts"
 
@@ -108,7 +110,8 @@ class Memory {
 
 /**
  * Makes the two rounds. `judgeAll` sets every state that is not what {@link judge} says. `checkDue` asks the instances
- * that {@link isDue} names, those that the transport can reach; what it finds counts from the next judgement on. Run them
+ * that {@link isDue} names, those that the transport can reach; what it finds counts from the next judgement on, and enters
+ * the health of the instance where a router is there to hear of it. Run them
  * side by side: a market with many dead instances takes long to check, and silence must not wait for that.
  *
  * @category constructors
@@ -117,7 +120,17 @@ class Memory {
 export const make = Effect.fnUntraced(function* (heartbeat: MarketDefinition["heartbeat"]) {
   const devices = yield* Devices
   const transport = yield* ProviderTransport
+  const router = Option.getOrUndefined(yield* Effect.serviceOption(Router))
   const memory = new Memory()
+
+  const found = (instance: Instance, check: HealthChecks.Check): void => {
+    const before = memory.check(instance)
+    memory.checked(instance, check)
+    // A failed check is made again in each round; the time that the instance is then offline counts by itself.
+    if (before?.succeeded === false && !check.succeeded) return
+    const kind = check.succeeded ? "succeeded" : "failed"
+    router?.observe({ instanceId: instance.id, kind, atMs: check.atMs, isProbe: true })
+  }
 
   const settle = Effect.fnUntraced(function* (listed: ListedInstance) {
     const { instance, lastBeatAtMs } = listed
@@ -155,7 +168,7 @@ export const make = Effect.fnUntraced(function* (heartbeat: MarketDefinition["he
     )
     yield* HealthChecks.checkAll(
       due.map(({ instance }) => instance),
-      (instance, check) => memory.checked(instance, check),
+      found,
     ).pipe(Effect.provideService(ProviderTransport, transport))
   }).pipe(Effect.withSpan("Liveness.checkDue"))
 

@@ -1,11 +1,16 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Logger } from "effect"
+import { Digest } from "effect/crypto"
 import { TestClock } from "effect/testing"
 import type { InstanceId, InstanceState } from "@guildhall/core/Instance"
 import { ModelId } from "@guildhall/core/Model"
+import { Journal } from "@guildhall/journal"
 import { Devices } from "@guildhall/registry"
 import { RegistryError } from "@guildhall/registry/RegistryError"
 import * as SampleDevice from "@guildhall/registry/testing/SampleDevice"
+import { Router } from "@guildhall/routing"
+import type { Outcome } from "@guildhall/routing/Health"
+import { leastLoaded } from "@guildhall/routing/policies/LeastLoaded"
 import * as Liveness from "../src/Liveness.ts"
 import * as ScriptedTransport from "./ScriptedTransport.ts"
 
@@ -245,6 +250,50 @@ describe("the loop", () => {
       }).pipe(
         Effect.provide(
           Liveness.layer({ heartbeat }).pipe(Layer.provide(transport.layer), Layer.provideMerge(registry)),
+        ),
+        Effect.provide(Logger.layer([])),
+      )
+    }),
+  )
+})
+
+describe("the health of an instance", () => {
+  it.effect("T10 · hears of each check, as of a probe, and of one that keeps failing once", () =>
+    Effect.gen(function* () {
+      const heard: Array<Outcome> = []
+      const router = Layer.effect(
+        Router.Router,
+        Effect.map(Router.make({ replica: "test", policy: leastLoaded }), (router) =>
+          Router.Router.of({ ...router, observe: (outcome) => void heard.push(outcome) }),
+        ),
+      ).pipe(Layer.provide([Journal.layerMemory, Digest.layerWebCrypto]))
+      const transport = ScriptedTransport.make()
+      yield* Effect.gen(function* () {
+        const devices = yield* Devices.Devices
+        const { device, instance } = yield* devices.register(SampleDevice.make().registration())
+        const beat = devices.beat(device.id, [{ id: instance.id, state: "serving" }])
+        const minutes = Effect.fnUntraced(function* (count: number) {
+          for (let minute = 0; minute < count; minute++) {
+            yield* TestClock.adjust("1 minute")
+            yield* beat
+          }
+        })
+        yield* minutes(5)
+        transport.behaviours.set(instance.id, 503)
+        yield* minutes(5)
+        transport.behaviours.delete(instance.id)
+        yield* minutes(3)
+        assert.isTrue(heard.every(({ instanceId, isProbe }) => isProbe === true && instanceId === instance.id))
+        const kinds = heard.map(({ kind }) => kind)
+        assert.strictEqual(kinds.filter((kind) => kind === "failed").length, 1)
+        assert.strictEqual(kinds.at(-1), "succeeded")
+        assert.isAtLeast(kinds.length, 6)
+      }).pipe(
+        Effect.provide(
+          Liveness.layer({ heartbeat }).pipe(
+            Layer.provide([transport.layer, router]),
+            Layer.provideMerge(Devices.layerMemory({ allowPrivate: false })),
+          ),
         ),
         Effect.provide(Logger.layer([])),
       )

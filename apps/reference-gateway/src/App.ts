@@ -59,8 +59,10 @@ import { PaymentScheme } from "@guildhall/ledger/PaymentScheme"
 import { Devices } from "@guildhall/registry/Devices"
 import * as DevicesSql from "@guildhall/registry/DevicesSql"
 import * as InFlightSql from "@guildhall/registry/InFlightSql"
+import * as PgNotifier from "@guildhall/registry/notifiers/Pg"
 import { Members } from "@guildhall/registry/Members"
 import * as MembersSql from "@guildhall/registry/MembersSql"
+import * as NamedPolicies from "@guildhall/routing/NamedPolicies"
 import * as Router from "@guildhall/routing/Router"
 import { RoutingPolicy } from "@guildhall/routing/RoutingPolicy"
 import * as AnswerSweep from "@guildhall/steward/AnswerSweep"
@@ -77,6 +79,7 @@ import * as DevMembers from "./DevMembers.ts"
 import { agentProgram, type AgentCommand, type Facts, listenError, type Running } from "./Launch.ts"
 import { LaunchError, reasonOf } from "./LaunchError.ts"
 import * as MarketParts from "./MarketParts.ts"
+import * as RoutingFile from "./RoutingFile.ts"
 
 /** Requests under way get so long to end by themselves before they are ended; npm takes a second of its own after all. */
 const DRAIN_MS = 3_000
@@ -92,6 +95,7 @@ const stores = (facts: Facts, definition: MarketDefinition.MarketDefinition) => 
     LimitStoreSql.layer,
     DevicesSql.layer({ allowPrivate: definition.endpoints.allowPrivate }),
     InFlightSql.layer(),
+    PgNotifier.layer,
   ).pipe(
     Layer.provideMerge(database),
     Layer.provideMerge(
@@ -101,14 +105,18 @@ const stores = (facts: Facts, definition: MarketDefinition.MarketDefinition) => 
 }
 
 /** The market of the definition, with its parts resolved. */
-const market = (definition: MarketDefinition.MarketDefinition) =>
+const market = (home: string, definition: MarketDefinition.MarketDefinition) =>
   Layer.effectContext(
     Effect.gen(function* () {
       const parts = MarketParts.make(yield* Members, definition)
       const payments = yield* Effect.forEach(definition.payments, (ref) => parts.resolve(PaymentScheme, ref))
       const policy = yield* parts.resolve(RoutingPolicy, definition.routing)
       const digest = yield* MarketDefinition.digest(definition)
-      const router = yield* Router.make({ replica: "gateway", policy, health: definition.health })
+      const named = { [NamedPolicies.nameOf(policy)]: definition.routing }
+      yield* RoutingFile.add(home, { market: definition.name, definition: digest, policies: named })
+      const former = yield* NamedPolicies.resolve(parts, (yield* RoutingFile.read(home))?.policies ?? {})
+      const formerPolicies = [...former.values()]
+      const router = yield* Router.make({ replica: "gateway", policy, formerPolicies, health: definition.health })
       return Context.make(Market, { definition, digest, owner: `gateway-${randomUUID()}`, payments }).pipe(
         Context.add(Router.Router, router),
       )
@@ -127,7 +135,7 @@ const topUps = (definition: MarketDefinition.MarketDefinition) =>
 
 const loops = (definition: MarketDefinition.MarketDefinition) =>
   Layer.mergeAll(
-    DirectoryFeed.layer({ pollMs: 100 }),
+    DirectoryFeed.layer(),
     InFlightExchange.layer(),
     Liveness.layer({ heartbeat: definition.heartbeat }),
     HoldExpiry.layer({ everyMs: Math.ceil(definition.hold.renewMs / 2) }),
@@ -138,7 +146,7 @@ const loops = (definition: MarketDefinition.MarketDefinition) =>
 /** What every further process on the port does by itself: it knows the instances, and seals what it leaves behind. */
 const furtherLoops = (definition: MarketDefinition.MarketDefinition) =>
   Layer.mergeAll(
-    DirectoryFeed.layer({ pollMs: 100 }),
+    DirectoryFeed.layer(),
     InFlightExchange.layer(),
     Outbox.layerAtEnd({ definition, copy: OutboxSql.copy() }),
   )
@@ -230,7 +238,10 @@ export const make = (facts: Facts): Effect.Effect<Running, LaunchError, Scope.Sc
         ),
       ),
       Layer.provideMerge(
-        Layer.merge(market(definition), Undici.layerWith({ allowPrivate: definition.endpoints.allowPrivate })),
+        Layer.merge(
+          market(settings.home, definition),
+          Undici.layerWith({ allowPrivate: definition.endpoints.allowPrivate }),
+        ),
       ),
       Layer.provideMerge(stores(facts, definition)),
       Layer.provideMerge(Layer.mergeAll(NodeCrypto.layer, NodeServices.layer)),

@@ -19,6 +19,14 @@ import * as RegistryTables from "./internal/RegistryTables.ts"
 import { corrupt, unavailable } from "./internal/Unavailable.ts"
 import type { RegistryError } from "./RegistryError.ts"
 
+/**
+ * The channel on which PostgreSQL tells of every change of an instance, once it is committed.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const CHANNEL = "guildhall_registry"
+
 const InstanceRows = Schema.Array(
   Schema.Struct({
     instance: Schema.toCodecJson(Instance),
@@ -144,7 +152,9 @@ const makeChange = (sql: SqlClient.SqlClient): DeviceStore.DeviceStore["change"]
       const numbered = DeviceStore.number(last, instances, change)
       yield* write(change, numbered.rows)
       if (numbered.last > last) {
-        yield* sql`UPDATE registry_version SET version = ${int8(numbered.last)}::text::bigint`.pipe(
+        // Whoever listens hears of it when it is committed.
+        yield* sql`WITH told AS (SELECT pg_notify(${CHANNEL}, ''))
+          UPDATE registry_version SET version = ${int8(numbered.last)}::text::bigint FROM told`.pipe(
           Effect.mapError(unavailable),
         )
       }

@@ -11,6 +11,7 @@ import * as Metric from "effect/Metric"
 import * as Ref from "effect/Ref"
 import { InstanceState } from "@guildhall/core/Instance"
 import { Devices } from "@guildhall/registry/Devices"
+import { Notifier } from "@guildhall/registry/Notifier"
 import { Router } from "@guildhall/routing/Router"
 import * as Loop from "./Loop.ts"
 
@@ -22,7 +23,7 @@ const listed = Metric.gauge("guildhall_instances", {
 const LAST_FLUSH_MS = 2_000
 
 /**
- * How often the feed looks for changes (250 unless told), how often it lets time pass over the directory (250) and how often it
+ * How often the feed looks for changes of which nobody told it (1,000 unless told), how often it lets time pass over the directory (250) and how often it
  * writes the log (500), in milliseconds.
  *
  * @category models
@@ -74,6 +75,7 @@ export const layer = (options: Options = {}) =>
   Layer.effectDiscard(
     Effect.gen(function* () {
       const router = yield* Router
+      const { changed } = yield* Notifier
       const follow = yield* makeFollow
       const tick = Effect.map(Clock.currentTimeMillis, router.tick)
       yield* follow
@@ -84,7 +86,7 @@ export const layer = (options: Options = {}) =>
           Effect.catchCause((cause) => Effect.logWarning("The end of the routing log could not be written.", cause)),
         ),
       )
-      yield* Loop.run("DirectoryFeed.follow", options.pollMs ?? 250, follow)
+      yield* Loop.run("DirectoryFeed.follow", options.pollMs ?? 1_000, follow, changed)
       yield* Loop.run("DirectoryFeed.tick", options.tickMs ?? 250, tick)
       yield* Loop.run("DirectoryFeed.flush", options.flushMs ?? 500, router.flush)
     }),

@@ -37,14 +37,23 @@ export const pauseMs = (everyMs: number, failures: number): number =>
 
 const reasonOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
 
+/** So long is the pause between two rounds at least, however often a loop is woken. */
+const WOKEN_MS = 100
+
 /**
- * Runs a round, then pauses, until the scope closes. A round that fails, dies or is interrupted from inside is tried
- * again later; the loop itself ends with its scope only.
+ * Runs a round, then pauses, until the scope closes. `wake` ends a pause early, but for the first 100 ms of it: what comes
+ * in a burst is dealt with in one round. After a failure nothing but time ends a pause. A round that fails, dies or is
+ * interrupted from inside is tried again later; the loop itself ends with its scope only.
  *
  * @category combinators
  * @since 0.1.0
  */
-export const run = <A, E, R>(name: string, everyMs: number, round: Effect.Effect<A, E, R>) => {
+export const run = <A, E, R>(
+  name: string,
+  everyMs: number,
+  round: Effect.Effect<A, E, R>,
+  wake: Effect.Effect<void> = Effect.never,
+) => {
   const succeeded = Metric.withAttributes(rounds, { loop: name, outcome: "ok" })
   const failed = Metric.withAttributes(rounds, { loop: name, outcome: "failed" })
 
@@ -64,11 +73,13 @@ export const run = <A, E, R>(name: string, everyMs: number, round: Effect.Effect
     return failures + 1
   })
 
+  const leastMs = Math.min(everyMs, WOKEN_MS)
+  const pause = Effect.andThen(Effect.sleep(leastMs), Effect.raceFirst(Effect.sleep(everyMs - leastMs), wake))
   return Effect.gen(function* () {
     let failures = 0
     while (true) {
       failures = yield* once(failures)
-      yield* Effect.sleep(pauseMs(everyMs, failures))
+      yield* failures === 0 ? pause : Effect.sleep(pauseMs(everyMs, failures))
     }
     // A round runs many times a second and mostly finds nothing: its spans would bury those of requests.
   }).pipe(Effect.withTracerEnabled(false), Effect.forkScoped, Effect.asVoid)

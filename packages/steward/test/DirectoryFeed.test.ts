@@ -1,10 +1,10 @@
 import { createHash } from "node:crypto"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Layer, Logger } from "effect"
+import { Effect, Layer, Logger, Queue } from "effect"
 import { Digest } from "effect/crypto"
 import { TestClock } from "effect/testing"
 import { Journal } from "@guildhall/journal"
-import { Devices } from "@guildhall/registry"
+import { Devices, Notifier } from "@guildhall/registry"
 import { RegistryError } from "@guildhall/registry/RegistryError"
 import * as SampleDevice from "@guildhall/registry/testing/SampleDevice"
 import { Router } from "@guildhall/routing"
@@ -23,6 +23,7 @@ const surroundings = router.pipe(
   Layer.provide(digest),
   Layer.provideMerge(Journal.layerMemory),
   Layer.provideMerge(Devices.layerMemory({ allowPrivate: false })),
+  Layer.provideMerge(Notifier.layerNone),
 )
 
 describe("the feed", () => {
@@ -36,7 +37,7 @@ describe("the feed", () => {
         assert.deepStrictEqual(instances(), [first.instance])
         const second = yield* devices.register(SampleDevice.make().registration())
         yield* devices.setState(first.instance.id, "offline")
-        yield* TestClock.adjust(250)
+        yield* TestClock.adjust(1_000)
         const states = new Map(instances().map((one) => [one.id, one.state]))
         assert.deepStrictEqual(
           states,
@@ -46,7 +47,7 @@ describe("the feed", () => {
           ]),
         )
         yield* devices.deregister(first.instance.id, member)
-        yield* TestClock.adjust(250)
+        yield* TestClock.adjust(1_000)
         assert.deepStrictEqual(
           instances().map(({ id }) => id),
           [second.instance.id],
@@ -66,13 +67,13 @@ describe("the feed", () => {
       yield* Effect.gen(function* () {
         assert.deepInclude(choose(deny, 0), { _tag: "NoneLeft", reason: "endpoint_not_offered" })
         yield* devices.register(device.registration({ endpoints: ["rerank"] }))
-        yield* TestClock.adjust(250)
+        yield* TestClock.adjust(1_000)
         assert.deepInclude(choose(deny, 0), { _tag: "NoneLeft", reason: "data_retained" })
         yield* devices.register(device.registration({ endpoints: ["rerank"], retainsData: false }))
-        yield* TestClock.adjust(250)
+        yield* TestClock.adjust(1_000)
         assert.strictEqual(choose(deny, 0)._tag, "Chosen")
         yield* devices.register(device.registration())
-        yield* TestClock.adjust(250)
+        yield* TestClock.adjust(1_000)
         assert.deepInclude(choose(deny, 0), { _tag: "NoneLeft", reason: "endpoint_not_offered" })
       }).pipe(Effect.provide(DirectoryFeed.layer()))
     }).pipe(Effect.provide(surroundings)),
@@ -91,8 +92,36 @@ describe("the feed", () => {
         yield* devices.register(SampleDevice.make().registration())
         yield* TestClock.adjust(250)
         assert.strictEqual(yield* reached, 1)
-      }).pipe(Effect.provide(DirectoryFeed.layer()))
+      }).pipe(Effect.provide(DirectoryFeed.layer({ pollMs: 250 })))
       assert.strictEqual(yield* reached, 2)
+    }).pipe(Effect.provide(surroundings)),
+  )
+
+  it.effect("looks as soon as it is told of a change, and ten times a second at most", () =>
+    Effect.gen(function* () {
+      const devices = yield* Devices.Devices
+      const { instances } = yield* Router.Router
+      let looks = 0
+      const counting = Layer.succeed(
+        Devices.Devices,
+        Devices.Devices.of({ ...devices, changes: (after) => Effect.suspend(() => (looks++, devices.changes(after))) }),
+      )
+      const news = yield* Queue.sliding<void>(1)
+      const notifier = Layer.succeed(Notifier.Notifier, { changed: Queue.take(news) })
+      yield* Effect.gen(function* () {
+        yield* TestClock.adjust(100)
+        yield* devices.register(SampleDevice.make().registration())
+        yield* Queue.offer(news, undefined)
+        yield* TestClock.adjust(1)
+        assert.lengthOf(instances(), 1)
+        looks = 0
+        for (let at = 0; at < 1_000; at++) {
+          yield* Queue.offer(news, undefined)
+          yield* TestClock.adjust(1)
+        }
+        assert.isAtLeast(looks, 9)
+        assert.isAtMost(looks, 10)
+      }).pipe(Effect.provide(DirectoryFeed.layer().pipe(Layer.provide([counting, notifier]))))
     }).pipe(Effect.provide(surroundings)),
   )
 

@@ -2,4 +2,5 @@
 export * as DevicesTest from "./DevicesTest.ts"
 export * as InFlightTest from "./InFlightTest.ts"
 export * as MembersTest from "./MembersTest.ts"
+export * as NotifierTest from "./NotifierTest.ts"
 export * as SampleDevice from "./SampleDevice.ts"

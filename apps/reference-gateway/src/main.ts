@@ -25,11 +25,14 @@ import * as LedgerCommand from "@guildhall/ledger/LedgerCommand"
 import * as LedgerStoreSql from "@guildhall/ledger/LedgerStoreSql"
 import * as JournalSql from "@guildhall/journal/JournalSql"
 import * as ReceiptCommand from "@guildhall/journal/ReceiptCommand"
+import * as NamedPolicies from "@guildhall/routing/NamedPolicies"
 import * as RoutingCommand from "@guildhall/routing/RoutingCommand"
+import { RoutingPolicy } from "@guildhall/routing/RoutingPolicy"
 import * as AppConfig from "./AppConfig.ts"
 import * as Database from "./Database.ts"
 import * as Definition from "./Definition.ts"
 import * as Launch from "./Launch.ts"
+import * as RoutingFile from "./RoutingFile.ts"
 import { routingParts } from "./RoutingParts.ts"
 import * as Terminal from "./Terminal.ts"
 import * as Workers from "./Workers.ts"
@@ -84,12 +87,16 @@ const catalogue = CatalogueCommand.make(
   ),
 )
 
-/** The definition by which the home's market routes. */
+/** By what the home's market routes: as it wrote down itself or, where it has not, as the definition says. */
 const facts = Effect.gen(function* () {
-  const { market } = yield* AppConfig.load
+  const { home, market } = yield* AppConfig.load
+  const written = yield* RoutingFile.read(home)
+  if (written !== undefined) return written
   const definition = yield* Definition.load(market)
   const digest = yield* MarketDefinition.digest(definition)
-  return { market: definition.name, definition: digest, routing: definition.routing }
+  const policy = yield* Parts.make(routingParts).resolve(RoutingPolicy, definition.routing)
+  const policies = { [NamedPolicies.nameOf(policy)]: definition.routing }
+  return { market: definition.name, definition: digest, policies }
 }).pipe(Effect.provide(NodeCrypto.layer))
 
 /** The journal of the home's market, running or stopped. */

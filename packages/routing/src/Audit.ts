@@ -12,7 +12,6 @@ import type { RequestId } from "@guildhall/core/Request"
 import type { Contents, Decided } from "./AuditFile.ts"
 import type { Directory } from "./Directory.ts"
 import * as Explain from "./Explain.ts"
-import * as PolicyGuard from "./internal/PolicyGuard.ts"
 import * as LogReplay from "./LogReplay.ts"
 import type { RoutingPolicy } from "./RoutingPolicy.ts"
 import * as RoutingProof from "./RoutingProof.ts"
@@ -49,7 +48,7 @@ export interface BrokenProof {
  * What an audit found. Lists hold at most {@link LISTED_MAX} items; `counts` has all of them.
  *
  * - `attempts` were made again; `differing` of them came out otherwise.
- * - `beyondLog` and `otherPolicy` could not be: the log does not reach, or it was another policy.
+ * - `beyondLog` and `otherPolicy` could not be: the log does not reach, or it was a policy that is not here.
  * - `proved` receipts hold in full; `brokenProofs` do not; `beyondProof` begin or end where the log has nothing; `unproved`
  *   requests have none (refused before anything was held, recovered after a crash, or of an earlier release).
  *
@@ -87,14 +86,17 @@ export interface Report {
 export const LISTED_MAX = 1_000
 
 /**
- * Whether nothing is wrong. Gaps that the log itself tells, and the open end of a log that is still being written, are not
- * wrong: what was decided there is counted as not made again.
+ * Whether nothing is wrong, and something was looked at. Gaps that the log itself tells, and the open end of a log that is
+ * still being written, are not wrong: what was decided there is counted as not made again.
  *
  * @category rules
  * @since 0.1.0
  */
 export const isSound = ({ counts }: Report): boolean =>
-  counts.differing === 0 && counts.brokenProofs === 0 && counts.altered === 0
+  counts.differing === 0 &&
+  counts.brokenProofs === 0 &&
+  counts.altered === 0 &&
+  (counts.attempts > 0 || counts.decisions === 0)
 
 /** Reasons for which a request ends before anything is sent, whatever the router says. */
 const UNSENT: ReadonlySet<ReasonCode> = new Set<ReasonCode>([
@@ -172,10 +174,14 @@ class Tally {
   }
 }
 
-const visitsOf = (policy: RoutingPolicy, decided: Decided, tally: Tally): ReadonlyArray<LogReplay.Visit> => {
+const visitsOf = (
+  policies: ReadonlyMap<string, RoutingPolicy>,
+  decided: Decided,
+  tally: Tally,
+): ReadonlyArray<LogReplay.Visit> => {
   const { decision } = decided
-  const made = `${policy.name}@${policy.version}`
-  if (decision.policy !== made) {
+  const policy = policies.get(decision.policy)
+  if (policy === undefined) {
     tally.counts.otherPolicy++
     tally.otherPolicies.add(decision.policy)
     return []
@@ -228,7 +234,7 @@ const byReplica = (decisions: ReadonlyArray<Decided>): ReadonlyMap<string, Reado
 }
 
 /**
- * Audits an export with the policy of its head. `progress` is called after each segment with how many attempts were made
+ * Audits an export with the policies of its head, by name (see `NamedPolicies.resolve`). `progress` is called after each segment with how many attempts were made
  * again so far.
  *
  * @category rules
@@ -236,18 +242,16 @@ const byReplica = (decisions: ReadonlyArray<Decided>): ReadonlyMap<string, Reado
  */
 export const run = Effect.fn("Audit.run")(function* (
   { decisions, segments }: Contents,
-  policy: RoutingPolicy,
+  policies: ReadonlyMap<string, RoutingPolicy>,
   progress: (attempts: number) => Effect.Effect<void> = () => Effect.void,
 ): Effect.fn.Return<Report, never, Digest.Digest> {
   const tally = new Tally()
-  // Where a policy fails, the gateway routes by another one; so does the audit.
-  const guarded = PolicyGuard.guard(policy, () => {})
   const made = byReplica(decisions)
   const replicas = new Set([...segments.keys(), ...made.keys()])
   for (const replica of replicas) {
     const decided = made.get(replica) ?? []
     const findings = yield* LogReplay.walk(segments.get(replica) ?? [], {
-      visits: decided.flatMap((one) => visitsOf(guarded, one, tally)),
+      visits: decided.flatMap((one) => visitsOf(policies, one, tally)),
       proofs: decided.flatMap((one) => proofOf(one, tally)),
       progress: () => progress(tally.counts.attempts),
     })

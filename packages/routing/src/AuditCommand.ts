@@ -15,20 +15,20 @@ import * as Stream from "effect/Stream"
 import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
-import type { PartRef, Parts } from "@guildhall/core/Parts"
+import type { Parts } from "@guildhall/core/Parts"
 import { type Receipt, SignedReceipt } from "@guildhall/core/Receipt"
 import type { Journal } from "@guildhall/journal/Journal"
 import * as Audit from "./Audit.ts"
 import * as AuditFile from "./AuditFile.ts"
 import * as HeldReceipts from "./HeldReceipts.ts"
 import * as AuditText from "./internal/AuditText.ts"
+import * as NamedPolicies from "./NamedPolicies.ts"
 import * as RoutingExport from "./RoutingExport.ts"
-import { RoutingPolicy } from "./RoutingPolicy.ts"
 import { CommandFailure, FileProblem, tell } from "./internal/CommandFailure.ts"
 import * as Period from "./internal/Period.ts"
 
 /**
- * The market of a command: its name, the digest of its definition, and the policy that the definition names.
+ * The market of a command: its name, the digest of its definition, and the policies that it was routed by, by name.
  *
  * @category models
  * @since 0.1.0
@@ -36,7 +36,7 @@ import * as Period from "./internal/Period.ts"
 export interface MarketFacts {
   readonly market: string
   readonly definition: string
-  readonly routing: PartRef
+  readonly policies: NamedPolicies.NamedPolicies
 }
 
 const json = Flag.Boolean("json").pipe(Flag.withDescription("Print one JSON object"), Flag.withDefault(false))
@@ -179,19 +179,24 @@ export const makeAudit = (parts: Parts) =>
         const held = Option.isNone(receipts)
           ? undefined
           : HeldReceipts.compare(contents, yield* readReceipts(receipts.value))
-        const policy = yield* parts.resolve(RoutingPolicy, contents.head.routing)
+        const policies = yield* NamedPolicies.resolve(parts, contents.head.policies)
         let told = 0
-        const report = yield* Audit.run(contents, policy, (attempts) => {
+        const report = yield* Audit.run(contents, policies, (attempts) => {
           if (json || attempts - told < ATTEMPTS_EVERY) return Effect.void
           told = attempts
           return Console.error(`  ${attempts} attempts made again …`)
         })
         const isSound = Audit.isSound(report) && (held?.otherwise.length ?? 0) === 0
-        const name = `${policy.name}@${policy.version}`
         yield* Console.log(
           json
-            ? JSON.stringify({ ok: isSound, market: contents.head.market, policy: name, ...report, held: held ?? null })
-            : AuditText.lines(report, contents, held, name, file).join("\n"),
+            ? JSON.stringify({
+                ok: isSound,
+                market: contents.head.market,
+                policies: [...policies.keys()],
+                ...report,
+                held: held ?? null,
+              })
+            : AuditText.lines(report, contents, held, file).join("\n"),
         )
         if (!isSound) return yield* new CommandFailure({ detail: "The routing does not hold." })
       }).pipe(

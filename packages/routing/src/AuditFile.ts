@@ -7,17 +7,17 @@
  */
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
-import { PartRef } from "@guildhall/core/Parts"
 import { ReasonCode } from "@guildhall/core/Reason"
 import { RoutingProof } from "@guildhall/core/Receipt"
 import { RequestId } from "@guildhall/core/Request"
 import { DirectorySegment, type RequestRecord } from "@guildhall/journal/Journal"
 import { RoutingDecision } from "@guildhall/journal/JournalEntry"
+import { NamedPolicies } from "./NamedPolicies.ts"
 
 /**
  * A line.
  *
- * - `Head`: the market, the policy of its definition, and the period, in Unix milliseconds.
+ * - `Head`: the market, the policies that it was routed by, and the period, in Unix milliseconds.
  * - `Segment`: a stretch of a replica's log, as the journal has it.
  * - `Decision`: one request's. `salt` and `proof` are its receipt's, null where it has no proof; `definition` is the digest of
  *   the definition under which it began, null where it was refused; `reason` is what the buyer was told, null where it was served.
@@ -31,7 +31,7 @@ export const AuditLine = Schema.TaggedUnion({
     format: Schema.Literal("guildhall-routing-1"),
     market: Schema.String,
     definition: Schema.String,
-    routing: PartRef,
+    policies: NamedPolicies,
     fromMs: Schema.Int,
     toMs: Schema.Int,
   },

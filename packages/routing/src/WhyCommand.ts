@@ -20,8 +20,7 @@ import type { Journal } from "@guildhall/journal/Journal"
 import type { MarketFacts } from "./AuditCommand.ts"
 import { FlagProblem, printable, tell } from "./internal/CommandFailure.ts"
 import * as Period from "./internal/Period.ts"
-import * as PolicyGuard from "./internal/PolicyGuard.ts"
-import { RoutingPolicy } from "./RoutingPolicy.ts"
+import * as NamedPolicies from "./NamedPolicies.ts"
 import type { Change } from "./WhyNot.ts"
 import * as WhyNotQuery from "./WhyNotQuery.ts"
 
@@ -56,7 +55,9 @@ const lines = (answer: WhyNotQuery.Answer, whose: string): ReadonlyArray<string>
   const sample = answer.isSample ? ", a sample" : ""
   return [
     `${whose}: ${requests} requests of the models that it served, of ${answer.looked} looked at${sample}`,
-    ...(answer.notSeen === 0 ? [] : [`${answer.notSeen} more could not be made again: no log, or another policy`]),
+    ...(answer.notSeen === 0
+      ? []
+      : [`${answer.notSeen} more could not be made again: no log, or a policy that is not known here`]),
     "",
     row(answer.served, requests, "served"),
     row(outranked, requests, "went to an instance that was ranked before it"),
@@ -91,7 +92,7 @@ const read = <A>(schema: Schema.ConstraintDecoder<A>, name: string, given: Optio
 
 /**
  * `routing why [--instance <id>] [--device <id>] [--member <id>] [--from <time>] [--to <time>] [--sample <n>] [--json]`, over a
- * journal and the policy of the market's definition.
+ * journal and the policies that the market was routed by.
  *
  * @category commands
  * @since 0.1.0
@@ -125,10 +126,9 @@ export const make = <E extends { readonly _tag: string; readonly message: string
         if (whose === "") {
           return yield* new FlagProblem({ detail: "Say whose: --instance, --device or --member." })
         }
-        const { routing } = yield* facts
-        const policy = PolicyGuard.guard(yield* parts.resolve(RoutingPolicy, routing), () => {})
+        const policies = yield* NamedPolicies.resolve(parts, (yield* facts).policies)
         const period = yield* Period.of(given)
-        const policyOf = (name: string) => (name === `${policy.name}@${policy.version}` ? policy : undefined)
+        const policyOf = (name: string) => policies.get(name)
         const answer = yield* WhyNotQuery.run({ target, ...period, sample: given.sample, policyOf })
         yield* Console.log(
           given.json ? JSON.stringify({ ok: true, ...target, ...period, ...answer }) : lines(answer, whose).join("\n"),

@@ -9,6 +9,7 @@ import type * as AuditFile from "../src/AuditFile.ts"
 import * as combinators from "../src/combinators/index.ts"
 import * as DirectoryLog from "../src/DirectoryLog.ts"
 import * as HeldReceipts from "../src/HeldReceipts.ts"
+import * as NamedPolicies from "../src/NamedPolicies.ts"
 import * as policies from "../src/policies/index.ts"
 import { leastLoaded } from "../src/policies/LeastLoaded.ts"
 import * as Router from "../src/Router.ts"
@@ -18,6 +19,8 @@ import * as AuditedMarket from "./AuditedMarket.ts"
 
 const router = Router.layer({ replica: "test", policy: leastLoaded, snapshotEvery: 200 })
 const surroundings = Layer.merge(Journal.layerMemory, Digest.layerWebCrypto)
+
+const ours = new Map([[NamedPolicies.nameOf(leastLoaded), leastLoaded]])
 
 /** Two starts of a gateway, exported. */
 const market = Effect.gen(function* () {
@@ -52,7 +55,7 @@ describe("Audit", () => {
     Effect.gen(function* () {
       const { contents, entries } = yield* market
       assert.strictEqual(contents.decisions.length, entries.length)
-      const report = yield* Audit.run(contents, leastLoaded)
+      const report = yield* Audit.run(contents, ours)
       const attempts = entries.reduce((sum, { decision }) => sum + Math.max(1, decision?.attempts.length ?? 0), 0)
       assert.isAbove(attempts, entries.length)
       assert.deepInclude(report.counts, {
@@ -82,7 +85,10 @@ describe("Audit", () => {
         const replica = Router.layer({ replica: "test", policy, snapshotEvery: 200 })
         const report = yield* Effect.gen(function* () {
           yield* AuditedMarket.serve(ref.use, 120).pipe(Effect.provide(replica))
-          return yield* Audit.run(Result.getOrThrow(AuditedMarket.read(yield* AuditedMarket.exported)), policy)
+          return yield* Audit.run(
+            Result.getOrThrow(AuditedMarket.read(yield* AuditedMarket.exported)),
+            new Map([[NamedPolicies.nameOf(policy), policy]]),
+          )
         }).pipe(Effect.provide(Layer.fresh(surroundings)))
         const { beyondLog, otherPolicy, proved } = report.counts
         assert.deepStrictEqual(report.differences, [], ref.use)
@@ -106,7 +112,7 @@ describe("Audit", () => {
         if (honest === undefined || first === undefined || second === undefined) return assert.fail()
         const attempts = [{ ...first, instance: second.instance }, second]
         const altered = { ...honest, decision: { ...honest.decision, attempts } }
-        const report = yield* Audit.run({ ...contents, decisions: contents.decisions.with(at, altered) }, leastLoaded)
+        const report = yield* Audit.run({ ...contents, decisions: contents.decisions.with(at, altered) }, ours)
         assert.isFalse(Audit.isSound(report))
         const [difference] = report.differences
         assert.deepInclude(difference, {
@@ -119,7 +125,7 @@ describe("Audit", () => {
         assert.deepStrictEqual(report.proofs, [{ request: honest.id, of: "decision" }])
 
         const none = { ...honest, decision: { ...honest.decision, attempts: [] }, reason: "no_capacity" as const }
-        const denied = yield* Audit.run({ ...contents, decisions: [none] }, leastLoaded)
+        const denied = yield* Audit.run({ ...contents, decisions: [none] }, ours)
         assert.deepInclude(denied.differences[0], { chosen: null, expected: first.instance, attempt: 1 })
       }).pipe(Effect.provide(surroundings)),
   )
@@ -133,13 +139,13 @@ describe("Audit", () => {
       if (honest === undefined) return assert.fail()
       const altered = { ...honest, body: honest.body.replace(/\n\+/, "\n-") }
 
-      const plain = yield* Audit.run(withSegments(contents, segments.with(at, altered)), leastLoaded)
+      const plain = yield* Audit.run(withSegments(contents, segments.with(at, altered)), ours)
       assert.isFalse(Audit.isSound(plain))
       assert.deepInclude(plain.findings[0], { kind: "Altered", from: honest.version, to: honest.toVersion })
       assert.include(plain.findings[0]?.detail, "does not fit its hash")
       assert.isAbove(plain.counts.brokenProofs, 0)
 
-      const without = yield* Audit.run(withSegments(contents, segments.toSpliced(at, 1)), leastLoaded)
+      const without = yield* Audit.run(withSegments(contents, segments.toSpliced(at, 1)), ours)
       const missing = without.findings.find(({ kind }) => kind === "Missing")
       assert.deepInclude(missing, { from: honest.version, to: honest.toVersion })
       assert.isAbove(without.counts.beyondLog, 0)
@@ -147,7 +153,7 @@ describe("Audit", () => {
 
       // Whoever can rewrite the whole chain cannot rewrite the receipts that buyers hold.
       const forged = yield* rechained(segments.with(at, altered))
-      const report = yield* Audit.run(withSegments(contents, forged), leastLoaded)
+      const report = yield* Audit.run(withSegments(contents, forged), ours)
       assert.notInclude(report.findings.map(({ detail }) => detail).join(), "hash", JSON.stringify(report.findings))
       assert.isAbove(report.counts.brokenProofs, 0)
       assert.isTrue(report.proofs.every((proof) => proof.of === "log"))
@@ -171,7 +177,7 @@ describe("Audit", () => {
           proof: { ...honest.proof, decision: RoutingProof.commit(decision, honest.salt) },
         }
         const rewritten = { ...contents, decisions: [forged, ...others] }
-        assert.isTrue(Audit.isSound(yield* Audit.run(rewritten, leastLoaded)))
+        assert.isTrue(Audit.isSound(yield* Audit.run(rewritten, ours)))
         const { otherwise } = HeldReceipts.compare(rewritten, held)
         assert.sameDeepMembers(
           [...otherwise],
@@ -190,12 +196,13 @@ describe("Audit", () => {
   it.effect("tells what it could not make again, and does not call it wrong: another policy, an open end", () =>
     Effect.gen(function* () {
       const { contents } = yield* market
-      const later = yield* Audit.run(contents, { ...leastLoaded, version: 99 })
+      const later = yield* Audit.run(contents, new Map())
       assert.deepInclude(later.counts, { attempts: 0, otherPolicy: 400, differing: 0 })
       assert.deepStrictEqual(later.otherPolicies, [`LeastLoaded@${leastLoaded.version}`])
-      assert.isTrue(Audit.isSound(later))
+      // Where nothing at all could be made again, nothing is proved.
+      assert.isFalse(Audit.isSound(later))
 
-      const cut = yield* Audit.run(withSegments(contents, segmentsOf(contents).slice(0, -3)), leastLoaded)
+      const cut = yield* Audit.run(withSegments(contents, segmentsOf(contents).slice(0, -3)), ours)
       assert.isAbove(cut.counts.beyondLog, 0)
       assert.strictEqual(cut.counts.brokenProofs, 0)
       assert.isTrue(Audit.isSound(cut))

@@ -77,7 +77,7 @@ export const exported = Effect.gen(function* () {
   const options = {
     market: "local",
     definition: "0".repeat(64),
-    routing: { use: "LeastLoaded" },
+    policies: { "LeastLoaded@2": { use: "LeastLoaded" } },
     fromMs: START_MS,
     toMs: START_MS + 1_000_000,
   }

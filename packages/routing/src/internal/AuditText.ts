@@ -24,11 +24,12 @@ const notes = ({ counts, findings, otherPolicies }: Audit.Report): ReadonlyArray
       : []),
     ...(counts.beyondProof > 0 ? [`${counts.beyondProof} receipts lead to a part of the log that is not here.`] : []),
     ...(counts.otherPolicy > 0
-      ? [
-          `${counts.otherPolicy} requests were routed by another policy than the definition's: ${otherPolicies.join(", ")}.`,
-        ]
+      ? [`${counts.otherPolicy} requests were routed by policies that are not known here: ${otherPolicies.join(", ")}.`]
       : []),
   ].map((note) => `  note    ${note}`)
+
+/** Whether there is something to make again, and nothing of it could be. */
+const isUnseen = ({ counts }: Audit.Report): boolean => counts.attempts === 0 && counts.decisions > 0
 
 const next = (report: Audit.Report, held: Held | undefined, file: string): string => {
   const { differences, proofs } = report
@@ -36,6 +37,9 @@ const next = (report: Audit.Report, held: Held | undefined, file: string): strin
   const [first] = [...differences, ...proofs, ...otherwise]
   if (Audit.isSound(report) && otherwise.length === 0)
     return "Nothing differs. Next: GET /v1/requests/<id>/explain shows any one of them in full."
+  if (isUnseen(report)) {
+    return "Nothing could be made again. Next: audit where the parts of these policies are, or export again, with the log."
+  }
   return first === undefined
     ? `Next: keep ${file}, and compare the log with a backup of the market's database.`
     : `Next: keep ${file} as evidence, and ask for GET /v1/requests/${first.request}/explain and GET /v1/receipts/${first.request}.`
@@ -46,14 +50,13 @@ export const lines = (
   report: Audit.Report,
   { head }: AuditFile.Contents,
   held: Held | undefined,
-  policy: string,
   file: string,
 ): ReadonlyArray<string> => {
   const { counts, differences, findings, proofs } = report
   return [
-    `routing of the market "${head.market}" by ${policy}, ${Period.iso(head.fromMs)} to ${Period.iso(head.toMs)}`,
+    `routing of the market "${head.market}", ${Period.iso(head.fromMs)} to ${Period.iso(head.toMs)}`,
     "",
-    `${mark(counts.differing)}  decisions  ${counts.attempts} attempts of ${counts.decisions} requests were made again; ${counts.differing} differ`,
+    `${mark(isUnseen(report) ? 1 : counts.differing)}  decisions  ${counts.attempts} attempts of ${counts.decisions} requests were made again; ${counts.differing} differ`,
     ...shown(
       differences,
       counts.differing,

@@ -146,28 +146,37 @@ export const sieve = (
   seed: number,
   filters: ReadonlyArray<Filter>,
 ): Sieved => {
+  const { length } = candidates
   const eligible: Array<Candidate> = []
-  const rows: Array<number> = []
   const names: Array<string> = []
-  const ofNames: Array<number> = []
+  const ofNames = new Int32Array(length)
+  const rows = new Int32Array(length)
   const excluded: Array<Ranking["excluded"][number]> = []
   for (const candidate of candidates) {
     const { instance } = candidate
     const code = exclude(request, candidate) ?? also(filters, request, candidate)
-    if (code === undefined) {
-      eligible.push(candidate)
-      rows.push(names.length)
-    } else excluded.push({ instance: instance.id, code })
-    if (instance.model !== request.model) continue
-    names.push(instance.id)
-    ofNames.push(hashOf(instance))
+    if (code === undefined) rows[eligible.push(candidate) - 1] = names.length
+    else excluded.push({ instance: instance.id, code })
+    if (instance.model === request.model) ofNames[names.push(instance.id) - 1] = hashOf(instance)
   }
-  const ofAll = Int32Array.from(ofNames)
+  const ofAll = ofNames.subarray(0, names.length)
   const draw = (ofSeed: number): Float64Array => {
     const lots = Lots.draw(names, ofAll, ofSeed)
-    return rows.length === names.length ? lots : Float64Array.from(rows, (row) => lots[row] ?? 0)
+    return eligible.length === names.length ? lots : column(eligible.length, (row) => lots[rows[row] ?? 0] ?? 0)
   }
   return { pool: { request, seed, candidates: eligible, lots: draw(Draw.ofSeed(seed)), draw }, excluded }
+}
+
+/**
+ * A column of so many rows. (`Float64Array.from` would do the same, ten times slower.)
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const column = (length: number, of: (row: number) => number): Float64Array => {
+  const values = new Float64Array(length)
+  for (let row = 0; row < length; row++) values[row] = of(row)
+  return values
 }
 
 const also = (filters: ReadonlyArray<Filter>, request: RoutingRequest, candidate: Candidate) => {
@@ -181,8 +190,8 @@ const also = (filters: ReadonlyArray<Filter>, request: RoutingRequest, candidate
 const rank = ({ pool, excluded }: Sieved, score: (pool: Pool) => Score): Ranking => {
   const { candidates, lots } = pool
   const scored = score(pool)
-  for (const column of scored.columns) {
-    for (let row = 0; row < column.length; row++) column[row] = sound(column[row] ?? 0)
+  for (const values of scored.columns) {
+    for (let row = 0; row < values.length; row++) values[row] = sound(values[row] ?? 0)
   }
   const idOf = (row: number): string => candidates[row]?.instance.id ?? ""
   const rows = order([...scored.columns, lots], idOf, candidates.length)
@@ -211,7 +220,7 @@ const rank = ({ pool, excluded }: Sieved, score: (pool: Pool) => Score): Ranking
  *   name: "Longest",
  *   version: 1,
  *   score: ({ candidates }) => {
- *     const lengths = Float64Array.from(candidates, ({ instance }) => -instance.contextLength)
+ *     const lengths = Scored.column(candidates.length, (row) => -(candidates[row]?.instance.contextLength ?? 0))
  *     return { columns: [lengths], because: (row) => `${-(lengths[row] ?? 0)} tokens of context` }
  *   },
  * })
@@ -338,12 +347,12 @@ export const lift = (policy: RoutingPolicy): Scored => {
   if (isScored(policy)) return policy
   const score = ({ candidates, request, seed }: Pool): Score => {
     const { ranked, excluded } = policy.rank(request, candidates, seed)
-    const places = new Map(ranked.map(({ instance }, place) => [instance, place]))
+    const places = new Map<string, number>(ranked.map(({ instance }, place) => [instance, place]))
     const codes = new Map(excluded.map(({ instance, code }) => [instance, code]))
-    const column = Float64Array.from(candidates, ({ instance }) => places.get(instance.id) ?? Infinity)
-    const reasons = [...column].map((place) => ranked[place]?.because ?? "")
+    const standing = column(candidates.length, (row) => places.get(candidates[row]?.instance.id ?? "") ?? Infinity)
+    const reasons = [...standing].map((place) => ranked[place]?.because ?? "")
     return {
-      columns: [column],
+      columns: [standing],
       because: (row) => reasons[row] ?? "",
       codes: candidates.map(({ instance }) => codes.get(instance.id)),
     }

@@ -205,7 +205,8 @@ describe("adjusted prices", () => {
     offer: { inputPerMillion: dollar, outputPerMillion: dollar, errorBps: 0, limitedBps: 0, weight: 1, ...more },
   })
   const adjusted = (rating: Rating) =>
-    AdjustedPrice.terms(AdjustedPrice.usual, offer("a", { rating }), 0.8).adjusted / dollar
+    AdjustedPrice.terms({ ...AdjustedPrice.usual, secondPerMillion: 0.5 * dollar }, offer("a", { rating }), 0.8)
+      .adjusted / dollar
 
   it("1 % of errors counts as 8 % on the price", () => {
     assert.approximately(adjusted(paced({ errorBps: 100 })), 1.08, 1e-9)
@@ -215,7 +216,7 @@ describe("adjusted prices", () => {
     assert.approximately(adjusted(paced({ limitedBps: 40 })), 1.01, 1e-9)
   })
 
-  it("a second until the first token counts as half a dollar", () => {
+  it("a second until the first token counts as half a dollar where that is its price", () => {
     assert.approximately(adjusted(paced({}, 1_000)), 1.5, 1e-9)
   })
 
@@ -253,13 +254,13 @@ describe("adjusted prices", () => {
     near(known, 0.5)
   })
 
-  it("one that is half full counts as dearer, and what it was seen to take bounds what it can", () => {
-    const wide = { ...AdjustedPrice.usual, edge: 10 }
+  it("one that is half full counts for dearer, and what it was seen to take bounds what it can", () => {
+    const wide = { ...AdjustedPrice.usual, edge: 10, sparePower: 0.5 }
     const policy = AdjustedPrice.make(wide)
     const half = offer("half", { inFlight: 10, rating: { ...paced(), inFlightMax: 20 } })
     const { half: share } = shares(policy, [half, offer("idle", { rating: paced() })])
-    // A share by what is free: half of it, against all.
-    near(share, 1 / 3)
+    // By the square of (1 − 0.5²) to the power of 0.5, against 1.
+    near(share, 0.75 / 1.75)
   })
 })
 

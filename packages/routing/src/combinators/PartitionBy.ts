@@ -62,7 +62,7 @@ export const partitionBy = (by: Attribute, policy: RoutingPolicy): Scored.Scored
     const hashes = Int32Array.from(unique, Draw.ofId)
     const draw = (ofSeed: number): Float64Array => {
       const lots = Lots.draw(unique, hashes, ofSeed)
-      return Float64Array.from(names, (name) => lots[places.get(name) ?? 0] ?? 0)
+      return Scored.column(names.length, (row) => lots[places.get(names[row] ?? "") ?? 0] ?? 0)
     }
     const lots = draw(Draw.ofSeed(pool.seed))
     const scored = inner.score({ ...pool, lots, draw })

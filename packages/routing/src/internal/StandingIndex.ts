@@ -1,6 +1,7 @@
 import type { InstanceId } from "@guildhall/core/Instance"
 import * as Draw from "../Draw.ts"
 import type { Candidate } from "../RoutingPolicy.ts"
+import { DrawHeap, grown } from "./DrawHeap.ts"
 import * as Lots from "./Lots.ts"
 
 /** How many bits two names have in common, of 64: 64 where both hashes are the same. */
@@ -13,6 +14,9 @@ const isSet = (bit: number, hash: number, second: number): boolean =>
   bit < 32 ? (hash & (1 << (31 - bit))) !== 0 : (second & (1 << (63 - bit))) !== 0
 
 const LEAF_BITS = 64
+
+/** The weight of one that stands at `first`. */
+type WeightOf = (first: number) => number
 
 /**
  * The instances of one model in the tree by which `Lots` draws, each branching point with the best standing below it. To
@@ -36,13 +40,15 @@ export class StandingIndex {
   #first = new Float64Array(64)
   #second = new Float64Array(64)
   #weight = new Float64Array(64)
-  /** What is still to be looked at, as a heap: nodes with their least lots and where they stand, the best on top. */
-  #heap = new Int32Array(64)
-  #lots = new Float64Array(64)
-  #byFirst = new Float64Array(64)
-  #bySecond = new Float64Array(64)
-  #byDraw = new Float64Array(64)
-  #size = 0
+  /** What is still to be looked at where the best stand: nodes with their least lots. */
+  readonly #waiting = new DrawHeap()
+  /** What stands lower, in no order: seldom needed. */
+  #lower = new Int32Array(64)
+  #lowerLots = new Float64Array(64)
+  #lowerSize = 0
+  /** Where the best stand of those that were not looked at. */
+  #bestFirst = 0
+  #bestSecond = 0
 
   /** False where two ids share all bits of their hashes: then only the reference form can tell. */
   isSound = true
@@ -87,108 +93,105 @@ export class StandingIndex {
     return this.#visit(ofSeed, undefined, isTaken)
   }
 
-  /** Visits instances as they are drawn, by a weight that does not grow with `first`, until one is taken. */
-  draw(
-    ofSeed: number,
-    weightOf: (first: number) => number,
-    isTaken: (candidate: Candidate) => boolean,
-  ): Candidate | undefined {
+  /** Visits instances as they are drawn, by a weight that does not grow with `first` and may be zero, until one is taken. */
+  draw(ofSeed: number, weightOf: WeightOf, isTaken: (candidate: Candidate) => boolean): Candidate | undefined {
     return this.#visit(ofSeed, weightOf, isTaken)
   }
 
   #visit(
     ofSeed: number,
-    weightOf: ((first: number) => number) | undefined,
+    weightOf: WeightOf | undefined,
     isTaken: (candidate: Candidate) => boolean,
   ): Candidate | undefined {
-    this.#size = 0
+    const waiting = this.#waiting
+    waiting.size = 0
+    this.#lowerSize = 0
     if (this.#root === -1) return undefined
-    this.#push(this.#root, Lots.least(ofSeed, this.#leaves.size), weightOf)
-    while (this.#size > 0) {
-      const node = this.#heap[0] ?? 0
-      const lot = this.#lots[0] ?? 0
-      this.#pop()
-      const left = this.#left[node] ?? -1
-      if (left === -1) {
-        const candidate = this.#candidates[node]
-        if (candidate !== undefined && isTaken(candidate)) return candidate
-        continue
+    this.#defer(this.#root, Lots.least(ofSeed, this.#leaves.size))
+    while (waiting.size > 0 || this.#lift(weightOf)) {
+      let node = waiting.node
+      let lot = waiting.lot
+      waiting.pop()
+      let left = this.#left[node] ?? -1
+      while (left !== -1) {
+        const right = this.#right[node] ?? -1
+        const onLeft = this.#count[left] ?? 0
+        const count = this.#count[node] ?? 0
+        const falls = Lots.fall(ofSeed, this.#branch[node] ?? 0)
+        const isLeft = Lots.isLeft(falls, onLeft, count)
+        const later = lot + Lots.later(falls, isLeft ? count - onLeft : onLeft)
+        const lotOfLeft = isLeft ? lot : later
+        const lotOfRight = isLeft ? later : lot
+        const drawOfLeft = this.#drawn(left, lotOfLeft, weightOf)
+        const drawOfRight = this.#drawn(right, lotOfRight, weightOf)
+        // Down on the better side at once, while nothing that waits is better still.
+        const isLeftBetter = drawOfLeft <= drawOfRight
+        const draw = isLeftBetter ? drawOfLeft : drawOfRight
+        const other = isLeftBetter ? drawOfRight : drawOfLeft
+        node = isLeftBetter ? left : right
+        lot = isLeftBetter ? lotOfLeft : lotOfRight
+        if (other < Infinity) waiting.push(isLeftBetter ? right : left, isLeftBetter ? lotOfRight : lotOfLeft, other)
+        if (waiting.size > 0 && waiting.draw < draw) {
+          waiting.push(node, lot, draw)
+          node = -1
+          break
+        }
+        left = this.#left[node] ?? -1
       }
-      const right = this.#right[node] ?? -1
-      const onLeft = this.#count[left] ?? 0
-      const count = this.#count[node] ?? 0
-      const falls = Lots.fall(ofSeed, this.#branch[node] ?? 0)
-      const isLeft = Lots.isLeft(falls, onLeft, count)
-      const later = lot + Lots.later(falls, isLeft ? count - onLeft : onLeft)
-      this.#push(left, isLeft ? lot : later, weightOf)
-      this.#push(right, isLeft ? later : lot, weightOf)
+      if (node === -1) continue
+      const candidate = this.#candidates[node]
+      if (candidate !== undefined && isTaken(candidate)) return candidate
     }
     return undefined
   }
 
-  #push(node: number, lot: number, weightOf: ((first: number) => number) | undefined): void {
+  /** How soon the best below a node is drawn at the earliest. What stands lower than the best is put off. */
+  #drawn(node: number, lot: number, weightOf: WeightOf | undefined): number {
     const weight = this.#weight[node] ?? 0
-    if (weight === 0) return
-    if (this.#size === this.#heap.length) this.#growHeap()
-    const isStanding = weightOf === undefined
+    if (weight === 0) return Infinity
     const first = this.#first[node] ?? 0
-    const byFirst = isStanding ? first : 0
-    const bySecond = isStanding ? (this.#second[node] ?? 0) : 0
-    const byDraw = lot / (isStanding ? weight : weightOf(first))
-    let at = this.#size++
-    while (at > 0) {
-      const above = (at - 1) >>> 1
-      if (!this.#isBefore(byFirst, bySecond, byDraw, above)) break
-      this.#move(above, at)
-      at = above
+    if (weightOf !== undefined) {
+      const drawn = weightOf(first)
+      return drawn > 0 ? lot / drawn : Infinity
     }
-    this.#set(at, node, lot, byFirst, bySecond, byDraw)
+    if (first === this.#bestFirst && this.#second[node] === this.#bestSecond) return lot / weight
+    this.#defer(node, lot)
+    return Infinity
   }
 
-  #pop(): void {
-    const size = --this.#size
-    if (size === 0) return
-    const byFirst = this.#byFirst[size] ?? 0
-    const bySecond = this.#bySecond[size] ?? 0
-    const byDraw = this.#byDraw[size] ?? 0
-    let at = 0
-    for (;;) {
-      let below = 2 * at + 1
-      if (below >= size) break
-      if (
-        below + 1 < size &&
-        !this.#isBefore(this.#byFirst[below] ?? 0, this.#bySecond[below] ?? 0, this.#byDraw[below] ?? 0, below + 1)
-      ) {
-        below++
-      }
-      if (this.#isBefore(byFirst, bySecond, byDraw, below)) break
-      this.#move(below, at)
-      at = below
+  #defer(node: number, lot: number): void {
+    if (this.#lowerSize === this.#lower.length) {
+      this.#lower = grown(this.#lower, Int32Array)
+      this.#lowerLots = grown(this.#lowerLots, Float64Array)
     }
-    this.#set(at, this.#heap[size] ?? 0, this.#lots[size] ?? 0, byFirst, bySecond, byDraw)
+    this.#lower[this.#lowerSize] = node
+    this.#lowerLots[this.#lowerSize++] = lot
   }
 
-  #isBefore(byFirst: number, bySecond: number, byDraw: number, than: number): boolean {
-    const first = this.#byFirst[than] ?? 0
-    if (byFirst !== first) return byFirst < first
-    const second = this.#bySecond[than] ?? 0
-    return bySecond === second ? byDraw < (this.#byDraw[than] ?? 0) : bySecond < second
-  }
-
-  #move(from: number, to: number): void {
-    this.#heap[to] = this.#heap[from] ?? 0
-    this.#lots[to] = this.#lots[from] ?? 0
-    this.#byFirst[to] = this.#byFirst[from] ?? 0
-    this.#bySecond[to] = this.#bySecond[from] ?? 0
-    this.#byDraw[to] = this.#byDraw[from] ?? 0
-  }
-
-  #set(at: number, node: number, lot: number, byFirst: number, bySecond: number, byDraw: number): void {
-    this.#heap[at] = node
-    this.#lots[at] = lot
-    this.#byFirst[at] = byFirst
-    this.#bySecond[at] = bySecond
-    this.#byDraw[at] = byDraw
+  /** Goes on to the best of what was put off; false where there is nothing. */
+  #lift(weightOf: WeightOf | undefined): boolean {
+    let first = Infinity
+    let second = Infinity
+    for (let at = 0; at < this.#lowerSize; at++) {
+      const node = this.#lower[at] ?? 0
+      const own = this.#first[node] ?? 0
+      const ownSecond = this.#second[node] ?? 0
+      if (own > first || (own === first && ownSecond >= second)) continue
+      first = own
+      second = ownSecond
+    }
+    this.#bestFirst = first
+    this.#bestSecond = second
+    const size = this.#lowerSize
+    this.#lowerSize = 0
+    // Those that still stand lower are put off again, at a place that was read already.
+    for (let at = 0; at < size; at++) {
+      const node = this.#lower[at] ?? 0
+      const lot = this.#lowerLots[at] ?? 0
+      const draw = this.#drawn(node, lot, weightOf)
+      if (draw < Infinity) this.#waiting.push(node, lot, draw)
+    }
+    return this.#waiting.size > 0
   }
 
   /** The best standing of both sides: the lowest, and the greatest weight of those that stand there. */
@@ -277,14 +280,6 @@ export class StandingIndex {
     this.#free.push(node)
   }
 
-  #growHeap(): void {
-    this.#heap = grown(this.#heap, Int32Array)
-    this.#lots = grown(this.#lots, Float64Array)
-    this.#byFirst = grown(this.#byFirst, Float64Array)
-    this.#bySecond = grown(this.#bySecond, Float64Array)
-    this.#byDraw = grown(this.#byDraw, Float64Array)
-  }
-
   #grow(): void {
     this.#left = grown(this.#left, Int32Array)
     this.#right = grown(this.#right, Int32Array)
@@ -298,13 +293,4 @@ export class StandingIndex {
     this.#second = grown(this.#second, Float64Array)
     this.#weight = grown(this.#weight, Float64Array)
   }
-}
-
-const grown = <A extends Int32Array<ArrayBuffer> | Float64Array<ArrayBuffer>>(
-  array: A,
-  make: new (length: number) => A,
-): A => {
-  const larger = new make(array.length * 2)
-  larger.set(array)
-  return larger
 }

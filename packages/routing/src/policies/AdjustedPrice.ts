@@ -27,11 +27,12 @@ import * as Scored from "../Scored.ts"
  *   on the price).
  * - `limitedPerMillion`: what a refusal as too many in each request would cost, 2.5 dollars by default (quoted: 0.4 % of
  *   refusals is a cent).
- * - `secondPerMillion`: what a second until the first token costs, 0.5 dollars by default.
+ * - `secondPerMillion`: what a second until the first token costs, nothing by default: the time to the first token follows the
+ *   lengths of prompts, and among machines that are alike a price on it sends crowds after noise.
  * - `speedPower`: how much the time of a whole answer counts against the price, 0 by default: nothing beyond the first
  *   token. With 0.5, one that is twice as fast may ask for 1.41 times as much.
- * - `sparePower`: how much being full counts against the price, 0.5 by default: one of which half is free counts 1.41 times
- *   as dear, and a share by the inverse square of that is a share by free capacity.
+ * - `sparePower`: how much being full counts against the price, 0.25 by default: what an offer counts is divided by this power
+ *   of `1 − load²`. So one that is nearly full steps back, and offers of one price do not run full one after the other.
  * - `edge`: up to how many times the best offer one is within the competitive edge, 1.02 by default.
  * - `insidePower`, `outsidePower`: how the share falls within the edge and beyond, 2 and 32 by default (2 is the inverse
  *   square that OpenRouter documented before).
@@ -48,9 +49,9 @@ export const Settings = Schema.Struct({
   outputTokens: tokens(250),
   errorCost: setting(0, 1_000, 8),
   limitedPerMillion: setting(0, 1e30, 2.5e12),
-  secondPerMillion: setting(0, 1e30, 5e11),
+  secondPerMillion: setting(0, 1e30, 0),
   speedPower: setting(0, 4, 0),
-  sparePower: setting(0, 4, 0.5),
+  sparePower: setting(0, 4, 0.25),
   edge: setting(1, 1_000, 1.02),
   insidePower: setting(0, 16, 2),
   outsidePower: setting(0, 64, 32),
@@ -100,7 +101,8 @@ const partOf = ({ inputTokens, outputTokens }: Settings, { features }: RoutingRe
  * @category rules
  * @since 0.1.0
  */
-export const terms = (settings: Settings, { inFlight, instance, rating }: Candidate, part: number): Terms => {
+export const terms = (settings: Settings, candidate: Candidate, part: number): Terms => {
+  const { instance, rating } = candidate
   const offer = rating?.offer
   const { firstTokenMs, tokenUs } = rating?.pace ?? {
     firstTokenMs: settings.typicalFirstTokenMs,
@@ -116,13 +118,15 @@ export const terms = (settings: Settings, { inFlight, instance, rating }: Candid
     (settings.secondPerMillion * firstTokenMs) / 1_000
   const adjusted = Math.max(settings.leastPerMillion, price * (1 + settings.errorCost * errors) + onTop)
   const seconds = Math.max(0.001, firstTokenMs / 1_000 + (settings.outputTokens * tokenUs) / MILLION)
-  const load = Load.inFlight({ instance, inFlight, rating }) / Load.capacity({ instance, inFlight, rating })
-  const spare = Math.max(0.001, 1 - load)
-  return { price, adjusted, value: (adjusted * seconds ** settings.speedPower) / spare ** settings.sparePower }
+  const load = Load.inFlight(candidate) / Load.capacity(candidate)
+  const spare = Math.max(0.001, 1 - load * load)
+  const speed = settings.speedPower === 0 ? 1 : seconds ** settings.speedPower
+  return { price, adjusted, value: (adjusted * speed) / spare ** settings.sparePower }
 }
 
 /**
- * The share of an offer that counts so many times the best one, compared with the best one's, which is 1.
+ * How shares fall: gives the share of an offer that counts so many times the best one, compared with the best one's, which is
+ * 1. It never grows with what the offer counts.
  *
  * **Example** (Within the edge slowly, beyond it fast, and never nothing)
  *
@@ -130,16 +134,23 @@ export const terms = (settings: Settings, { inFlight, instance, rating }: Candid
  * import { AdjustedPrice } from "@guildhall/routing/policies"
  *
  * const settings = { ...AdjustedPrice.usual, edge: 1.5, outsidePower: 8, exploration: 0.01 }
- * AdjustedPrice.shareOf(settings, 1.25) // => 0.64
- * AdjustedPrice.shareOf(settings, 3).toFixed(3) // => "0.010"
+ * AdjustedPrice.sharing(settings)(1.25) // => 0.64
+ * AdjustedPrice.sharing(settings)(3) // => 0.01
  * ```
  *
  * @category rules
  * @since 0.1.0
  */
-export const shareOf = ({ edge, exploration, insidePower, outsidePower }: Settings, times: number): number => {
-  const inside = Math.min(times, edge) ** -insidePower
-  return Math.max(exploration, times <= edge ? inside : inside * (times / edge) ** -outsidePower)
+export const sharing = ({ edge, exploration, insidePower, outsidePower }: Settings): ((times: number) => number) => {
+  const atEdge = edge ** -insidePower
+  // From here on nothing is left but exploration: most offers, and no power of a number is taken for them.
+  const far =
+    outsidePower === 0 ? Infinity : edge * Math.max(1, (exploration / atEdge) ** (-1 / outsidePower)) * 1.000001
+  return (times) => {
+    if (times > far) return exploration
+    if (times <= edge) return Math.max(exploration, times ** -insidePower)
+    return Math.max(exploration, atEdge * (times / edge) ** -outsidePower)
+  }
 }
 
 /**
@@ -155,6 +166,7 @@ export const make = (settings: Settings): Scored.Scored => {
     const part = partOf(settings, request) / PARTS
     return candidates.map((candidate) => terms(settings, candidate, part))
   }
+  const share = sharing(settings)
   return Scored.make({
     name: Naming.withSettings("AdjustedPrice", settings, usual),
     version: 1,
@@ -162,12 +174,12 @@ export const make = (settings: Settings): Scored.Scored => {
     weights: (request, candidates) => {
       const all = termsOf(request, candidates)
       const best = bestOf(all)
-      return all.map(({ value }) => shareOf(settings, value / best))
+      return all.map(({ value }) => share(value / best))
     },
     score: ({ candidates, lots, request }) => {
       const all = termsOf(request, candidates)
       const best = bestOf(all)
-      const draws = lots.map((lot, row) => lot / shareOf(settings, (all[row]?.value ?? Infinity) / best))
+      const draws = Scored.column(lots.length, (row) => (lots[row] ?? 0) / share((all[row]?.value ?? Infinity) / best))
       const because = (row: number): string => {
         const { adjusted = 0, price = 0, value = 0 } = all[row] ?? {}
         const times = (value / best).toPrecision(4)
@@ -186,7 +198,7 @@ export const make = (settings: Settings): Scored.Scored => {
         if (index === undefined || lowest === undefined) return undefined
         const best = terms(settings, lowest, part / PARTS).value
         // Those better than the best that may serve have no less weight than it.
-        const weightOf = (value: number): number => shareOf(settings, Math.max(1, value / best))
+        const weightOf = (value: number): number => share(Math.max(1, value / best))
         return index.draw(ofSeed, weightOf, mayServe)?.instance.id
       },
     }),

@@ -59,10 +59,10 @@ export const make = (settings: Settings): Scored.Scored => {
   }
   const score = ({ candidates, lots, request }: Scored.Pool): Scored.Score => {
     const lowest = smallest(lots, settings.choices)
-    const costs = new Float64Array(candidates.length).fill(Infinity)
-    for (const [row, candidate] of candidates.entries()) {
-      if ((lots[row] ?? 0) <= lowest) costs[row] = costOf(request, candidate)
-    }
+    const costs = Scored.column(candidates.length, (row) => {
+      const candidate = candidates[row]
+      return candidate !== undefined && (lots[row] ?? 0) <= lowest ? costOf(request, candidate) : Infinity
+    })
     const because = (row: number): string => {
       const cost = costs[row] ?? 0
       const lot = `lot ${(lots[row] ?? 0).toPrecision(6)}`

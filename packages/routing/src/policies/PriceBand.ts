@@ -38,9 +38,8 @@ export type Settings = typeof Settings.Type
  */
 export const usual: Settings = Schema.decodeUnknownSync(Settings)({})
 
-/** In one index instances stand by price, in the other all alike. */
-const BY_PRICE = 0
-const ALIKE = 1
+/** Before any price. */
+const WITHIN = -1
 
 /**
  * Makes the policy.
@@ -51,14 +50,17 @@ const ALIKE = 1
 export const make = (settings: Settings): Scored.Scored => {
   const { inputTokens, outputTokens, percent } = settings
   const priceOf = ({ instance }: Candidate): number => Price.ofTokens(instance.price, inputTokens, outputTokens)
+  const priceAt = (candidate: Candidate | undefined): number =>
+    candidate === undefined ? Infinity : priceOf(candidate)
+  const turnOf = (price: number, limit: number): number => (price <= limit ? WITHIN : price)
   const limitOf = (lowest: number): number => lowest * (1 + percent / 100)
   const score = ({ candidates }: Scored.Pool): Scored.Score => {
-    const prices = Float64Array.from(candidates, priceOf)
+    const prices = Scored.column(candidates.length, (row) => priceAt(candidates[row]))
     const lowest = prices.reduce((least, price) => Math.min(least, price), Infinity)
     const limit = limitOf(lowest)
-    const standings = prices.map((price) => (price <= limit ? -1 : price))
+    const standings = Scored.column(prices.length, (row) => turnOf(prices[row] ?? 0, limit))
     const because = (row: number): string => {
-      const isWithin = standings[row] === -1
+      const isWithin = standings[row] === WITHIN
       return `price ${prices[row] ?? 0}, ${isWithin ? "within" : "beyond"} ${percent} % of ${lowest}`
     }
     return { columns: [standings], because }
@@ -73,13 +75,14 @@ export const make = (settings: Settings): Scored.Scored => {
       return candidates.map((one) => (priceOf(one) <= limit ? 1 : 0))
     },
     find: () => ({
-      stand: (candidate, variant) => ({ first: variant === BY_PRICE ? priceOf(candidate) : 0, second: 0, weight: 1 }),
+      stand: (candidate) => ({ first: priceOf(candidate), second: 0, weight: 1 }),
       find: (indexOf, _, seed, mayServe) => {
         const ofSeed = Draw.ofSeed(seed)
-        const lowest = indexOf(BY_PRICE)?.walk(ofSeed, mayServe)
-        if (lowest === undefined) return undefined
+        const index = indexOf(0)
+        const lowest = index?.walk(ofSeed, mayServe)
+        if (index === undefined || lowest === undefined) return undefined
         const limit = limitOf(priceOf(lowest))
-        return indexOf(ALIKE)?.walk(ofSeed, (one) => priceOf(one) <= limit && mayServe(one))?.instance.id
+        return index.draw(ofSeed, (price) => (price <= limit ? 1 : 0), mayServe)?.instance.id
       },
     }),
   })

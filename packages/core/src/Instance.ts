@@ -123,6 +123,14 @@ export const Input = Schema.Literals(["image", "audio", "file"])
 export type Input = typeof Input.Type
 
 /**
+ * What an instance takes in beside text, each kind once.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export const Inputs = Schema.Array(Input).pipe(Schema.check(Schema.isUnique()))
+
+/**
  * The payment schemes whose buyers an instance serves, by name, each once: at most 20.
  *
  * @category models
@@ -164,7 +172,7 @@ export const Instance = Schema.Struct({
   tokenizer: Schema.optionalKey(TokenizerDigest),
   region: Schema.optionalKey(Region),
   country: Schema.optionalKey(Country),
-  inputs: Schema.optionalKey(Schema.Array(Input).pipe(Schema.check(Schema.isUnique()))),
+  inputs: Schema.optionalKey(Inputs),
   rails: Schema.optionalKey(Rails),
   listedAtMs: Schema.optionalKey(Schema.Int.pipe(Schema.check(Schema.isGreaterThanOrEqualTo(0)))),
 })

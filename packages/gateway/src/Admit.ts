@@ -12,6 +12,7 @@ import type { RequestId } from "@guildhall/core/Request"
 import type { RoutingDecision } from "@guildhall/journal/JournalEntry"
 import type { Payer, PaymentScheme } from "@guildhall/ledger/PaymentScheme"
 import * as ProviderControls from "@guildhall/protocol/openai/ProviderControls"
+import type { Where } from "@guildhall/protocol/openai/ProviderControls"
 import type { Touched } from "@guildhall/protocol/openai/Touched"
 import { read } from "./internal/BodyReader.ts"
 import type { Buyer } from "./internal/Buyer.ts"
@@ -57,6 +58,8 @@ export interface Admitted {
   readonly model: ModelId
   readonly models: ReadonlyArray<ModelId>
   readonly preferences: ProviderPreferences | undefined
+  /** Where alone it may be served. */
+  readonly where: Where | undefined
   readonly wishes: Wishes
   readonly place: Place
 }
@@ -183,7 +186,7 @@ export const make = Effect.gen(function* () {
     visit.model = touched.model.slice(0, 200)
     const controls = ProviderControls.read(content._tag === "Json" ? content.json : undefined, touched.model)
     if (Result.isFailure(controls)) return yield* RequestBody.ofFlaw(controls.failure)
-    const { models: named, preferences } = controls.success
+    const { models: named, preferences, where } = controls.success
     // Whether a model of this name exists is the next step's question; a name that cannot exist is not found there.
     const models = named.map((name) => aliases.get(name) ?? (name as ModelId))
     const [model = touched.model as ModelId] = models
@@ -194,7 +197,7 @@ export const make = Effect.gen(function* () {
     const wishes = wishesOf(buyer, endpoint, content, touched)
     // A form names its boundary there; of JSON there is only one kind.
     const contentType = content._tag === "Form" ? type : "application/json"
-    const asked = { endpoint, content, contentType, touched, model, models, preferences, wishes }
+    const asked = { endpoint, content, contentType, touched, model, models, preferences, where, wishes }
     return { id, startedAtMs, payer, scheme, body, ...asked, place }
   })
 

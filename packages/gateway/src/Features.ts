@@ -136,7 +136,8 @@ export const classes = ({ premiumBuyers = [] }: MarketDefinition): ((member: Mem
 const BYTES_A_TOKEN = 4
 
 /**
- * Makes the function that works out a request's features: `undefined` where nobody looks at any.
+ * Makes the function that works out a request's features: `undefined` where nobody looks at any. Where alone it may be served
+ * is always told: nobody may overlook that.
  *
  * @category constructors
  * @since 0.1.0
@@ -148,12 +149,13 @@ export const make = Effect.gen(function* () {
   const classOf = classes(definition)
 
   return (admitted: Admitted, { promptBytes }: Priced): RoutingFeatures | undefined => {
-    if (reads.size === 0) return undefined
-    const { content, payer, scheme, touched } = admitted
+    const { content, payer, scheme, touched, where } = admitted
+    if (reads.size === 0) return where
     const parameters = reads.has("parameters") && content._tag === "Json" ? parametersOf(content.json) : []
     const inputs = reads.has("inputs") && touched.media.pieces > 0 ? inputsOf(touched.messages) : []
     const buyer = { member: payer.memberId, class: classOf(payer.memberId), rail: scheme.name.slice(0, 100) }
     const features: RoutingFeatures = {
+      ...where,
       ...(reads.has("buyer") ? { buyer } : {}),
       ...(parameters.length > 0 ? { parameters } : {}),
       ...(inputs.length > 0 ? { inputs } : {}),

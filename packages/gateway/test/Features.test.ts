@@ -131,3 +131,39 @@ describe("Features", () => {
     assert.strictEqual(Features.classes(TestLane.definition)(premium), "standard")
   })
 })
+
+describe("where a request may be served", () => {
+  it("is what the buyer says, whatever the policy reads", async () => {
+    const { lane } = await TestLane.withUpstreams([])
+    const { url } = await TestLane.upstream(good)
+    lane.list(TestLane.instance("de", url, { region: "eu-west", country: "DE" }), TestLane.instance("none", url))
+    const asked = async (provider: object) => {
+      const { headers, status, text } = await lane.chat({ provider })
+      return status === 200 ? headers["x-guildhall-instance"] : (JSON.parse(text).error.code as string)
+    }
+    for (let times = 0; times < 5; times++) {
+      assert.strictEqual(await asked({ regions: ["us-east", "eu-west"] }), "ins_de")
+      assert.strictEqual(await asked({ countries: ["DE"] }), "ins_de")
+    }
+    assert.strictEqual(await asked({ regions: ["us-east"] }), "region_not_accepted")
+    assert.strictEqual(await asked({ countries: ["FR"] }), "country_not_accepted")
+    assert.strictEqual(await asked({ confidential: true }), "not_confidential")
+    assert.include(["ins_de", "ins_none"], await asked({ confidential: false }))
+    const instanceId = TestLane.instance("none", url).id
+    lane.router.apply({ _tag: "InstanceRated", instanceId, rating: { confidential: true } })
+    assert.strictEqual(await asked({ confidential: true }), "ins_none")
+    for (const provider of [
+      { regions: "eu" },
+      { regions: ["EU"] },
+      { countries: ["de"] },
+      { countries: ["DEU"] },
+      { countries: Array.from({ length: 101 }, () => "DE") },
+      { confidential: "yes" },
+    ]) {
+      assert.strictEqual(await asked(provider), "invalid_request", JSON.stringify(provider))
+    }
+    // The place is kept with the decision, so that it can be computed again.
+    const [entry] = await lane.entries()
+    assert.include(JSON.stringify(entry?.body), "eu-west")
+  })
+})

@@ -17,7 +17,16 @@ import type { PriceSheet } from "@guildhall/core/PriceSheet"
  */
 export type Declared = Pick<
   Instance,
-  "provider" | "endpoints" | "quantization" | "parameters" | "retainsData" | "tokenizer"
+  | "provider"
+  | "endpoints"
+  | "quantization"
+  | "parameters"
+  | "retainsData"
+  | "tokenizer"
+  | "region"
+  | "country"
+  | "inputs"
+  | "rails"
 >
 
 /**

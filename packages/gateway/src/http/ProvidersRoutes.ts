@@ -60,6 +60,10 @@ const declared = (terms: Registration): Declared => ({
   ...(terms.supported_parameters === undefined ? {} : { parameters: terms.supported_parameters }),
   ...(terms.retains_data === undefined ? {} : { retainsData: terms.retains_data }),
   ...(terms.tokenizer === undefined ? {} : { tokenizer: terms.tokenizer }),
+  ...(terms.region === undefined ? {} : { region: terms.region }),
+  ...(terms.country === undefined ? {} : { country: terms.country }),
+  ...(terms.inputs === undefined ? {} : { inputs: terms.inputs }),
+  ...(terms.rails === undefined ? {} : { rails: terms.rails }),
 })
 
 /** A request as a device signed it; the headers' shape is checked already. */

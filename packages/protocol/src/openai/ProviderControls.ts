@@ -1,19 +1,23 @@
 /**
  * The members by which a request talks to the market about providers: `provider`, `models`, and the endings `:floor` and
- * `:nitro` of a model's name. Their names and meanings are those of OpenRouter's API.
+ * `:nitro` of a model's name. Their names and meanings are those of OpenRouter's API, but for the place of service.
  *
  * @since 0.1.0
  */
 import * as Result from "effect/Result"
 import { USD } from "@guildhall/core/Asset"
-import { Quantization } from "@guildhall/core/Instance"
+import { Country, Quantization, Region } from "@guildhall/core/Instance"
 import * as Money from "@guildhall/core/Money"
 import type { Bounds, ProviderPreferences } from "@guildhall/core/ProviderPreferences"
+import type { RoutingFeatures } from "@guildhall/core/RoutingFeatures"
+import * as Schema from "effect/Schema"
 import * as Json from "../internal/Json.ts"
 import type { Flaw } from "./Touched.ts"
 
 /**
- * What a request asks of the market. `models` are tried in their order, the request's own first.
+ * What a request asks of the market. `models` are tried in their order, the request's own first. `where` is where alone it
+ * may be served: `provider.regions`, `provider.countries`, and `provider.confidential` for where the operator cannot look.
+ * These three are this market's own.
  *
  * @category models
  * @since 0.1.0
@@ -21,7 +25,16 @@ import type { Flaw } from "./Touched.ts"
 export interface ProviderControls {
   readonly models: ReadonlyArray<string>
   readonly preferences: ProviderPreferences | undefined
+  readonly where: Where | undefined
 }
+
+/**
+ * Where alone a request may be served.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Where = Pick<RoutingFeatures, "regions" | "countries" | "confidential">
 
 const MODELS_MAX = 10
 const LIST_MAX = 100
@@ -47,6 +60,9 @@ export const MEMBERS = [
   "preferred_min_throughput",
   "preferred_max_latency",
   "data_collection",
+  "regions",
+  "countries",
+  "confidential",
 ] as const
 /** Members that every instance understands, or that the market itself reads. */
 const BASIC = new Set([
@@ -78,7 +94,8 @@ const invalid = (param: string, message: string) => Result.fail<Flaw>({ code: "i
 const unsupported = (param: string, message: string) =>
   Result.fail<Flaw>({ code: "unsupported_parameter", param, message })
 
-type Draft = { -readonly [Key in keyof ProviderPreferences]?: ProviderPreferences[Key] }
+type Given = ProviderPreferences & Where
+type Draft = { -readonly [Key in keyof Given]?: Given[Key] }
 type Read<A> = Result.Result<A, Flaw>
 
 const names = (value: unknown, param: string): Read<ReadonlyArray<string>> => {
@@ -196,6 +213,24 @@ const readers: Readers = {
   // In seconds there, in milliseconds here.
   preferred_max_latency: (value, draft) =>
     set(bounds(value, "provider.preferred_max_latency", 1_000), (most) => void (draft.latencyMaxMs = most)),
+  regions: (value, draft) =>
+    Result.flatMap(names(value, "provider.regions"), (regions): Read<void> => {
+      if (!regions.every(isRegion)) {
+        return invalid("provider.regions", "`provider.regions` must be names such as eu-west: a-z, 0-9 and -.")
+      }
+      draft.regions = regions
+      return Result.void
+    }),
+  countries: (value, draft) =>
+    Result.flatMap(names(value, "provider.countries"), (countries): Read<void> => {
+      if (!countries.every(isCountry)) {
+        return invalid("provider.countries", "`provider.countries` must be two capital letters each, such as DE.")
+      }
+      draft.countries = countries
+      return Result.void
+    }),
+  confidential: (value, draft) =>
+    set(flag(value, "provider.confidential"), (wanted) => void (wanted && (draft.confidential = true))),
   data_collection: (value, draft) => {
     if (value === "deny") draft.denyRetention = true
     return value === "deny" || value === "allow"
@@ -203,6 +238,9 @@ const readers: Readers = {
       : invalid("provider.data_collection", "`provider.data_collection` must be allow or deny.")
   },
 }
+
+const isRegion = Schema.is(Region)
+const isCountry = Schema.is(Country)
 
 const preferencesOf = (body: object, provider: unknown): Read<Draft> => {
   const draft: Draft = {}
@@ -223,6 +261,10 @@ const preferencesOf = (body: object, provider: unknown): Read<Draft> => {
   }
   return Result.succeed(draft)
 }
+
+const NOTHING = { preferences: undefined, where: undefined }
+
+const unlessEmpty = <A extends object>(value: A): A | undefined => (Object.keys(value).length === 0 ? undefined : value)
 
 const ENDINGS = { ":floor": "price", ":nitro": "throughput" } as const
 
@@ -275,7 +317,7 @@ const modelsOf = (body: object, given: string, named: string): Read<ReadonlyArra
  *
  * const body = { model: "org/m:floor", provider: { ignore: ["acme"] } }
  * Result.getOrThrow(ProviderControls.read(body, body.model))
- * // => { models: ["org/m"], preferences: { sort: "price", ignore: ["acme"] } }
+ * // => { models: ["org/m"], preferences: { sort: "price", ignore: ["acme"] }, where: undefined }
  * ```
  *
  * @category readers
@@ -284,15 +326,20 @@ const modelsOf = (body: object, given: string, named: string): Read<ReadonlyArra
 export const read = (body: unknown, model: string): Result.Result<ProviderControls, Flaw> => {
   const ending = endingOf(model)
   const named = withoutEnding(model)
-  if (!Json.isObject(body)) return Result.succeed({ models: [named], preferences: undefined })
+  if (!Json.isObject(body)) return Result.succeed({ models: [named], ...NOTHING })
   const provider = Json.get(body, "provider")
   if (ending === undefined && Json.isAbsent(provider) && Json.isAbsent(Json.get(body, "models"))) {
-    return Result.succeed({ models: [named], preferences: undefined })
+    return Result.succeed({ models: [named], ...NOTHING })
   }
   return Result.flatMap(modelsOf(body, model, named), (models) =>
-    Result.map(preferencesOf(body, provider), (draft) => {
+    Result.map(preferencesOf(body, provider), ({ confidential, countries, regions, ...draft }) => {
       const preferences: ProviderPreferences = ending === undefined ? draft : { sort: ENDINGS[ending], ...draft }
-      return { models, preferences: Object.keys(preferences).length === 0 ? undefined : preferences }
+      const where: Where = {
+        ...(regions === undefined ? {} : { regions }),
+        ...(countries === undefined ? {} : { countries }),
+        ...(confidential === undefined ? {} : { confidential }),
+      }
+      return { models, preferences: unlessEmpty(preferences), where: unlessEmpty(where) }
     }),
   )
 }

@@ -5,7 +5,17 @@
  */
 import * as Schema from "effect/Schema"
 import { DeviceId } from "@guildhall/core/Device"
-import { Endpoints, InstanceId, Parameters, ProviderName, Quantization } from "@guildhall/core/Instance"
+import {
+  Country,
+  Endpoints,
+  Inputs,
+  InstanceId,
+  Parameters,
+  ProviderName,
+  Quantization,
+  Rails,
+  Region,
+} from "@guildhall/core/Instance"
 import { PublishedKey } from "@guildhall/core/KeyRing"
 import { ModelId } from "@guildhall/core/Model"
 import * as PriceSheet from "@guildhall/core/PriceSheet"
@@ -25,6 +35,8 @@ const Cents = Schema.Int.pipe(Schema.check(Schema.isBetween({ minimum: 0, maximu
  * - `supported_parameters`: the members of a request that the engine understands, such as `tools`.
  * - `retains_data`: whether prompts or answers are kept after they were served.
  * - `tokenizer`: the digest of the engine's tokenizer.
+ * - `region`, `country`: where it stands, such as `eu-west` and `DE`. `inputs`: what it takes in beside text, where it knows
+ *   all of it. `rails`: the payment schemes whose buyers it serves, all where it is left out.
  *
  * @category models
  * @since 0.1.0
@@ -43,6 +55,10 @@ export const Registration = Schema.Struct({
   supported_parameters: Schema.optionalKey(Parameters),
   retains_data: Schema.optionalKey(Schema.Boolean),
   tokenizer: Schema.optionalKey(TokenizerDigest),
+  region: Schema.optionalKey(Region),
+  country: Schema.optionalKey(Country),
+  inputs: Schema.optionalKey(Inputs),
+  rails: Schema.optionalKey(Rails),
   cached_input_price_per_million: Schema.optionalKey(Cents),
   image_price_per_thousand: Schema.optionalKey(Cents),
   audio_second_price_per_thousand: Schema.optionalKey(Cents),

@@ -20,7 +20,7 @@ const refuse = (code: RegistryError["code"], detail: string) => Result.fail(new 
 const decodeInstance = Schema.decodeUnknownResult(Schema.toType(Instance))
 const DETAIL_CHARS_MAX = 500
 const HINT =
-  "Context length and concurrency are whole numbers from 1, the model is an id, a provider's name is up to 40 of a-z, 0-9 and -, and endpoints, quantization and parameters are known names, each once."
+  "Context length and concurrency are whole numbers from 1, the model is an id, a provider's name is up to 40 of a-z, 0-9 and -, endpoints, quantization, parameters, inputs and rails are known names, each once, a region is like eu-west and a country like DE."
 const nothing: Result.Result<Change, RegistryError> = Result.succeed({ instances: [] })
 
 /** The instance that a registration describes, online. */

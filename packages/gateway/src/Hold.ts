@@ -31,6 +31,10 @@ import { covered, first, type Reserved } from "./Reservation.ts"
 /** The likely cost is that of an answer which so many do not exceed. */
 const LIKELY = 0.95
 
+/** The hold is what everything else waits for. */
+const AWAY =
+  "The market's books cannot be written at the moment, so nothing is charged. Send the request again in a moment."
+
 /**
  * What a refusal of the ledger means to the buyer.
  *
@@ -51,7 +55,9 @@ export const refusal = (error: LedgerError, asset: Asset.Asset): Refusal => {
     case "AccountNotOpen":
       return new Refusal({ code: "account_frozen" })
     default:
-      return new Refusal({ code: error.isRetryable ? "service_unavailable" : "internal_error" })
+      return error.isRetryable
+        ? new Refusal({ code: "service_unavailable", detail: AWAY })
+        : new Refusal({ code: "internal_error" })
   }
 }
 
@@ -169,7 +175,7 @@ export const make = Effect.gen(function* () {
     renewal.track(gate)
     // The store may not answer at all.
     const timer = Ticks.after(definition.timeouts.totalMs, () =>
-      refuse(gate, new Refusal({ code: "service_unavailable" }), true),
+      refuse(gate, new Refusal({ code: "service_unavailable", detail: AWAY }), true),
     )
     // What is on its way already was promised its whole length, unless it is a stream, which can be ended.
     const mayShrink = isStream || !isComfortable

@@ -41,12 +41,20 @@ const market = async (disk: Disk) => {
   const ready = async (): Promise<number> => (await control.call("GET", "/readyz")).status
   /** A proof counts for a second of the server's own clock, so that much time has to pass. */
   const later = () => new Promise((resolve) => setTimeout(resolve, 1_050))
-  return { control, state, ready, later }
+  /** How often it is not ready before it is. */
+  const untilReady = async (): Promise<number> => {
+    for (let times = 0; ; times++) {
+      if ((await ready()) === 200) return times
+      if (times > 8) throw new Error("It does not become ready.")
+      await later()
+    }
+  }
+  return { control, state, ready, later, untilReady }
 }
 
 describe("a gateway is not ready", () => {
   it.each(["away", "silent"] as const)("while the ledger's store is %s", async (disk) => {
-    const { control, later, ready, state } = await market(disk)
+    const { control, state, untilReady } = await market(disk)
     const reply = await control.call("GET", "/readyz")
     assert.strictEqual(reply.status, 503)
     assert.strictEqual(reply.json.code, "service_unavailable")
@@ -55,20 +63,18 @@ describe("a gateway is not ready", () => {
     // What was never answered stands in the way of what comes after it, for as long as a store's own patience.
     if (disk === "silent") return
     state.disk = "roomy"
-    await later()
-    assert.strictEqual(await ready(), 200)
+    assert.isAtLeast(await untilReady(), 1)
   })
 
   it("where a hold was not kept, until one would be", async () => {
-    const { control, later, ready, state } = await market("full")
+    const { control, later, ready, state, untilReady } = await market("full")
     assert.strictEqual(await ready(), 200)
     const refused = await control.run(Effect.flip(control.ledger.link([])))
     assert.strictEqual(refused.reason._tag, "Unavailable")
     await later()
     assert.strictEqual(await ready(), 503)
     state.disk = "roomy"
-    await later()
-    assert.strictEqual(await ready(), 200)
+    assert.isAtLeast(await untilReady(), 1)
   })
 })
 

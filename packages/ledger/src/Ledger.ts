@@ -4,6 +4,7 @@
  *
  * @since 0.1.0
  */
+import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
@@ -126,7 +127,7 @@ export class Ledger extends Context.Service<
      * the store; undefined where it saw none.
      */
     readonly lastAvailable: (id: AccountId) => bigint | undefined
-    /** Whether a batch could not be committed, and none that adds to the books has been since. Asks nobody. */
+    /** Whether a batch could not be committed, and the next seconds have not shown that others can. Asks nobody. */
     readonly isStuck: () => boolean
   }
 >()("@guildhall/ledger/Ledger") {}
@@ -206,20 +207,31 @@ const innermost = (error: unknown): string => {
   return at instanceof Error ? at.message : String(at)
 }
 
+/** On a disk that is full some batches still find room. The store commits again once none has failed for so long. */
+const CALM_MS = 2_000
+
 /** Knows whether the store commits, and tells an outage in two lines: when it begins, and when it is over. */
 const makeStanding = () => {
   let isStuck = false
-  const see = (answers: Answers, batch: ReadonlyArray<Waiting>): Effect.Effect<void> => {
-    if (Result.isFailure(answers)) {
+  let failedAtMs = 0
+  const failed = (error: LedgerError) =>
+    Effect.flatMap(Clock.currentTimeMillis, (nowMs) => {
+      failedAtMs = nowMs
       if (isStuck) return Effect.void
       isStuck = true
       return Effect.logWarning(
-        `The ledger's store does not commit, so requests are refused until it does. Look after the database and its disk; it said: ${innermost(answers.failure)}`,
+        `The ledger's store does not commit, so requests are refused until it does. Look after the database and its disk; it said: ${innermost(error)}`,
       )
-    }
-    if (!isStuck || batch.every(({ command }) => ADDS_NOTHING.has(command._tag))) return Effect.void
+    })
+  const committed = Effect.flatMap(Clock.currentTimeMillis, (nowMs) => {
+    if (nowMs - failedAtMs < CALM_MS) return Effect.void
     isStuck = false
     return Effect.logInfo("The ledger's store commits again.")
+  })
+  const see = (answers: Answers, batch: ReadonlyArray<Waiting>): Effect.Effect<void> => {
+    if (Result.isFailure(answers)) return failed(answers.failure)
+    const isNews = isStuck && batch.some(({ command }) => !ADDS_NOTHING.has(command._tag))
+    return isNews ? committed : Effect.void
   }
   return { see, isStuck: () => isStuck }
 }

@@ -17,6 +17,9 @@ const PATIENCE = Duration.seconds(1)
 
 const LOSS = Account.ids.platformLoss
 
+/** So much goes with a hold that shows whether there is room, in random bytes: about what a page of a database takes. */
+const CONTEXT_BYTES = 3_000
+
 /** A refusal is an answer: the store wrote down that it came to it. */
 const isAnswer = ({ reason }: LedgerError): boolean => reason._tag !== "Unavailable"
 
@@ -29,9 +32,9 @@ export const make = Effect.gen(function* () {
   const ledger = yield* Ledger
   const { definition, digest, owner } = yield* Market
 
-  const hold = (): ReadonlyArray<Linkable> => {
+  const hold = (context: { readonly filling?: string } = {}): ReadonlyArray<Linkable> => {
     const id = HoldId.make(`readiness:${Ids.randomHex(16)}`)
-    const request = { id, account: LOSS, amount: 0n, owner, lifeMs: 1_000, definitionDigest: digest, context: {} }
+    const request = { id, account: LOSS, amount: 0n, owner, lifeMs: 1_000, definitionDigest: digest, context }
     return [
       { _tag: "Open", ...Opening.of(LOSS, MarketDefinition.chargeAssetOf(definition)) },
       { _tag: "Hold", hold: request },
@@ -41,9 +44,16 @@ export const make = Effect.gen(function* () {
 
   const prove = Effect.suspend(() =>
     ledger.isStuck()
-      ? Effect.asVoid(ledger.link(hold()))
+      ? Effect.asVoid(ledger.link(hold({ filling: Ids.randomHex(CONTEXT_BYTES) })))
       : Effect.asVoid(ledger.dryRun({ _tag: "Link", commands: hold() })),
-  ).pipe(Effect.catchIf(isAnswer, () => Effect.void))
+  ).pipe(
+    Effect.catchIf(isAnswer, () => Effect.void),
+    // One that was committed says little while others are not.
+    Effect.filterOrFail(
+      () => !ledger.isStuck(),
+      () => "stuck" as const,
+    ),
+  )
 
   return yield* Effect.cachedWithTTL(Effect.timeout(prove, PATIENCE), LIFE)
 })

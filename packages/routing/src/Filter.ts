@@ -6,6 +6,7 @@
  */
 import * as Parts from "@guildhall/core/Parts"
 import type { ReasonCode } from "@guildhall/core/Reason"
+import type { RoutingFeatures } from "@guildhall/core/RoutingFeatures"
 import { breaker } from "./filters/Breaker.ts"
 import { capability } from "./filters/Capability.ts"
 import { concurrency } from "./filters/Concurrency.ts"
@@ -26,12 +27,26 @@ import { tried } from "./filters/Tried.ts"
 import type { Candidate, RoutingRequest } from "./RoutingPolicy.ts"
 
 /**
- * One question: the reason why the candidate cannot serve the request, or `undefined` where nothing speaks against it.
+ * One question: the reason why the candidate cannot serve the request, or `undefined` where nothing speaks against it. `reads`
+ * are the features of a request that it looks at, all of them where it does not say.
  *
  * @category models
  * @since 0.1.0
  */
-export type Filter = (request: RoutingRequest, candidate: Candidate) => ReasonCode | undefined
+export interface Filter {
+  (request: RoutingRequest, candidate: Candidate): ReasonCode | undefined
+  readonly reads?: ReadonlyArray<keyof RoutingFeatures>
+}
+
+/**
+ * The filter, with what it reads.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const reading = (reads: NonNullable<Filter["reads"]>, filter: Filter): Filter =>
+  // The function itself stays as it is: it may be used elsewhere.
+  Object.assign((request: RoutingRequest, candidate: Candidate) => filter(request, candidate), { reads })
 
 /**
  * The kind under which a market definition names a filter, such as one that holds in this market only.

@@ -36,7 +36,7 @@ export interface Pool {
 /**
  * The numbers, one column for each, with a row for each candidate of the pool; and why a row stands where it stands.
  * `because` may be called later, when the candidates have changed: it takes what it says from what was computed. A row with
- * one of the `codes` is left out after all.
+ * one of the `codes` is left out after all. `isDrawn` says that the last column is made of lots, so that none need be added.
  *
  * @category models
  * @since 0.1.0
@@ -45,6 +45,7 @@ export interface Score {
   readonly columns: ReadonlyArray<Float64Array>
   readonly because: (row: number) => string
   readonly codes?: ReadonlyArray<ReasonCode | undefined> | undefined
+  readonly isDrawn?: boolean | undefined
 }
 
 /**
@@ -194,7 +195,7 @@ const rank = ({ pool, excluded }: Sieved, score: (pool: Pool) => Score): Ranking
     for (let row = 0; row < values.length; row++) values[row] = sound(values[row] ?? 0)
   }
   const idOf = (row: number): string => candidates[row]?.instance.id ?? ""
-  const rows = order([...scored.columns, lots], idOf, candidates.length)
+  const rows = order(scored.isDrawn === true ? scored.columns : [...scored.columns, lots], idOf, candidates.length)
   const ranked: Array<Ranking["ranked"][number]> = []
   const leftOut: Array<Ranking["excluded"][number]> = []
   for (const row of rows) {
@@ -261,8 +262,11 @@ export const make = (options: {
  * @since 0.1.0
  */
 export const filtered = (policy: Scored, name: string, filter: Filter): Scored =>
-  // Nobody knows what the filter reads.
-  make({ ...policy, name, filters: [...policy.filters, filter], reads: undefined })
+  make({ ...policy, name, filters: [...policy.filters, filter], reads: both(policy.reads, filter.reads) })
+
+/** Where one does not say what it reads, it may be anything. */
+const both = (a: RoutingPolicy["reads"], b: RoutingPolicy["reads"]): RoutingPolicy["reads"] =>
+  a === undefined || b === undefined ? undefined : [...new Set([...a, ...b])]
 
 const byStanding =
   (stand: Standings["stand"], phrase: Standings["phrase"], variantOf: Standings["variantOf"]) =>
@@ -286,7 +290,7 @@ const byStanding =
       const standing = standings[row]
       return standing === undefined ? "" : `${phrase(standing)}, lot ${(draws[row] ?? 0).toPrecision(6)}`
     }
-    return { columns: [firsts, seconds, draws], because }
+    return { columns: [firsts, seconds, draws], because, isDrawn: true }
   }
 
 /** The weight of those that stand best. */

@@ -1,5 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
-import type { InstanceId } from "@guildhall/core/Instance"
+import { InstanceId } from "@guildhall/core/Instance"
+import { MemberId } from "@guildhall/core/Member"
+import * as Parts from "@guildhall/core/Parts"
+import type { RoutingFeatures } from "@guildhall/core/RoutingFeatures"
 import { ModelId } from "@guildhall/core/Model"
 import type { Rating } from "@guildhall/core/Rating"
 import type * as HealthRules from "@guildhall/core/rules/Health"
@@ -8,9 +11,13 @@ import { Effect, Layer, Schema } from "effect"
 import * as DirectoryEvent from "@guildhall/core/DirectoryEvent"
 import { Digest } from "effect/crypto"
 import * as Health from "../src/Health.ts"
-import { leastLoaded } from "../src/policies/LeastLoaded.ts"
+import * as FilterBy from "../src/combinators/Filter.ts"
+import * as Bonded from "../src/filters/Bonded.ts"
+import * as OwnMember from "../src/filters/OwnMember.ts"
+import * as ThroughputFloor from "../src/filters/ThroughputFloor.ts"
+import * as LeastLoaded from "../src/policies/LeastLoaded.ts"
 import * as Router from "../src/Router.ts"
-import type { Candidate } from "../src/RoutingPolicy.ts"
+import { type Candidate, RoutingPolicy } from "../src/RoutingPolicy.ts"
 import * as SampleMarket from "../src/testing/SampleMarket.ts"
 
 const DAY_MS = 86_400_000
@@ -28,42 +35,45 @@ const request = { model: small, contextTokens: 100, tried: [] }
 
 /** A router whose clock is a number. */
 const market = (options: { readonly health?: HealthRules.Settings } = {}) =>
-  Effect.map(Router.make({ replica: "test", policy: leastLoaded, health: options.health ?? settings }), (router) => {
-    let nowMs = START_MS
-    const told: Array<readonly [InstanceId, Rating]> = []
-    return {
-      router,
-      told,
-      now: () => nowMs,
-      list: (name: string, terms: { readonly listedAtMs?: number; readonly concurrency?: number } = {}) => {
-        const { listedAtMs = START_MS - 30 * DAY_MS, ...rest } = terms
-        const instance = { ...SampleMarket.instance({ name, ...rest }), listedAtMs }
-        router.apply({ _tag: "InstanceListed", instance })
-        return instance.id
-      },
-      /** Time passes in steps of a quarter of a second, as the steward's loop tells it. */
-      pass: (ms: number) => {
-        for (const untilMs = nowMs + ms; nowMs < untilMs;) {
-          nowMs = Math.min(untilMs, nowMs + 250)
+  Effect.map(
+    Router.make({ replica: "test", policy: LeastLoaded.leastLoaded, health: options.health ?? settings }),
+    (router) => {
+      let nowMs = START_MS
+      const told: Array<readonly [InstanceId, Rating]> = []
+      return {
+        router,
+        told,
+        now: () => nowMs,
+        list: (name: string, terms: { readonly listedAtMs?: number; readonly concurrency?: number } = {}) => {
+          const { listedAtMs = START_MS - 30 * DAY_MS, ...rest } = terms
+          const instance = { ...SampleMarket.instance({ name, ...rest }), listedAtMs }
+          router.apply({ _tag: "InstanceListed", instance })
+          return instance.id
+        },
+        /** Time passes in steps of a quarter of a second, as the steward's loop tells it. */
+        pass: (ms: number) => {
+          for (const untilMs = nowMs + ms; nowMs < untilMs;) {
+            nowMs = Math.min(untilMs, nowMs + 250)
+            router.tick(nowMs)
+          }
+        },
+        jump: (toMs: number) => {
+          nowMs = toMs
           router.tick(nowMs)
-        }
-      },
-      jump: (toMs: number) => {
-        nowMs = toMs
-        router.tick(nowMs)
-      },
-      /** A request, if an instance is left for it, which ends as told. */
-      ask: (kindOf: (id: InstanceId) => Health.Outcome["kind"], more: Partial<Health.Outcome> = {}) => {
-        const choice = router.choose(request, nowMs)
-        if (choice._tag === "NoneLeft") return undefined
-        const { id } = choice.instance
-        router.apply({ _tag: "DispatchStarted", instanceId: id })
-        router.observe({ instanceId: id, kind: kindOf(id), atMs: nowMs, ...more })
-        router.apply({ _tag: "DispatchEnded", instanceId: id })
-        return id
-      },
-    }
-  })
+        },
+        /** A request, if an instance is left for it, which ends as told. */
+        ask: (kindOf: (id: InstanceId) => Health.Outcome["kind"], more: Partial<Health.Outcome> = {}) => {
+          const choice = router.choose(request, nowMs)
+          if (choice._tag === "NoneLeft") return undefined
+          const { id } = choice.instance
+          router.apply({ _tag: "DispatchStarted", instanceId: id })
+          router.observe({ instanceId: id, kind: kindOf(id), atMs: nowMs, ...more })
+          router.apply({ _tag: "DispatchEnded", instanceId: id })
+          return id
+        },
+      }
+    },
+  )
 
 const run = <A, E>(test: Effect.Effect<A, E, Journal.Journal | Digest.Digest>) =>
   test.pipe(Effect.provide(surroundings))
@@ -447,4 +457,90 @@ describe("Health", () => {
     assert.isBelow(tickUs, 5_000, `${tickUs} µs`)
     if (process.env["FIGURES"] !== undefined) throw new Error(`outcome ${outcomeUs} µs, tick ${tickUs} µs`)
   })
+})
+
+describe("filters that a definition switches on", () => {
+  const parts = Parts.make([Bonded.part, OwnMember.part, ThroughputFloor.part, FilterBy.part, LeastLoaded.part])
+  const policyOf = (use: string) =>
+    parts.resolve(RoutingPolicy, { use: "filter", with: { filter: { use }, policy: { use: "LeastLoaded" } } })
+  const among = (names: ReadonlyArray<string>, use: string) =>
+    Effect.gen(function* () {
+      const router = yield* Router.make({ replica: "test", policy: yield* policyOf(use) })
+      for (const name of names) router.apply({ _tag: "InstanceListed", instance: SampleMarket.instance({ name }) })
+      const chosen = (features: RoutingFeatures = {}) => {
+        const counts: Record<string, number> = {}
+        for (let seed = 0; seed < 300; seed++) {
+          const choice = router.choose({ ...request, features }, seed)
+          const name = choice._tag === "Chosen" ? choice.instance.id : choice.reason
+          counts[name] = (counts[name] ?? 0) + 1
+        }
+        return counts
+      }
+      return { router, chosen }
+    })
+
+  it.effect("T7 · 5 tok/s sustained; above it speed does not rank", () =>
+    run(
+      Effect.gen(function* () {
+        const { chosen, router } = yield* among(["slow", "steady", "fast"], "ThroughputFloor")
+        assert.strictEqual(router.reads.size, 0)
+        const answers = (name: string, tokensPerSecond: number, atMs: number) => {
+          for (let at = 0; at < 20; at++) {
+            router.observe({
+              instanceId: InstanceId.make(`ins_${name}`),
+              kind: "succeeded",
+              atMs: atMs + at * 1_000,
+              firstTokenMs: 100,
+              tokensPerSecond,
+            })
+          }
+        }
+        assert.strictEqual(Object.keys(chosen()).length, 3, "nothing is known yet")
+        answers("slow", 3, START_MS)
+        answers("steady", 6, START_MS)
+        answers("fast", 600, START_MS)
+        const { ins_fast = 0, ins_slow = 0, ins_steady = 0 } = chosen()
+        assert.strictEqual(ins_slow, 0)
+        assert.isTrue(Math.abs(ins_fast - ins_steady) < 60, `${ins_fast} and ${ins_steady}`)
+        // It gets another chance once what was seen of it is too old.
+        for (let ms = 0; ms <= 400_000; ms += 5_000) router.tick(START_MS + ms)
+        assert.strictEqual(Object.keys(chosen()).length, 3)
+      }),
+    ),
+  )
+
+  it.effect("S14 · stake and settlement alone work first; bonds switch on later, device by device", () =>
+    run(
+      Effect.gen(function* () {
+        const before = yield* Router.make({ replica: "test", policy: LeastLoaded.leastLoaded })
+        before.apply({ _tag: "InstanceListed", instance: SampleMarket.instance({ name: "a" }) })
+        assert.strictEqual(before.choose(request, 1)._tag, "Chosen")
+
+        const { chosen, router } = yield* among(["a", "b"], "Bonded")
+        assert.deepStrictEqual(chosen(), { no_capacity: 300 })
+        const bond = (name: string, bonded: boolean) =>
+          router.apply({ _tag: "InstanceRated", instanceId: InstanceId.make(`ins_${name}`), rating: { bonded } })
+        bond("a", true)
+        assert.deepStrictEqual(chosen(), { ins_a: 300 })
+        bond("b", true)
+        assert.strictEqual(Object.keys(chosen()).length, 2)
+        bond("a", false)
+        assert.deepStrictEqual(chosen(), { ins_b: 300 })
+      }),
+    ),
+  )
+
+  it.effect("a buyer is never served by an instance of its own where that is rewarded", () =>
+    run(
+      Effect.gen(function* () {
+        const { chosen, router } = yield* among(["a"], "OwnMember")
+        assert.deepStrictEqual([...router.reads], ["buyer"])
+        const buyer = (member: string) => ({
+          buyer: { member: MemberId.make(member), class: "standard" as const, rail: "ApiKey" },
+        })
+        assert.deepStrictEqual(chosen(buyer("mem_provider")), { own_instance: 300 })
+        assert.deepStrictEqual(chosen(buyer("mem_buyer")), { ins_a: 300 })
+      }),
+    ),
+  )
 })

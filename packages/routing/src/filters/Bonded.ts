@@ -4,7 +4,7 @@
  * @since 0.1.0
  */
 import * as Parts from "@guildhall/core/Parts"
-import { type Filter, RoutingFilter } from "../Filter.ts"
+import { type Filter, reading, RoutingFilter } from "../Filter.ts"
 
 /** @category filters @since 0.1.0 */
 export const bonded: Filter = (_, { rating }) => (rating?.bonded === true ? undefined : "not_bonded")
@@ -19,5 +19,5 @@ export const bonded: Filter = (_, { rating }) => (rating?.bonded === true ? unde
 export const part: Parts.Part = Parts.part(RoutingFilter, {
   name: "Bonded",
   settings: Parts.NoSettings,
-  make: () => bonded,
+  make: () => reading([], bonded),
 })

@@ -4,7 +4,7 @@
  * @since 0.1.0
  */
 import * as Parts from "@guildhall/core/Parts"
-import { type Filter, RoutingFilter } from "../Filter.ts"
+import { type Filter, reading, RoutingFilter } from "../Filter.ts"
 
 /** @category filters @since 0.1.0 */
 export const ownMember: Filter = ({ features }, { instance }) =>
@@ -19,5 +19,5 @@ export const ownMember: Filter = ({ features }, { instance }) =>
 export const part: Parts.Part = Parts.part(RoutingFilter, {
   name: "OwnMember",
   settings: Parts.NoSettings,
-  make: () => ownMember,
+  make: () => reading(["buyer"], ownMember),
 })

@@ -6,7 +6,7 @@
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as Parts from "@guildhall/core/Parts"
-import { type Filter, RoutingFilter } from "../Filter.ts"
+import { type Filter, reading, RoutingFilter } from "../Filter.ts"
 
 /**
  * Leaves out an instance of which less than half of the answers of the last minutes were as fast as this:
@@ -58,5 +58,5 @@ export const Settings = Schema.Struct({
 export const part: Parts.Part = Parts.part(RoutingFilter, {
   name: "ThroughputFloor",
   settings: Settings,
-  make: ({ tokensPerSecond }) => atLeast(tokensPerSecond),
+  make: ({ tokensPerSecond }) => reading([], atLeast(tokensPerSecond)),
 })

@@ -16,7 +16,17 @@ import * as SchemaGetter from "effect/SchemaGetter"
 import * as NodeCrypto from "@effect/platform-node/NodeCrypto"
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import { Endpoint } from "@guildhall/core/Endpoint"
-import { Endpoints, Parameters, ProviderName, Quantization } from "@guildhall/core/Instance"
+import {
+  Country,
+  Endpoints,
+  Input,
+  Inputs,
+  Parameters,
+  ProviderName,
+  Quantization,
+  Rails,
+  Region,
+} from "@guildhall/core/Instance"
 import { TokenizerDigest } from "@guildhall/core/Tokenizer"
 import type { Prices } from "@guildhall/protocol/provider/Registration"
 import * as Agent from "./Agent.ts"
@@ -62,17 +72,22 @@ const setting = (name: string, variable: string, about: string) =>
   Flag.String(name).pipe(Flag.withDescription(about), Flag.withFallbackConfig(Config.String(variable)))
 
 /** A list with commas. */
-const Names = Schema.String.pipe(
-  Schema.decodeTo(Schema.Array(Schema.String), {
-    decode: SchemaGetter.transform((text: string) =>
-      text
-        .split(",")
-        .map((name) => name.trim())
-        .filter((name) => name !== ""),
-    ),
-    encode: SchemaGetter.transform((names: ReadonlyArray<string>) => names.join(",")),
-  }),
-)
+const split = (text: string): ReadonlyArray<string> =>
+  text
+    .split(",")
+    .map((name) => name.trim())
+    .filter((name) => name !== "")
+
+const namesBy = (read: (text: string) => ReadonlyArray<string>) =>
+  Schema.String.pipe(
+    Schema.decodeTo(Schema.Array(Schema.String), {
+      decode: SchemaGetter.transform(read),
+      encode: SchemaGetter.transform((names: ReadonlyArray<string>) => names.join(",")),
+    }),
+  )
+const Names = namesBy(split)
+/** The word for a list that is declared, and empty. */
+const NamesOrNone = namesBy((text) => (text.trim() === "none" ? [] : split(text)))
 const YesNo = Schema.Literals(["yes", "no"])
 
 const text = (name: string, about: string) => Flag.String(name).pipe(Flag.withDescription(about), Flag.optional)
@@ -142,6 +157,31 @@ const flags = {
     checked(TokenizerDigest, "64 of 0-9 and a-f"),
     Flag.optional,
   ),
+  region: setting("region", "GUILDHALL_REGION", "Where the machine stands, such as eu-west").pipe(
+    checked(Region, "letters, digits and hyphens, such as eu-west"),
+    Flag.optional,
+  ),
+  country: setting(
+    "country",
+    "GUILDHALL_COUNTRY",
+    "Country whose law holds where the machine stands: two letters, such as DE",
+  ).pipe(checked(Country, "two capital letters, such as DE"), Flag.optional),
+  inputs: setting(
+    "inputs",
+    "GUILDHALL_INPUTS",
+    `What the model takes in beside text, with commas: ${Input.literals.join(", ")}; "none" for nothing`,
+  ).pipe(
+    checked(NamesOrNone.pipe(Schema.decodeTo(Inputs)), `some of ${Input.literals.join(", ")}, with commas, or none`),
+    Flag.optional,
+  ),
+  rails: setting(
+    "rails",
+    "GUILDHALL_RAILS",
+    "Payment schemes whose buyers are served, with commas, such as ApiKey; without it, all",
+  ).pipe(
+    checked(Names.pipe(Schema.decodeTo(Rails)), "names of payment schemes, with commas, each once"),
+    Flag.optional,
+  ),
   weights: setting(
     "weights",
     "GUILDHALL_WEIGHTS",
@@ -172,7 +212,7 @@ const flags = {
 }
 
 /** What the flags and the environment give. */
-interface Input {
+interface Given {
   readonly market: string
   readonly key: Redacted.Redacted<string>
   readonly home: string
@@ -191,6 +231,10 @@ interface Input {
   readonly parameters: Option.Option<ReadonlyArray<string>>
   readonly retainsData: Option.Option<"yes" | "no">
   readonly tokenizer: Option.Option<string>
+  readonly region: Option.Option<string>
+  readonly country: Option.Option<string>
+  readonly inputs: Option.Option<ReadonlyArray<Input>>
+  readonly rails: Option.Option<ReadonlyArray<string>>
   readonly weights: Option.Option<string>
   readonly concurrency: Option.Option<number>
   readonly context: Option.Option<number>
@@ -202,7 +246,7 @@ interface Input {
 const given = (name: keyof Prices, price: Option.Option<number>): Partial<Prices> =>
   Option.match(price, { onNone: () => ({}), onSome: (cents) => ({ [name]: cents }) })
 
-const toSettings = (input: Input): Agent.Settings => ({
+const toSettings = (input: Given): Agent.Settings => ({
   marketUrl: input.market,
   apiKey: input.key,
   home: input.home,
@@ -223,6 +267,10 @@ const toSettings = (input: Input): Agent.Settings => ({
   parameters: Option.getOrUndefined(input.parameters),
   retainsData: Option.getOrUndefined(Option.map(input.retainsData, (answer) => answer === "yes")),
   tokenizer: Option.getOrUndefined(input.tokenizer),
+  region: Option.getOrUndefined(input.region),
+  country: Option.getOrUndefined(input.country),
+  inputs: Option.getOrUndefined(input.inputs),
+  rails: Option.getOrUndefined(input.rails),
   weights: Option.getOrUndefined(input.weights),
   concurrency: Option.getOrUndefined(input.concurrency),
   contextLength: Option.getOrUndefined(input.context),

@@ -6,7 +6,7 @@
  */
 import * as Effect from "effect/Effect"
 import type { Endpoint } from "@guildhall/core/Endpoint"
-import type { Instance, Quantization } from "@guildhall/core/Instance"
+import type { Input, Instance, Quantization } from "@guildhall/core/Instance"
 import type { Registration } from "@guildhall/protocol/provider/Registration"
 import { AgentError } from "./AgentError.ts"
 import type { Backend, ServedModel } from "./Backend.ts"
@@ -27,13 +27,25 @@ export interface Wish {
   readonly parameters: ReadonlyArray<string> | undefined
   readonly retainsData: boolean | undefined
   readonly tokenizer: string | undefined
+  readonly region: string | undefined
+  readonly country: string | undefined
+  readonly inputs: ReadonlyArray<Input> | undefined
+  readonly rails: ReadonlyArray<string> | undefined
   readonly weights: string | undefined
 }
 
 /** The members of a registration that say it. @category models @since 0.1.0 */
 export type Declared = Pick<
   Registration,
-  "provider" | "quantization" | "supported_parameters" | "retains_data" | "tokenizer"
+  | "provider"
+  | "quantization"
+  | "supported_parameters"
+  | "retains_data"
+  | "tokenizer"
+  | "region"
+  | "country"
+  | "inputs"
+  | "rails"
 > & { readonly endpoints: NonNullable<Instance["endpoints"]> }
 
 const refuse = (detail: string) => new AgentError({ reason: "BadSetting", detail })
@@ -98,6 +110,10 @@ export const make = Effect.fn("Declaration.make")(function* (
     ...(parameters === undefined ? {} : { supported_parameters: parameters }),
     ...(wish.retainsData === undefined ? {} : { retains_data: wish.retainsData }),
     ...(tokenizer === undefined ? {} : { tokenizer }),
+    ...(wish.region === undefined ? {} : { region: wish.region }),
+    ...(wish.country === undefined ? {} : { country: wish.country }),
+    ...(wish.inputs === undefined ? {} : { inputs: wish.inputs }),
+    ...(wish.rails === undefined ? {} : { rails: wish.rails }),
   }
   return declared
 })

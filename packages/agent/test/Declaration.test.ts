@@ -24,6 +24,10 @@ const nothing: Declaration.Wish = {
   parameters: undefined,
   retainsData: undefined,
   tokenizer: undefined,
+  region: undefined,
+  country: undefined,
+  inputs: undefined,
+  rails: undefined,
   weights: undefined,
 }
 const platform = Layer.mergeAll(NodeServices.layer, NodeCrypto.layer, NodeHttpClient.layerNodeHttp)
@@ -96,6 +100,10 @@ describe("Declaration", () => {
           parameters: ["tools"],
           retainsData: false,
           tokenizer: "0".repeat(64),
+          region: "eu-west",
+          country: "DE",
+          inputs: ["image"],
+          rails: ["ApiKey"],
         } as const
         assert.deepStrictEqual<unknown>(yield* declaring({}, wish), {
           provider: "acme",
@@ -104,6 +112,10 @@ describe("Declaration", () => {
           supported_parameters: ["tools"],
           retains_data: false,
           tokenizer: "0".repeat(64),
+          region: "eu-west",
+          country: "DE",
+          inputs: ["image"],
+          rails: ["ApiKey"],
         })
         const memory = Memory.make({ models: [model] })
         assert.deepStrictEqual(yield* Declaration.make(nothing, memory, model), { endpoints: ["chat/completions"] })
@@ -147,6 +159,7 @@ describe("Declaration", () => {
         const engine = yield* EngineOfAll.make()
         const flags = ["--provider", "acme", "--endpoints", "embeddings, rerank", "--quantization", "bf16"]
         const more = ["--parameters", "dimensions,top_n", "--retains-data", "no", "--tokenizer", "ab".repeat(32)]
+        const place = ["--region", "eu-west", "--country", "DE", "--inputs", "none", "--rails", "ApiKey, Stripe"]
         const prices = [
           "--request-price",
           "7",
@@ -157,7 +170,14 @@ describe("Declaration", () => {
           "--cached-input-price",
           "5",
         ]
-        const agent = yield* AgentProcess.spawn(market, ["--backend", engine.url, ...flags, ...more, ...prices])
+        const agent = yield* AgentProcess.spawn(market, [
+          "--backend",
+          engine.url,
+          ...flags,
+          ...more,
+          ...place,
+          ...prices,
+        ])
         const [registration] = market.registrations
         assert.deepInclude(registration, {
           provider: "acme",
@@ -166,6 +186,10 @@ describe("Declaration", () => {
           supported_parameters: ["dimensions", "top_n"],
           retains_data: false,
           tokenizer: "ab".repeat(32),
+          region: "eu-west",
+          country: "DE",
+          inputs: [],
+          rails: ["ApiKey", "Stripe"],
           request_price_per_thousand: 7,
           image_price_per_thousand: 4_000,
           audio_second_price_per_thousand: 10,
@@ -188,6 +212,10 @@ describe("Declaration", () => {
           [["--endpoints", "fine-tuning"], "Expected: some of chat/completions, "],
           [["--quantization", "q4_k_m"], "Expected: one of "],
           [["--retains-data", "maybe"], "Expected: yes or no"],
+          [["--region", "EU West"], "Expected: letters, digits and hyphens"],
+          [["--country", "Germany"], "Expected: two capital letters"],
+          [["--inputs", "video"], "Expected: some of image, audio, file, with commas, or none"],
+          [["--rails", "ApiKey,ApiKey"], "Expected: names of payment schemes"],
           [["--image-price", "0.5"], "Expected: whole cents"],
         ] as const) {
           const refused = yield* AgentProcess.start(market, ["--backend", engine.url, ...args])

@@ -5,7 +5,7 @@
  */
 import type { Asset } from "@guildhall/core/Asset"
 import { Endpoint, standard } from "@guildhall/core/Endpoint"
-import { type Instance, Quantization } from "@guildhall/core/Instance"
+import { Input, type Instance, Quantization } from "@guildhall/core/Instance"
 import * as Money from "@guildhall/core/Money"
 import * as PriceSheet from "@guildhall/core/PriceSheet"
 import type { UsageUnit } from "@guildhall/core/Usage"
@@ -94,6 +94,9 @@ const describe = (id: string, instances: ReadonlyArray<Instance>, { asset, creat
     quantizations: Quantization.literals.filter((quantization) => quantizations.has(quantization)),
     supported_parameters: names(instances.flatMap(({ parameters }) => parameters ?? [])),
     providers: names(instances.flatMap(({ provider }) => provider ?? [])),
+    regions: names(instances.flatMap(({ region }) => region ?? [])),
+    countries: names(instances.flatMap(({ country }) => country ?? [])),
+    inputs: Input.literals.filter((input) => instances.some(({ inputs }) => inputs?.includes(input) === true)),
     instances_online: online.length,
     instances_without_retention: online.filter(({ retainsData }) => retainsData === false).length,
   }

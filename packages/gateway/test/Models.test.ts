@@ -35,8 +35,25 @@ describe("the list of models", () => {
   it("joins what the instances of a model declare, in one order", () => {
     const [model] = list([
       instance({ endpoints: ["rerank", "embeddings"], quantization: "fp8", parameters: ["tools", "seed"] }),
-      instance({ quantization: "int4", contextLength: 3_000, provider: "zeta", retainsData: false }),
-      instance({ quantization: "fp8", parameters: ["seed"], provider: "acme", retainsData: false, state: "offline" }),
+      instance({
+        quantization: "int4",
+        contextLength: 3_000,
+        provider: "zeta",
+        retainsData: false,
+        region: "us-east",
+        country: "US",
+        inputs: ["file", "image"],
+      }),
+      instance({
+        quantization: "fp8",
+        parameters: ["seed"],
+        provider: "acme",
+        retainsData: false,
+        state: "offline",
+        region: "eu-west",
+        country: "DE",
+        inputs: [],
+      }),
     ])
     assert.deepInclude(model, {
       id: "org/a",
@@ -47,6 +64,9 @@ describe("the list of models", () => {
       quantizations: ["int4", "fp8"],
       supported_parameters: ["seed", "tools"],
       providers: ["acme", "zeta"],
+      regions: ["eu-west", "us-east"],
+      countries: ["DE", "US"],
+      inputs: ["image", "file"],
       instances_online: 2,
       instances_without_retention: 1,
     })

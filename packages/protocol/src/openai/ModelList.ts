@@ -5,7 +5,7 @@
  */
 import * as Schema from "effect/Schema"
 import { Endpoint } from "@guildhall/core/Endpoint"
-import { Quantization } from "@guildhall/core/Instance"
+import { Country, Input, Quantization, Region } from "@guildhall/core/Instance"
 import { PriceSheet } from "@guildhall/core/PriceSheet"
 
 /**
@@ -36,7 +36,7 @@ export type Pricing = typeof Pricing.Type
  * - `context_length` is the longest that an instance offers, in tokens.
  * - `pricing` is the cheapest instance's, and `price_sheet` the same, exactly: in the smallest unit of `asset`.
  * - `endpoints` are those that instances speak themselves. A conversation in another dialect is translated.
- * - `quantizations`, `supported_parameters` and `providers` are what instances declared.
+ * - `quantizations`, `supported_parameters`, `providers`, `regions`, `countries` and `inputs` are what instances declared.
  * - `instances_online` counts who can serve it now, `instances_without_retention` those of them that declared to keep nothing.
  *
  * @category models
@@ -55,6 +55,9 @@ export const Model = Schema.Struct({
   quantizations: Schema.Array(Quantization),
   supported_parameters: Schema.Array(Schema.String),
   providers: Schema.Array(Schema.String),
+  regions: Schema.Array(Region),
+  countries: Schema.Array(Country),
+  inputs: Schema.Array(Input),
   instances_online: Schema.Int,
   instances_without_retention: Schema.Int,
 })

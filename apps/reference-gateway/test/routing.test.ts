@@ -12,18 +12,18 @@ import * as ScriptedEngine from "./ScriptedEngine.ts"
 const MODEL = "scripted/engine"
 
 let market: RunningMarket.RunningMarket
+let home: string
 const cleanups: Array<() => Promise<unknown>> = []
 
+/** The market's definition with this policy, and as many retries as are needed. */
+const define = (routing: typeof local.routing): string => {
+  const relay = { ...local.relay, retries: { percent: 100, perSecond: 100 } }
+  return RunningMarket.writeDefinition(home, { ...RunningMarket.calm, relay, routing })
+}
+
 beforeAll(async () => {
-  const home = RunningMarket.makeHome()
-  const retries = { percent: 100, perSecond: 100 }
-  const environment = {
-    GUILDHALL_MARKET: RunningMarket.writeDefinition(home, {
-      ...RunningMarket.calm,
-      relay: { ...local.relay, retries },
-    }),
-    GUILDHALL_AGENT: "off",
-  }
+  home = RunningMarket.makeHome()
+  const environment = { GUILDHALL_MARKET: define(local.routing), GUILDHALL_AGENT: "off" }
   market = await RunningMarket.start({ home, environment })
   const provider = await RunningMarket.issueKey(market, { name: "provider", role: "provider" })
   const serve = async (always: string) => {
@@ -44,11 +44,11 @@ afterAll(async () => {
 
 const file = (name: string): string => path.join(market.home, name)
 
-const ask = async (script: string): Promise<number> => {
+const ask = async (script: string, more: object = {}): Promise<number> => {
   const response = await fetch(`${market.url}/v1/chat/completions`, {
     method: "POST",
     headers: { authorization: `Bearer ${market.buyerKey}`, "content-type": "application/json" },
-    body: JSON.stringify({ model: MODEL, messages: [{ role: "user", content: script }], max_tokens: 50 }),
+    body: JSON.stringify({ model: MODEL, messages: [{ role: "user", content: script }], max_tokens: 50, ...more }),
   })
   await response.arrayBuffer()
   return response.status
@@ -87,7 +87,7 @@ describe("guildhall routing", () => {
     // Few enough at a time that most find a free instance, and one that always fails is among the least loaded.
     for (let round = 0; round < REQUESTS / 4; round++) {
       const scripts = [round % 2 === 0 ? "fail" : "tokens=3", "tokens=3 gap=20", "tokens=2", "tokens=4 gap=5"]
-      statuses.push(...(await Promise.all(scripts.map(ask))))
+      statuses.push(...(await Promise.all(scripts.map((script) => ask(script)))))
     }
     assert.isAbove(statuses.filter((status) => status === 200).length, 5)
     assert.isAbove(statuses.filter((status) => status >= 500).length, 0)
@@ -200,4 +200,28 @@ describe("guildhall routing", () => {
     assert.strictEqual(nothing.code, 1)
     assert.include(nothing.output, "Say whose")
   }, 90_000)
+
+  it("knows the policy of before after the market took another one", async () => {
+    await market.kill("SIGINT")
+    const environment = { GUILDHALL_MARKET: define({ use: "PrefixAffinity" }), GUILDHALL_AGENT: "off" }
+    market = await RunningMarket.start({ home: market.home, environment, port: Number(new URL(market.url).port) })
+    await RunningMarket.listed(market, MODEL, 3)
+    const statuses = await Promise.all(
+      ["one", "two", "one", "two"].map((key) =>
+        ask("tokens=2", { prompt_cache_key: key, models: [MODEL, "org/other"] }),
+      ),
+    )
+    assert.include(statuses, 200)
+    await RunningMarket.until("the journal's copy of every request", async () => {
+      const { body } = await market.call("/v1/requests?limit=100", { key: market.buyerKey })
+      return (body as { data: ReadonlyArray<unknown> }).data.length === REQUESTS + 4 ? true : undefined
+    })
+    const exported = await RunningMarket.guildhall(market.home, ["routing", "export", "--out", file("both.jsonl")])
+    assert.strictEqual(exported.code, 0, exported.output)
+    assert.include(readFileSync(file("both.jsonl"), "utf8"), "affinity")
+    const { code, report } = await audit("both.jsonl")
+    assert.strictEqual(code, 0, JSON.stringify(report))
+    const { counts } = report
+    assert.deepInclude(counts, { replicas: 2, decisions: REQUESTS + 4, differing: 0, otherPolicy: 0, brokenProofs: 0 })
+  }, 120_000)
 })

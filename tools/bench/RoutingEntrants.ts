@@ -42,13 +42,13 @@ export const entrants = async (): Promise<ReadonlyArray<Entrant>> => [
 /** `AdjustedPrice` with many settings, from where only the price counts to where the wait does most. */
 export const adjusted = (): Promise<ReadonlyArray<Entrant>> =>
   Promise.all(
-    [8, 32].flatMap((outsidePower) =>
-      [0, 0.5, 1].flatMap((sparePower) =>
-        [0, 5, 10, 20, 50, 100, 200].map(async (cents) => {
-          const settings = { outsidePower, sparePower, secondPerMillion: cents * Number(CENT) }
-          const name = `second ${cents} c, spare ${sparePower}, outside ${outsidePower}`
-          return { name, policy: await resolve({ use: "AdjustedPrice", with: settings }) }
-        }),
-      ),
+    [0, 0.25, 0.5, 1].flatMap((sparePower) =>
+      [0, 5, 10, 20, 50, 100].map(async (cents) => {
+        const settings = { sparePower, secondPerMillion: cents * Number(CENT) }
+        return {
+          name: `second ${cents} c, spare ${sparePower}`,
+          policy: await resolve({ use: "AdjustedPrice", with: settings }),
+        }
+      }),
     ),
   )

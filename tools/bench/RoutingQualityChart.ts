@@ -106,8 +106,36 @@ export const frontier = <A extends { readonly score: Score.Score }>(all: Readonl
     })
 }
 
+interface Dot {
+  readonly name: string
+  readonly cx: number
+  readonly cy: number
+}
+
+/** Beside its dot, where no other label or dot is: to the right, to the left, or a little above or below. */
+const labelled = (dots: ReadonlyArray<Dot>): ReadonlyArray<string> => {
+  const [high, letter] = [11, 6.8]
+  const taken = dots.map(({ cx, cy }) => ({ from: cx - 5, to: cx + 5, y: cy }))
+  return dots.map(({ cx, cy, name }) => {
+    const long = name.length * letter
+    const places = [0, -12, 12, -24, 24].flatMap((by) => [
+      { from: cx + 9, to: cx + 9 + long, y: cy + by },
+      { from: cx - 9 - long, to: cx - 9, y: cy + by },
+    ])
+    const isFree = (place: (typeof places)[number]): boolean =>
+      taken.every(({ from, to, y }) => place.to < from || place.from > to || Math.abs(place.y - y) >= high)
+    const place = places.find(isFree) ?? { from: cx + 9, to: cx + 9 + long, y: cy }
+    taken.push(place)
+    const dot = `<circle class="${kindOf(name)}" cx="${cx.toFixed(1)}" cy="${cy.toFixed(1)}" r="5"/>`
+    return `${dot}${text(place.from, place.y + 4, name, `class="small"`)}`
+  })
+}
+
+const ACROSS = "Across: the 99th percentile of the time to the first token. Up: cents for a million tokens."
+const LINES = "Green line: AdjustedPrice with other settings. Gold line: the oracle, by how long it lets requests wait."
+
 const curve = ({ curve: settings, market }: Findings): string => {
-  const [left, right, top, bottom, height] = [60, 110, 84, 420, 470]
+  const [left, right, top, bottom, height] = [60, 110, 84, 420, 486]
   const oracles = frontier(market.oracles.map((score) => ({ score })))
   const points = [...settings, ...market.standings, ...oracles].map(({ score }) => score)
   const span = (values: ReadonlyArray<number>): readonly [number, number] => [
@@ -132,11 +160,12 @@ const curve = ({ curve: settings, market }: Findings): string => {
       { length: Math.floor(to / each) - Math.ceil(from / each) + 1 },
       (_, n) => (Math.ceil(from / each) + n) * each,
     )
-  const dots = market.standings.map(({ name, score }) => {
-    const [cx, cy] = at(score)
-    const dot = `<circle class="${kindOf(name)}" cx="${cx.toFixed(1)}" cy="${cy.toFixed(1)}" r="5"/>`
-    return `${dot}${text(cx + 8, cy + 4, name, `class="small"`)}`
-  })
+  const dots = labelled(
+    market.standings.map(({ name, score }) => {
+      const [cx, cy] = at(score)
+      return { name, cx, cy }
+    }),
+  )
   return frame(
     height,
     "What a faster first token costs, simulated",
@@ -161,12 +190,8 @@ const curve = ({ curve: settings, market }: Findings): string => {
         frontier(settings).map(({ score }) => score),
       ),
       ...dots,
-      text(
-        left,
-        height - 12,
-        "Across: 99th percentile of the time to the first token. Up: cents for a million tokens. Green line: AdjustedPrice with other settings. Gold line: the oracle.",
-        `class="small"`,
-      ),
+      text(left, height - 28, ACROSS, `class="small"`),
+      text(left, height - 12, LINES, `class="small"`),
     ],
   )
 }

@@ -104,6 +104,20 @@ const settings = ({ curve }: Findings): string =>
     ]),
   )
 
+const elsewhere = ({ elsewhere, market, seed }: Findings): string => {
+  const markets = [{ seed, market }, ...elsewhere]
+  const names = elsewhere[0]?.market.standings.map(({ name }) => name) ?? []
+  return FiguresPage.table(
+    ["Regret in other markets, %", ...markets.map((each) => each.seed)],
+    names.map((name) => [
+      name,
+      ...markets.map((each) =>
+        percent(each.market.standings.find((standing) => standing.name === name)?.regret ?? Number.NaN),
+      ),
+    ]),
+  )
+}
+
 /** Writes the figures into the page and answers where. */
 export const write = (findings: Findings): string => {
   const page = "docs/routing-quality.md"
@@ -122,6 +136,7 @@ export const write = (findings: Findings): string => {
     market("Unequal machines", findings.market),
     rivals(findings),
     settings(findings),
+    elsewhere(findings),
     prefixes(findings.prefixes),
     faults(findings),
     ...trace,

@@ -45,6 +45,7 @@ export interface Findings {
   readonly prefixes: Contest
   readonly faults: ReadonlyArray<Faults>
   readonly curve: ReadonlyArray<Standing>
+  readonly elsewhere: ReadonlyArray<{ readonly seed: string; readonly market: Contest }>
   readonly fit: Trace.Fit | undefined
   readonly replay: Contest | undefined
 }
@@ -161,6 +162,12 @@ export const run = async ({ isQuick, progress, seed }: Options): Promise<Metrics
     const { score } = Scenario.simulate(scenario, policy)
     return { name, score, regret: Score.regret(score, market.oracle) }
   })
+  progress("other markets")
+  const few = policies.filter(({ name }) => ELSEWHERE.includes(name))
+  const elsewhere = ["two", "three", "four"].map((other) => {
+    const name = `${seed} ${other}`
+    return { seed: name, market: contest(Scenario.market({ seed: name, load: LOAD, count: count / 2 }), few) }
+  })
   progress("prompts that begin alike")
   const prefixes = contest(Scenario.prefixes({ seed, load: PREFIX_LOAD, count: isQuick ? 4_000 : 16_000 }), policies)
   show("Equal machines with caches; half of all asks for one prefix from the middle on", prefixes)
@@ -175,10 +182,12 @@ export const run = async ({ isQuick, progress, seed }: Options): Promise<Metrics
     replay = contest(Scenario.market({ seed, load: LOAD, count, requests }), policies)
     show("The trace itself, in the market of unequal machines", replay)
   }
-  const findings = { seed, market, prefixes, faults, curve, fit: trace?.fit, replay }
+  const findings = { seed, market, prefixes, faults, curve, elsewhere, fit: trace?.fit, replay }
   if (!isQuick) progress(`written: ${[...Chart.write(findings), Page.write(findings)].join(", ")}`)
   return metricsOf(findings)
 }
 
 const LOAD = 0.5
+/** Whose regret is looked at in markets of other seeds, too. */
+const ELSEWHERE = ["AdjustedPrice", "LowestPrice", "InverseSquarePrice", "LeastLoaded", "PowerOfTwo"]
 const PREFIX_LOAD = 0.7

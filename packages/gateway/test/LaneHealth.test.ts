@@ -1,6 +1,8 @@
 import { afterEach, assert, describe, it } from "@effect/vitest"
 import { Clock, Effect, Layer, Schema } from "effect"
 import { Rating, Reason } from "@guildhall/core"
+import { leastLoaded } from "@guildhall/routing/policies/LeastLoaded"
+import type { RoutingPolicy } from "@guildhall/routing/RoutingPolicy"
 import * as Blame from "../src/Blame.ts"
 import * as Upstream from "./ScriptedUpstream.ts"
 import * as TestLane from "./TestLane.ts"
@@ -28,7 +30,7 @@ const bad = Upstream.status(500, "oops")
 const breaker = { failures: 3, withinMs: 60_000, parkMs: 15_000 }
 
 /** A lane with health whose upstreams may be told to do otherwise, and whose time can be moved. */
-const start = async (scripts: ReadonlyArray<Upstream.Script>, attempts = 1) => {
+const start = async (scripts: ReadonlyArray<Upstream.Script>, attempts = 1, policy?: RoutingPolicy) => {
   const { clock, move, now } = movedClock()
   const current = [...scripts]
   const { lane, upstreams } = await TestLane.withUpstreams(
@@ -44,6 +46,7 @@ const start = async (scripts: ReadonlyArray<Upstream.Script>, attempts = 1) => {
         relay: { ...TestLane.definition.relay, retries: { percent: 100, perSecond: 1_000 } },
       },
       around: Layer.succeed(Clock.Clock, clock),
+      ...(policy === undefined ? {} : { policy }),
     },
   )
   lane.router.tick(now())
@@ -59,6 +62,9 @@ const start = async (scripts: ReadonlyArray<Upstream.Script>, attempts = 1) => {
     },
   }
 }
+
+/** A policy that reads all that is worked out. */
+const reader: RoutingPolicy = { name: "Reader", version: 1, rank: leastLoaded.rank }
 
 describe("the health of a running market", () => {
   it("T6 · 3 failures in 60 s park for 15 s; one probe re-admits", async () => {
@@ -129,7 +135,7 @@ describe("the health of a running market", () => {
 
   it("the router hears of pace and price", async () => {
     const words = Array.from({ length: 20 }, () => "word ")
-    const { lane, pass } = await start([Upstream.stream(words, { prompt: 5, completion: 20 })])
+    const { lane, pass } = await start([Upstream.stream(words, { prompt: 5, completion: 20 })], 1, reader)
     const rated: Array<Rating.Rating> = []
     for (let at = 0; at < 6; at++) assert.strictEqual((await lane.chat({ stream: true })).status, 200)
     await lane.books()
@@ -158,7 +164,7 @@ describe("an instance that goes silent", () => {
     let silent = true
     const words = Array.from({ length: 20 }, () => "word ")
     const speak = Upstream.stream(words, { prompt: 5, completion: 20 })
-    const { lane, pass } = await start([(response, seen) => (silent ? undefined : speak(response, seen))])
+    const { lane, pass } = await start([(response, seen) => (silent ? undefined : speak(response, seen))], 1, reader)
     const paces = async () => {
       await lane.run(lane.router.flush)
       const segments = await lane.run(lane.journal.directory.upTo(lane.router.replica, 1_000))

@@ -6,7 +6,6 @@
  */
 import * as Parts from "@guildhall/core/Parts"
 import type { ReasonCode } from "@guildhall/core/Reason"
-import type { RoutingFeatures } from "@guildhall/core/RoutingFeatures"
 import { breaker } from "./filters/Breaker.ts"
 import { capability } from "./filters/Capability.ts"
 import { concurrency } from "./filters/Concurrency.ts"
@@ -24,18 +23,18 @@ import { region } from "./filters/Region.ts"
 import { retention } from "./filters/Retention.ts"
 import { state } from "./filters/State.ts"
 import { tried } from "./filters/Tried.ts"
-import type { Candidate, RoutingRequest } from "./RoutingPolicy.ts"
+import type { Candidate, Readable, RoutingRequest } from "./RoutingPolicy.ts"
 
 /**
  * One question: the reason why the candidate cannot serve the request, or `undefined` where nothing speaks against it. `reads`
- * are the features of a request that it looks at, all of them where it does not say.
+ * is what it looks at of what must be worked out, all of it where it does not say.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Filter {
   (request: RoutingRequest, candidate: Candidate): ReasonCode | undefined
-  readonly reads?: ReadonlyArray<keyof RoutingFeatures>
+  readonly reads?: ReadonlyArray<Readable>
 }
 
 /**

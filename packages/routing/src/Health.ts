@@ -17,7 +17,7 @@ import * as RampUp from "@guildhall/core/rules/RampUp"
 import { OfferWindow } from "./internal/OfferWindow.ts"
 import { Pace } from "./internal/Pace.ts"
 import { type Wait, Waits } from "./internal/Waits.ts"
-import type { Candidate } from "./RoutingPolicy.ts"
+import { type Candidate, type Readable, readableRating } from "./RoutingPolicy.ts"
 
 /**
  * How one attempt on an instance ended.
@@ -138,6 +138,8 @@ const isDue = (fromMs: number, everyMs: number, nowMs: number): boolean => nowMs
  */
 export class Health {
   readonly #settings: HealthRules.Settings
+  readonly #hasPace: boolean
+  readonly #hasOffer: boolean
   readonly #kept = new Map<InstanceId, Kept>()
   readonly #gone = new Map<InstanceId, Kept>()
   #nowMs: number | undefined
@@ -145,8 +147,12 @@ export class Health {
   #ejectionAtMs = -EJECTION_MS
   #halvedAtMs = -HALVING_MS
 
-  constructor(settings: HealthRules.Settings) {
-    this.#settings = settings
+  /** Of health, pace and offer, only what is read is worked out. */
+  constructor(settings: HealthRules.Settings, reads: ReadonlySet<Readable> = new Set(readableRating)) {
+    const { window, ...others } = settings
+    this.#settings = window !== undefined && reads.has("healthBps") ? settings : others
+    this.#hasPace = reads.has("pace")
+    this.#hasOffer = reads.has("offer")
   }
 
   /** An instance came onto the market, or has new terms. Answers what is to be said of it at once. */
@@ -191,7 +197,7 @@ export class Health {
       one.isChanged = true
     }
     if (outcome.isProbe === true || kind === "neutral") return undefined
-    one.offers.count(kind, nowMs)
+    if (this.#hasOffer) one.offers.count(kind, nowMs)
     // One that refuses the only request that it has is not full.
     if (breaker !== undefined && (kind === "failed" || (kind === "limited" && inFlight <= 1))) {
       one.breaker = Breaker.failed(breaker, one.breaker, nowMs)
@@ -206,10 +212,10 @@ export class Health {
       one.breaker = Breaker.succeeded(one.breaker, nowMs)
       one.cap = InFlightCap.taken(one.cap)
       // Where the wait was told of, the first token was heard of when it came.
-      one.pace.add(outcome.waiting === undefined ? outcome : { tokensPerSecond: outcome.tokensPerSecond }, nowMs)
+      const { tokensPerSecond, waiting } = outcome
+      if (this.#hasPace) one.pace.add(waiting === undefined ? outcome : { tokensPerSecond }, nowMs)
     }
-    const { firstTokenMs } = outcome
-    const pace = firstTokenMs === undefined ? undefined : one.pace.changed(nowMs)
+    const pace = this.#hasPace && outcome.firstTokenMs !== undefined ? one.pace.changed(nowMs) : undefined
     return this.#told(one, this.#standing(one, nowMs, pace))
   }
 
@@ -223,20 +229,21 @@ export class Health {
     const one = this.#kept.get(id)
     if (waiting.isOver || one === undefined || !Number.isFinite(nowMs)) return undefined
     waiting.over()
+    if (!this.#hasPace) return undefined
     one.pace.add({ firstTokenMs: nowMs - waiting.atMs }, nowMs)
     return this.#told(one, this.#standing(one, nowMs, one.pace.changed(nowMs)))
   }
 
   /** Takes in what a request was charged for. */
   charged({ atMs, instance, usage }: Charged): void {
-    if (Number.isFinite(atMs)) this.#kept.get(instance.id)?.offers.charge(instance, usage, atMs)
+    if (this.#hasOffer && Number.isFinite(atMs)) this.#kept.get(instance.id)?.offers.charge(instance, usage, atMs)
   }
 
   /** Lets time pass over the listed instances, and answers what is new about them. */
   tick(nowMs: number, listed: ReadonlyArray<Candidate>): ReadonlyArray<News> {
     if (!Number.isFinite(nowMs)) return []
     this.#nowMs = nowMs
-    const isOffering = isDue(this.#offersAtMs, OFFER_MS, nowMs)
+    const isOffering = this.#hasOffer && isDue(this.#offersAtMs, OFFER_MS, nowMs)
     if (isOffering) this.#offersAtMs = nowMs
     const isHalving = isDue(this.#halvedAtMs, HALVING_MS, nowMs)
     if (isHalving) this.#halvedAtMs = nowMs
@@ -287,7 +294,7 @@ export class Health {
     const { cap, rampUp, window } = this.#settings
     if (cap !== undefined && one.cap !== undefined) one.cap = InFlightCap.elapsed(cap, one.cap, concurrency, nowMs)
     const sinceMs = one.waits.sinceMs
-    if (sinceMs !== undefined) one.pace.wait(nowMs - sinceMs, nowMs)
+    if (sinceMs !== undefined && this.#hasPace) one.pace.wait(nowMs - sinceMs, nowMs)
     let rating = this.#standing(one, nowMs, one.pace.due(nowMs))
     if (one.foreignAtMs !== undefined && isDue(one.foreignAtMs, FOREIGN_MS, nowMs)) {
       one.foreignAtMs = undefined

@@ -17,7 +17,6 @@ import type { ModelId } from "@guildhall/core/Model"
 import type { PriceSheet } from "@guildhall/core/PriceSheet"
 import type { ReasonCode } from "@guildhall/core/Reason"
 import type * as HealthRules from "@guildhall/core/rules/Health"
-import type { RoutingFeatures } from "@guildhall/core/RoutingFeatures"
 import { Journal, type JournalError } from "@guildhall/journal/Journal"
 import type { RoutingDecision } from "@guildhall/journal/JournalEntry"
 import { Directory } from "./Directory.ts"
@@ -28,7 +27,7 @@ import type { Charged, Outcome, Waiting } from "./Health.ts"
 import * as PolicyGuard from "./internal/PolicyGuard.ts"
 import * as Watch from "./internal/Watch.ts"
 import * as Preferred from "./Preferred.ts"
-import type { RoutingPolicy, RoutingRequest } from "./RoutingPolicy.ts"
+import type { Readable, RoutingPolicy, RoutingRequest } from "./RoutingPolicy.ts"
 
 export type { Explanation } from "./Explain.ts"
 export { ExplainError } from "./Explain.ts"
@@ -65,8 +64,8 @@ export class Router extends Context.Service<
     readonly replica: string
     /** The name and version of the policy, such as `LeastLoaded@1`. */
     readonly policy: string
-    /** The features of a request that decide anything here: those that the policy reads, and that an instance has terms about. */
-    readonly reads: ReadonlySet<keyof RoutingFeatures>
+    /** What decides anything here of what must be worked out: what the policy reads, and what an instance has terms about. */
+    readonly reads: ReadonlySet<Readable>
     /** Takes in one change. Every change is one entry of the log. */
     readonly apply: (event: DirectoryEvent) => void
     /** Where the log stands now; see `RoutingProof`. */

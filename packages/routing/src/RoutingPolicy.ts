@@ -81,10 +81,22 @@ export interface DirectoryView {
 }
 
 /**
+ * What is worked out only where a policy or a filter reads it: the features of a request, and the parts of an instance's rating
+ * that change with nearly every request.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Readable = keyof RoutingFeatures | (typeof readableRating)[number]
+
+/** The parts of a rating that are worked out only where they are read. @category constants @since 0.1.0 */
+export const readableRating = ["healthBps", "pace", "offer"] as const satisfies ReadonlyArray<keyof Rating>
+
+/**
  * The port. `rank` is the reference; `prepare` may keep an index of a directory and answer the first choice only. A policy
  * that draws by weight may say which: `weights` gives, for candidates that all may serve, how often each is ranked first
- * compared with the others. `reads` are the features of a request that it looks at, all of them where it does not say; what
- * nobody reads is not worked out, nor kept with each decision.
+ * compared with the others. `reads` is what it looks at of what must be worked out, all of it where it does not say: what nobody
+ * reads is neither worked out nor kept.
  *
  * @category models
  * @since 0.1.0
@@ -97,7 +109,7 @@ export interface RoutingPolicy {
     readonly choose: (request: RoutingRequest, seed: number) => InstanceId | undefined
   }
   readonly weights?: (request: RoutingRequest, candidates: ReadonlyArray<Candidate>) => ReadonlyArray<number>
-  readonly reads?: ReadonlyArray<keyof RoutingFeatures>
+  readonly reads?: ReadonlyArray<Readable>
 }
 
 /**

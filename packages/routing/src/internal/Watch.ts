@@ -8,10 +8,13 @@ import type { Directory } from "../Directory.ts"
 import { type Charged, Health, type Outcome, type Waiting } from "../Health.ts"
 import * as Load from "../Load.ts"
 import { Performance } from "../Performance.ts"
-import type { RoutingPolicy } from "../RoutingPolicy.ts"
+import { type Readable, readableRating, type RoutingPolicy } from "../RoutingPolicy.ts"
 
 const isFeature = (name: string): name is keyof RoutingFeatures => Object.hasOwn(RoutingFeatures.fields, name)
-const allFeatures = Object.keys(RoutingFeatures.fields).filter(isFeature)
+const everything: ReadonlyArray<Readable> = [
+  ...Object.keys(RoutingFeatures.fields).filter(isFeature),
+  ...readableRating,
+]
 
 /** The features about which an instance has terms. */
 const termsOf = ({ inputs, parameters, rails }: Instance): ReadonlyArray<keyof RoutingFeatures> => [
@@ -36,8 +39,8 @@ interface Options {
 /** Makes of what is seen changes of the directory. */
 export const make = ({ directory, health: settings, onRefused, reads: read, take }: Options) => {
   const performance = new Performance()
-  const health = new Health(settings)
-  const reads = new Set(read ?? allFeatures)
+  const reads = new Set(read ?? everything)
+  const health = new Health(settings, reads)
   let expiredAtMs = -Infinity
 
   const rate = (instanceId: InstanceId, rating: Rating | undefined): void => {

@@ -34,7 +34,7 @@ import * as Scored from "../Scored.ts"
 export const healthiest: Scored.Standings = Scored.standings({
   name: "Healthiest",
   version: 1,
-  reads: [],
+  reads: ["healthBps"],
   isByFirst: true,
   stand: ({ rating }) => ({ first: 10_000 - (rating?.healthBps ?? 10_000), second: 0, weight: 1 }),
   because: ({ first }) => `${first / 100} % failed in 14 days`,

@@ -73,7 +73,7 @@ export const make = (settings: Settings): Scored.Scored => {
   return Scored.make({
     name: Naming.withSettings("PeakEwma", settings, usual),
     version: 1,
-    reads: ["outputTokens"],
+    reads: ["outputTokens", "pace"],
     score,
     find: () => ({
       stand: () => ({ first: 0, second: 0, weight: 1 }),

@@ -47,7 +47,7 @@ export const make = (settings: Settings): Scored.Standings => {
   return Scored.standings({
     name: Naming.withSettings("QualityPreferred", settings, usual),
     version: 1,
-    reads: [],
+    reads: ["pace"],
     stand: ({ measured, rating }) => {
       const quality = rating?.qualityBps ?? 10_000
       const paced = rating?.pace === undefined ? typicalTokensPerSecond : 1e6 / Math.max(1, rating.pace.tokenUs)

@@ -170,7 +170,7 @@ export const make = (settings: Settings): Scored.Scored => {
   return Scored.make({
     name: Naming.withSettings("AdjustedPrice", settings, usual),
     version: 1,
-    reads: ["inputTokens", "outputTokens"],
+    reads: ["inputTokens", "outputTokens", "pace", "offer"],
     weights: (request, candidates) => {
       const all = termsOf(request, candidates)
       const best = bestOf(all)

@@ -9,6 +9,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schedule from "effect/Schedule"
 import { Ledger } from "@guildhall/ledger/Ledger"
+import type { LedgerError } from "@guildhall/ledger/LedgerError"
 import type { HoldGate } from "./HoldGate.ts"
 import { Roll } from "./internal/Roll.ts"
 import { Market } from "./Market.ts"
@@ -45,6 +46,23 @@ const make = Effect.gen(function* () {
     }
   })
 
+  let failures = 0
+  const failed = (error: LedgerError) =>
+    Effect.suspend(() => {
+      failures += 1
+      // One line for an outage, however long it is.
+      return failures > 1
+        ? Effect.void
+        : Effect.logWarning(
+            `The holds of this process could not be renewed, and requests under way end where that lasts longer than ${lifeMs / 1_000} s. ${error.message}`,
+          )
+    })
+  const renewed = Effect.suspend(() => {
+    if (failures === 0) return Effect.void
+    failures = 0
+    return Effect.logInfo("The holds of this process are renewed again.")
+  })
+
   const beat = Effect.gen(function* () {
     const startedMs = nowMs()
     const open = tracked.all().filter((gate) => gate.state === "open")
@@ -52,8 +70,9 @@ const make = Effect.gen(function* () {
     for (const gate of open) gate.livesUntilMs = startedMs + lifeMs
     const stillOpen = open.filter((gate) => tracked.has(gate))
     if (count < stillOpen.length) yield* recount(stillOpen)
+    yield* renewed
   }).pipe(
-    Effect.catch((error) => Effect.logWarning("The holds of this process could not be renewed.", error.message)),
+    Effect.catch(failed),
     Effect.andThen(
       Effect.sync(() => {
         const now = nowMs()

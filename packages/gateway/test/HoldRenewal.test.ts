@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Layer } from "effect"
+import { Effect, Layer, Logger } from "effect"
 import { TestClock } from "effect/testing"
 import { HoldId } from "@guildhall/ledger/Hold"
 import { Ledger } from "@guildhall/ledger/Ledger"
@@ -91,6 +91,23 @@ describe("HoldRenewal", () => {
       }),
     ),
   )
+
+  it.effect("tells an outage of the store in two lines", () => {
+    const lines: Array<string> = []
+    const log = Logger.make<unknown, void>(({ message }) => void lines.push(String(message)))
+    let isAway = true
+    return program(
+      () => Effect.suspend(() => (isAway ? away : Effect.succeed(0))),
+      Effect.gen(function* () {
+        yield* TestClock.adjust(renewMs * 5)
+        assert.lengthOf(lines, 1)
+        assert.match(lines[0] ?? "", /^The holds of this process could not be renewed.* did not answer/)
+        isAway = false
+        yield* TestClock.adjust(renewMs * 5)
+        assert.deepStrictEqual(lines.slice(1), ["The holds of this process are renewed again."])
+      }),
+    ).pipe(Effect.provide(Logger.layer([log])))
+  })
 
   it.effect("expires a hold that the store no longer has", () =>
     program(

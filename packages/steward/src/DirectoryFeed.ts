@@ -80,12 +80,10 @@ export const layer = (options: Options = {}) =>
       const tick = Effect.map(Clock.currentTimeMillis, router.tick)
       yield* follow
       yield* tick
-      yield* Effect.addFinalizer(() =>
-        router.flush.pipe(
-          Effect.timeout(LAST_FLUSH_MS),
-          Effect.catchCause((cause) => Effect.logWarning("The end of the routing log could not be written.", cause)),
-        ),
-      )
+      yield* Loop.atEnd(router.flush, {
+        limitMs: LAST_FLUSH_MS,
+        otherwise: "The end of the routing log is not written: the last decisions of this process cannot be explained.",
+      })
       yield* Loop.run("DirectoryFeed.follow", options.pollMs ?? 1_000, follow, changed)
       yield* Loop.run("DirectoryFeed.tick", options.tickMs ?? 250, tick)
       yield* Loop.run("DirectoryFeed.flush", options.flushMs ?? 500, router.flush)

@@ -84,3 +84,26 @@ export const run = <A, E, R>(
     // A round runs many times a second and mostly finds nothing: its spans would bury those of requests.
   }).pipe(Effect.withTracerEnabled(false), Effect.forkScoped, Effect.asVoid)
 }
+
+/**
+ * Makes a round once more when the scope closes, for as long as the limit lets it. Where it fails then, a line says what that
+ * means, and why.
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const atEnd = <A, E, R>(
+  round: Effect.Effect<A, E, R>,
+  options: { readonly limitMs: number; readonly otherwise: string },
+) =>
+  Effect.addFinalizer(() =>
+    round.pipe(
+      Effect.timeout(options.limitMs),
+      Effect.catchCause((cause) =>
+        Effect.andThen(
+          Effect.logWarning(`${options.otherwise} ${reasonOf(Cause.squash(cause))}`),
+          Effect.logDebug(cause),
+        ),
+      ),
+    ),
+  )

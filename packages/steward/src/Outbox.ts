@@ -180,13 +180,9 @@ const makeRound = Effect.fnUntraced(function* <E, R>({ copy, definition }: Copyi
   const drain = Effect.repeat(copy, { until: (count) => count < STEP_MAX })
   const seal = yield* Sealing.make({ market: name, batchSize: receipts.batchSize })
   const round = Effect.andThen(drain, Effect.repeat(seal, { until: (count) => count === 0 }))
-  yield* Effect.addFinalizer(() =>
-    round.pipe(
-      Effect.timeout(LAST_ROUND_MS),
-      Effect.catchCause((cause) =>
-        Effect.logWarning("The last receipts are not sealed; the next start does it.", cause),
-      ),
-    ),
-  )
+  yield* Loop.atEnd(round, {
+    limitMs: LAST_ROUND_MS,
+    otherwise: "The last receipts are not sealed; the next start does it.",
+  })
   return round
 })

@@ -1,7 +1,27 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Exit, Logger, Ref, Scope } from "effect"
+import { Effect, Exit, Fiber, Logger, Ref, Scope } from "effect"
 import { TestClock } from "effect/testing"
 import * as Loop from "../src/Loop.ts"
+
+describe("a last round", () => {
+  it.effect("is made when the scope closes; where it cannot be, or takes too long, one line says so", () => {
+    const lines: Array<string> = []
+    const log = Logger.make<unknown, void>(({ message }) => void lines.push(String(message)))
+    const otherwise = "It is not done."
+    return Effect.gen(function* () {
+      let rounds = 0
+      const round = Effect.sync(() => (rounds += 1))
+      yield* Effect.scoped(Loop.atEnd(round, { limitMs: 1_000, otherwise }))
+      assert.deepStrictEqual([rounds, lines], [1, []])
+      yield* Effect.scoped(Loop.atEnd(Effect.fail(new Error("away")), { limitMs: 1_000, otherwise }))
+      assert.deepStrictEqual(lines, ["It is not done. away"])
+      const slow = yield* Effect.forkChild(Effect.scoped(Loop.atEnd(Effect.never, { limitMs: 1_000, otherwise })))
+      yield* TestClock.adjust(1_000)
+      yield* Fiber.join(slow)
+      assert.lengthOf(lines, 2)
+    }).pipe(Effect.provide(Logger.layer([log])))
+  })
+})
 
 describe("a loop", () => {
   it.effect(

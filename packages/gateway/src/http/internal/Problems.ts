@@ -35,12 +35,18 @@ const isProblem = (error: Failure | Problem): error is Problem => error._tag ===
 /** What a refusal says is meant for the caller; what a store says is not, and is worth a line in the log. */
 const isOutage = (error: Failure | Problem): boolean => !isProblem(error) && error._tag !== "TopUpRefused"
 
+/** A store that is away is told by whoever writes to it, with its own words: here a line is enough for each request. */
+const tell = (error: Failure | Problem): Effect.Effect<void> =>
+  error._tag === "LedgerError" || error._tag === "RegistryError" || error._tag === "JournalError"
+    ? Effect.andThen(Effect.logWarning(`The control lane could not answer. ${error.message}`), Effect.logDebug(error))
+    : Effect.logWarning("The control lane could not answer.", error)
+
 /** Answers every failure with a problem. What is wrong inside the market is logged, and not told. */
 export const answer = <A, E extends Failure | Problem, R>(effect: Effect.Effect<A, E, R>) =>
   Effect.catch(effect, (error: Failure | Problem) => {
     const problem = isProblem(error) ? error : of(error)
     return problem.status >= 500 && isOutage(error)
-      ? Effect.andThen(Effect.logWarning("The control lane could not answer.", error), Effect.fail(problem))
+      ? Effect.andThen(tell(error), Effect.fail(problem))
       : Effect.fail(problem)
   })
 

@@ -11,6 +11,8 @@ import { type Payer, PaymentError, PaymentScheme } from "@guildhall/ledger/Payme
 import type { ApiKey, Members } from "@guildhall/registry/Members"
 import { routingParts } from "./RoutingParts.ts"
 
+const AWAY = "The API key cannot be looked up at the moment. Send the request again in a moment."
+
 /** API keys of the registry, paying from what the key's member has of each source, in the definition's order. */
 const apiKey = (members: Members["Service"], definition: Pick<MarketDefinition, "funding">): Parts.Part => {
   // The registry answers with the same key until it looks again: one payer is made of it, however many requests come.
@@ -39,7 +41,9 @@ const apiKey = (members: Members["Service"], definition: Pick<MarketDefinition, 
         lookup: (secret) =>
           members.authenticate(secret).pipe(
             Effect.map((key) => (key === undefined ? undefined : payerOf(key))),
-            Effect.mapError((error) => new PaymentError({ code: "service_unavailable", detail: error.message })),
+            // What the registry says of its store is for the operator. That it is away, its loops tell.
+            Effect.tapError((error) => (error.isRetryable ? Effect.void : Effect.logError(error.message))),
+            Effect.mapError(() => new PaymentError({ code: "service_unavailable", detail: AWAY })),
           ),
       }),
   })

@@ -1,9 +1,4 @@
-import * as Cap from "../src/combinators/Cap.ts"
 import * as Filtered from "../src/combinators/Filter.ts"
-import * as OrElse from "../src/combinators/OrElse.ts"
-import * as PartitionBy from "../src/combinators/PartitionBy.ts"
-import * as TieBreak from "../src/combinators/TieBreak.ts"
-import * as Weighted from "../src/combinators/Weighted.ts"
 import { bonded } from "../src/filters/Bonded.ts"
 import * as AdjustedPrice from "../src/policies/AdjustedPrice.ts"
 import { healthiest } from "../src/policies/Healthiest.ts"
@@ -46,26 +41,3 @@ RoutingPolicyTest.suite("PrefixAffinity over a bare policy", PrefixAffinity.make
 RoutingPolicyTest.suite("TierWeighted", tierWeighted)
 RoutingPolicyTest.suite("QualityPreferred", QualityPreferred.make(QualityPreferred.usual))
 RoutingPolicyTest.suite("Healthiest", healthiest)
-RoutingPolicyTest.suite("tieBreak by standing", TieBreak.tieBreak(leastLoaded, healthiest))
-RoutingPolicyTest.suite("tieBreak by a draw", TieBreak.tieBreak(leastLoaded, inverseSquare))
-RoutingPolicyTest.suite("tieBreak of bare policies", TieBreak.tieBreak(bare, lowestPrice))
-RoutingPolicyTest.suite("orElse", OrElse.orElse(Filtered.filter("bonded", bonded, lowestPrice), leastLoaded))
-RoutingPolicyTest.suite("filter", Filtered.filter("bonded", bonded, leastLoaded))
-RoutingPolicyTest.suite("filter of a draw", Filtered.filter("bonded", bonded, adjustedPrice))
-RoutingPolicyTest.suite(
-  "filter of prefixes",
-  Filtered.filter("bonded", bonded, PrefixAffinity.make(affinity, leastLoaded)),
-)
-RoutingPolicyTest.suite("filter of a bare policy", Filtered.filter("bonded", bonded, bare))
-RoutingPolicyTest.suite(
-  "weighted",
-  Weighted.weighted({ policy: leastLoaded, weight: 3 }, { policy: inverseSquare, weight: 1 }),
-)
-RoutingPolicyTest.suite(
-  "weighted with a bare policy",
-  Weighted.weighted({ policy: bare, weight: 1 }, { policy: peakEwma, weight: 1 }),
-)
-RoutingPolicyTest.suite("partitionBy device", PartitionBy.partitionBy("device", leastLoaded))
-RoutingPolicyTest.suite("partitionBy region", PartitionBy.partitionBy("region", peakEwma))
-RoutingPolicyTest.suite("partitionBy member, drawn by price", PartitionBy.partitionBy("member", inverseSquare))
-RoutingPolicyTest.suite("cap", Cap.cap({ by: "member", percent: 40, slack: 2 }, leastLoaded))

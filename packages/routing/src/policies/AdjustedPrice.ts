@@ -186,7 +186,7 @@ export const make = (settings: Settings): Scored.Scored => {
         const draw = `${times} times the best, lot ${(draws[row] ?? 0).toPrecision(6)}`
         return `price ${price.toPrecision(6)}, adjusted ${adjusted.toPrecision(6)}, in all ${value.toPrecision(6)}, ${draw}`
       }
-      return { columns: [draws], because }
+      return { columns: [draws], because, isDrawn: true }
     },
     find: () => ({
       stand: (candidate, part) => ({ first: terms(settings, candidate, part / PARTS).value, second: 0, weight: 1 }),

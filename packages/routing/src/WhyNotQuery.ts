@@ -20,8 +20,8 @@ import type { RoutingPolicy } from "./RoutingPolicy.ts"
 import * as WhyNot from "./WhyNot.ts"
 
 /**
- * What is asked: whose instances, over which period, with how many requests at most (see {@link SAMPLE_MAX}), and by which
- * policy decisions of a name such as `LeastLoaded@1` are made again.
+ * What is asked: whose instances, over which period, with how many requests at most (see {@link SAMPLE_MAX}), how far apart in
+ * the log those of an eighth of the period may lie, and by which policy decisions of a name such as `LeastLoaded@1` are made again.
  *
  * @category models
  * @since 0.1.0
@@ -31,6 +31,7 @@ export interface Query {
   readonly fromMs: number
   readonly toMs: number
   readonly sample: number
+  readonly versionsMax?: number | undefined
   readonly policyOf: (name: string) => RoutingPolicy | undefined
 }
 
@@ -57,7 +58,7 @@ export const SAMPLE_MAX = 10_000
 
 /** The period is cut into so many parts, and the newest requests of each are looked at; busy ones get what quiet ones leave. */
 const PARTS = 8
-/** Requests of one part that lie further apart in the log than this are not made again. */
+/** Requests of one part that lie further apart in the log than this are not made again, unless told otherwise. */
 const VERSIONS_MAX = 200_000
 
 interface Part {
@@ -132,13 +133,13 @@ const versionOf = ({ attempts, version }: RoutingDecision): number => attempts[0
 export const run = Effect.fn("WhyNotQuery.run")(function* (
   query: Query,
 ): Effect.fn.Return<Answer, JournalError, Journal | Digest.Digest> {
-  const { policyOf, target } = query
+  const { policyOf, target, versionsMax = VERSIONS_MAX } = query
   const count = WhyNot.make(target)
   const totals = { looked: 0, isSample: false, notSeen: 0 }
 
   const replay = Effect.fnUntraced(function* (replica: string, decisions: ReadonlyArray<RoutingDecision>) {
     const to = Math.max(...decisions.map(versionOf))
-    const near = decisions.filter((decision) => to - versionOf(decision) <= VERSIONS_MAX)
+    const near = decisions.filter((decision) => to - versionOf(decision) <= versionsMax)
     totals.notSeen += decisions.length - near.length
     const segments: Array<DirectorySegment> = []
     const from = Math.min(...near.map(versionOf))

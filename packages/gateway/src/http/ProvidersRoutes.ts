@@ -6,6 +6,7 @@
 import * as Clock from "effect/Clock"
 import * as Digest from "effect/crypto/Digest"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as Semaphore from "effect/Semaphore"
@@ -137,8 +138,9 @@ const makeBeat = Effect.gen(function* () {
   })
 })
 
-/** So many requests one question looks at: it costs as much whoever asks, and one is answered at a time. */
+/** So many requests one question looks at, so close together: it costs as much whoever asks, and one is answered at a time. */
 const WHY_SAMPLE = 256
+const WHY_VERSIONS_MAX = 20_000
 const DAY_MS = 86_400_000
 
 interface WhyQuery {
@@ -153,7 +155,7 @@ const makeWhy = Effect.gen(function* () {
   const router = yield* Router
   const turn = yield* Semaphore.make(1)
 
-  return Effect.fn("ProvidersRoutes.why")(function* ({ device, from, instance, to }: WhyQuery) {
+  const answer = Effect.fn("ProvidersRoutes.why")(function* ({ device, from, instance, to }: WhyQuery) {
     const { memberId } = yield* Caller
     const toMs = to ?? (yield* Clock.currentTimeMillis)
     const fromMs = Math.min(from ?? toMs - DAY_MS, toMs)
@@ -161,13 +163,20 @@ const makeWhy = Effect.gen(function* () {
     yield* router.flush
     // Whatever else is asked for: only the caller's own.
     const target = { member: memberId, device, instance }
-    const answer = yield* WhyNotQuery.run({ target, fromMs, toMs, sample: WHY_SAMPLE, policyOf }).pipe(
+    const query = { target, fromMs, toMs, sample: WHY_SAMPLE, versionsMax: WHY_VERSIONS_MAX, policyOf }
+    const found = yield* WhyNotQuery.run(query).pipe(
       Effect.provideService(Journal, journal),
       Effect.provide(Digest.layerWebCrypto),
     )
-    const reasons = answer.reasons.map((one) => ({ ...one, because: Reason.describe(one.code).sentence }))
-    return { fromMs, toMs, ...answer, reasons } satisfies WhyView
-  }, turn.withPermits(1))
+    const reasons = found.reasons.map((one) => ({ ...one, because: Reason.describe(one.code).sentence }))
+    return { fromMs, toMs, ...found, reasons } satisfies WhyView
+  })
+  return Effect.fnUntraced(function* (query: WhyQuery) {
+    const answered = yield* turn.withPermitsIfAvailable(1)(answer(query))
+    if (Option.isSome(answered)) return answered.value
+    const detail = "The market is answering such a question of somebody already. Ask again in a few seconds."
+    return yield* Problem.of("service_unavailable", detail)
+  })
 })
 
 /**

@@ -66,7 +66,7 @@ export const lot = (ofSeed: number, ofId: number): number => mix(ofSeed ^ ofId) 
  * import { Draw } from "@guildhall/routing"
  *
  * const seeds = Array.from({ length: 1_000 }, (_, seed) => seed)
- * seeds.filter((seed) => Draw.chance(seed, "guaranteed") < 0.3).length // => 293
+ * seeds.filter((seed) => Draw.chance(seed, "guaranteed") < 0.3).length // => 314
  * ```
  *
  * @category rules

@@ -24,7 +24,7 @@ import { RoutingPolicy } from "../RoutingPolicy.ts"
  * import { LeastLoaded } from "@guildhall/routing/policies"
  *
  * const { leastLoaded } = LeastLoaded
- * const policy = OrElse.orElse(Filter.filter(bonded, leastLoaded), leastLoaded)
+ * const policy = OrElse.orElse(Filter.filter("bonded", bonded, leastLoaded), leastLoaded)
  * policy.rank({ model: ModelId.make("a/b"), contextTokens: 1, tried: [] }, [], 7).ranked // => []
  * ```
  *

@@ -8,18 +8,19 @@
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import { ReasonCode } from "@guildhall/core/Reason"
-import { RoutingProof } from "@guildhall/core/Receipt"
+import { RoutingProof as ProofSchema } from "@guildhall/core/Receipt"
 import { RequestId } from "@guildhall/core/Request"
 import { DirectorySegment, type RequestRecord } from "@guildhall/journal/Journal"
 import { RoutingDecision } from "@guildhall/journal/JournalEntry"
 import { NamedPolicies } from "./NamedPolicies.ts"
+import * as RoutingProof from "./RoutingProof.ts"
 
 /**
  * A line.
  *
  * - `Head`: the market, the policies that it was routed by, and the period, in Unix milliseconds.
  * - `Segment`: a stretch of a replica's log, as the journal has it.
- * - `Decision`: one request's. `salt` and `proof` are its receipt's, null where it has no proof; `definition` is the digest of
+ * - `Decision`: one request's. `proof` is its receipt's and `salt` the decision's, null where it has no proof; `definition` is the digest of
  *   the definition under which it began, null where it was refused; `reason` is what the buyer was told, null where it was served.
  * - `End`: how many of both there are.
  *
@@ -42,7 +43,7 @@ export const AuditLine = Schema.TaggedUnion({
     definition: Schema.NullOr(Schema.String),
     decision: RoutingDecision,
     salt: Schema.NullOr(Schema.String),
-    proof: Schema.NullOr(RoutingProof),
+    proof: Schema.NullOr(ProofSchema),
   },
   End: { segments: Schema.Int, decisions: Schema.Int },
 })
@@ -78,7 +79,10 @@ export const decided = (record: RequestRecord): Decided | undefined => {
     return { _tag: "Decision", id, reason, definition: null, decision, salt: null, proof: null }
   }
   const { definitionDigest, id, reason = null, routing } = record.receipt
-  const proved = routing === undefined ? { salt: null, proof: null } : { salt: record.salts.request, proof: routing }
+  const proved =
+    routing === undefined
+      ? { salt: null, proof: null }
+      : { salt: RoutingProof.saltOf(record.salts.request), proof: routing }
   return { _tag: "Decision", id, reason, definition: definitionDigest, decision, ...proved }
 }
 

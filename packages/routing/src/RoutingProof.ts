@@ -5,6 +5,7 @@
  *
  * @since 0.1.0
  */
+import { hash } from "node:crypto"
 import type { RoutingProof } from "@guildhall/core/Receipt"
 import * as Commitment from "@guildhall/journal/Commitment"
 import { decisionJson, type RoutingDecision } from "@guildhall/journal/JournalEntry"
@@ -16,8 +17,18 @@ export type { RoutingProof } from "@guildhall/core/Receipt"
 const encoder = new TextEncoder()
 
 /**
- * Commits to a decision, with all of it: the request's features, what the buyer prefers, and each attempt. The salt is the one
- * of the request's own commitment, 16 bytes in hexadecimal.
+ * The salt of a decision's commitment, made of the salt of the request's own: whoever holds the receipt can make it, and it can
+ * be given to an auditor, whom the other one would let guess at the request. Both are 16 bytes in hexadecimal.
+ *
+ * @category encoding
+ * @since 0.1.0
+ */
+export const saltOf = (requestSalt: string): string =>
+  hash("sha256", `guildhall-routing ${requestSalt}`, "hex").slice(0, 32)
+
+/**
+ * Commits to a decision, with all of it: the request's features, what the buyer prefers, and each attempt. The salt is that of
+ * {@link saltOf}.
  *
  * @category encoding
  * @since 0.1.0
@@ -26,33 +37,35 @@ export const commit = (decision: RoutingDecision, salt: string): string =>
   Commitment.commit(salt, encoder.encode(JSON.stringify(decisionJson(decision))))
 
 /**
- * Makes the proof of a decision that was made on this log, once nothing is added to it any more.
+ * Makes the proof of a decision that was made on this log, once nothing is added to it any more, with the salt of the
+ * request's commitment.
  *
  * @category constructors
  * @since 0.1.0
  */
-export const make = (decision: RoutingDecision, head: Head, salt: string): RoutingProof => ({
+export const make = (decision: RoutingDecision, head: Head, requestSalt: string): RoutingProof => ({
   replica: head.replica,
   sealed: head.sealed,
   version: head.version,
   log: head.hash,
   policy: decision.policy,
   seed: decision.seed,
-  decision: commit(decision, salt),
+  decision: commit(decision, saltOf(requestSalt)),
 })
 
 /**
- * Whether a decision is the one that the proof was made of, in all its parts.
+ * Whether a decision is the one that the proof was made of, in all its parts. The salt is that of {@link saltOf}.
  *
  * **Example** (Another seed)
  *
  * ```ts
  * import { RoutingProof } from "@guildhall/routing"
  *
- * const salt = "00".repeat(16)
+ * const requestSalt = "00".repeat(16)
  * const decision = { replica: "g", version: 1, policy: "P@1", seed: 7, model: "a/b", contextTokens: 9, attempts: [] }
  * const head = { replica: "g", sealed: 0, version: 1, hash: "ab" }
- * const proof = RoutingProof.make(decision, head, salt)
+ * const proof = RoutingProof.make(decision, head, requestSalt)
+ * const salt = RoutingProof.saltOf(requestSalt)
  * RoutingProof.covers(proof, decision, salt) // => true
  * RoutingProof.covers(proof, { ...decision, seed: 8 }, salt) // => false
  * ```

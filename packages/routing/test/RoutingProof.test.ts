@@ -48,7 +48,7 @@ describe("RoutingProof", () => {
   })
 
   it("covers the decision in all its parts, and shows nothing of it without the salt", () => {
-    assert.isTrue(RoutingProof.covers(proof, wide, SALT))
+    assert.isTrue(RoutingProof.covers(proof, wide, RoutingProof.saltOf(SALT)))
     const { attempts } = wide
     const first = { ...wide.features?.buyer, member: MemberId.make("mem_other") }
     const others: ReadonlyArray<Partial<RoutingDecision>> = [
@@ -68,9 +68,15 @@ describe("RoutingProof", () => {
       { attempts: attempts.map(({ instance, version }) => ({ instance, version })) },
     ]
     for (const other of others) {
-      assert.isFalse(RoutingProof.covers(proof, { ...wide, ...other }, SALT), JSON.stringify(other))
+      assert.isFalse(
+        RoutingProof.covers(proof, { ...wide, ...other }, RoutingProof.saltOf(SALT)),
+        JSON.stringify(other),
+      )
     }
     assert.isFalse(RoutingProof.covers(proof, wide, "00".repeat(16)))
+    // An auditor gets the salt of the decision, with which nobody can guess at the request.
+    assert.isFalse(RoutingProof.covers(proof, wide, SALT))
+    assert.match(RoutingProof.saltOf(SALT), /^[0-9a-f]{32}$/)
   })
 
   it("is covered by the receipt's leaf, and a receipt without one has the bytes that it always had", () => {

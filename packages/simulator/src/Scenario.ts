@@ -126,7 +126,7 @@ export const faultyEngines = { down: 1, silent: 4, failing: 7, lying: 10 } as co
 export const faultsAtMs = 90_000
 
 /**
- * The market at half load, where four of twelve machines go wrong in the same moment: one is down, one takes requests and is
+ * The market at two fifths of what it can do, where four of twelve machines go wrong in the same moment: one is down, one takes requests and is
  * silent, one answers each with an error while its heartbeats go on, and one becomes ten times as slow and says that it
  * is idle.
  *

@@ -116,10 +116,19 @@ describe("adversaries", () => {
 
   it("four gateways that learn of each other five times a second load all machines alike", () => {
     const pool = { engines, providers: eight }
-    for (const name of ["LeastLoaded", "PeakEwma", "AdjustedPrice"]) {
+    for (const [name, tolerance] of [
+      ["LeastLoaded", 0.1],
+      ["PeakEwma", 0.15],
+      ["AdjustedPrice", 0.25],
+    ] as const) {
       const [one, four] = [1, 4].map((gateways) => attack(named(name), pool, { gateways, load: 0.7 }))
       for (let at = 0; at < ENGINES; at++) {
-        assert.approximately((four?.shareOf((each) => each === at) ?? 0) * ENGINES, 1, 0.25, `${name}, machine ${at}`)
+        assert.approximately(
+          (four?.shareOf((each) => each === at) ?? 0) * ENGINES,
+          1,
+          tolerance,
+          `${name}, machine ${at}`,
+        )
       }
       const slowest = (each: typeof one): number => each?.score.firstTokenP99Ms ?? Number.NaN
       assert.isBelow(slowest(four), 1.5 * slowest(one), name)

@@ -2,8 +2,6 @@
  * Why the market could not start or go on, in words for the person at the terminal.
  */
 import * as Data from "effect/Data"
-import { PlatformError } from "effect/PlatformError"
-import * as FileProblem from "@guildhall/core/FileProblem"
 
 /**
  * A failure that the reader can do something about: printed as it is, without a stack trace, and the program ends
@@ -31,12 +29,4 @@ export class LaunchError extends Data.TaggedError("LaunchError")<{
  * @category formatting
  * @since 0.1.0
  */
-export const reasonOf = (cause: unknown): string => {
-  if (cause instanceof PlatformError) {
-    const { reason } = cause
-    const file =
-      "pathOrDescriptor" in reason && typeof reason.pathOrDescriptor === "string" ? reason.pathOrDescriptor : ""
-    return `${file}${file === "" ? "" : ": "}${FileProblem.words(cause)}`
-  }
-  return cause instanceof Error ? cause.message : String(cause)
-}
+export const reasonOf = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause))

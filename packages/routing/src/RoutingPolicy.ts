@@ -13,6 +13,7 @@
  * 7. Instances that differ in nothing but their id are ranked first equally often.
  * 8. An instance that gets cheaper, less loaded, faster or sounder, with all others as they were, is not ranked lower for the same seed.
  * 9. A policy that says its weights ranks each first as often as its weight says.
+ * 10. A policy that says what it reads ranks the same where the rest is not known.
  *
  * @since 0.1.0
  */

@@ -7,6 +7,7 @@ import { healthiest } from "../src/policies/Healthiest.ts"
 import * as InverseSquarePrice from "../src/policies/InverseSquarePrice.ts"
 import * as LowestPrice from "../src/policies/LowestPrice.ts"
 import * as PeakEwma from "../src/policies/PeakEwma.ts"
+import * as TierWeighted from "../src/policies/TierWeighted.ts"
 import * as LeastLoaded from "../src/policies/LeastLoaded.ts"
 import { type Ranking, RoutingPolicy } from "../src/RoutingPolicy.ts"
 import * as RoutingPolicyTest from "../src/testing/RoutingPolicyTest.ts"
@@ -120,6 +121,21 @@ RoutingPolicyTest.breaks(
   "it draws by the price, and says by its square",
   { ...InverseSquarePrice.make({ ...InverseSquarePrice.usual, power: 1 }), weights: bySquare },
   9,
+)
+RoutingPolicyTest.breaks(
+  "it reads more than it says",
+  { ...PeakEwma.make(PeakEwma.usual), reads: ["outputTokens"] },
+  10,
+)
+RoutingPolicyTest.breaks(
+  "it reads features that it does not say",
+  { ...PeakEwma.make(PeakEwma.usual), reads: ["pace"] },
+  10,
+)
+RoutingPolicyTest.breaks(
+  "it does not say that it knows buyers",
+  { ...TierWeighted.make(TierWeighted.usual), reads: [] },
+  10,
 )
 RoutingPolicyTest.breaks(
   "its fast form draws other lots",

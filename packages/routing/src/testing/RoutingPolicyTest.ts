@@ -14,7 +14,13 @@ import { MemberId } from "@guildhall/core/Member"
 import { Directory } from "../Directory.ts"
 import { standard } from "../Filter.ts"
 import * as Preferred from "../Preferred.ts"
-import type { Candidate, Ranking, RoutingPolicy, RoutingRequest } from "../RoutingPolicy.ts"
+import {
+  type Candidate,
+  type Ranking,
+  readableRating,
+  type RoutingPolicy,
+  type RoutingRequest,
+} from "../RoutingPolicy.ts"
 import * as SampleMarket from "./SampleMarket.ts"
 
 /**
@@ -335,6 +341,40 @@ const sharesAsItSays = (policy: RoutingPolicy): void => {
   })
 }
 
+/** Features that no filter looks at. */
+const forPolicies = ["affinity", "inputTokens", "outputTokens"] as const
+
+const without = <A extends object>(whole: A, keys: ReadonlyArray<string>): Partial<A> => {
+  const left: Partial<A> = { ...whole }
+  for (const key of keys) Reflect.deleteProperty(left, key)
+  return left
+}
+
+const readsNoMore = (policy: RoutingPolicy): void => {
+  const { reads } = policy
+  if (reads === undefined) return
+  const isRead = new Set<string>(reads)
+  const features = forPolicies.filter((one) => !isRead.has(one))
+  const parts = readableRating.filter((one) => !isRead.has(one))
+  visitAll(({ request, seed, candidates, where }) => {
+    const known = request.features === undefined ? undefined : without(request.features, features)
+    const buyer = known?.buyer
+    const less: RoutingRequest = {
+      ...request,
+      features: {
+        ...known,
+        // Filters read who the buyer is; its class is for policies.
+        ...(buyer === undefined || isRead.has("buyer") ? {} : { buyer: { ...buyer, class: "standard" } }),
+      },
+    }
+    const poorer = candidates.map((one): Candidate => ({
+      ...one,
+      rating: one.rating === undefined ? undefined : without(one.rating, parts),
+    }))
+    assert.deepStrictEqual(said(policy.rank(less, poorer, seed)), said(policy.rank(request, candidates, seed)), where)
+  })
+}
+
 /**
  * What a routing policy guarantees, in the order of the port's documentation.
  *
@@ -386,6 +426,11 @@ export const guarantees: ReadonlyArray<Conformance.Guarantee<(policy: RoutingPol
     number: 9,
     test: "A policy that says its weights ranks each first as often as its weight says.",
     proof: sharesAsItSays,
+  },
+  {
+    number: 10,
+    test: "A policy that says what it reads ranks the same where the rest is not known.",
+    proof: readsNoMore,
   },
 ]
 

@@ -6,6 +6,7 @@
  * @since 0.1.0
  */
 import type { Instance, InstanceId } from "@guildhall/core/Instance"
+import type { MemberId } from "@guildhall/core/Member"
 import type { Rating } from "@guildhall/core/Rating"
 import type { Usage } from "@guildhall/core/Usage"
 import * as Breaker from "@guildhall/core/rules/Breaker"
@@ -86,6 +87,8 @@ const EJECTION_MS = 5_000
 const FOREIGN_MS = 1_000
 /** What instances did lately counts half after so long. */
 const HALVING_MS = 60_000
+/** Where so many members fail and nobody succeeds between them, the fault is likelier the market's own than theirs. */
+const OUTAGE_MEMBERS = 3
 /** So many that left the market are remembered, so that nobody gets rid of their past by coming back. */
 const GONE_MAX = 10_000
 
@@ -142,6 +145,8 @@ export class Health {
   readonly #hasOffer: boolean
   readonly #kept = new Map<InstanceId, Kept>()
   readonly #gone = new Map<InstanceId, Kept>()
+  /** The members whose instances failed since the last success of any: an outage of the market's own shows in them. */
+  #failing: ReadonlyArray<MemberId> = []
   #nowMs: number | undefined
   #offersAtMs = -OFFER_MS
   #ejectionAtMs = -EJECTION_MS
@@ -193,7 +198,7 @@ export class Health {
     const one = this.#of(instance.id)
     const { kind } = outcome
     if (window !== undefined) {
-      one.window = HealthWindow.add(window, one.window, kind === "limited" ? "neutral" : kind, nowMs)
+      one.window = HealthWindow.add(window, one.window, this.#counted(outcome, instance), nowMs)
       one.isChanged = true
     }
     if (outcome.isProbe === true || kind === "neutral") return undefined
@@ -248,10 +253,11 @@ export class Health {
     const isHalving = isDue(this.#halvedAtMs, HALVING_MS, nowMs)
     if (isHalving) this.#halvedAtMs = nowMs
     this.#eject(nowMs, listed)
+    const isOutage = isEverybodyOffline(listed)
     const news: Array<News> = []
     for (const { instance } of listed) {
       const one = this.#of(instance.id)
-      this.#sample(one, instance, nowMs)
+      this.#sample(one, instance, nowMs, isOutage)
       if (isHalving) halve(one)
       const offer = isOffering ? this.#offer(one, instance, nowMs) : undefined
       const due = this.#due(one, instance, nowMs)
@@ -268,6 +274,17 @@ export class Health {
     this.#gone.delete(id)
     this.#kept.set(id, one)
     return one
+  }
+
+  /** What an outcome counts as in the health of the last days. */
+  #counted({ isProbe, kind }: Outcome, { memberId }: Instance): HealthWindow.Kind {
+    if (kind === "limited" || kind === "neutral") return "neutral"
+    if (isProbe !== true && kind === "succeeded" && this.#failing.length > 0) this.#failing = []
+    if (kind === "succeeded") return kind
+    if (isProbe !== true && this.#failing.length < OUTAGE_MEMBERS && !this.#failing.includes(memberId)) {
+      this.#failing = [...this.#failing, memberId]
+    }
+    return this.#failing.length >= OUTAGE_MEMBERS ? "neutral" : "failed"
   }
 
   #told(one: Kept, rating: Rating | undefined): Rating | undefined {
@@ -317,13 +334,13 @@ export class Health {
   }
 
   /** Time online enters the same window as requests. What passed while the gateway slept is not held against anybody. */
-  #sample(one: Kept, { state }: Instance, nowMs: number): void {
+  #sample(one: Kept, { state }: Instance, nowMs: number, isOutage: boolean): void {
     const { window } = this.#settings
     if (window === undefined) return
     if (one.sampledAtMs === undefined) one.sampledAtMs = nowMs
     if (!isDue(one.sampledAtMs, window.sampleMs, nowMs)) return
     one.sampledAtMs = nowMs
-    const kind = state === "online" ? "succeeded" : state === "offline" ? "failed" : "neutral"
+    const kind = state === "online" ? "succeeded" : state === "offline" && !isOutage ? "failed" : "neutral"
     one.window = HealthWindow.add(window, one.window, kind, nowMs)
     one.isChanged = true
   }
@@ -366,6 +383,16 @@ export class Health {
       }
     }
   }
+}
+
+/** Whether nobody of several members is there, which is the market's own outage rather than theirs. */
+const isEverybodyOffline = (listed: ReadonlyArray<Candidate>): boolean => {
+  const members = new Set<MemberId>()
+  for (const { instance } of listed) {
+    if (instance.state !== "offline") return false
+    if (members.size < OUTAGE_MEMBERS) members.add(instance.memberId)
+  }
+  return members.size >= OUTAGE_MEMBERS
 }
 
 const halve = (one: Kept): void => {

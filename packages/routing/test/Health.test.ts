@@ -324,6 +324,43 @@ describe("Health", () => {
     assert.strictEqual(rating().healthBps, 5_940)
   })
 
+  it("T8 · the platform's own outage is neutral: where all fail, and where nobody is there", () => {
+    const health = new Health.Health({ window: { days: 14, sampleMs: 60_000 } })
+    const candidates = Array.from({ length: 5 }, (_, at) => ({
+      instance: { ...SampleMarket.instance({ name: `${at}` }), memberId: MemberId.make(`mem_${at}`) },
+      inFlight: 1,
+    }))
+    const known: Record<string, number | undefined> = {}
+    const pass = (nowMs: number, state: "online" | "offline" = "online") => {
+      const listed = candidates.map((one) => ({ ...one, instance: { ...one.instance, state } }))
+      for (const { instanceId, rating } of health.tick(nowMs, listed)) {
+        known[instanceId] = rating.healthBps ?? known[instanceId]
+      }
+    }
+    const all = (kind: Health.Outcome["kind"], times: number) => {
+      for (let at = 0; at < times; at++) {
+        for (const one of candidates) {
+          health.observe({ instanceId: one.instance.id, kind, atMs: START_MS }, one)
+        }
+      }
+    }
+    pass(START_MS)
+    all("succeeded", 100)
+    all("failed", 100)
+    pass(START_MS + 1_000)
+    // Of the first two it could not be known yet.
+    assert.deepStrictEqual(Object.values(known), [9_900, 9_900, 10_000, 10_000, 10_000])
+    const [first] = candidates
+    if (first === undefined) return assert.fail("no candidate")
+    all("succeeded", 1)
+    health.observe({ instanceId: first.instance.id, kind: "failed", atMs: START_MS }, first)
+    pass(START_MS + 2_000)
+    assert.isBelow(known["ins_0"] ?? 0, 9_900)
+    const before = { ...known }
+    for (let minute = 1; minute <= 600; minute++) pass(START_MS + minute * 60_000, "offline")
+    assert.deepStrictEqual(known, before)
+  })
+
   it("pace rises at once, falls slowly, and is not said more than a few times a second", () => {
     const { observe, rating, tick } = alone({})
     const answer = (firstTokenMs: number, tokensPerSecond: number, atMs: number) =>

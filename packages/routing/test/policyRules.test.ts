@@ -205,7 +205,7 @@ describe("adjusted prices", () => {
     offer: { inputPerMillion: dollar, outputPerMillion: dollar, errorBps: 0, limitedBps: 0, weight: 1, ...more },
   })
   const adjusted = (rating: Rating) =>
-    AdjustedPrice.terms({ ...AdjustedPrice.usual, secondPerMillion: 0.5 * dollar }, offer("a", { rating }), 0.8)
+    AdjustedPrice.pricing({ ...AdjustedPrice.usual, secondPerMillion: 0.5 * dollar })(offer("a", { rating }), 0.8)
       .adjusted / dollar
 
   it("1 % of errors counts as 8 % on the price", () => {

@@ -13,6 +13,7 @@ import { CENT } from "@guildhall/core/PriceSheet"
 import * as Schema from "effect/Schema"
 import * as Draw from "../Draw.ts"
 import * as Naming from "../internal/Naming.ts"
+import { power } from "../internal/Power.ts"
 import * as Price from "../internal/Price.ts"
 import { setting, tokens } from "../internal/Settings.ts"
 import * as Load from "../Load.ts"
@@ -96,32 +97,34 @@ const partOf = ({ inputTokens, outputTokens }: Settings, { features }: RoutingRe
 }
 
 /**
- * The terms of one offer, for tokens of which this part (from 0 to 1) goes in. They depend on this instance alone.
+ * How offers are priced: gives the terms of one, for tokens of which this part (from 0 to 1) goes in. They depend on that
+ * instance alone.
  *
  * @category rules
  * @since 0.1.0
  */
-export const terms = (settings: Settings, candidate: Candidate, part: number): Terms => {
-  const { instance, rating } = candidate
-  const offer = rating?.offer
-  const { firstTokenMs, tokenUs } = rating?.pace ?? {
-    firstTokenMs: settings.typicalFirstTokenMs,
-    tokenUs: settings.typicalTokenUs,
+export const pricing = (settings: Settings): ((candidate: Candidate, part: number) => Terms) => {
+  const speedOf = power(settings.speedPower)
+  const spareOf = power(settings.sparePower)
+  const typical = { firstTokenMs: settings.typicalFirstTokenMs, tokenUs: settings.typicalTokenUs }
+  return (candidate, part) => {
+    const { instance, rating } = candidate
+    const offer = rating?.offer
+    const { firstTokenMs, tokenUs } = rating?.pace ?? typical
+    const price =
+      offer === undefined
+        ? Price.ofTokens(instance.price, MILLION * part, MILLION * (1 - part))
+        : offer.inputPerMillion * part + offer.outputPerMillion * (1 - part)
+    const errors = (offer?.errorBps ?? settings.typicalErrorBps) / 10_000
+    const limited = (settings.limitedPerMillion * (offer?.limitedBps ?? 0)) / 10_000
+    const waiting = (settings.secondPerMillion * firstTokenMs) / 1_000
+    const asked = price * (1 + settings.errorCost * errors) + limited + waiting
+    const adjusted = Math.max(settings.leastPerMillion, asked)
+    const seconds = Math.max(0.001, firstTokenMs / 1_000 + (settings.outputTokens * tokenUs) / MILLION)
+    const load = Load.inFlight(candidate) / Load.capacity(candidate)
+    const spare = Math.max(0.001, 1 - load * load)
+    return { price, adjusted, value: (adjusted * speedOf(seconds)) / spareOf(spare) }
   }
-  const price =
-    offer === undefined
-      ? Price.ofTokens(instance.price, MILLION * part, MILLION * (1 - part))
-      : offer.inputPerMillion * part + offer.outputPerMillion * (1 - part)
-  const errors = (offer?.errorBps ?? settings.typicalErrorBps) / 10_000
-  const onTop =
-    (settings.limitedPerMillion * (offer?.limitedBps ?? 0)) / 10_000 +
-    (settings.secondPerMillion * firstTokenMs) / 1_000
-  const adjusted = Math.max(settings.leastPerMillion, price * (1 + settings.errorCost * errors) + onTop)
-  const seconds = Math.max(0.001, firstTokenMs / 1_000 + (settings.outputTokens * tokenUs) / MILLION)
-  const load = Load.inFlight(candidate) / Load.capacity(candidate)
-  const spare = Math.max(0.001, 1 - load * load)
-  const speed = settings.speedPower === 0 ? 1 : seconds ** settings.speedPower
-  return { price, adjusted, value: (adjusted * speed) / spare ** settings.sparePower }
 }
 
 /**
@@ -142,14 +145,15 @@ export const terms = (settings: Settings, candidate: Candidate, part: number): T
  * @since 0.1.0
  */
 export const sharing = ({ edge, exploration, insidePower, outsidePower }: Settings): ((times: number) => number) => {
-  const atEdge = edge ** -insidePower
+  const inside = power(-insidePower)
+  const outside = power(-outsidePower)
+  const atEdge = inside(edge)
   // From here on nothing is left but exploration: most offers, and no power of a number is taken for them.
   const far =
     outsidePower === 0 ? Infinity : edge * Math.max(1, (exploration / atEdge) ** (-1 / outsidePower)) * 1.000001
   return (times) => {
     if (times > far) return exploration
-    if (times <= edge) return Math.max(exploration, times ** -insidePower)
-    return Math.max(exploration, atEdge * (times / edge) ** -outsidePower)
+    return Math.max(exploration, times <= edge ? inside(times) : atEdge * outside(times / edge))
   }
 }
 
@@ -160,11 +164,12 @@ export const sharing = ({ edge, exploration, insidePower, outsidePower }: Settin
  * @since 0.1.0
  */
 export const make = (settings: Settings): Scored.Scored => {
+  const terms = pricing(settings)
   const bestOf = (all: ReadonlyArray<Terms>): number =>
     all.reduce((least, { value }) => Math.min(least, value), Infinity)
   const termsOf = (request: RoutingRequest, candidates: ReadonlyArray<Candidate>): ReadonlyArray<Terms> => {
     const part = partOf(settings, request) / PARTS
-    return candidates.map((candidate) => terms(settings, candidate, part))
+    return candidates.map((candidate) => terms(candidate, part))
   }
   const share = sharing(settings)
   return Scored.make({
@@ -189,14 +194,14 @@ export const make = (settings: Settings): Scored.Scored => {
       return { columns: [draws], because, isDrawn: true }
     },
     find: () => ({
-      stand: (candidate, part) => ({ first: terms(settings, candidate, part / PARTS).value, second: 0, weight: 1 }),
+      stand: (candidate, part) => ({ first: terms(candidate, part / PARTS).value, second: 0, weight: 1 }),
       find: (indexOf, request, seed, mayServe) => {
         const part = partOf(settings, request)
         const index = indexOf(part)
         const ofSeed = Draw.ofSeed(seed)
         const lowest = index?.walk(ofSeed, mayServe)
         if (index === undefined || lowest === undefined) return undefined
-        const best = terms(settings, lowest, part / PARTS).value
+        const best = terms(lowest, part / PARTS).value
         // Those better than the best that may serve have no less weight than it.
         const weightOf = (value: number): number => share(Math.max(1, value / best))
         return index.draw(ofSeed, weightOf, mayServe)?.instance.id

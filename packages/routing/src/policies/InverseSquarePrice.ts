@@ -8,6 +8,7 @@ import * as Parts from "@guildhall/core/Parts"
 import { CENT } from "@guildhall/core/PriceSheet"
 import * as Schema from "effect/Schema"
 import * as Naming from "../internal/Naming.ts"
+import { power } from "../internal/Power.ts"
 import * as Price from "../internal/Price.ts"
 import { setting, tokens } from "../internal/Settings.ts"
 import { RoutingPolicy } from "../RoutingPolicy.ts"
@@ -48,7 +49,8 @@ export const usual: Settings = Schema.decodeUnknownSync(Settings)({})
  * @since 0.1.0
  */
 export const make = (settings: Settings): Scored.Standings => {
-  const { inputTokens, leastPerMillion, outputTokens, power } = settings
+  const { inputTokens, leastPerMillion, outputTokens } = settings
+  const weightOf = power(settings.power)
   const least = (leastPerMillion / 1_000_000) * Math.max(1, inputTokens + outputTokens)
   return Scored.standings({
     name: Naming.withSettings("InverseSquarePrice", settings, usual),
@@ -57,7 +59,7 @@ export const make = (settings: Settings): Scored.Standings => {
     stand: ({ instance }) => {
       const price = Math.max(least, Price.ofTokens(instance.price, inputTokens, outputTokens))
       // In units of the least price, so that no weight is too small to be told from none.
-      return { first: 0, second: 0, weight: (least / price) ** power, price }
+      return { first: 0, second: 0, weight: weightOf(least / price), price }
     },
     because: ({ price }) => `drawn by price ${price}`,
   })

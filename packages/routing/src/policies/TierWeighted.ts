@@ -73,7 +73,7 @@ export const make = (settings: Settings): Scored.Standings => {
   const { guaranteedPercent } = settings
   const share = guaranteedPercent / 100
   const isGuaranteed = (seed: number): boolean => Draw.chance(seed, "guaranteed") < share
-  return Scored.standings({
+  const policy = Scored.standings({
     name: Naming.withSettings("TierWeighted", settings, usual),
     version: 1,
     reads: ["buyer"],
@@ -86,6 +86,7 @@ export const make = (settings: Settings): Scored.Standings => {
       return usual.map((one, row) => (1 - share) * one + share * (guaranteed[row] ?? 0))
     },
   })
+  return { ...policy, guaranteedPercent }
 }
 
 /**

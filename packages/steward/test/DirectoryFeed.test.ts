@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Layer, Logger, Queue } from "effect"
+import { Clock, Effect, Layer, Logger, Queue } from "effect"
 import { Digest } from "effect/crypto"
 import { TestClock } from "effect/testing"
 import { Journal } from "@guildhall/journal"
@@ -18,7 +18,8 @@ const digest = Layer.succeed(Digest.Digest, {
   digestHex: (_, data) => Effect.sync(() => sha256(data).digest("hex")),
 })
 
-const router = Layer.effect(Router.Router, Router.make({ replica: "test", policy: leastLoaded }))
+const breaker = { failures: 3, withinMs: 60_000, parkMs: 15_000 }
+const router = Layer.effect(Router.Router, Router.make({ replica: "test", policy: leastLoaded, health: { breaker } }))
 const surroundings = router.pipe(
   Layer.provide(digest),
   Layer.provideMerge(Journal.layerMemory),
@@ -122,6 +123,28 @@ describe("the feed", () => {
         assert.isAtLeast(looks, 9)
         assert.isAtMost(looks, 10)
       }).pipe(Effect.provide(DirectoryFeed.layer().pipe(Layer.provide([counting, notifier]))))
+    }).pipe(Effect.provide(surroundings)),
+  )
+
+  it.effect("T6 · lets time pass over the directory: parked for 15 s, then tried, with one request at a time", () =>
+    Effect.gen(function* () {
+      const devices = yield* Devices.Devices
+      const { apply, choose, observe } = yield* Router.Router
+      const { instance } = yield* devices.register(SampleDevice.make().registration())
+      const asked = { model: instance.model, contextTokens: 1, tried: [] } as const
+      yield* Effect.gen(function* () {
+        const atMs = yield* Clock.currentTimeMillis
+        for (let at = 0; at < 3; at++) observe({ instanceId: instance.id, kind: "failed", atMs })
+        assert.strictEqual(choose(asked, 0)._tag, "NoneLeft")
+        yield* TestClock.adjust("14750 millis")
+        assert.strictEqual(choose(asked, 0)._tag, "NoneLeft")
+        yield* TestClock.adjust("500 millis")
+        assert.strictEqual(choose(asked, 0)._tag, "Chosen")
+        apply({ _tag: "DispatchStarted", instanceId: instance.id })
+        assert.strictEqual(choose(asked, 0)._tag, "NoneLeft")
+        observe({ instanceId: instance.id, kind: "succeeded", atMs: atMs + 15_500 })
+        assert.strictEqual(choose(asked, 0)._tag, "Chosen")
+      }).pipe(Effect.provide(DirectoryFeed.layer()))
     }).pipe(Effect.provide(surroundings)),
   )
 

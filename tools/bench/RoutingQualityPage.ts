@@ -104,14 +104,13 @@ const settings = ({ curve }: Findings): string =>
     ]),
   )
 
-const elsewhere = ({ elsewhere, market, seed }: Findings): string => {
-  const markets = [{ seed, market }, ...elsewhere]
+const elsewhere = ({ elsewhere }: Findings): string => {
   const names = elsewhere[0]?.market.standings.map(({ name }) => name) ?? []
   return FiguresPage.table(
-    ["Regret in other markets, %", ...markets.map((each) => each.seed)],
+    ["Regret % in other markets, by load", ...elsewhere.map(({ load }) => percent(load, 0))],
     names.map((name) => [
       name,
-      ...markets.map((each) =>
+      ...elsewhere.map((each) =>
         percent(each.market.standings.find((standing) => standing.name === name)?.regret ?? Number.NaN),
       ),
     ]),

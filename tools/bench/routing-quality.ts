@@ -45,7 +45,7 @@ export interface Findings {
   readonly prefixes: Contest
   readonly faults: ReadonlyArray<Faults>
   readonly curve: ReadonlyArray<Standing>
-  readonly elsewhere: ReadonlyArray<{ readonly seed: string; readonly market: Contest }>
+  readonly elsewhere: ReadonlyArray<{ readonly load: number; readonly market: Contest }>
   readonly fit: Trace.Fit | undefined
   readonly replay: Contest | undefined
 }
@@ -164,9 +164,9 @@ export const run = async ({ isQuick, progress, seed }: Options): Promise<Metrics
   })
   progress("other markets")
   const few = policies.filter(({ name }) => ELSEWHERE.includes(name))
-  const elsewhere = ["two", "three", "four"].map((other) => {
-    const name = `${seed} ${other}`
-    return { seed: name, market: contest(Scenario.market({ seed: name, load: LOAD, count: count / 2 }), few) }
+  const elsewhere = OTHER_LOADS.map((load, at) => {
+    const drawn = Scenario.market({ seed: `${seed} ${at + 2}`, load, count: count / 2 })
+    return { load, market: contest(drawn, few) }
   })
   progress("prompts that begin alike")
   const prefixes = contest(Scenario.prefixes({ seed, load: PREFIX_LOAD, count: isQuick ? 4_000 : 16_000 }), policies)
@@ -188,6 +188,7 @@ export const run = async ({ isQuick, progress, seed }: Options): Promise<Metrics
 }
 
 const LOAD = 0.5
-/** Whose regret is looked at in markets of other seeds, too. */
+/** The loads of markets with other machines and prices, and whose regret is looked at there. */
+const OTHER_LOADS = [0.3, 0.4, 0.5, 0.6]
 const ELSEWHERE = ["AdjustedPrice", "LowestPrice", "InverseSquarePrice", "LeastLoaded", "PowerOfTwo"]
 const PREFIX_LOAD = 0.7

@@ -109,6 +109,8 @@ export interface RoutingPolicy {
   readonly prepare?: (directory: DirectoryView) => {
     readonly choose: (request: RoutingRequest, seed: number) => InstanceId | undefined
   }
+  /** Which percentage of the requests that they could take it promises to instances of guaranteed tiers, where it does. */
+  readonly guaranteedPercent?: number | undefined
   readonly weights?: (request: RoutingRequest, candidates: ReadonlyArray<Candidate>) => ReadonlyArray<number>
   readonly reads?: ReadonlyArray<Readable>
 }

@@ -50,6 +50,14 @@ const next = ({ changes, requests, tried }: WhyNotQuery.Answer): string => {
   return `Next: ${told[best.change]}. It would have won ${best.wins} of the ${tried} requests that went elsewhere.`
 }
 
+const promise = ({ guaranteed }: WhyNotQuery.Answer): ReadonlyArray<string> => {
+  if (guaranteed === undefined) return []
+  const { matching, offered, promised, shortfall } = guaranteed
+  const kept = shortfall === 0 ? "the promise was kept" : `${shortfall} too few`
+  const of = `of ${matching} requests that it could take, ${offered} went to guaranteed tiers and ${promised} were promised`
+  return ["", `guaranteed: ${of}: ${kept}`]
+}
+
 const lines = (answer: WhyNotQuery.Answer, whose: string): ReadonlyArray<string> => {
   const { changes, excluded, outranked, requests } = answer
   const sample = answer.isSample ? ", a sample" : ""
@@ -68,6 +76,7 @@ const lines = (answer: WhyNotQuery.Answer, whose: string): ReadonlyArray<string>
     row(excluded, requests, "left out"),
     ...answer.reasons.map(({ code, count }) => `          ${count} ${code}: ${Reason.describe(code).sentence}`),
     row(answer.absent, requests, "came while none was listed"),
+    ...promise(answer),
     "",
     `with one change, of ${answer.tried} requests that went elsewhere, it would have won`,
     ...changes

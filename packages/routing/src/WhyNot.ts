@@ -68,6 +68,8 @@ export const changes: ReadonlyArray<Change> = [
  * - `reasons`: for `excluded`, how often each code; of several instances, the one that came closest counts.
  * - `terms`: for `outranked`, the first words in which its reason differs from the first's, with figures as `n`; `example` are
  *   both reasons in full, at one such request, and `rank` is where it stood.
+ * - `guaranteed`: for a provider of a guaranteed tier, under a policy that promises such tiers a share: `matching` requests that
+ *   it could take, `offered` of them to the tier, where `promised` were due; `shortfall` is how many that was too few.
  * - `changes`: how many of the `tried` requests each change would have won, most first, none left out.
  *
  * @category models
@@ -85,6 +87,12 @@ export interface Report {
     readonly count: number
     readonly example: { readonly rank: number; readonly mine: string; readonly first: string }
   }>
+  readonly guaranteed?: {
+    readonly matching: number
+    readonly offered: number
+    readonly promised: number
+    readonly shortfall: number
+  }
   readonly tried: number
   readonly changes: ReadonlyArray<{ readonly change: Change; readonly wins: number }>
 }
@@ -130,6 +138,9 @@ class Tally {
   excluded = 0
   tried = 0
   rankedCount = 0
+  matching = 0
+  offered = 0
+  promised = 0
 }
 
 /**
@@ -164,6 +175,21 @@ export const make = (target: Target) => {
     }
   }
 
+  /** Takes in a request that instances of a guaranteed tier could take, for what the policy promises them. */
+  const keepPromise = (policy: RoutingPolicy, candidates: ReadonlyArray<Candidate>, mine: ReadonlySet<InstanceId>) => {
+    const { guaranteedPercent } = policy
+    const guaranteed = new Set(
+      candidates.flatMap(({ instance, rating }) => (rating?.tier?.priority === "guaranteed" ? [instance.id] : [])),
+    )
+    const isMine = [...mine].some((id) => guaranteed.has(id))
+    return (chosen: InstanceId | undefined): void => {
+      if (guaranteedPercent === undefined || !isMine) return
+      tally.matching++
+      tally.promised += guaranteedPercent / 100
+      if (chosen !== undefined && guaranteed.has(chosen)) tally.offered++
+    }
+  }
+
   const lose = (ranking: Ranking, mine: ReadonlySet<InstanceId>): void => {
     const rank = ranking.ranked.findIndex(({ instance }) => mine.has(instance))
     const [own, first] = [ranking.ranked[rank], ranking.ranked[0]]
@@ -189,17 +215,22 @@ export const make = (target: Target) => {
     const mine = new Set(candidates.flatMap(({ instance }) => (fits(target, instance) ? [instance.id] : [])))
     if (mine.size === 0) return countUp(tally.absent, request.model)
     tally.models.add(request.model)
+    const promise = keepPromise(policy, candidates, mine)
+    const chosen = decision.attempts[0]?.instance
     if (decision.attempts.some(({ instance }) => mine.has(instance))) {
       tally.served++
-      return
+      return promise(chosen)
     }
     const ranking = ranked(policy, request, candidates, decision.seed)
+    if (ranking.ranked.some(({ instance }) => mine.has(instance))) promise(chosen)
     lose(ranking, mine)
     tryChanges(policy, request, candidates, mine, ranking, decision.seed)
   }
 
   const report = (): Report => {
-    const { excluded, outranked, served, tried } = tally
+    const { excluded, matching, offered, outranked, served, tried } = tally
+    const promised = Math.floor(tally.promised + 1e-9)
+    const shortfall = Math.max(0, promised - offered)
     const absent = [...tally.models].reduce((sum, model) => sum + (tally.absent.get(model) ?? 0), 0)
     return {
       requests: served + outranked + excluded + absent,
@@ -209,6 +240,7 @@ export const make = (target: Target) => {
       absent,
       reasons: [...tally.reasons].map(([code, count]) => ({ code, count })).sort((a, b) => b.count - a.count),
       terms: [...tally.terms].map(([term, rest]) => ({ term, ...rest })).sort((a, b) => b.count - a.count),
+      ...(matching === 0 ? {} : { guaranteed: { matching, offered, promised, shortfall } }),
       tried,
       changes: changes.map((change) => ({ change, wins: tally.wins.get(change) ?? 0 })).sort((a, b) => b.wins - a.wins),
     }

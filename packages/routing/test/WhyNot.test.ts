@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer } from "effect"
 import { Digest } from "effect/crypto"
-import type { InstanceId } from "@guildhall/core/Instance"
+import { InstanceId } from "@guildhall/core/Instance"
 import { MemberId } from "@guildhall/core/Member"
 import { perMillionCents } from "@guildhall/core/PriceSheet"
 import * as Journal from "@guildhall/journal/Journal"
@@ -9,6 +9,7 @@ import type { RoutingDecision } from "@guildhall/journal/JournalEntry"
 import { Directory } from "../src/Directory.ts"
 import { leastLoaded } from "../src/policies/LeastLoaded.ts"
 import * as LowestPrice from "../src/policies/LowestPrice.ts"
+import * as TierWeighted from "../src/policies/TierWeighted.ts"
 import * as Router from "../src/Router.ts"
 import type { RoutingPolicy } from "../src/RoutingPolicy.ts"
 import * as SampleMarket from "../src/testing/SampleMarket.ts"
@@ -106,6 +107,31 @@ describe("WhyNot", () => {
     // At the same price the lots decide: some are won, and nothing else would have won any.
     assert.isAbove(report.changes[0]?.wins ?? 0, 0)
     assert.strictEqual(report.changes.find(({ change }) => change === "online")?.wins, 0)
+  })
+
+  it("shows an owner of a guaranteed tier how many requests were promised to it, and how many it got", () => {
+    const directory = new Directory()
+    const mine = list(directory, { name: "mine", concurrency: 100 })
+    for (let at = 0; at < 9; at++) list(directory, { name: `other${at}`, concurrency: 100 })
+    directory.apply({
+      _tag: "InstanceRated",
+      instanceId: mine,
+      rating: { tier: { priority: "guaranteed", weightBps: 10_000 } },
+    })
+    const tiers = TierWeighted.make(TierWeighted.usual)
+    const kept = Array.from({ length: 1_000 }, (_, seed) => decided(tiers, directory, { seed }))
+    const { guaranteed } = WhyNot.whyNot(tiers, { instance: mine }, kept)
+    assert.deepInclude(guaranteed, { matching: 1_000, promised: 300, shortfall: 0 })
+    // 30 % tossed for, and a tenth of the others.
+    assert.closeTo(guaranteed?.offered ?? 0, 370, 45)
+    // Another policy chose, and promised nothing of the kind; this is what the promise then comes to.
+    const broken = Array.from({ length: 1_000 }, (_, seed) => decided(leastLoaded, directory, { seed }))
+    const { guaranteed: missed } = WhyNot.whyNot(tiers, { instance: mine }, broken)
+    assert.deepInclude(missed, { matching: 1_000, promised: 300 })
+    assert.strictEqual(missed?.shortfall, 300 - (missed?.offered ?? 0))
+    assert.isAbove(missed?.shortfall ?? 0, 100)
+    assert.notProperty(WhyNot.whyNot(leastLoaded, { instance: mine }, kept), "guaranteed")
+    assert.notProperty(WhyNot.whyNot(tiers, { instance: InstanceId.make("ins_other0") }, kept), "guaranteed")
   })
 
   it("takes all instances of a provider together, and none for somebody else's", () => {

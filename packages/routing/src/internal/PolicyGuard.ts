@@ -46,12 +46,13 @@ export const guard = (policy: RoutingPolicy, onFault: (fault: Fault) => void): R
 
   const { prepare } = policy
   const { name, version } = policy
-  const { reads, weights } = policy
+  const { guaranteedPercent, reads, weights } = policy
   const reference = {
     name,
     version,
     rank,
     ...(weights === undefined ? {} : { weights }),
+    ...(guaranteedPercent === undefined ? {} : { guaranteedPercent }),
     ...(reads === undefined ? {} : { reads }),
   }
   if (prepare === undefined) return reference

@@ -6,6 +6,7 @@
  */
 import type { Bounds, ProviderPreferences } from "@guildhall/core/ProviderPreferences"
 import * as PriceSheet from "@guildhall/core/PriceSheet"
+import type { InstanceId } from "@guildhall/core/Instance"
 import { isNamed } from "./filters/Only.ts"
 import type { Candidate, Ranking, RoutingPolicy, RoutingRequest } from "./RoutingPolicy.ts"
 
@@ -69,6 +70,30 @@ const because = ({ named, demoted, sorted }: Standing, { sort }: ProviderPrefere
     .flat()
     .join(", ")
 
+/** An entry of a ranking where the buyer would rather have it. Its reason is written when it is read. */
+class Preferred {
+  readonly instance: InstanceId
+  readonly #entry: Ranking["ranked"][number]
+  readonly #standing: Standing
+  readonly #preferences: ProviderPreferences
+
+  constructor(entry: Ranking["ranked"][number], standing: Standing, preferences: ProviderPreferences) {
+    this.instance = entry.instance
+    this.#entry = entry
+    this.#standing = standing
+    this.#preferences = preferences
+  }
+  get standing(): Standing {
+    return this.#standing
+  }
+  get because(): string {
+    return because(this.#standing, this.#preferences, this.#entry.because)
+  }
+  toJSON() {
+    return { instance: this.instance, because: this.because }
+  }
+}
+
 /** By name, then by what is missed, then by what is sorted by. */
 const compare = (a: Standing, b: Standing): number =>
   difference(a.named, b.named) || difference(a.demoted, b.demoted) || difference(a.sorted, b.sorted)
@@ -88,18 +113,16 @@ export const rank = (
   const ranking = policy.rank(request, candidates, seed)
   const { preferences } = request
   if (preferences === undefined || !reorders(preferences)) return ranking
-  const byId = new Map(candidates.map((candidate) => [candidate.instance.id, candidate]))
-  const standings = ranking.ranked.flatMap((entry) => {
+  const byId = new Map<InstanceId, Candidate>()
+  for (const candidate of candidates) byId.set(candidate.instance.id, candidate)
+  const standings: Array<Preferred> = []
+  for (const entry of ranking.ranked) {
     const candidate = byId.get(entry.instance)
-    return candidate === undefined ? [] : [{ entry, standing: standingOf(candidate, preferences) }]
-  })
+    if (candidate === undefined) continue
+    standings.push(new Preferred(entry, standingOf(candidate, preferences), preferences))
+  }
   // Sorting keeps the policy's order among equals.
-  standings.sort((a, b) => compare(a.standing, b.standing))
-  const ranked = standings.map(({ entry, standing }) => ({
-    instance: entry.instance,
-    because: because(standing, preferences, entry.because),
-  }))
-  return { ranked, excluded: ranking.excluded }
+  return { ranked: standings.sort((a, b) => compare(a.standing, b.standing)), excluded: ranking.excluded }
 }
 
 /**

@@ -155,7 +155,7 @@ export const points: ReadonlyArray<CrashPoint> = [
     isAnswered: false,
     reach: atLine({
       file: "packages/gateway/src/Price.ts",
-      text: "const { audioBytes, choices, images, maxTokens } = admitted.touched",
+      text: "const { audioBytes, choices, images, maxTokens, media } = admitted.touched",
     }),
   },
   {

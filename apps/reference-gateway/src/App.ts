@@ -28,6 +28,7 @@ import { KeyRing } from "@guildhall/core/KeyRing"
 import * as KeyRingFile from "@guildhall/core/KeyRingFile"
 import type { Instance } from "@guildhall/core/Instance"
 import * as MarketDefinition from "@guildhall/core/MarketDefinition"
+import { PartError } from "@guildhall/core/Parts"
 import * as AnswerSeal from "@guildhall/gateway/AnswerSeal"
 import * as ClientAddress from "@guildhall/gateway/ClientAddress"
 import * as Claims from "@guildhall/gateway/Claims"
@@ -313,6 +314,7 @@ const toLaunchError =
   (error: unknown): LaunchError => {
     if (error instanceof LaunchError) return error
     if (error instanceof HttpServerError.ServeError) return listenError(settings, error.cause)
+    if (error instanceof PartError) return Definition.wrong(settings.market, error.message)
     return new LaunchError({
       what: "The gateway could not be put together.",
       why: reasonOf(error),

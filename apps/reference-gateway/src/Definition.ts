@@ -7,7 +7,8 @@ import * as Markets from "@guildhall/markets/Markets"
 import { readFileSync } from "node:fs"
 import { LaunchError, reasonOf } from "./LaunchError.ts"
 
-const wrong = (market: string, why: string) =>
+/** The letter about a definition that nothing can be made of. */
+export const wrong = (market: string, why: string) =>
   new LaunchError({
     what: `The market definition ${market} cannot be used.`,
     why,

@@ -199,10 +199,33 @@ describe("guildhall routing", () => {
     const nothing = await RunningMarket.guildhall(market.home, ["routing", "why"])
     assert.strictEqual(nothing.code, 1)
     assert.include(nothing.output, "Say whose")
+    const many = await RunningMarket.guildhall(market.home, [
+      "routing",
+      "why",
+      "--member",
+      "mem_nobody",
+      "--sample",
+      "0",
+    ])
+    assert.include(many.output, "a whole number from 1 to 10000")
+    const backwards = ["--from", "2026-11-02", "--to", "2026-11-01"]
+    for (const args of [
+      ["export", "--out", file("none.jsonl")],
+      ["why", "--member", "mem_nobody"],
+    ]) {
+      const refused = await RunningMarket.guildhall(market.home, ["routing", ...args, ...backwards])
+      assert.strictEqual(refused.code, 1)
+      assert.include(refused.output, "Correct --from or --to")
+    }
   }, 90_000)
 
   it("knows the policy of before after the market took another one", async () => {
     await market.kill("SIGINT")
+    const unknown = { GUILDHALL_MARKET: define({ use: "Cheapest" }), GUILDHALL_AGENT: "off", GUILDHALL_PORT: "0" }
+    const refused = await RunningMarket.guildhall(market.home, ["start"], unknown)
+    assert.strictEqual(refused.code, 1)
+    assert.include(refused.output, `The market definition ${unknown.GUILDHALL_MARKET} cannot be used.`)
+    assert.include(refused.output, 'the routing policy "Cheapest"')
     const environment = { GUILDHALL_MARKET: define({ use: "PrefixAffinity" }), GUILDHALL_AGENT: "off" }
     market = await RunningMarket.start({ home: market.home, environment, port: Number(new URL(market.url).port) })
     await RunningMarket.listed(market, MODEL, 3)

@@ -120,6 +120,10 @@ export const make = <E extends { readonly _tag: string; readonly message: string
       ...Period.flags,
       sample: Flag.Int("sample").pipe(
         Flag.withDescription(`How many requests to look at, at most ${WhyNotQuery.SAMPLE_MAX}`),
+        Flag.filter(
+          (sample) => sample >= 1 && sample <= WhyNotQuery.SAMPLE_MAX,
+          () => `a whole number from 1 to ${WhyNotQuery.SAMPLE_MAX}`,
+        ),
         Flag.withDefault(1_000),
       ),
       json: Flag.Boolean("json").pipe(Flag.withDescription("Print one JSON object"), Flag.withDefault(false)),

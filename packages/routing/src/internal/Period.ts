@@ -3,6 +3,7 @@ import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Flag from "effect/cli/Flag"
+import { FlagProblem } from "./CommandFailure.ts"
 
 const form = /^\d{4}-\d{2}(?:-\d{2}(?:T\d{2}:\d{2}(?::\d{2}(?:\.\d{1,3})?)?(?:Z|[+-]\d{2}:\d{2}))?)?$/
 
@@ -25,11 +26,15 @@ export const flags = {
 /** A moment as ISO 8601 in UTC. */
 export const iso = (ms: number): string => DateTime.formatIso(DateTime.makeUnsafe(ms))
 
-/** The period that flags name. */
+/** The period that flags name; one that ends before it begins is refused. */
 export const of = Effect.fnUntraced(function* (given: {
   readonly from: Option.Option<number>
   readonly to: Option.Option<number>
 }) {
   const toMs = Option.isSome(given.to) ? given.to.value : yield* Clock.currentTimeMillis
-  return { fromMs: Option.getOrElse(given.from, () => toMs - 86_400_000), toMs }
+  const fromMs = Option.getOrElse(given.from, () => toMs - 86_400_000)
+  if (fromMs < toMs) return { fromMs, toMs }
+  return yield* new FlagProblem({
+    detail: `The period would begin at ${iso(fromMs)}, which is not before its end at ${iso(toMs)}. Correct --from or --to.`,
+  })
 })

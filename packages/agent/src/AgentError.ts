@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import * as Runtime from "effect/Runtime"
 import * as Schema from "effect/Schema"
 
 /**
@@ -38,5 +39,9 @@ export class AgentError extends Schema.TaggedError<AgentError>()("AgentError", {
   }
   override get message(): string {
     return this.detail
+  }
+  /** The command tells it as a letter; nobody prints its stack as well. */
+  override get [Runtime.errorReported](): boolean {
+    return false
   }
 }

@@ -15,6 +15,7 @@
  */
 import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
+import * as Runtime from "effect/Runtime"
 import * as Schema from "effect/Schema"
 import type { ModelId } from "@guildhall/core/Model"
 import type { Endpoint } from "@guildhall/core/Endpoint"
@@ -48,6 +49,10 @@ export class BackendError extends Schema.TaggedError<BackendError>()("BackendErr
   }
   override get message(): string {
     return this.detail
+  }
+  /** The command tells it as a letter; nobody prints its stack as well. */
+  override get [Runtime.errorReported](): boolean {
+    return false
   }
 }
 

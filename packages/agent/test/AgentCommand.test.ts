@@ -1,7 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Cause } from "effect"
+import { Cause, Runtime } from "effect"
 import * as AgentCommand from "../src/AgentCommand.ts"
 import { AgentError } from "../src/AgentError.ts"
+import { BackendError } from "../src/Backend.ts"
 
 describe("the exit code", () => {
   it.each([
@@ -23,5 +24,10 @@ describe("the exit code", () => {
       [Cause.interrupt(), 0],
     ] as const
     for (const [cause, exitCode] of cases) assert.strictEqual(AgentCommand.exitCode(cause), exitCode)
+  })
+
+  it("leaves no stack behind the letter that it wrote", () => {
+    assert.isFalse(Runtime.getErrorReported(new AgentError({ reason: "BadSetting", detail: "no" })))
+    assert.isFalse(Runtime.getErrorReported(new BackendError({ reason: "NoModel", detail: "no" })))
   })
 })

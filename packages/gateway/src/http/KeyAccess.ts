@@ -37,7 +37,7 @@ export const make = Effect.gen(function* () {
     if (!roles.includes(key.role)) {
       return yield* Problem.of(
         "insufficient_role",
-        `This needs a key of the role ${roles.join(" or ")}, and this one is a ${key.role}'s.`,
+        `This needs a key of the role ${roles.join(" or ")}, and this one has the role ${key.role}.`,
       )
     }
     const { remoteAddress, headers } = yield* HttpServerRequest.HttpServerRequest

@@ -76,11 +76,12 @@ const cheapest = (instances: ReadonlyArray<Instance>): PriceSheet.PriceSheet => 
 }
 
 const describe = (id: string, instances: ReadonlyArray<Instance>, { asset, createdS, owner }: Options): Model => {
-  const sheet = cheapest(instances)
   const endpoints = new Set(instances.flatMap((instance) => instance.endpoints ?? standard))
   const quantizations = new Set(instances.map(({ quantization }) => quantization))
   const names = (all: ReadonlyArray<string>): ReadonlyArray<string> => [...new Set(all)].sort()
   const online = instances.filter(({ state }) => state === "online")
+  // What nobody serves at the moment is no price, unless nobody serves at all.
+  const sheet = cheapest(online.length === 0 ? instances : online)
   return {
     id,
     object: "model",

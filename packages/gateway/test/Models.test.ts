@@ -72,6 +72,12 @@ describe("the list of models", () => {
     })
   })
 
+  it("shows the price of an instance that is offline only where all are", () => {
+    const left = instance({ price: perMillionCents({ input: 1n, output: 2n }), state: "offline" })
+    const prompts = [[instance({}), left], [left]].map((all) => list(all)[0]?.pricing.prompt)
+    assert.deepStrictEqual(prompts, ["0.000001", "0.00000001"])
+  })
+
   it("shows the cheapest instance's prices, by the unit and exactly", () => {
     const base = { input_price_per_million: 0, output_price_per_million: 0 }
     const dear = priceSheet({ ...base, image_price_per_thousand: 4_000 })

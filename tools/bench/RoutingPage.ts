@@ -2,7 +2,7 @@
  * The figures in docs/routing-performance.md: the tables between their two marks, from what was measured.
  */
 import * as FiguresPage from "./FiguresPage.ts"
-import { policies } from "./RoutingPolicies.ts"
+import { labelOf, policies } from "./RoutingPolicies.ts"
 
 type Metrics = Readonly<Record<string, number>>
 
@@ -11,7 +11,8 @@ const SIZES = [10, 100, 1_000, 10_000]
 const us = (value: number | undefined): string => (value === undefined ? "" : value.toFixed(value < 10 ? 2 : 0))
 
 const rowsOf = (metrics: Metrics, figure: string): ReadonlyArray<ReadonlyArray<string>> =>
-  policies.flatMap(({ name }) => {
+  policies.flatMap((policy) => {
+    const name = labelOf(policy)
     const cells = SIZES.map((size) => us(metrics[`${name}_${figure}_${size}`]))
     return cells.every((cell) => cell === "") ? [] : [[name, ...cells]]
   })
@@ -21,7 +22,8 @@ const head = (title: string): ReadonlyArray<string> => [title, ...SIZES.map((siz
 /** Writes the figures into the page and answers where. */
 export const write = (metrics: Metrics): string => {
   const page = "docs/routing-performance.md"
-  const updates = policies.flatMap(({ name }) => {
+  const updates = policies.flatMap((policy) => {
+    const name = labelOf(policy)
     const update = metrics[`${name}_update_us`]
     return update === undefined ? [] : [[name, us(update)]]
   })

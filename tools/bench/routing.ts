@@ -14,7 +14,7 @@ import * as SampleMarket from "@guildhall/routing/testing/SampleMarket"
 import type { Options } from "../bench.ts"
 import { quantile } from "./Load.ts"
 import * as RoutingPage from "./RoutingPage.ts"
-import { policies } from "./RoutingPolicies.ts"
+import { labelOf, policies } from "./RoutingPolicies.ts"
 
 const SIZES = [10, 100, 1_000, 10_000]
 const CONCURRENCY = 8
@@ -146,19 +146,20 @@ export const run = async ({ isQuick, progress }: Options): Promise<Readonly<Reco
   const metrics: Record<string, number> = {}
   let updateUs = 0
   for (const policy of policies) {
-    progress(policy.name)
+    const label = labelOf(policy)
+    progress(label)
     for (const size of SIZES) {
       const fast = timeFast(policy, size, count)
       if (fast !== undefined) {
-        metrics[`${policy.name}_p50_us_${size}`] = fast.p50Us
-        metrics[`${policy.name}_p99_us_${size}`] = fast.p99Us
-        metrics[`${policy.name}_bytes_${size}`] = fast.bytes
+        metrics[`${label}_p50_us_${size}`] = fast.p50Us
+        metrics[`${label}_p99_us_${size}`] = fast.p99Us
+        metrics[`${label}_bytes_${size}`] = fast.bytes
       }
-      metrics[`${policy.name}_rank_us_${size}`] = timeRank(policy, size, isQuick ? 10 : 200)
+      metrics[`${label}_rank_us_${size}`] = timeRank(policy, size, isQuick ? 10 : 200)
     }
     if (policy.prepare === undefined) continue
     const us = timeUpdate(policy, 1_000, count * 4)
-    metrics[`${policy.name}_update_us`] = us
+    metrics[`${label}_update_us`] = us
     updateUs = Math.max(updateUs, us)
   }
   metrics.update_us = updateUs

@@ -3,9 +3,12 @@
  */
 import * as Effect from "effect/Effect"
 import * as MarketDefinition from "@guildhall/core/MarketDefinition"
+import * as Parts from "@guildhall/core/Parts"
 import * as Markets from "@guildhall/markets/Markets"
+import { RoutingPolicy } from "@guildhall/routing/RoutingPolicy"
 import { readFileSync } from "node:fs"
 import { LaunchError, reasonOf } from "./LaunchError.ts"
+import { routingParts } from "./RoutingParts.ts"
 
 /** The letter about a definition that nothing can be made of. */
 export const wrong = (market: string, why: string) =>
@@ -31,12 +34,17 @@ const read = (file: string) =>
   })
 
 /**
- * Finds and checks the definition; a wrong one is refused with the path and the reason of each problem.
+ * Finds and checks the definition, and whether what it routes by can be made; a wrong one is refused with the path and the reason of each problem.
  *
  * @category constructors
  * @since 0.1.0
  */
-export const load = (market: string): Effect.Effect<MarketDefinition.MarketDefinition, LaunchError> => {
+export const load = (market: string): Effect.Effect<MarketDefinition.MarketDefinition, LaunchError> =>
+  Effect.tap(find(market), ({ routing }) =>
+    Effect.mapError(Parts.make(routingParts).resolve(RoutingPolicy, routing), (error) => wrong(market, error.message)),
+  )
+
+const find = (market: string): Effect.Effect<MarketDefinition.MarketDefinition, LaunchError> => {
   if (market.endsWith(".json")) {
     return read(market).pipe(
       Effect.flatMap(MarketDefinition.decode),

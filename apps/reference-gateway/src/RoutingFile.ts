@@ -47,7 +47,7 @@ export const add = Effect.fnUntraced(function* (home: string, { definition, mark
   const all = Object.fromEntries([...known, ...Object.entries(policies)].slice(-POLICIES_MAX))
   const written = Effect.try(() => {
     const draft = `${fileOf(home)}.${process.pid}.draft`
-    writeFileSync(draft, `${JSON.stringify({ market, definition, policies: all }, undefined, 2)}\n`)
+    writeFileSync(draft, `${JSON.stringify({ market, definition, policies: all })}\n`)
     renameSync(draft, fileOf(home))
   })
   yield* Effect.catchCause(written, (cause) =>

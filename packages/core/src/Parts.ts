@@ -126,6 +126,9 @@ export interface Parts {
   readonly names: (kind: Kind<unknown>) => ReadonlyArray<string>
 }
 
+/** Nobody means more than this, and what is made of a definition is kept and hashed. */
+const DEPTH_MAX = 16
+
 /**
  * Collects parts. A later part replaces an earlier one of the same kind and name, so an embedder can put theirs
  * in place of ours.
@@ -137,21 +140,30 @@ export const make = (parts: ReadonlyArray<Part>): Parts => {
   const byKey = new Map(parts.map((part) => [`${part.kind}/${part.name}`, part]))
   const names = (kind: Kind<unknown>): ReadonlyArray<string> =>
     [...byKey.values()].filter((part) => part.kind === kind.name).map((part) => part.name)
-  const found: Parts = {
+  const at = (depth: number): Parts => ({
     names,
     resolve: <A>(kind: Kind<A>, ref: PartRef) => {
+      if (depth > DEPTH_MAX) {
+        const detail = `Parts are made of parts at most ${DEPTH_MAX} levels deep.`
+        return Effect.fail(new PartError({ kind: kind.name, use: ref.use, detail }))
+      }
       const part = byKey.get(`${kind.name}/${ref.use}`)
       if (part === undefined) {
         const known = names(kind)
         const detail = known.length === 0 ? "No part of this kind is registered." : `Known are: ${known.join(", ")}.`
         return Effect.fail(new PartError({ kind: kind.name, use: ref.use, detail }))
       }
-      return part.make(ref.with ?? {}, found).pipe(
+      return part.make(ref.with ?? {}, at(depth + 1)).pipe(
         // The key pairs the kind's name with the part's, and only `part` makes parts: the type is the kind's.
         Effect.map((value) => value as A),
-        Effect.mapError((error) => new PartError({ kind: kind.name, use: ref.use, detail: String(error.message) })),
+        // What is wrong with a part of a part is told once, and not again at each level above it.
+        Effect.mapError((error) =>
+          error instanceof PartError
+            ? error
+            : new PartError({ kind: kind.name, use: ref.use, detail: String(error.message) }),
+        ),
       )
     },
-  }
-  return found
+  })
+  return at(1)
 }

@@ -59,4 +59,35 @@ describe("Parts", () => {
       assert.include(error.message, "No part of this kind is registered.")
     }),
   )
+
+  describe("made of others", () => {
+    const twice = Parts.composed(Number_, {
+      name: "Twice",
+      settings: Schema.Struct({ of: Parts.PartRef }),
+      make: ({ of }, parts) => Effect.map(parts.resolve(Number_, of), (number) => 2 * number),
+    })
+    const nested = (depth: number): Parts.PartRef =>
+      depth === 1 ? { use: "Polite" } : { use: "Twice", with: { of: nested(depth - 1) } }
+
+    it.effect("are made with those that their settings name, 16 levels deep at most", () =>
+      Effect.gen(function* () {
+        const parts = Parts.make([seven, twice])
+        assert.strictEqual(yield* parts.resolve(Number_, nested(2)), 14)
+        assert.strictEqual(yield* parts.resolve(Number_, nested(16)), 7 * 2 ** 15)
+        const error = yield* Effect.flip(parts.resolve(Number_, nested(17)))
+        assert.include(error.message, "at most 16 levels deep")
+      }),
+    )
+
+    it.effect("say once what is wrong, of the part that it is wrong with", () =>
+      Effect.gen(function* () {
+        const ref = { use: "Twice", with: { of: { use: "Twice", with: { of: { use: "Nobody" } } } } }
+        const error = yield* Effect.flip(Parts.make([seven, twice]).resolve(Number_, ref))
+        assert.strictEqual(
+          error.message,
+          'The definition names the number "Nobody", which cannot be used. Known are: Polite, Twice.',
+        )
+      }),
+    )
+  })
 })

@@ -146,4 +146,36 @@ describe("a request for which every instance is busy", () => {
     answer()
     assert.strictEqual((await first).status, 200)
   })
+
+  it("waits too when an instance has failed it and the other is busy", async () => {
+    const { answer, isAsked, isWaiting, lane } = await start()
+    const first = lane.chat({})
+    await isAsked(1)
+    // Nobody listens there, and it has more room than the other.
+    lane.list(TestLane.instance("dead", "http://127.0.0.1:1", { concurrency: 100 }))
+    const second = lane.chat({})
+    await isWaiting(2)
+    await until("the dead one to be tried", () => lane.router.inFlight().size === 1)
+    answer()
+    await isAsked(2)
+    answer()
+    assert.strictEqual((await first).status, 200)
+    const served = await second
+    assert.strictEqual(served.status, 200)
+    assert.strictEqual(served.headers["x-guildhall-instance"], "ins_only")
+    assert.strictEqual(served.headers["x-guildhall-attempts"], "2")
+    await lane.books()
+  })
+
+  it("ends with what an instance said where it waits for another in vain", async () => {
+    const { answer, isAsked, lane } = await start({ waitMs: 30 })
+    const first = lane.chat({})
+    await isAsked(1)
+    lane.list(TestLane.instance("dead", "http://127.0.0.1:1", { concurrency: 100 }))
+    const refused = await lane.chat({})
+    assert.deepInclude(JSON.parse(refused.text).error, { code: "provider_unreachable" })
+    answer()
+    assert.strictEqual((await first).status, 200)
+    await lane.books()
+  })
 })

@@ -117,6 +117,9 @@ describe("register", () => {
       ["invalid_request", { quantization: "q4" }],
       ["invalid_request", { supported_parameters: ["x".repeat(65)] }],
       ["invalid_request", { retains_data: "no" }],
+      ["invalid_request", { country: "Germany" }],
+      ["invalid_request", { inputs: ["video"] }],
+      ["invalid_request", { rails: ["Bitcoin"] }],
     ]
     for (const [code, values] of wrong) {
       const refused = await market.signed(device, REGISTER, { ...registration, ...values }, { as: "provider" })

@@ -171,13 +171,11 @@ const chooser = (directory: Directory, policy: RoutingPolicy) => {
   const whyNot = (request: RoutingRequest, seed: number): { readonly reason: ReasonCode; readonly isFull: boolean } => {
     if (!directory.offered.has(request.model)) return { reason: "model_not_found", isFull: false }
     const candidates = directory.candidates(request.model)
-    const codes = candidates.flatMap((candidate) => exclude(request, candidate) ?? [])
-    const nearest =
-      codes.length === candidates.length
-        ? closest(codes)
-        : // The policy has reasons of its own, which only its reference form can tell.
-          closest(policy.rank(request, candidates, seed).excluded.map(({ code }) => code))
-    return { reason: ofAll(nearest), isFull: nearest === "concurrency_full" || nearest === "probing" }
+    const left = candidates.flatMap((candidate) => exclude(request, candidate) ?? [])
+    // The policy has reasons of its own, which only its reference form can tell.
+    const codes =
+      left.length === candidates.length ? left : policy.rank(request, candidates, seed).excluded.map(({ code }) => code)
+    return { reason: ofAll(closest(codes)), isFull: codes.includes("concurrency_full") || codes.includes("probing") }
   }
 
   const choose = (request: RoutingRequest, seed: number): Choice => {

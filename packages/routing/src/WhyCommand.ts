@@ -77,8 +77,9 @@ const lines = (answer: WhyNotQuery.Answer, whose: string): ReadonlyArray<string>
     ...answer.reasons.map(({ code, count }) => `          ${count} ${code}: ${Reason.describe(code).sentence}`),
     row(answer.absent, requests, "came while none was listed"),
     ...promise(answer),
-    "",
-    `with one change, of ${answer.tried} requests that went elsewhere, it would have won`,
+    ...(changes.some(({ wins }) => wins > 0)
+      ? ["", `with one change, of ${answer.tried} requests that went elsewhere, it would have won`]
+      : []),
     ...changes
       .filter(({ wins }) => wins > 0)
       .map(({ change, wins }) => row(wins, answer.tried, `${change}: ${told[change]}`)),

@@ -92,10 +92,11 @@ const makeAuthenticate = Effect.map(Devices, (devices) =>
 )
 
 const makeRegister = Effect.gen(function* () {
-  const { definition } = yield* Market
+  const { definition, payments } = yield* Market
   const devices = yield* Devices
   const authenticate = yield* makeAuthenticate
   const { maxCentsPerMillion } = definition.prices
+  const rails = payments.map(({ name }) => name)
 
   return Effect.fn("ProvidersRoutes.register")(function* (signed: Signed) {
     const { memberId } = yield* Caller
@@ -106,6 +107,11 @@ const makeRegister = Effect.gen(function* () {
         "invalid_price",
         `The market takes at most ${maxCentsPerMillion} cents for a million tokens, or for a thousand images, seconds or requests. Ask for less.`,
       )
+    }
+    const unknown = terms.rails?.find((rail) => !rails.includes(rail))
+    if (unknown !== undefined) {
+      const detail = `rails: nobody pays by ${unknown} here, so nobody would be served. This market has ${rails.join(", ")}; leave it out for all of them.`
+      return yield* Problem.of("invalid_request", detail)
     }
     return yield* devices.register({
       memberId,

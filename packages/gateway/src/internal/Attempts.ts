@@ -241,11 +241,12 @@ export const make = Effect.fnUntraced(function* (hedge: Hedge) {
     return { ...sent, number, endpoint, choice }
   }
 
-  /** Takes a place, and where every instance of a model is busy, waits for one. A second attempt does not. */
+  /** Takes a place, and where every instance of a model is busy, waits for one. A hedge does not: the other one is on its way. */
   const seek = (way: Way) => {
     const found = takePlace(way)
     const model = way.full
-    if (!("_tag" in found) || model === undefined || definition.queue.waitMs === 0 || way.asked.length > 0)
+    const isHedge = way.asked.length > way.tried.length
+    if (!("_tag" in found) || model === undefined || definition.queue.waitMs === 0 || isHedge)
       return Effect.succeed(found)
     const { admitted, deadline, outlet } = way.job
     const request = requestOf(way, model)

@@ -31,7 +31,7 @@ export const words = (code: ReasonCode, asked: Asked, instances: ReadonlyArray<I
   const left = (rule: string, todo: string) => `No instance of ${model} is left once ${rule} applied: ${todo}`
   switch (code) {
     case "no_capacity":
-      return `Every instance of ${model} that may serve the request is offline, full, or left alone for a while after failures. Send it again in a moment, or ask for another model.`
+      return `Every instance of ${model} that may serve the request is offline, full, left alone for a while after failures, or not admitted by this market's rules. Send it again in a moment, or ask for another model.`
     case "already_tried":
       return `Every instance of ${model} that may serve the request was asked, and failed. Send it again in a moment, or ask for another model.`
     case "context_too_long": {

@@ -15,9 +15,9 @@ import type * as HealthRules from "@guildhall/core/rules/Health"
 import * as HealthWindow from "@guildhall/core/rules/HealthWindow"
 import * as InFlightCap from "@guildhall/core/rules/InFlightCap"
 import * as RampUp from "@guildhall/core/rules/RampUp"
+import { Kept } from "./internal/Kept.ts"
 import { OfferWindow } from "./internal/OfferWindow.ts"
-import { Pace } from "./internal/Pace.ts"
-import { type Wait, Waits } from "./internal/Waits.ts"
+import type { Wait } from "./internal/Waits.ts"
 import { type Candidate, type Readable, readableRating } from "./RoutingPolicy.ts"
 
 /**
@@ -91,43 +91,6 @@ const HALVING_MS = 60_000
 const OUTAGE_MEMBERS = 3
 /** So many that left the market are remembered, so that nobody gets rid of their past by coming back. */
 const GONE_MAX = 10_000
-
-interface Kept {
-  breaker: Breaker.State
-  window: HealthWindow.State
-  cap: InFlightCap.State | undefined
-  readonly pace: Pace
-  readonly waits: Waits
-  readonly offers: OfferWindow
-  /** What it did lately, for the comparison with others. */
-  succeeded: number
-  failed: number
-  ejections: number
-  sampledAtMs: number | undefined
-  /** What was said of it. */
-  said: Rating
-  isChanged: boolean
-  healthSaidAtMs: number
-  /** When it last told of requests of others, where it had any. */
-  foreignAtMs: number | undefined
-}
-
-const kept = (): Kept => ({
-  breaker: Breaker.closed,
-  window: HealthWindow.empty,
-  cap: undefined,
-  pace: new Pace(),
-  waits: new Waits(),
-  offers: new OfferWindow(),
-  succeeded: 0,
-  failed: 0,
-  ejections: 0,
-  sampledAtMs: undefined,
-  said: {},
-  isChanged: false,
-  healthSaidAtMs: -HEALTH_MS,
-  foreignAtMs: undefined,
-})
 
 /** Whether so much time is over, or the clock went back. */
 const isDue = (fromMs: number, everyMs: number, nowMs: number): boolean => nowMs - fromMs >= everyMs || nowMs < fromMs
@@ -244,6 +207,12 @@ export class Health {
     if (this.#hasOffer && Number.isFinite(atMs)) this.#kept.get(instance.id)?.offers.charge(instance, usage, atMs)
   }
 
+  /** For how long an instance that is left alone will be, by the time of the last tick. */
+  leftAloneMs(id: InstanceId): number | undefined {
+    const left = this.#kept.get(id)?.breaker.left
+    return left === undefined || this.#nowMs === undefined ? undefined : Math.max(0, left.untilMs - this.#nowMs)
+  }
+
   /** Lets time pass over the listed instances, and answers what is new about them. */
   tick(nowMs: number, listed: ReadonlyArray<Candidate>): ReadonlyArray<News> {
     if (!Number.isFinite(nowMs)) return []
@@ -270,7 +239,7 @@ export class Health {
   #of(id: InstanceId): Kept {
     const known = this.#kept.get(id)
     if (known !== undefined) return known
-    const one = this.#gone.get(id) ?? kept()
+    const one = this.#gone.get(id) ?? new Kept()
     this.#gone.delete(id)
     this.#kept.set(id, one)
     return one

@@ -15,41 +15,21 @@ import type { DirectoryEvent } from "@guildhall/core/DirectoryEvent"
 import type { Instance, InstanceId } from "@guildhall/core/Instance"
 import type { ModelId } from "@guildhall/core/Model"
 import type { PriceSheet } from "@guildhall/core/PriceSheet"
-import type { ReasonCode } from "@guildhall/core/Reason"
 import type * as HealthRules from "@guildhall/core/rules/Health"
 import { Journal, type JournalError } from "@guildhall/journal/Journal"
 import type { RoutingDecision } from "@guildhall/journal/JournalEntry"
+import { type Choice, make as makeChooser } from "./Choice.ts"
 import { Directory } from "./Directory.ts"
 import * as DirectoryLog from "./DirectoryLog.ts"
 import * as Explain from "./Explain.ts"
-import { closest, exclude, ofAll } from "./Filter.ts"
 import type { Charged, Outcome, Waiting } from "./Health.ts"
 import * as PolicyGuard from "./internal/PolicyGuard.ts"
 import * as Watch from "./internal/Watch.ts"
-import * as Preferred from "./Preferred.ts"
 import type { Readable, RoutingPolicy, RoutingRequest } from "./RoutingPolicy.ts"
 
+export type { Choice, NoneLeft } from "./Choice.ts"
 export type { Explanation } from "./Explain.ts"
 export { ExplainError } from "./Explain.ts"
-
-/**
- * A choice, or why there is none. `reason` is the one to show the buyer: of the reasons for which candidates were left
- * out, the one closest to success (in the order of `Filter.standard`), said of all of them: `no_capacity` where one is
- * full, draining or offline, `context_too_long`, `already_tried`, or `model_not_found` where none was ever offered.
- * `isFull` says that one would serve if it had less to do, so that it is worth waiting.
- *
- * @category models
- * @since 0.1.0
- */
-export type Choice =
-  | { readonly _tag: "Chosen"; readonly instance: Instance; readonly version: number; readonly seed: number }
-  | {
-      readonly _tag: "NoneLeft"
-      readonly reason: ReasonCode
-      readonly isFull: boolean
-      readonly version: number
-      readonly seed: number
-    }
 
 /**
  * The service.
@@ -161,35 +141,6 @@ const makeReport = Effect.gen(function* () {
 /** How many segments one append hands to the journal. */
 const SEGMENTS_MAX = 16
 
-const chooser = (directory: Directory, policy: RoutingPolicy) => {
-  const fast = policy.prepare?.(directory)
-  const best = (request: RoutingRequest, seed: number): InstanceId | undefined =>
-    fast === undefined
-      ? Preferred.rank(policy, request, directory.candidates(request.model), seed).ranked[0]?.instance
-      : fast.choose(request, seed)
-
-  const whyNot = (request: RoutingRequest, seed: number): { readonly reason: ReasonCode; readonly isFull: boolean } => {
-    if (!directory.offered.has(request.model)) return { reason: "model_not_found", isFull: false }
-    const candidates = directory.candidates(request.model)
-    const left = candidates.flatMap((candidate) => exclude(request, candidate) ?? [])
-    // The policy has reasons of its own, which only its reference form can tell.
-    const codes =
-      left.length === candidates.length ? left : policy.rank(request, candidates, seed).excluded.map(({ code }) => code)
-    return { reason: ofAll(closest(codes)), isFull: codes.includes("concurrency_full") || codes.includes("probing") }
-  }
-
-  const choose = (request: RoutingRequest, seed: number): Choice => {
-    const { version } = directory
-    const id = best(request, seed)
-    const instance = id === undefined ? undefined : directory.candidate(id)?.instance
-    return instance === undefined
-      ? { _tag: "NoneLeft", ...whyNot(request, seed), version, seed }
-      : { _tag: "Chosen", instance, version, seed }
-  }
-
-  return { choose, hasRoom: (request: RoutingRequest, seed: number) => best(request, seed) !== undefined }
-}
-
 /**
  * Makes a router with an empty directory.
  *
@@ -242,7 +193,7 @@ export const make = Effect.fnUntraced(function* (options: Options) {
     policy: nameOf(policy),
     ...watch,
     head: () => log.head(),
-    ...chooser(directory, policy),
+    ...makeChooser(directory, policy, watch.leftAloneMs),
     onRoom: (listener) => void listeners.push(listener),
     ceiling: (model) => directory.ceiling(model),
     instances: (model) =>

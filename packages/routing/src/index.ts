@@ -2,6 +2,7 @@
 export * as Audit from "./Audit.ts"
 export * as AuditCommand from "./AuditCommand.ts"
 export * as AuditFile from "./AuditFile.ts"
+export * as Choice from "./Choice.ts"
 export * as Directory from "./Directory.ts"
 export * as DirectoryLog from "./DirectoryLog.ts"
 export * as DirectoryText from "./DirectoryText.ts"

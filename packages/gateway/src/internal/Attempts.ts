@@ -9,7 +9,7 @@ import type { ReasonCode } from "@guildhall/core/Reason"
 import type { RoutingFeatures } from "@guildhall/core/RoutingFeatures"
 import type { Attempt as AttemptRecord, RoutingDecision } from "@guildhall/journal/JournalEntry"
 import type { Outcome } from "@guildhall/routing/Health"
-import { type Choice, Router } from "@guildhall/routing/Router"
+import { type Choice, type NoneLeft, Router } from "@guildhall/routing/Router"
 import type { RoutingRequest } from "@guildhall/routing/RoutingPolicy"
 import type { Admitted } from "../Admit.ts"
 import * as Blame from "../Blame.ts"
@@ -55,6 +55,14 @@ export interface Way {
 const SKIPPED_MAX = 8
 
 const failed = (reason: ReasonCode, detail?: string): Ending => ({ _tag: "Failed", reason, retry: false, detail })
+
+/** Why nobody is asked, and when that may be over where it is known. */
+const noneLeft = ({ asked, noneLeft }: Way, { reason, retryMs }: NoneLeft): Ending => ({
+  _tag: "Failed",
+  reason: asked.length === 0 ? (noneLeft ?? reason) : reason,
+  retry: false,
+  ...(retryMs === undefined ? {} : { retryAfterS: Math.max(1, Math.round(retryMs / 1_000)) }),
+})
 
 /** Why an attempt did not serve, for the record. */
 const reasonOf = (ending: Ending): ReasonCode | undefined => {
@@ -149,8 +157,7 @@ const makeChoice = (router: Router["Service"], definition: MarketDefinition) => 
     const { admitted } = job
     for (;;) {
       const choice = choose(way)
-      if (choice._tag === "NoneLeft")
-        return way.wordless ?? failed(asked.length === 0 ? (way.noneLeft ?? choice.reason) : choice.reason)
+      if (choice._tag === "NoneLeft") return way.wordless ?? noneLeft(way, choice)
       const { instance, version } = choice
       const endpoint = InferenceEndpoint.of(RequestBody.spokenBy(admitted.endpoint.name, instance))
       const target = { model: instance.model, endpoint, contextLength: instance.contextLength }

@@ -97,5 +97,7 @@ export const make = ({ directory, health: settings, onRefused, reads: read, take
   }
   const charged = (charged: Charged): void => health.charged(charged)
 
-  return { reads, apply, said, observe, waiting, answered, charged, tick } as const
+  const leftAloneMs = (id: InstanceId): number | undefined => health.leftAloneMs(id)
+
+  return { reads, apply, said, observe, waiting, answered, charged, tick, leftAloneMs } as const
 }

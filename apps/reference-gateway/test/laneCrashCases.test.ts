@@ -106,12 +106,17 @@ describe("kill -9 of one process", () => {
     const buyer = await frugal("hedged", 80)
     await market.database.fund(Account.ids.pool("hedge"), "development", 1_000_000_000_000n)
     const before = market.providers.map(({ engine }) => engine.counts.seen)
+    const written = market.providers.map(({ log }) => log().lines.length)
     const asked = market.ask(buyer, { stream: true, script: "silent" })
     await RunningMarket.until("both at work", () =>
       market.providers.every(({ engine }, at) => engine.counts.seen > (before[at] ?? 0)) ? true : undefined,
     )
     await market.kill()
     assert.strictEqual((await asked.answer).end, "cut")
+    // Before the market is back: agents forget what it has acknowledged.
+    await RunningMarket.until("both to have a line of it", () =>
+      market.providers.every(({ log }, at) => log().lines.length > (written[at] ?? 0)) ? true : undefined,
+    )
     const [fate, ...others] = await over(buyer)
     assert.lengthOf(others, 0)
     assert.lengthOf(fate?.lines ?? [], 2)

@@ -37,19 +37,23 @@ describe("RoutingDecision", () => {
     assert.isAtMost(Buffer.byteLength(JSON.stringify(decisionJson(wide))), 300)
   })
 
-  it.effect.prop("is read back as it was written", [RoutingDecision], ([decision]) =>
-    Effect.gen(function* () {
-      // Versions only rise from attempt to attempt.
-      let { version } = decision
-      const attempts = decision.attempts.map((attempt) => ({
-        ...attempt,
-        version: (version += Math.abs(attempt.version % 1000)),
-      }))
-      const written = { ...decision, attempts }
-      const text = JSON.stringify(yield* Schema.encodeEffect(json)(written))
-      const read: unknown = yield* Schema.decodeUnknownEffect(json)(JSON.parse(text))
-      assert.deepStrictEqual(read, unsigned(written))
-    }),
+  it.effect.prop(
+    "is read back as it was written",
+    [RoutingDecision],
+    ([decision]) =>
+      Effect.gen(function* () {
+        // Versions only rise from attempt to attempt.
+        let { version } = decision
+        const attempts = decision.attempts.map((attempt) => ({
+          ...attempt,
+          version: (version += Math.abs(attempt.version % 1000)),
+        }))
+        const written = { ...decision, attempts }
+        const text = JSON.stringify(yield* Schema.encodeEffect(json)(written))
+        const read: unknown = yield* Schema.decodeUnknownEffect(json)(JSON.parse(text))
+        assert.deepStrictEqual(read, unsigned(written))
+      }),
+    { arbitrary: { seed: "decisions", runs: 200 } },
   )
 
   it.effect("refuses an attempt on something that is no instance", () =>

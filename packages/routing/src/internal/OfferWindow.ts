@@ -1,7 +1,7 @@
 import type { Instance } from "@guildhall/core/Instance"
-import type { PriceSheet } from "@guildhall/core/PriceSheet"
 import type { Rating } from "@guildhall/core/Rating"
-import type { Usage, UsageUnit } from "@guildhall/core/Usage"
+import type { Usage } from "@guildhall/core/Usage"
+import * as Price from "./Price.ts"
 
 /** Half an hour in six parts, one of which has begun. */
 const PART_MS = 300_000
@@ -22,34 +22,6 @@ const FAILED = 5
 const LIMITED = 6
 const FIELDS = 7
 
-interface UnitPrices {
-  readonly input: number
-  readonly cached: number
-  readonly output: number
-  readonly request: number
-}
-
-const prices = new WeakMap<PriceSheet, UnitPrices>()
-
-/** As numbers: what was paid for half an hour of tokens need not be exact to the last unit. Computed once for a sheet. */
-const pricesOf = (sheet: PriceSheet): UnitPrices => {
-  const known = prices.get(sheet)
-  if (known !== undefined) return known
-  const of = (unit: UsageUnit): number | undefined => {
-    const line = sheet.find((one) => one.unit === unit)
-    return line === undefined ? undefined : Number(line.amount) / Number(line.per)
-  }
-  const input = of("inputToken") ?? 0
-  const made = {
-    input,
-    cached: of("cachedInputToken") ?? input,
-    output: of("outputToken") ?? 0,
-    request: of("request") ?? 0,
-  }
-  prices.set(sheet, made)
-  return made
-}
-
 const tokens = (count: number | undefined): number =>
   count !== undefined && count > 0 ? Math.min(count, TOKENS_MAX) : 0
 
@@ -63,7 +35,7 @@ export class OfferWindow {
   /** What one request was charged for at these terms. */
   charge({ price }: Pick<Instance, "price">, usage: Usage, nowMs: number): void {
     const at = this.#part(nowMs)
-    const { cached, input, output, request } = pricesOf(price)
+    const { cached, input, output, request } = Price.ofUnits(price)
     const [fresh, kept, answered] = [
       tokens(usage.inputToken),
       tokens(usage.cachedInputToken),
@@ -93,7 +65,7 @@ export class OfferWindow {
     }
     const [input = 0, inputCost = 0, output = 0, outputCost = 0, succeeded = 0, failed = 0, limited = 0] = sums
     if (succeeded + failed + limited < REQUESTS_MIN) return undefined
-    const list = pricesOf(price)
+    const list = Price.ofUnits(price)
     return {
       inputPerMillion: Math.round((input === 0 ? list.input : inputCost / input) * MILLION),
       outputPerMillion: Math.round((output === 0 ? list.output : outputCost / output) * MILLION),
@@ -105,7 +77,7 @@ export class OfferWindow {
 
   /** What is said of an instance of which nothing is known any more: its list prices. */
   static listed({ price }: Pick<Instance, "price">): NonNullable<Rating["offer"]> {
-    const { input, output } = pricesOf(price)
+    const { input, output } = Price.ofUnits(price)
     return {
       inputPerMillion: Math.round(input * MILLION),
       outputPerMillion: Math.round(output * MILLION),

@@ -7,32 +7,15 @@ import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import * as Runtime from "effect/Runtime"
 import * as Schema from "effect/Schema"
 import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
+import { tell } from "@guildhall/core/CommandFailure"
 import { ModelId } from "@guildhall/core/Model"
 import { TokenCatalogue, TokenCatalogueError } from "./TokenCatalogue.ts"
 
 const json = Flag.Boolean("json").pipe(Flag.withDescription("Print one JSON object"), Flag.withDefault(false))
-
-/** Why the command ended with an exit code other than 0. It has told the reason already. */
-class CommandFailure extends Schema.TaggedError<CommandFailure>()("CatalogueCommandError", { detail: Schema.String }) {
-  override get message(): string {
-    return this.detail
-  }
-  override get [Runtime.errorReported](): boolean {
-    return false
-  }
-}
-
-const tell = (asJson: boolean) =>
-  Effect.fnUntraced(function* ({ message }: TokenCatalogueError) {
-    if (asJson) yield* Console.log(JSON.stringify({ ok: false, detail: message }))
-    else yield* Console.error(`FAILED\n  ${message}`)
-    return yield* new CommandFailure({ detail: message })
-  })
 
 const decodeModel = Schema.decodeUnknownEffect(ModelId)
 
@@ -65,7 +48,7 @@ const add = Command.make(
           : `  and the chat template ${entry.template}`,
       )
     },
-    (effect, given) => Effect.catchTag(effect, "TokenCatalogueError", tell(given.json)),
+    (effect, given) => Effect.catchTag(effect, "TokenCatalogueError", (error) => tell(error, given.json)),
   ),
 ).pipe(
   Command.withDescription("Add a model's tokenizer and chat template, in place of those it had"),
@@ -92,7 +75,7 @@ const list = Command.make(
         )
       }
     },
-    (effect, given) => Effect.catchTag(effect, "TokenCatalogueError", tell(given.json)),
+    (effect, given) => Effect.catchTag(effect, "TokenCatalogueError", (error) => tell(error, given.json)),
   ),
 ).pipe(Command.withDescription("List the models whose tokens are counted exactly"))
 

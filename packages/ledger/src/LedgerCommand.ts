@@ -18,7 +18,7 @@ import * as PeriodCommand from "./PeriodCommand.ts"
 import * as ProofCommand from "./ProofCommand.ts"
 import * as StatementCommand from "./StatementCommand.ts"
 import { Disagreement, verify as verifyBooks } from "./Verify.ts"
-import { CommandFailure, tell } from "./internal/CommandFailure.ts"
+import { CommandFailure, tell } from "@guildhall/core/CommandFailure"
 import * as TimeText from "./internal/TimeText.ts"
 
 const json = Flag.Boolean("json").pipe(Flag.withDescription("Print one JSON object"), Flag.withDefault(false))

@@ -13,7 +13,7 @@ import type { Account } from "./Account.ts"
 import * as Ledger from "./Ledger.ts"
 import { LedgerStore } from "./LedgerStore.ts"
 import * as Period from "./Period.ts"
-import { tell } from "./internal/CommandFailure.ts"
+import { tell } from "@guildhall/core/CommandFailure"
 import * as TimeText from "./internal/TimeText.ts"
 
 const end = Argument.String("time").pipe(

@@ -23,7 +23,7 @@ import { AccountId } from "./Account.ts"
 import { Checkpoint, payload, take } from "./Checkpoint.ts"
 import { LedgerStore } from "./LedgerStore.ts"
 import * as Proof from "./Proof.ts"
-import { printable, tell } from "./internal/CommandFailure.ts"
+import { printable, tell } from "@guildhall/core/CommandFailure"
 
 /** The name of the file of published keys, as the market's home and the well-known address have it. */
 const KEYS_FILE = "guildhall-keys.json"

@@ -16,7 +16,7 @@ import * as Beancount from "./Beancount.ts"
 import type { Statement } from "./Statement.ts"
 import * as Statements from "./Statement.ts"
 import * as StatementText from "./StatementText.ts"
-import { tell } from "./internal/CommandFailure.ts"
+import { tell } from "@guildhall/core/CommandFailure"
 import * as TimeText from "./internal/TimeText.ts"
 
 const isAccountId = Schema.is(AccountId)

@@ -24,7 +24,8 @@ import * as HeldReceipts from "./HeldReceipts.ts"
 import * as AuditText from "./internal/AuditText.ts"
 import * as NamedPolicies from "./NamedPolicies.ts"
 import * as RoutingExport from "./RoutingExport.ts"
-import { CommandFailure, FileProblem, tell } from "./internal/CommandFailure.ts"
+import { CommandFailure, tell } from "@guildhall/core/CommandFailure"
+import { FileProblem } from "./internal/CommandProblem.ts"
 import * as Period from "./internal/Period.ts"
 
 /**

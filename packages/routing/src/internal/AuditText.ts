@@ -1,7 +1,7 @@
 import * as Audit from "../Audit.ts"
 import type * as AuditFile from "../AuditFile.ts"
 import type * as HeldReceipts from "../HeldReceipts.ts"
-import { printable } from "./CommandFailure.ts"
+import { printable } from "@guildhall/core/CommandFailure"
 import * as Period from "./Period.ts"
 
 type Held = ReturnType<typeof HeldReceipts.compare>

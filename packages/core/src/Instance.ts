@@ -25,13 +25,22 @@ export const InstanceId = Schema.String.pipe(
 export type InstanceId = typeof InstanceId.Type
 
 /**
- * How the gateway reaches an instance. Only `endpoint`, a URL that the gateway calls, needs a URL.
+ * How a request reaches an instance.
+ *
+ * - `Endpoint`: the gateway calls a URL.
+ * - `Tunnel`: the instance's agent, or its page in a browser, holds a connection to a gateway open and is asked over it.
+ * - `Pull`: a worker asks for requests when it has time.
+ * - `Cloud`: the gateway forwards to a service where the provider has an account, with the account's sealed token.
+ * - `Memory`: within one process, for tests and simulations.
  *
  * @category models
  * @since 0.1.0
  */
 export const Reach = Schema.TaggedUnion({
   Endpoint: { url: Schema.String },
+  Tunnel: {},
+  Pull: {},
+  Cloud: { account: Schema.String.pipe(Schema.check(Schema.isPattern(/^cld_[A-Za-z0-9_-]{1,64}$/))) },
   Memory: { name: Schema.String },
 })
 /** @since 0.1.0 */

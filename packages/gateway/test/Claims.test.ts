@@ -73,7 +73,7 @@ const makeDevice = Effect.gen(function* () {
     memberId: PROVIDER,
     publicKey,
     model: SampleEntry.receipt().model,
-    endpointUrl: "http://127.0.0.1:9000",
+    reach: { _tag: "Endpoint", url: "http://127.0.0.1:9000" },
     price,
     contextLength: 8192,
     concurrency: 4,

@@ -175,7 +175,7 @@ const sleeping = async () => {
         memberId: TestLane.PROVIDER,
         publicKey: device.publicKey,
         model: TestLane.MODEL,
-        endpointUrl: upstream.url,
+        reach: { _tag: "Endpoint", url: upstream.url },
         price,
         contextLength: 8_192,
         concurrency: 4,

@@ -1,3 +1,4 @@
+import { assert, it } from "@effect/vitest"
 import { Effect, Layer } from "effect"
 import { createServer } from "node:http"
 import type { AddressInfo } from "node:net"
@@ -10,6 +11,7 @@ import {
 } from "@guildhall/protocol/ProviderTransport"
 import { ProviderTransportTest } from "@guildhall/protocol/testing"
 import { ScriptedProvider } from "@guildhall/protocol/testing/ScriptedProvider"
+import * as ByReach from "../src/transports/ByReach.ts"
 import * as MemoryTransport from "../src/transports/Memory.ts"
 import * as UndiciTransport from "../src/transports/Undici.ts"
 import * as TestLane from "./TestLane.ts"
@@ -72,6 +74,49 @@ const undici = Layer.merge(UndiciTransport.layer, overHttp)
 
 ProviderTransportTest.suite("undici", undici)
 ProviderTransportTest.suite("memory", inMemory())
+
+/** A transport that is chosen among several by how an instance is reached. */
+const byReach = (() => {
+  const memory = inMemory()
+  const joined = Layer.effect(
+    ProviderTransport,
+    Effect.map(Effect.all([UndiciTransport.make(), ProviderTransport]), (transports) => ByReach.make(transports)),
+  )
+  return joined.pipe(Layer.provideMerge(memory))
+})()
+ProviderTransportTest.suite("by reach", byReach)
+
+it.effect("an instance that no transport can reach is told as unreachable, after dispatch", () =>
+  Effect.gen(function* () {
+    const transport = ByReach.make([])
+    assert.deepStrictEqual(transport.capabilities.reaches, [])
+    const told: Array<string> = []
+    const request: ProviderRequest = {
+      instance: TestLane.instance("lost", "", { reach: { _tag: "Tunnel" } }),
+      method: "POST",
+      path: "/v1/chat/completions",
+      headers: {},
+      body: new Uint8Array(),
+      connectMs: 1_000,
+      headersMs: 1_000,
+    }
+    const error = yield* Effect.callback<string>((resume) => {
+      const sink: ProviderSink = {
+        onStart: () => undefined,
+        onData: () => true,
+        onEnd: () => undefined,
+        onError: ({ reason, detail }) => {
+          told.push("error")
+          resume(Effect.succeed(`${reason}: ${detail}`))
+        },
+      }
+      transport.dispatch(request, sink).resume()
+      told.push("returned")
+    })
+    assert.deepStrictEqual(told, ["returned", "error"])
+    assert.strictEqual(error, "Unreachable: This gateway has no transport to instances by Tunnel. Give it one.")
+  }),
+)
 
 /** The memory transport with something wrong with it. */
 const broken = (

@@ -2,7 +2,9 @@
  * Devices on the control lane: joining, beating, leaving, and everything that a device or a stranger can get wrong.
  */
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
 import { Reason } from "@guildhall/core"
+import { Devices } from "@guildhall/registry/Devices"
 import * as SampleDevice from "@guildhall/registry/testing/SampleDevice"
 import * as TestControl from "./TestControl.ts"
 import { registration } from "./TestControl.ts"
@@ -140,6 +142,43 @@ describe("register", () => {
       await market.signed(device, REGISTER, { ...registration, endpoint_url }, { as: "provider" }),
       "invalid_endpoint",
     )
+  })
+
+  it("takes instances that are not called: by a tunnel where no URL is given, or pulled", async () => {
+    const { endpoint_url, ...uncalled } = registration
+    const { provider_type: _, ...untyped } = uncalled
+    const ways: ReadonlyArray<readonly [string, object]> = [
+      ["Tunnel", uncalled],
+      ["Tunnel", untyped],
+      ["Tunnel", { ...uncalled, provider_type: "browser" }],
+      ["Pull", { ...uncalled, reach: "pull" }],
+      ["Endpoint", { ...untyped, endpoint_url }],
+    ]
+    for (const [tag, body] of ways) {
+      const joined = await market.signed(SampleDevice.make(), REGISTER, body, { as: "provider" })
+      assert.strictEqual(joined.status, 200, JSON.stringify(joined.json))
+      const listed = await market.run(Effect.flatMap(Devices, ({ instances }) => instances))
+      const one = listed.find(({ instance }) => instance.id === joined.json.instance_id)
+      assert.strictEqual(one?.instance.reach._tag, tag)
+    }
+  })
+
+  it("refuses a way to an instance that contradicts itself", async () => {
+    const { endpoint_url, ...uncalled } = registration
+    const wrong: ReadonlyArray<object> = [
+      { ...uncalled, reach: "endpoint" },
+      { ...uncalled, reach: "tunnel", endpoint_url },
+      { ...uncalled, reach: "pull", endpoint_url },
+      { ...uncalled, provider_type: "browser", endpoint_url },
+      { ...uncalled, provider_type: "browser", reach: "endpoint" },
+      { ...uncalled, reach: "teleport" },
+      { ...uncalled, provider_type: "toaster" },
+    ]
+    for (const body of wrong) {
+      const refused = await market.signed(SampleDevice.make(), REGISTER, body, { as: "provider" })
+      isProblem(refused, "invalid_request")
+      assert.isAbove(refused.json.detail.length, 20)
+    }
   })
 
   it("refuses private endpoints where the definition does", async () => {

@@ -4,7 +4,7 @@
  * @since 0.1.0
  */
 import type { DevicePublicKey } from "@guildhall/core/Device"
-import type { Instance } from "@guildhall/core/Instance"
+import type { Instance, Reach } from "@guildhall/core/Instance"
 import type { MemberId } from "@guildhall/core/Member"
 import type { ModelId } from "@guildhall/core/Model"
 import type { PriceSheet } from "@guildhall/core/PriceSheet"
@@ -40,7 +40,7 @@ export interface Registration extends Declared {
   readonly memberId: MemberId
   readonly publicKey: DevicePublicKey
   readonly model: ModelId
-  readonly endpointUrl: string
+  readonly reach: Reach
   readonly price: PriceSheet
   readonly contextLength: number
   readonly concurrency: number

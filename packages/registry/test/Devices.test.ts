@@ -134,8 +134,8 @@ DevicesTest.breaks(
 DevicesTest.breaks(
   "what is declared is lost",
   broken((devices) => ({
-    register: ({ endpointUrl, publicKey, memberId, model, price, contextLength, concurrency }) =>
-      devices.register({ endpointUrl, publicKey, memberId, model, price, contextLength, concurrency }),
+    register: ({ reach, publicKey, memberId, model, price, contextLength, concurrency }) =>
+      devices.register({ reach, publicKey, memberId, model, price, contextLength, concurrency }),
   })),
   14,
 )

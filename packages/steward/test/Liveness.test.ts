@@ -181,7 +181,7 @@ describe("an instance that was away", () => {
         assert.strictEqual(yield* state, "offline")
         // While the next check waits for an answer, only the old address's failure is known.
         transport.behaviours.set(instance.id, "hangs")
-        yield* devices.register(sample.registration({ endpointUrl: "https://gpu.example.com:9443" }))
+        yield* devices.register(sample.registration({ reach: { _tag: "Endpoint", url: "https://gpu.example.com:9443" } }))
         yield* TestClock.adjust("16 seconds")
         assert.strictEqual(yield* state, "online")
         // The check of the new address counts.

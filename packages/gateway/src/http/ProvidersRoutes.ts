@@ -13,7 +13,7 @@ import * as Semaphore from "effect/Semaphore"
 import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
 import type * as HttpServerRequest from "effect/http/HttpServerRequest"
 import type { DeviceId } from "@guildhall/core/Device"
-import type { InstanceId } from "@guildhall/core/Instance"
+import type { InstanceId, Reach } from "@guildhall/core/Instance"
 import { KeyRing } from "@guildhall/core/KeyRing"
 import * as Reason from "@guildhall/core/Reason"
 import { Journal } from "@guildhall/journal/Journal"
@@ -67,6 +67,24 @@ const declared = (terms: Registration): Declared => ({
   ...(terms.rails === undefined ? {} : { rails: terms.rails }),
 })
 
+/** How requests reach what is registered. */
+const reachOf = ({ endpoint_url, provider_type, reach }: Registration): Effect.Effect<Reach, Problem> => {
+  const way = reach ?? (endpoint_url === undefined ? "tunnel" : "endpoint")
+  if (way === "endpoint" && endpoint_url !== undefined && provider_type === "agent") {
+    return Effect.succeed({ _tag: "Endpoint", url: endpoint_url })
+  }
+  const problem =
+    way !== "endpoint"
+      ? endpoint_url === undefined
+        ? undefined
+        : `endpoint_url: nobody calls it where requests come by ${way}. Leave it out, or leave out reach.`
+      : provider_type === "browser"
+        ? "endpoint_url: a browser cannot be called. Leave it out, and open a tunnel."
+        : "endpoint_url: it is missing. Say where the market calls the instance, or leave out reach and open a tunnel."
+  if (problem !== undefined) return Effect.fail(Problem.of("invalid_request", problem))
+  return Effect.succeed(way === "pull" ? { _tag: "Pull" } : { _tag: "Tunnel" })
+}
+
 /** A request as a device signed it; the headers' shape is checked already. */
 interface Signed {
   readonly headers: SignatureHeaders
@@ -117,7 +135,7 @@ const makeRegister = Effect.gen(function* () {
       memberId,
       publicKey,
       model: terms.model,
-      endpointUrl: terms.endpoint_url,
+      reach: yield* reachOf(terms),
       price: priceSheet(terms),
       contextLength: terms.context_length_offered,
       concurrency: terms.concurrency,

@@ -154,7 +154,7 @@ export const make = (providers: ReadonlyMap<string, MemoryProvider>) =>
       capabilities: { reaches: ["Memory"] },
       dispatch: (request, sink) => {
         const { reach } = request.instance
-        const name = reach._tag === "Memory" ? reach.name : reach.url
+        const name = reach._tag === "Memory" ? reach.name : reach._tag === "Endpoint" ? reach.url : reach._tag
         const exchange = new Exchange(request, sink)
         const startTimer = (late: () => void) => {
           const fiber = fork(Effect.andThen(Effect.sleep(request.headersMs), Effect.sync(late)))

@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { DeviceId } from "@guildhall/core/Device"
 import {
@@ -27,6 +28,10 @@ const Cents = Schema.Int.pipe(Schema.check(Schema.isBetween({ minimum: 0, maximu
  * The body of `POST /v1/providers/register`. Prices are whole cents: for a million tokens, or for a thousand images, seconds
  * of sound or requests. Context is in tokens.
  *
+ * - `provider_type`: an agent, where nothing is said, or a page in a browser.
+ * - `reach`: how requests reach it: at `endpoint_url`, over a tunnel that it holds open, or pulled by it. Where it is left out,
+ *   one with a URL is called and any other is asked over its tunnel.
+ *
  * What is left out is not declared: `endpoints` then are `chat/completions` alone, and an instance without the others is
  * left out where a buyer asks for them.
  *
@@ -42,8 +47,11 @@ const Cents = Schema.Int.pipe(Schema.check(Schema.isBetween({ minimum: 0, maximu
  * @since 0.1.0
  */
 export const Registration = Schema.Struct({
-  provider_type: Schema.Literals(["agent"]),
-  endpoint_url: Schema.String.pipe(Schema.check(Schema.isMaxLength(2000))),
+  provider_type: Schema.Literals(["agent", "browser"]).pipe(
+    Schema.withDecodingDefaultKey(Effect.succeed("agent" as const)),
+  ),
+  endpoint_url: Schema.optionalKey(Schema.String.pipe(Schema.check(Schema.isMaxLength(2000)))),
+  reach: Schema.optionalKey(Schema.Literals(["endpoint", "tunnel", "pull"])),
   model: ModelId,
   input_price_per_million: Cents,
   output_price_per_million: Cents,

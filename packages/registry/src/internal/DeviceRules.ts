@@ -3,7 +3,7 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import type { DeviceId } from "@guildhall/core/Device"
 import type { DirectoryEvent } from "@guildhall/core/DirectoryEvent"
-import { Instance, type InstanceId, type InstanceState } from "@guildhall/core/Instance"
+import { Instance, type InstanceId, type InstanceState, type Reach } from "@guildhall/core/Instance"
 import type { MemberId } from "@guildhall/core/Member"
 import type { Change, Holding, InstanceRow } from "../DeviceStore.ts"
 import * as Endpoint from "../Endpoint.ts"
@@ -23,18 +23,24 @@ const HINT =
   "Context length and concurrency are whole numbers from 1, the model is an id, a provider's name is up to 40 of a-z, 0-9 and -, endpoints, quantization, parameters, inputs and rails are known names, each once, a region is like eu-west and a country like DE."
 const nothing: Result.Result<Change, RegistryError> = Result.succeed({ instances: [] })
 
+/** A URL that the market may call, as it is kept; other ways have nothing to check. */
+const reachable = (reach: Reach, options: { readonly allowPrivate: boolean }): Result.Result<Reach, string> =>
+  reach._tag === "Endpoint"
+    ? Result.map(Endpoint.check(reach.url, options), (url): Reach => ({ _tag: "Endpoint", url }))
+    : Result.succeed(reach)
+
 /** The instance that a registration describes, online. */
 export const instance = (
   registration: Registration,
   options: { readonly allowPrivate: boolean },
 ): Result.Result<Instance, RegistryError> => {
-  const { endpointUrl, publicKey, ...terms } = registration
+  const { publicKey, reach, ...terms } = registration
   const deviceId = DeviceSignature.deviceId(publicKey)
   if (deviceId === undefined) {
     return refuse("invalid_request", "The device's key is not 32 bytes in base64url. Send the raw Ed25519 public key.")
   }
-  const url = Endpoint.check(endpointUrl, options)
-  if (Result.isFailure(url)) return refuse("invalid_endpoint", url.failure)
+  const checkedReach = reachable(reach, options)
+  if (Result.isFailure(checkedReach)) return refuse("invalid_endpoint", checkedReach.failure)
   if (new Set(terms.price.map((line) => line.unit)).size !== terms.price.length) {
     return refuse("invalid_price", "A unit stands twice. Give each unit one line.")
   }
@@ -43,7 +49,7 @@ export const instance = (
     id: DeviceSignature.instanceId(deviceId, terms.model),
     deviceId,
     devicePublicKey: publicKey,
-    reach: { _tag: "Endpoint", url: url.success },
+    reach: checkedReach.success,
     state: "online",
   }
   const checked = decodeInstance(made)

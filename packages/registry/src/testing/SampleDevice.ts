@@ -45,7 +45,7 @@ export const make = (memberId: MemberId = member()): SampleDevice => {
       memberId,
       publicKey,
       model: ModelId.make("guildhall/demo"),
-      endpointUrl: "https://gpu.example.com:8443",
+      reach: { _tag: "Endpoint", url: "https://gpu.example.com:8443" },
       price: perMillionCents({ input: 100n, output: 200n }),
       contextLength: 8192,
       concurrency: 4,

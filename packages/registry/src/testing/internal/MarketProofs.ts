@@ -27,7 +27,9 @@ export const registering = Effect.gen(function* () {
   assert.strictEqual(other.device.id, first.device.id)
   assert.notStrictEqual(other.instance.id, first.instance.id)
   const price = perMillionCents({ input: 7n, output: 8n })
-  const again = yield* devices.register(device.registration({ price, endpointUrl: "https://other.example.com/v1/" }))
+  const again = yield* devices.register(
+    device.registration({ price, reach: { _tag: "Endpoint", url: "https://other.example.com/v1/" } }),
+  )
   assert.strictEqual(again.instance.id, first.instance.id)
   const listed = (yield* devices.instances).filter(({ instance }) => instance.deviceId === first.device.id)
   assert.lengthOf(listed, 2)
@@ -36,7 +38,9 @@ export const registering = Effect.gen(function* () {
   assert.deepStrictEqual(current?.price, price)
   assert.deepStrictEqual(current?.reach, { _tag: "Endpoint", url: "https://other.example.com/v1" })
   const before = yield* version
-  yield* devices.register(device.registration({ price, endpointUrl: "https://other.example.com/v1/" }))
+  yield* devices.register(
+    device.registration({ price, reach: { _tag: "Endpoint", url: "https://other.example.com/v1/" } }),
+  )
   assert.strictEqual(yield* version, before)
   const none = yield* Conformance.refused(devices.register(device.registration({ concurrency: 0 })))
   assert.strictEqual(none.code, "invalid_request")
@@ -146,7 +150,9 @@ export const endpoints = Effect.gen(function* () {
     "http://127.1",
     "http://[::ffff:169.254.169.254]/latest/meta-data",
   ]) {
-    const error = yield* Conformance.refused(devices.register(device.registration({ endpointUrl })))
+    const error = yield* Conformance.refused(
+      devices.register(device.registration({ reach: { _tag: "Endpoint", url: endpointUrl } })),
+    )
     assert.strictEqual(error.code, "invalid_endpoint", endpointUrl)
   }
 })

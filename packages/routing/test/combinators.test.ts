@@ -2,6 +2,7 @@ import * as Cap from "../src/combinators/Cap.ts"
 import * as Filtered from "../src/combinators/Filter.ts"
 import * as OrElse from "../src/combinators/OrElse.ts"
 import * as PartitionBy from "../src/combinators/PartitionBy.ts"
+import * as Pooled from "../src/combinators/Pooled.ts"
 import * as TieBreak from "../src/combinators/TieBreak.ts"
 import * as Weighted from "../src/combinators/Weighted.ts"
 import { bonded } from "../src/filters/Bonded.ts"
@@ -46,3 +47,8 @@ RoutingPolicyTest.suite("partitionBy device", PartitionBy.partitionBy("device", 
 RoutingPolicyTest.suite("partitionBy region", PartitionBy.partitionBy("region", peakEwma))
 RoutingPolicyTest.suite("partitionBy member, drawn by price", PartitionBy.partitionBy("member", inverseSquare))
 RoutingPolicyTest.suite("cap", Cap.cap({ by: "member", percent: 40, slack: 2 }, leastLoaded))
+RoutingPolicyTest.suite("pooled", Pooled.pooled({ by: "member", machines: 2 }, leastLoaded))
+RoutingPolicyTest.suite(
+  "pooled, chance dealt to members",
+  Pooled.pooled({ by: "member", machines: 1 }, PartitionBy.partitionBy("member", leastLoaded)),
+)

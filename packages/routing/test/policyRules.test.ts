@@ -7,6 +7,7 @@ import type { Rating } from "@guildhall/core/Rating"
 import type { RoutingFeatures } from "@guildhall/core/RoutingFeatures"
 import * as Cap from "../src/combinators/Cap.ts"
 import * as PartitionBy from "../src/combinators/PartitionBy.ts"
+import * as Pooled from "../src/combinators/Pooled.ts"
 import * as TieBreak from "../src/combinators/TieBreak.ts"
 import * as AdjustedPrice from "../src/policies/AdjustedPrice.ts"
 import { healthiest } from "../src/policies/Healthiest.ts"
@@ -353,6 +354,35 @@ describe("adversaries", () => {
     for (const inner of [leastLoaded, InverseSquarePrice.make(InverseSquarePrice.usual)]) {
       near(taken(PartitionBy.partitionBy("device", inner)), 1 / 11, inner.name)
     }
+  })
+
+  it("a machine that is listed 50 times has the room of one where a member's names share their load", () => {
+    const settings = { by: "member", machines: 1 } as const
+    const policy = Pooled.pooled(settings, PartitionBy.partitionBy("member", leastLoaded))
+    const sybils = (busy: number, concurrency = 8) =>
+      Array.from({ length: 50 }, (_, at) =>
+        offer(`s${at}`, { concurrency, inFlight: at < busy ? 1 : 0, member: "sybil" }),
+      )
+    const honest = (inFlight: number) => offer("h", { concurrency: 8, inFlight })
+    const taken = (candidates: ReadonlyArray<Candidate>, by: RoutingPolicy = policy): number =>
+      1 - (shares(by, candidates).h ?? 0)
+    near(taken([honest(0), ...sybils(0)]), 1 / 2)
+    near(taken([honest(2), ...sybils(2)]), 1 / 2)
+    assert.strictEqual(taken([honest(2), ...sybils(3)]), 0)
+    assert.strictEqual(taken([honest(2), ...sybils(1)]), 1)
+    // Without it every idle name is a place to go.
+    assert.strictEqual(taken([honest(1), ...sybils(49)], leastLoaded), 1)
+    // One that has no more room serves where nobody else can, and says so.
+    assert.strictEqual(taken([honest(7), ...sybils(30)]), 0)
+    assert.strictEqual(taken([honest(8), ...sybils(30)]), 1)
+    const { ranked } = policy.rank(request(), [honest(7), ...sybils(30)], 7)
+    assert.match(ranked[1]?.because ?? "", /^with its member 30 of 8 in use, member mem_sybil: 7 of 8 in use/)
+    // A name that is full itself is not asked, however much room the others have.
+    assert.strictEqual(policy.rank(request(), sybils(30, 1), 7).ranked.length, 20)
+    // A member with three machines has the room of three where the market takes it for as many.
+    const three = Pooled.pooled({ by: "member", machines: 3 }, leastLoaded)
+    assert.strictEqual(taken([honest(1), ...sybils(2)], three), 1)
+    assert.strictEqual(taken([honest(1), ...sybils(4)], three), 0)
   })
 
   it("a member that carries more than its share steps back, and serves where nobody else is left", () => {

@@ -1,5 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
+import { MemberId } from "@guildhall/core/Member"
 import * as Parts from "@guildhall/core/Parts"
+import * as combinators from "@guildhall/routing/combinators"
 import * as policies from "@guildhall/routing/policies"
 import { RoutingPolicy } from "@guildhall/routing/RoutingPolicy"
 import { Effect } from "effect"
@@ -11,9 +13,10 @@ import * as Score from "../src/Score.ts"
 import * as Simulation from "../src/Simulation.ts"
 import * as Traffic from "../src/Traffic.ts"
 
-const parts = Parts.make(Object.values(policies).map(({ part }) => part))
-const own = parts.names(RoutingPolicy).map((use) => Effect.runSync(parts.resolve(RoutingPolicy, { use })))
-const named = (use: string): RoutingPolicy => Effect.runSync(parts.resolve(RoutingPolicy, { use }))
+const parts = Parts.make([...Object.values(policies), ...Object.values(combinators)].map(({ part }) => part))
+const resolved = (ref: Parts.PartRef): RoutingPolicy => Effect.runSync(parts.resolve(RoutingPolicy, ref))
+const named = (use: string): RoutingPolicy => resolved({ use })
+const own = Object.values(policies).map(({ part }) => named(part.name))
 const all: ReadonlyArray<RoutingPolicy> = [
   ...own,
   Baselines.RandomChoice.randomChoice,
@@ -70,19 +73,76 @@ describe("adversaries", () => {
     }
   })
 
-  it("one machine under 50 names draws more than one name would from who counts names, and less from who counts refusals", () => {
-    const sybils = Array.from({ length: 50 }, (_, at) =>
-      Provider.make({ name: `sybil-${at}`, engine: 7, concurrency: 16, inputCents: 12, outputCents: 48 }),
-    )
-    const pool = { engines, providers: [...eight.slice(0, 7), ...sybils] }
+  describe("one machine under 50 names, a device key for each, of one member", () => {
+    /** Each with what it says of its load: the truth, or that it is always idle. */
+    const sybilPool = (says?: { readonly running: number; readonly queued: number }): Provider.Pool => {
+      const sybils = Array.from({ length: 50 }, (_, at): Provider.Provider => {
+        const made = Provider.make({ name: `sybil-${at}`, engine: 7, concurrency: 16, inputCents: 12, outputCents: 48 })
+        return { ...made, says, instance: { ...made.instance, memberId: MemberId.make("mem_sybil") } }
+      })
+      return { engines, providers: [...eight.slice(0, 7), ...sybils] }
+    }
+    const pools = { honest: sybilPool(), lying: sybilPool({ running: 0, queued: 0 }) }
     const isSybil = (at: number): boolean => at >= 7
-    const naive = attack(Baselines.RandomChoice.randomChoice, pool)
-    const adjusted = attack(named("AdjustedPrice"), pool)
-    assert.isAbove(naive.shareOf(isSybil), 0.5, "what the attack gains where nobody looks")
-    assert.isBelow(adjusted.shareOf(isSybil), 0.8 * naive.shareOf(isSybil))
-    assert.isAbove(adjusted.score.goodput, naive.score.goodput)
-    const { failed, refused, served } = naive.score
-    assert.strictEqual(served + failed + refused, COUNT)
+
+    it("takes more than half of what is sent by who counts names, and a tenth of the requests miss the objective", () => {
+      for (const policy of [Baselines.RandomChoice.randomChoice, named("LeastLoaded"), named("PeakEwma")]) {
+        const { score, shareOf } = attack(policy, pools.honest)
+        assert.isAbove(shareOf(isSybil), 0.5, policy.name)
+        assert.isBelow(score.goodput, 0.9, policy.name)
+        assert.strictEqual(score.served + score.failed + score.refused, COUNT)
+      }
+      // Refusals that count on the price hold it back by half, without knowing who is who.
+      const adjusted = attack(named("AdjustedPrice"), pools.honest)
+      assert.isBelow(adjusted.shareOf(isSybil), 0.35)
+    })
+
+    it("takes one machine's eighth where its member's names share their load and their draws", () => {
+      const dealt = (use: string): Parts.PartRef => ({ use: "partitionBy", with: { by: "member", policy: { use } } })
+      const defended = [
+        resolved({ use: "pooled", with: { by: "member", machines: 1, policy: dealt("LeastLoaded") } }),
+        resolved(dealt("InverseSquarePrice")),
+        resolved(dealt("AdjustedPrice")),
+      ]
+      for (const [said, pool] of Object.entries(pools)) {
+        for (const [at, policy] of defended.entries()) {
+          for (const load of [0.1, 0.5]) {
+            const { score, shareOf } = attack(policy, pool, { load })
+            assert.isBelow(shareOf(isSybil), 1.3 / ENGINES, `policy ${at}, ${said}, load ${load}`)
+            assert.isAbove(score.goodput, 0.99, `policy ${at}, ${said}, load ${load}`)
+          }
+        }
+      }
+    })
+
+    it("takes no more than the share that a cap leaves to a member", () => {
+      const policy = resolved({
+        use: "cap",
+        with: { by: "member", percent: 25, slack: 2, policy: { use: "LeastLoaded" } },
+      })
+      for (const pool of Object.values(pools)) {
+        const { score, shareOf } = attack(policy, pool)
+        assert.isBelow(shareOf(isSybil), 0.28)
+        assert.isAbove(score.goodput, 0.99)
+      }
+    })
+
+    it("takes more than its share again under 50 members: what bounds those is what an entry costs", () => {
+      const strangers = pools.honest.providers.map((one) => ({
+        ...one,
+        instance: { ...one.instance, memberId: MemberId.make(one.instance.id.replace("ins_", "mem_")) },
+      }))
+      const policy = resolved({
+        use: "pooled",
+        with: {
+          by: "member",
+          machines: 1,
+          policy: { use: "partitionBy", with: { by: "member", policy: { use: "LeastLoaded" } } },
+        },
+      })
+      const { shareOf } = attack(policy, { engines, providers: strangers })
+      assert.isAbove(shareOf(isSybil), 0.5)
+    })
   })
 
   it("heartbeats without service gain next to nothing, even at half the price", () => {

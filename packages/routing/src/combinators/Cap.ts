@@ -70,6 +70,7 @@ export const cap = (settings: Settings, policy: RoutingPolicy): RoutingPolicy =>
     name: Naming.made("cap", [by, `${percent}`, `${slack}`, Naming.one(policy)]),
     version: 1,
     ...Reads.ofAll([policy]),
+    ...Reads.promised([policy]),
     rank,
   }
 }

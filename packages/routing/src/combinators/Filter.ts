@@ -8,6 +8,7 @@ import * as Parts from "@guildhall/core/Parts"
 import * as Schema from "effect/Schema"
 import { exclude, type Filter, RoutingFilter } from "../Filter.ts"
 import * as Naming from "../internal/Naming.ts"
+import * as Reads from "../internal/Reads.ts"
 import { RoutingPolicy } from "../RoutingPolicy.ts"
 import * as Scored from "../Scored.ts"
 
@@ -34,10 +35,12 @@ import * as Scored from "../Scored.ts"
  */
 export const filter = (name: string, filter: Filter, policy: RoutingPolicy): RoutingPolicy => {
   const ofBoth = Naming.made("filter", [name, Naming.one(policy)])
-  if (Scored.isScored(policy)) return Scored.filtered(policy, ofBoth, filter)
+  const promised = Reads.promised([policy])
+  if (Scored.isScored(policy)) return { ...Scored.filtered(policy, ofBoth, filter), ...promised }
   return {
     name: ofBoth,
     version: 1,
+    ...promised,
     rank: (request, candidates, seed) => {
       const stopped = candidates.flatMap((candidate) => {
         const code = exclude(request, candidate) === undefined ? filter(request, candidate) : undefined

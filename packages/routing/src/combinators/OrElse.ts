@@ -36,6 +36,7 @@ export const orElse = (first: RoutingPolicy, second: RoutingPolicy): RoutingPoli
     name: Naming.made("orElse", [first, second].map(Naming.one)),
     version: 1,
     ...Reads.ofAll([first, second]),
+    ...Reads.promised([first, second]),
     rank: (request, candidates, seed) => {
       const before = first.rank(request, candidates, seed)
       if (before.excluded.length === 0) return before

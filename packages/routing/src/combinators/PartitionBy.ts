@@ -73,7 +73,8 @@ export const partitionBy = (by: Attribute, policy: RoutingPolicy): Scored.Scored
     }
   }
   const name = Naming.made("partitionBy", [by, Naming.one(policy)])
-  return Scored.make({ name, version: 1, ...Reads.ofAll([policy]), score, filters: inner.filters })
+  const made = Scored.make({ name, version: 1, ...Reads.ofAll([policy]), score, filters: inner.filters })
+  return { ...made, ...Reads.promised([policy]) }
 }
 
 /**

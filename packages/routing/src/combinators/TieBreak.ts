@@ -37,13 +37,14 @@ export const tieBreak = (policy: RoutingPolicy, by: RoutingPolicy): Scored.Score
       codes: pool.candidates.map((_, row) => one.codes?.[row] ?? other.codes?.[row]),
     }
   }
-  return Scored.make({
+  const made = Scored.make({
     name,
     version: 1,
     ...Reads.ofAll([policy, by]),
     score,
     filters: [...first.filters, ...second.filters],
   })
+  return { ...made, ...Reads.promised([policy, by]) }
 }
 
 const byStanding = (name: string, policy: Scored.Standings, by: Scored.Standings): Scored.Standings =>

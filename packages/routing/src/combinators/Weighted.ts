@@ -22,6 +22,14 @@ export interface Choice {
   readonly weight: number
 }
 
+/** What each promises guaranteed tiers, of the requests that it decides on, comes to this of all. */
+const promised = (choices: ReadonlyArray<Choice>): Pick<RoutingPolicy, "guaranteedPercent"> => {
+  if (choices.every(({ policy }) => policy.guaranteedPercent === undefined)) return {}
+  const sum = choices.reduce((total, { weight }) => total + weight, 0)
+  const weigh = (total: number, { policy, weight }: Choice) => total + weight * (policy.guaranteedPercent ?? 0)
+  return { guaranteedPercent: choices.reduce(weigh, 0) / sum }
+}
+
 /**
  * Draws by the seed which policy decides. Use it to try a new policy on some requests: a decision can still be computed again.
  *
@@ -59,6 +67,7 @@ export const weighted = (first: Choice, ...others: ReadonlyArray<Choice>): Routi
     name,
     version: 1,
     ...Reads.ofAll(choices.map((one) => one.policy)),
+    ...promised(choices),
     rank: (request, candidates, seed) => policyAt(drawn(seed)).rank(request, candidates, seed),
   }
   const makers = choices.flatMap(({ policy: { prepare } }) => prepare ?? [])

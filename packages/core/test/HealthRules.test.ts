@@ -167,6 +167,47 @@ describe("HealthWindow", () => {
     { arbitrary: { seed: "health-clock", runs: 300 } },
   )
 
+  const seen = list(Schema.Struct({ kind: int(2), day: int(20) }))
+  const windowOf = (steps: ReadonlyArray<{ readonly kind: number; readonly day: number }>) =>
+    steps.reduce(
+      (state, { day, kind }) => HealthWindow.add(settings, state, kinds[kind] ?? "neutral", day * DAY_MS),
+      HealthWindow.empty,
+    )
+
+  it.prop(
+    "what several gateways saw is the same in whatever order it is joined, and no outcome is lost or counted twice",
+    [seen, seen, seen],
+    ([a, b, c]) => {
+      const [one, two, three] = [windowOf(a), windowOf(b), windowOf(c)]
+      const all = HealthWindow.join(HealthWindow.join(one, two), three)
+      assert.deepStrictEqual(HealthWindow.join(one, HealthWindow.join(two, three)), all)
+      assert.deepStrictEqual(HealthWindow.join(HealthWindow.join(three, one), two), all)
+      assert.deepStrictEqual(HealthWindow.join(HealthWindow.empty, all), all)
+      const together = HealthWindow.counts(settings, all, 20 * DAY_MS)
+      const apart = [one, two, three].map((state) => HealthWindow.counts(settings, state, 20 * DAY_MS))
+      assert.deepStrictEqual(together, apart.reduce(HealthWindow.plus))
+    },
+    { arbitrary: { seed: "health-join", runs: 300 } },
+  )
+
+  it.prop(
+    "what is known better takes the place of a day, and days outside the window are dropped",
+    [seen, seen, int(25)],
+    ([a, b, today]) => {
+      const known = HealthWindow.daysOf(windowOf(b))
+      const state = HealthWindow.until(settings, HealthWindow.replace(windowOf(a), known), today)
+      const expected = new Map([...HealthWindow.daysOf(windowOf(a)), ...known].map(({ counts, day }) => [day, counts]))
+      assert.deepStrictEqual(
+        HealthWindow.daysOf(state),
+        [...expected]
+          .map(([day, counts]) => ({ day, counts }))
+          .filter(({ day }) => day > today - 14 && day <= today)
+          .sort((a, b) => a.day - b.day),
+      )
+    },
+    { arbitrary: { seed: "health-replace", runs: 300 } },
+  )
+
   it("an absurd time counts for the day that it was", () => {
     let state = HealthWindow.add(settings, HealthWindow.empty, "succeeded", 5 * DAY_MS)
     for (const atMs of [Number.NaN, Infinity, -Infinity, -1]) state = HealthWindow.add(settings, state, "failed", atMs)

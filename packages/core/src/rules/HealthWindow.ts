@@ -37,7 +37,18 @@ export type Kind = "succeeded" | "failed" | "neutral"
 export type Counts = Readonly<Record<Kind, number>>
 
 /**
- * A window: today's counts, and those of the days before, oldest first. Days count from 1970.
+ * The counts of one day. Days count from 1970.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Day {
+  readonly day: number
+  readonly counts: Counts
+}
+
+/**
+ * A window: today's counts, and those of the days before, oldest first.
  *
  * @category models
  * @since 0.1.0
@@ -45,11 +56,17 @@ export type Counts = Readonly<Record<Kind, number>>
 export interface State {
   readonly day: number
   readonly today: Counts
-  readonly earlier: ReadonlyArray<{ readonly day: number; readonly counts: Counts }>
+  readonly earlier: ReadonlyArray<Day>
 }
 
 const DAY_MS = 86_400_000
-const NOTHING: Counts = { succeeded: 0, failed: 0, neutral: 0 }
+/**
+ * No outcome.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const nothing: Counts = { succeeded: 0, failed: 0, neutral: 0 }
 
 /**
  * A window in which nothing happened yet.
@@ -57,33 +74,49 @@ const NOTHING: Counts = { succeeded: 0, failed: 0, neutral: 0 }
  * @category constants
  * @since 0.1.0
  */
-export const empty: State = { day: 0, today: NOTHING, earlier: [] }
+export const empty: State = { day: 0, today: nothing, earlier: [] }
 
-const plus = (a: Counts, b: Counts): Counts => ({
+/**
+ * Both together.
+ *
+ * @category rules
+ * @since 0.1.0
+ */
+export const plus = (a: Counts, b: Counts): Counts => ({
   succeeded: a.succeeded + b.succeeded,
   failed: a.failed + b.failed,
   neutral: a.neutral + b.neutral,
 })
 
-const sum = (counts: ReadonlyArray<{ readonly counts: Counts }>, start: Counts): Counts =>
+const sum = (counts: ReadonlyArray<Day>, start: Counts): Counts =>
   counts.reduce((total, one) => plus(total, one.counts), start)
+
+const isNothing = ({ failed, neutral, succeeded }: Counts): boolean => succeeded + failed + neutral === 0
 
 /** The window as of a day. A clock that goes back loses no count: later days are taken together as this one. */
 const turned = ({ days }: Settings, state: State, day: number): State => {
-  if (day === state.day) return state
-  if (day < state.day) {
-    const today = sum(
-      state.earlier.filter((one) => one.day >= day),
-      state.today,
-    )
-    return { day, today, earlier: state.earlier.filter((one) => one.day < day) }
+  const [oldest] = state.earlier
+  if (day === state.day && (oldest === undefined || oldest.day > day - days)) return state
+  const all = [...state.earlier, { day: state.day, counts: state.today }]
+  return {
+    day,
+    today: sum(
+      all.filter((one) => one.day >= day),
+      nothing,
+    ),
+    earlier: all.filter((one) => one.day < day && one.day > day - days),
   }
-  const earlier = [...state.earlier, { day: state.day, counts: state.today }]
-  return { day, today: NOTHING, earlier: earlier.filter((one) => one.day > day - days) }
 }
 
-const dayOf = (state: State, nowMs: number): number =>
-  Number.isFinite(nowMs) && nowMs >= 0 ? Math.floor(nowMs / DAY_MS) : state.day
+/**
+ * The day of a time.
+ *
+ * @category rules
+ * @since 0.1.0
+ */
+export const dayAt = (nowMs: number): number => Math.floor(nowMs / DAY_MS)
+
+const dayOf = (state: State, nowMs: number): number => (Number.isFinite(nowMs) && nowMs >= 0 ? dayAt(nowMs) : state.day)
 
 /**
  * Takes in an outcome.
@@ -124,3 +157,71 @@ export const counts = (settings: Settings, state: State, nowMs: number): Counts 
  */
 export const healthBps = ({ failed, succeeded }: Counts): number | undefined =>
   succeeded + failed === 0 ? undefined : Math.floor((10_000 * succeeded) / (succeeded + failed))
+
+/**
+ * The days on which anything happened, oldest first: what is told of a window to whoever keeps it.
+ *
+ * @category rules
+ * @since 0.1.0
+ */
+export const daysOf = ({ day, earlier, today }: State): ReadonlyArray<Day> =>
+  [...earlier, { day, counts: today }].filter(({ counts }) => !isNothing(counts))
+
+const ofDays = (counts: ReadonlyMap<number, Counts>): State => {
+  const days = [...counts].map(([day, counts]) => ({ day, counts })).sort((a, b) => a.day - b.day)
+  const last = days.pop()
+  return last === undefined ? empty : { day: last.day, today: last.counts, earlier: days }
+}
+
+/**
+ * What two saw of the same instance, day by day. It does not matter in which order windows are joined, nor which of them are
+ * joined first; {@link empty} adds nothing. No day is dropped: {@link counts} looks at those of the window only, and
+ * {@link until} drops the others.
+ *
+ * **Example** (Two gateways, and a day later)
+ *
+ * ```ts
+ * import { HealthWindow } from "@guildhall/core/rules"
+ *
+ * const settings = { days: 14, sampleMs: 60_000 }
+ * const one = HealthWindow.add(settings, HealthWindow.empty, "succeeded", 0)
+ * const other = HealthWindow.add(settings, HealthWindow.empty, "failed", 86_400_000)
+ * HealthWindow.counts(settings, HealthWindow.join(one, other), 86_400_000) // => { succeeded: 1, failed: 1, neutral: 0 }
+ * ```
+ *
+ * @category rules
+ * @since 0.1.0
+ */
+export const join = (a: State, b: State): State => {
+  const days = new Map<number, Counts>()
+  for (const { counts, day } of [...daysOf(a), ...daysOf(b)]) {
+    const known = days.get(day)
+    days.set(day, known === undefined ? counts : plus(known, counts))
+  }
+  return ofDays(days)
+}
+
+/**
+ * The window with what is known better of some days in their place.
+ *
+ * @category rules
+ * @since 0.1.0
+ */
+export const replace = (state: State, known: ReadonlyArray<Day>): State => {
+  const days = new Map(daysOf(state).map(({ counts, day }) => [day, counts]))
+  for (const { counts, day } of known) days.set(day, counts)
+  return ofDays(days)
+}
+
+/**
+ * The window as of a day, without the days before it and after it.
+ *
+ * @category rules
+ * @since 0.1.0
+ */
+export const until = ({ days }: Settings, state: State, today: number): State =>
+  ofDays(
+    new Map(
+      daysOf(state).flatMap(({ counts, day }) => (day > today - days && day <= today ? [[day, counts] as const] : [])),
+    ),
+  )

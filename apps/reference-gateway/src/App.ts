@@ -94,7 +94,7 @@ const stores = (facts: Facts, definition: MarketDefinition.MarketDefinition) => 
     AnswerStoreSql.layer(),
     MembersSql.layer,
     LimitStoreSql.layer,
-    DevicesSql.layer({ allowPrivate: definition.endpoints.allowPrivate }),
+    DevicesSql.layer({ allowPrivate: definition.endpoints.allowPrivate, devices: definition.devices }),
     InFlightSql.layer(),
     PgNotifier.layer,
   ).pipe(

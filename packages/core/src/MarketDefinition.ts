@@ -116,6 +116,8 @@ export const Queue = Schema.Struct({
  *   the model's tokenizer.
  * - `hold`: how long a hold lives without renewal, and how often its owner renews it.
  * - `receipts`: how long a batch of receipts waits at most, and how many it holds at most.
+ * - `devices`: how many devices a member may list, and how many models each of them; 1,000 and 64 where it is left out. A
+ *   name costs nothing, so this is what one machine can be made to look like.
  * - `endpoints.allowPrivate`: whether an instance's URL may lead to a private address.
  *
  * @category models
@@ -152,6 +154,12 @@ export const MarketDefinition = Schema.Struct({
   health: HealthRules.Settings,
   hold: Schema.Struct({ lifeMs: Milliseconds, renewMs: Milliseconds }),
   receipts: Schema.Struct({ batchMs: Milliseconds, batchSize: Positive }),
+  devices: Schema.optionalKey(
+    Schema.Struct({
+      perMember: Schema.Int.pipe(Schema.check(Schema.isBetween({ minimum: 1, maximum: 1_000_000 }))),
+      modelsEach: Schema.Int.pipe(Schema.check(Schema.isBetween({ minimum: 1, maximum: 64 }))),
+    }),
+  ),
   endpoints: Schema.Struct({ allowPrivate: Schema.Boolean }),
 }).pipe(
   Schema.check(

@@ -152,6 +152,7 @@ export const reasons = {
   stale_message: reason(400, false, "The message was signed too long ago, or in the future."),
   device_revoked: reason(403, false, "The device has been revoked."),
   invalid_price: reason(400, false, "The price is negative, fractional or outside of what the market allows."),
+  too_many_instances: reason(409, false, "The member or the device lists as much as the market takes of one."),
   provider_name_taken: reason(409, false, "The provider's name belongs to another member."),
   invalid_endpoint: reason(400, false, "The endpoint's URL is not one that the market may call."),
   invalid_ticket: reason(401, false, "The ticket was not issued by this market, or has expired."),

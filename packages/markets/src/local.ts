@@ -85,5 +85,6 @@ export const local: MarketDefinition = {
   },
   hold: { lifeMs: 60_000, renewMs: 10_000 },
   receipts: { batchMs: 500, batchSize: 512 },
+  devices: { perMember: 100, modelsEach: 64 },
   endpoints: { allowPrivate: true },
 }

@@ -45,7 +45,8 @@ export interface InstanceRow {
 }
 
 /**
- * A device with its instances, the unlisted ones included.
+ * A device with its instances, the unlisted ones included. `others` is how many other devices of the member that asks have
+ * an instance on the market.
  *
  * @category models
  * @since 0.1.0
@@ -53,6 +54,7 @@ export interface InstanceRow {
 export interface Holding {
   readonly device: DeviceRow | undefined
   readonly instances: ReadonlyArray<InstanceRow>
+  readonly others: number
 }
 
 /**
@@ -93,10 +95,11 @@ export interface DeviceStore {
   readonly device: (id: DeviceId) => Effect.Effect<Device | undefined, RegistryError>
   /**
    * Runs the rule on what a device (named by itself or by an instance) holds, and keeps what it answers. Nothing
-   * changes these rows in between, and changes become visible in the order of their versions.
+   * changes these rows in between, and changes become visible in the order of their versions. Others are counted where a
+   * member is named, for a device that has nothing on the market; else they are 0.
    */
   readonly change: (
-    about: { readonly device: DeviceId } | { readonly instance: InstanceId },
+    about: { readonly device: DeviceId; readonly member?: MemberId | undefined } | { readonly instance: InstanceId },
     rule: (holding: Holding) => Result.Result<Change, RegistryError>,
   ) => Effect.Effect<void, RegistryError>
   /** Sets the last beat of those of the instances that the device has on the market, and answers them. */
@@ -169,10 +172,21 @@ export const makeMemory: Effect.Effect<DeviceStore> = Effect.sync(() => {
   let version = 0
 
   const byVersion = () => [...rows.values()].sort((a, b) => a.version - b.version)
-  const holding = (id: DeviceId | undefined): Holding => ({
-    device: id === undefined ? undefined : devices.get(id),
-    instances: [...rows.values()].filter(({ instance }) => instance.deviceId === id),
-  })
+  const othersOf = (member: MemberId, id: DeviceId): number =>
+    new Set(
+      [...rows.values()].flatMap(({ instance, listed }) =>
+        listed && instance.memberId === member && instance.deviceId !== id ? [instance.deviceId] : [],
+      ),
+    ).size
+  const holding = (id: DeviceId | undefined, member?: MemberId): Holding => {
+    const instances = [...rows.values()].filter(({ instance }) => instance.deviceId === id)
+    const isNew = id !== undefined && member !== undefined && !instances.some(({ listed }) => listed)
+    return {
+      device: id === undefined ? undefined : devices.get(id),
+      instances,
+      others: isNew ? othersOf(member, id) : 0,
+    }
+  }
 
   return {
     useSequence: (id, sequence, atMs) =>
@@ -202,7 +216,8 @@ export const makeMemory: Effect.Effect<DeviceStore> = Effect.sync(() => {
       }),
     change: (about, rule) =>
       Effect.suspend(() => {
-        const held = holding("device" in about ? about.device : rows.get(about.instance)?.instance.deviceId)
+        const held =
+          "device" in about ? holding(about.device, about.member) : holding(rows.get(about.instance)?.instance.deviceId)
         return Effect.map(Effect.fromResult(rule(held)), (change) => {
           if (change.device !== undefined) devices.set(change.device.id, change.device)
           const numbered = number(version, held.instances, change)

@@ -69,6 +69,7 @@ export interface ListedInstance {
  * 13. A revoked device is off the market and every message of it is refused with `device_revoked`.
  * 14. What a registration declares is the instance's, as it stands; what the next one leaves out is declared no longer.
  * 15. A provider's name belongs to the member that registered with it first: `provider_name_taken`.
+ * 16. A device lists a model once, and no more models, nor a member more devices, than the market takes: `too_many_instances`.
  *
  * @category services
  * @since 0.1.0
@@ -113,14 +114,18 @@ export class Devices extends Context.Service<
 
 /**
  * How a market takes devices. `allowPrivate` lets endpoints be private addresses and local names: for one machine,
- * or a network of one's own.
+ * or a network of one's own. `devices` is how many devices a member may list, and how many models each of them: without it
+ * 1,000 and 64.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Options {
   readonly allowPrivate: boolean
+  readonly devices?: { readonly perMember: number; readonly modelsEach: number } | undefined
 }
+
+const DEVICES_USUAL = { perMember: 1_000, modelsEach: DeviceRules.INSTANCES_MAX }
 
 /** A message is fresh for at most twice the skew after it came in; no sequence is needed for longer. */
 const FORGET_MS = 3 * SignedRequest.MAX_SKEW_MS
@@ -218,10 +223,11 @@ export const make = Effect.fnUntraced(function* (store: DeviceStore.DeviceStore,
       const instance = yield* Effect.fromResult(DeviceRules.instance(registration, options))
       if (instance.provider !== undefined) yield* claimName(instance.provider, instance.memberId)
       const nowMs = yield* Clock.currentTimeMillis
-      const register = DeviceRules.register(instance, nowMs)
+      const register = DeviceRules.register(instance, nowMs, options.devices ?? DEVICES_USUAL)
       // A store may run the rule again where another change came between: what it wrote is what the last run answered.
       let written = instance
-      yield* store.change({ device: instance.deviceId }, (holding) =>
+      const about = { device: instance.deviceId, member: instance.memberId }
+      yield* store.change(about, (holding) =>
         Result.map(register(holding), (change) => {
           for (const row of change.instances) written = row.instance
           return change

@@ -51,6 +51,7 @@ const readInstances = reading(InstanceRows)
 const readDeviceRows = reading(Schema.Array(DeviceStore.DeviceRow))
 const readDevices = reading(Schema.Array(Device))
 const readStates = reading(Schema.Array(Schema.Struct({ id: InstanceId, state: InstanceState })))
+const readCount = reading(Schema.Array(Schema.Struct({ count: Schema.Int })))
 const readVersion = reading(Schema.Array(Schema.Struct({ version: Schema.Int })))
 const readUse = reading(Schema.Array(Schema.Struct({ revoked: Schema.Boolean, used: Schema.Boolean })))
 
@@ -134,6 +135,16 @@ const makeWrite = (sql: SqlClient.SqlClient) => {
   })
 }
 
+/** Whoever counts holds the version, so that two that register at once do not both take the last place. */
+const othersOf = (sql: SqlClient.SqlClient, member: MemberId, device: DeviceId) =>
+  Effect.map(
+    readCount(sql`
+      SELECT count(DISTINCT i.device_id)::float8 AS count
+      FROM registry_devices d JOIN registry_instances i ON i.device_id = d.id
+      WHERE d.member_id = ${member} AND d.id <> ${device} AND i.listed`),
+    ([row]) => row?.count ?? 0,
+  )
+
 const makeChange = (sql: SqlClient.SqlClient): DeviceStore.DeviceStore["change"] => {
   const write = makeWrite(sql)
   return (about, rule) => {
@@ -148,7 +159,9 @@ const makeChange = (sql: SqlClient.SqlClient): DeviceStore.DeviceStore["change"]
         SELECT id, member_id AS "memberId", public_key AS "publicKey", state FROM registry_devices WHERE id = ${deviceId}`)
       const instances = yield* readInstances(sql`
         SELECT ${sql.literal(INSTANCE_COLUMNS)} FROM registry_instances WHERE device_id = ${deviceId} ORDER BY id FOR UPDATE`)
-      const change = yield* Effect.fromResult(rule({ device, instances }))
+      const isNew = "device" in about && about.member !== undefined && !instances.some(({ listed }) => listed)
+      const others = isNew ? yield* othersOf(sql, about.member, about.device) : 0
+      const change = yield* Effect.fromResult(rule({ device, instances, others }))
       const numbered = DeviceStore.number(last, instances, change)
       yield* write(change, numbered.rows)
       if (numbered.last > last) {

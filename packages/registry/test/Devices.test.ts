@@ -10,7 +10,7 @@ import * as DevicesSql from "../src/DevicesSql.ts"
 import * as DevicesTest from "../src/testing/DevicesTest.ts"
 import * as SampleDevice from "../src/testing/SampleDevice.ts"
 
-const options = { allowPrivate: false }
+const options = { allowPrivate: false, devices: DevicesTest.bounds }
 DevicesTest.suite("memory", Devices.layerMemory(options))
 DevicesTest.suite("SQL", DevicesSql.layer(options).pipe(Layer.provide(TestDatabase.layer)))
 
@@ -57,7 +57,7 @@ DevicesTest.breaks(
 )
 DevicesTest.breaks(
   "private endpoints are taken",
-  broken(() => ({}), { allowPrivate: true }),
+  broken(() => ({}), { ...options, allowPrivate: true }),
   7,
 )
 DevicesTest.breaks(
@@ -149,6 +149,11 @@ DevicesTest.breaks(
       })),
   })),
   15,
+)
+DevicesTest.breaks(
+  "a member lists what it likes",
+  broken(() => ({}), { ...options, devices: { perMember: 1_000, modelsEach: 3 } }),
+  16,
 )
 
 describe("DevicesSql", () => {

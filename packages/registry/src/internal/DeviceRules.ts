@@ -11,8 +11,14 @@ import type { Registration } from "../Registration.ts"
 import { RegistryError } from "../RegistryError.ts"
 import * as DeviceSignature from "./DeviceSignature.ts"
 
-/** The most instances that one device may have had. */
+/** The most instances that one device may have had, whatever the market takes. */
 export const INSTANCES_MAX = 64
+
+/** How many devices a member may list, and how many models each. */
+export interface Bounds {
+  readonly perMember: number
+  readonly modelsEach: number
+}
 
 type Rule = (holding: Holding) => Result.Result<Change, RegistryError>
 
@@ -60,8 +66,8 @@ export const instance = (
 
 /** Lists an instance, new or with new terms. */
 export const register =
-  (wanted: Instance, nowMs: number): Rule =>
-  ({ device, instances }) => {
+  (wanted: Instance, nowMs: number, { modelsEach, perMember }: Bounds): Rule =>
+  ({ device, instances, others }) => {
     const { deviceId: id, memberId, devicePublicKey: publicKey } = wanted
     if (device?.state === "revoked") {
       return refuse("device_revoked", `The operator revoked ${id}. Register a device with a new key.`)
@@ -71,7 +77,18 @@ export const register =
     }
     const known = instances.find((row) => row.instance.id === wanted.id)
     if (known === undefined && instances.length >= INSTANCES_MAX) {
-      return refuse("invalid_request", `A device serves at most ${INSTANCES_MAX} models. Use a device for the others.`)
+      return refuse("too_many_instances", `${id} has served ${INSTANCES_MAX} models. Use a device for the others.`)
+    }
+    if (known?.listed !== true) {
+      if (instances.filter(({ listed }) => listed).length >= modelsEach) {
+        return refuse("too_many_instances", `A device lists ${modelsEach} here. Take one off the market first.`)
+      }
+      if (others >= perMember) {
+        return refuse(
+          "too_many_instances",
+          `A member lists ${perMember} devices here. Take all instances of one off the market first, or ask the operator to raise \`devices.perMember\`.`,
+        )
+      }
     }
     const registeredAtMs = known?.listed === true ? known.registeredAtMs : nowMs
     const instance = { ...wanted, listedAtMs: registeredAtMs }

@@ -84,6 +84,12 @@ const createInFlight = Effect.gen(function* () {
   ) WITH (fillfactor = 50)`
 })
 
+/** A member's devices are counted when it registers a new one. */
+const indexMemberDevices = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient
+  yield* sql`CREATE INDEX registry_devices_member ON registry_devices (member_id)`
+})
+
 /** Creates the tables that are missing. A migration that was released is never changed. */
 export const migrate: Effect.Effect<void, RegistryError, SqlClient.SqlClient> = Migrator.make({})({
   loader: Migrator.fromRecord({
@@ -92,6 +98,7 @@ export const migrate: Effect.Effect<void, RegistryError, SqlClient.SqlClient> = 
     "0003_add_key_terms": addKeyTerms,
     "0004_create_provider_names": createProviderNames,
     "0005_create_in_flight": createInFlight,
+    "0007_index_member_devices": indexMemberDevices,
   }),
   table: "guildhall_registry_migrations",
 }).pipe(Effect.mapError(unavailable), Effect.asVoid)

@@ -1,14 +1,23 @@
 /**
  * The suite of `Devices`: one test for each of its numbered guarantees, with the same words. The layer under test
- * must refuse private endpoints.
+ * must refuse private endpoints, and take {@link bounds} of devices.
  *
  * @since 0.1.0
  */
 import * as Conformance from "@guildhall/core/testing/Conformance"
-import type { Devices } from "../Devices.ts"
+import type { Devices, Options } from "../Devices.ts"
+import * as BoundProofs from "./internal/BoundProofs.ts"
 import * as ChangeProofs from "./internal/ChangeProofs.ts"
 import * as MarketProofs from "./internal/MarketProofs.ts"
 import * as MessageProofs from "./internal/MessageProofs.ts"
+
+/**
+ * The `devices` that the layer under test is made with.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const bounds: NonNullable<Options["devices"]> = BoundProofs.bounds
 
 /**
  * What devices guarantee, in the order of the documentation.
@@ -83,6 +92,11 @@ export const guarantees: ReadonlyArray<Conformance.Guarantee<Conformance.Proof<D
     number: 15,
     test: "A provider's name belongs to the member that registered with it first: `provider_name_taken`.",
     proof: MarketProofs.naming,
+  },
+  {
+    number: 16,
+    test: "A device lists a model once, and no more models, nor a member more devices, than the market takes: `too_many_instances`.",
+    proof: BoundProofs.bounded,
   },
 ]
 

@@ -14,6 +14,7 @@ import * as Canonical from "./Canonical.ts"
 import { MemberId } from "./Member.ts"
 import { ModelId } from "./Model.ts"
 import { PartRef } from "./Parts.ts"
+import { DeviceClasses } from "./rules/DeviceClass.ts"
 import * as HealthRules from "./rules/Health.ts"
 import { Split } from "./rules/Split.ts"
 
@@ -119,6 +120,7 @@ export const Queue = Schema.Struct({
  * - `devices`: how many devices a member may list, and how many models each of them; 1,000 and 64 where it is left out. A
  *   name costs nothing, so this is what one machine can be made to look like.
  * - `endpoints.allowPrivate`: whether an instance's URL may lead to a private address.
+ * - `deviceClasses`: the classes of machines, smallest first; a machine that fits none is refused.
  *
  * @category models
  * @since 0.1.0
@@ -161,6 +163,7 @@ export const MarketDefinition = Schema.Struct({
     }),
   ),
   endpoints: Schema.Struct({ allowPrivate: Schema.Boolean }),
+  deviceClasses: DeviceClasses,
 }).pipe(
   Schema.check(
     Schema.makeFilter((definition) => {

@@ -43,6 +43,7 @@ const definition: MarketDefinition.MarketDefinition = {
   hold: { lifeMs: 4, renewMs: 1 },
   receipts: { batchMs: 1, batchSize: 1 },
   endpoints: { allowPrivate: false },
+  deviceClasses: [{ name: "any", gpuMemoryGib: 0 }],
 }
 
 type Json = { readonly [key: string]: unknown }
@@ -84,6 +85,12 @@ describe("MarketDefinition", () => {
       reason: "expected",
     },
     { changes: { payments: [] }, path: "payments[0]", reason: "it is missing." },
+    { changes: { deviceClasses: [] }, path: "deviceClasses[0]", reason: "it is missing." },
+    {
+      changes: { deviceClasses: [16, 16].map((gpuMemoryGib, at) => ({ name: `class-${at}`, gpuMemoryGib })) },
+      path: "deviceClasses",
+      reason: 'the class "class-1" does not begin above "class-0". List them by gpuMemoryGib, smallest first.',
+    },
     { changes: { routing: { use: "" } }, path: "routing.use", reason: "length" },
     {
       changes: { limits: { ...definition.limits, requestBytes: 0 } },

@@ -92,6 +92,7 @@ export const definition: MarketDefinition.MarketDefinition = {
   hold: { lifeMs: 2_000, renewMs: 200 },
   receipts: { batchMs: 100, batchSize: 512 },
   endpoints: { allowPrivate: true },
+  deviceClasses: [{ name: "any", gpuMemoryGib: 0 }],
 }
 
 /** One cent for a thousand tokens in, two out: sums are easy to see. */

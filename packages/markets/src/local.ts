@@ -6,6 +6,7 @@
  */
 import { USD } from "@guildhall/core/Asset"
 import type { MarketDefinition } from "@guildhall/core/MarketDefinition"
+import * as DeviceClass from "@guildhall/core/rules/DeviceClass"
 
 /**
  * The definition of the market `local`.
@@ -87,4 +88,5 @@ export const local: MarketDefinition = {
   receipts: { batchMs: 500, batchSize: 512 },
   devices: { perMember: 100, modelsEach: 64 },
   endpoints: { allowPrivate: true },
+  deviceClasses: DeviceClass.standard,
 }

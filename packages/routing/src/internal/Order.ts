@@ -1,100 +1,191 @@
-const isVaried = (column: Float64Array): boolean => {
-  const one = column[0]
-  for (let row = 1; row < column.length; row++) if (column[row] !== one) return true
-  return false
-}
+type Rows = Int32Array<ArrayBuffer>
 
-type IsBefore = (a: number, b: number) => boolean
-
+/** Numbers and the words that they are made of. */
+const pair = new Float64Array(1)
+const wordsOfPair = new Int32Array(pair.buffer)
+pair[0] = 1
 /** The half of a double that has its sign, its exponent and its first digits is the second one in memory here. */
-const HIGH = new Int32Array(new Float64Array([1]).buffer)[1] === 0 ? 0 : 1
-const RADIX = 256
+const HIGH = wordsOfPair[1] === 0 ? 0 : 1
 
-/** Rows in the order of a column's first 32 bits, and where these are equal in the order in which they were: by counting. */
-const byFirstBits = (column: Float64Array, rows: Int32Array<ArrayBuffer>): Int32Array<ArrayBuffer> => {
-  const { length } = rows
-  const words = new Int32Array(column.buffer, column.byteOffset, 2 * length)
-  const keys = new Int32Array(length)
-  const counts = new Int32Array(4 * RADIX)
-  for (let row = 0; row < length; row++) {
-    const word = words[2 * row + HIGH] ?? 0
-    // Negative numbers come first, the greatest of them last.
-    const key = word < 0 ? ~word : word ^ (1 << 31)
-    keys[row] = key
-    for (let digit = 0; digit < 4; digit++) {
-      const at = digit * RADIX + ((key >>> (8 * digit)) & 255)
-      counts[at] = (counts[at] ?? 0) + 1
-    }
+/** Rows are counted by digits of at most so many bits. */
+const BITS_MAX = 11
+/** How many rows have each digit, and then where the next of them goes: for the lower and for the higher digit. */
+const lower = new Int32Array(1 << BITS_MAX)
+const higher = new Int32Array(1 << BITS_MAX)
+/** The number that has a digit. */
+const holders = new Float64Array(1 << BITS_MAX)
+
+/** Moves rows to where their digit belongs; those that have the same stay in the order in which they are. */
+const move = (from: Rows, to: Rows, keys: Int32Array, counts: Int32Array, bits: number, shift: number): void => {
+  const radix = 1 << bits
+  let sum = 0
+  for (let digit = 0; digit < radix; digit++) {
+    const count = counts[digit] ?? 0
+    counts[digit] = sum
+    sum += count
   }
-  let from = rows
-  let to = new Int32Array(length)
-  for (let digit = 0; digit < 4; digit++) {
-    const shift = 8 * digit
-    const start = digit * RADIX
-    // All alike in this digit.
-    if (counts[start + (((keys[0] ?? 0) >>> shift) & 255)] === length) continue
-    let sum = 0
-    for (let at = start; at < start + RADIX; at++) {
-      const count = counts[at] ?? 0
-      counts[at] = sum
-      sum += count
-    }
-    for (let at = 0; at < length; at++) {
-      const row = from[at] ?? 0
-      const bucket = start + (((keys[row] ?? 0) >>> shift) & 255)
-      const place = counts[bucket] ?? 0
-      counts[bucket] = place + 1
-      to[place] = row
-    }
-    const sorted = to
-    to = from
-    from = sorted
+  for (let at = 0; at < from.length; at++) {
+    const row = from[at] ?? 0
+    const digit = ((keys[row] ?? 0) >>> shift) & (radix - 1)
+    const place = counts[digit] ?? 0
+    counts[digit] = place + 1
+    to[place] = row
   }
-  return from
 }
 
-/** Puts right what is nearly in order; false, with all rows still there, where it was not. */
-const settle = (rows: Int32Array, isBefore: IsBefore): boolean => {
+/**
+ * Gives each number of a column a digit that no other number has, by where it lies between the least and the greatest. False
+ * where two would have the same: that shows after a few rows, unless there are only a few numbers.
+ */
+const countFew = (column: Float64Array, least: number, most: number, keys: Int32Array, bits: number): boolean => {
+  const scale = ((1 << bits) - 1) / (most - least)
+  if (!(scale > 0 && scale < Infinity)) return false
+  lower.fill(0)
+  for (let row = 0; row < keys.length; row++) {
+    const value = column[row] ?? 0
+    const digit = ((value - least) * scale) | 0
+    const count = lower[digit] ?? 0
+    if (count === 0) holders[digit] = value
+    else if (holders[digit] !== value) return false
+    lower[digit] = count + 1
+    keys[row] = digit
+  }
+  return true
+}
+
+/** The first 32 bits of a number, in the order of the numbers: negative ones come first, the greatest of them last. */
+const ordered = (word: number): number => (word < 0 ? ~word : word ^ (1 << 31)) >>> 0
+
+const firstBits = (value: number): number => {
+  pair[0] = value
+  return ordered(wordsOfPair[HIGH] ?? 0)
+}
+
+/** Gives each number of a column two digits: the first of those bits in which numbers of this column differ. */
+const countBits = (column: Float64Array, least: number, most: number, keys: Int32Array, bits: number): void => {
+  const words = new Int32Array(column.buffer, column.byteOffset, 2 * column.length)
+  const start = firstBits(least)
+  const shift = Math.max(0, 32 - Math.clz32(firstBits(most) - start) - 2 * bits)
+  const mask = (1 << bits) - 1
+  lower.fill(0)
+  higher.fill(0)
+  for (let row = 0; row < keys.length; row++) {
+    const key = (ordered(words[2 * row + HIGH] ?? 0) - start) >>> shift
+    const low = key & mask
+    const high = key >>> bits
+    keys[row] = key
+    lower[low] = (lower[low] ?? 0) + 1
+    higher[high] = (higher[high] ?? 0) + 1
+  }
+}
+
+/** What a stable sort by one column came to: `isTied` where numbers are equal, `isRight` where few enough had to be moved. */
+interface Outcome {
+  readonly isTied: boolean
+  readonly isRight: boolean
+}
+
+/** Puts rows right that are nearly in the order of a column. Those of equal numbers stay in the order in which they are. */
+const settle = (rows: Rows, column: Float64Array): Outcome => {
   let moves = 8 * rows.length
+  let isTied = false
+  let last = column[rows[0] ?? 0] ?? 0
   for (let at = 1; at < rows.length; at++) {
     const row = rows[at] ?? 0
+    const value = column[row] ?? 0
+    if (value > last) {
+      last = value
+      continue
+    }
     let to = at
-    while (to > 0 && isBefore(row, rows[to - 1] ?? 0)) {
+    while (to > 0 && (column[rows[to - 1] ?? 0] ?? 0) > value) {
       rows[to] = rows[to - 1] ?? 0
       to--
       moves--
     }
     rows[to] = row
-    if (moves < 0) return false
+    isTied ||= to > 0 && column[rows[to - 1] ?? 0] === value
+    if (moves < 0) return { isTied, isRight: false }
   }
-  return true
+  return { isTied, isRight: true }
 }
 
 /**
- * Rows sorted by columns of numbers, the smaller first, and then by id. By the first bits of the numbers, which needs no
- * comparisons, and then by the rest of them, of which few differ only there.
+ * Sorts rows by a column, into `rows` or `spare`, and says into which. By counting, which needs no comparisons: by the number
+ * itself where there are few, by its first bits where there are many, of which few differ only in the rest.
  */
+const byColumn = (column: Float64Array, rows: Rows, spare: Rows, keys: Int32Array): Outcome => {
+  let least = column[0] ?? 0
+  let most = least
+  for (let row = 1; row < rows.length; row++) {
+    const value = column[row] ?? 0
+    if (value < least) least = value
+    if (value > most) most = value
+  }
+  if (least === most) return TIED
+  // About as many digits as rows.
+  const bits = Math.min(BITS_MAX, 32 - Math.clz32(rows.length))
+  if (countFew(column, least, most, keys, bits)) {
+    move(rows, spare, keys, lower, bits, 0)
+    rows.set(spare)
+    return TIED
+  }
+  countBits(column, least, most, keys, bits)
+  move(rows, spare, keys, lower, bits, 0)
+  move(spare, rows, keys, higher, bits, bits)
+  return settle(rows, column)
+}
+
+const TIED: Outcome = { isTied: true, isRight: true }
+
+/** Sorts rows by columns and by id, by comparing: at once where there is little to do. */
+const compare = (columns: ReadonlyArray<Float64Array>, idOf: (row: number) => string, rows: Rows): Rows => {
+  const difference = (a: number, b: number): number => {
+    for (const column of columns) {
+      const one = column[a] ?? 0
+      const other = column[b] ?? 0
+      if (one !== other) return one < other ? -1 : 1
+    }
+    return idOf(a) < idOf(b) ? -1 : 1
+  }
+  let moves = 8 * rows.length
+  for (let at = 1; at < rows.length && moves >= 0; at++) {
+    const row = rows[at] ?? 0
+    let to = at
+    while (to > 0 && difference(row, rows[to - 1] ?? 0) < 0) {
+      rows[to] = rows[to - 1] ?? 0
+      to--
+      moves--
+    }
+    rows[to] = row
+  }
+  return moves < 0 ? rows.sort(difference) : rows
+}
+
+/** So few rows are sorted by comparing. */
+const FEW = 16
+
+/** Rows sorted by columns of numbers, the smaller first, and then by id. */
 export const order = (
   columns: ReadonlyArray<Float64Array>,
   idOf: (row: number) => string,
   size: number,
 ): Int32Array => {
-  const varied = columns.filter(isVaried)
-  const isBefore = (a: number, b: number): boolean => {
-    for (const column of varied) {
-      const one = column[a] ?? 0
-      const other = column[b] ?? 0
-      if (one !== other) return one < other
-    }
-    return idOf(a) < idOf(b)
-  }
-  let rows = new Int32Array(size)
+  const rows = new Int32Array(size)
   for (let row = 0; row < size; row++) rows[row] = row
-  for (let at = varied.length - 1; at >= 0; at--) {
-    const column = varied[at]
-    if (column !== undefined) rows = byFirstBits(column, rows)
+  if (size <= FEW) return compare(columns, idOf, rows)
+  const spare = new Int32Array(size)
+  const keys = new Int32Array(size)
+  let isTied = columns.length === 0
+  // From the last column to the first, each of which leaves equals as they are.
+  for (let at = columns.length - 1; at >= 0; at--) {
+    const column = columns[at]
+    if (column === undefined) continue
+    const outcome = byColumn(column, rows, spare, keys)
+    if (!outcome.isRight) return compare(columns, idOf, rows)
+    if (at === columns.length - 1) isTied = outcome.isTied
   }
-  return settle(rows, isBefore) ? rows : rows.sort((a, b) => (isBefore(a, b) ? -1 : 1))
+  return isTied ? compare(columns, idOf, rows) : rows
 }
 
 /** The number that `count` of the values do not exceed; infinite where there are not so many. */

@@ -114,8 +114,8 @@ export const make = Effect.fnUntraced(function* (hedge: Hedge.Hedge) {
   /** A reason that is nobody's own is that of all instances of the model that was asked for. */
   const told = ({ job, priced }: Attempts.Way, ending: Ending): Ending => {
     if (ending._tag !== "Failed" || ending.detail !== undefined) return ending
-    const { endpoint, model, preferences } = job.admitted
-    const asked = { model, contextTokens: priced.contextTokens, endpoint: endpoint.name, preferences }
+    const { endpoint, model, preferences, where: features } = job.admitted
+    const asked = { model, contextTokens: priced.contextTokens, endpoint: endpoint.name, preferences, features }
     return { ...ending, detail: NoneLeft.words(ending.reason, asked, router.instances(model)) }
   }
 

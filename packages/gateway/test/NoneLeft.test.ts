@@ -24,18 +24,51 @@ const refused = async (lane: TestLane.TestLane, body: object, path?: string): Pr
 
 describe("a request that no instance is left for is told why, and what to do", () => {
   it.each([
-    [{ only: ["bell"] }, "not_in_only", "`provider.only` is applied: name other providers, or leave them out."],
-    [{ ignore: ["acme"] }, "ignored_by_request", "`provider.ignore` is applied: name other providers"],
+    [
+      { only: ["bell"] },
+      "not_in_only",
+      "`provider.only` is applied: those online have declared acme. Name other providers",
+    ],
+    [{ ignore: ["acme"] }, "ignored_by_request", "`provider.ignore` is applied: those online have declared acme."],
     [{ only: ["acme"], ignore: ["acme"] }, "ignored_by_request", "`provider.only` and `provider.ignore` are applied"],
-    [{ order: ["bell"], allow_fallbacks: false }, "no_fallback_allowed", "name others, or allow fallbacks."],
-    [{ quantizations: ["fp8"] }, "quantization_not_accepted", "name other precisions, or leave it out."],
+    [
+      { order: ["bell"], allow_fallbacks: false },
+      "no_fallback_allowed",
+      "declared acme. Name others, or allow fallbacks.",
+    ],
+    [
+      { quantizations: ["fp8"] },
+      "quantization_not_accepted",
+      "`provider.quantizations` is applied: none that is online has declared a precision.",
+    ],
     [{ data_collection: "deny" }, "data_retained", 'once `provider.data_collection: "deny"` is applied'],
+    [
+      { regions: ["us-east"] },
+      "region_not_accepted",
+      "`provider.regions` is applied: those online have declared eu-west.",
+    ],
+    [{ countries: ["FR"] }, "country_not_accepted", "`provider.countries` is applied: those online have declared DE."],
+    [
+      { regions: ["eu-west"], countries: ["FR", "IT"] },
+      "country_not_accepted",
+      "`provider.regions` and `provider.countries` are applied: those online have declared DE. Name other countries",
+    ],
+    [{ confidential: true }, "not_confidential", "`provider.confidential` is applied: none runs where"],
     [{ max_price: { prompt: "0.000001" } }, "price_too_high", "`provider.max_price` is applied: raise it"],
   ] as const)("where nobody passes %j", async (provider, code, words) => {
-    const [told, message] = await refused(await market(), { provider })
+    const [told, message] = await refused(await market({ region: "eu-west", country: "DE" }), { provider })
     assert.strictEqual(told, code)
     assert.include(message, "No instance of `test/model` is left once ")
     assert.include(message, words)
+  })
+
+  it("where only those that are offline stand: that they are not on offer", async () => {
+    const lane = await market({ region: "eu-west", country: "DE" })
+    const { url } = await TestLane.upstream(good)
+    lane.list(TestLane.instance("off", url, { region: "us-east", state: "offline" }))
+    const [code, message] = await refused(lane, { provider: { regions: ["ap-south"] } })
+    assert.strictEqual(code, "region_not_accepted")
+    assert.include(message, "those online have declared eu-west. Name")
   })
 
   it("where it is too long: what it needs, and what there is", async () => {

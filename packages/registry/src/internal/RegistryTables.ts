@@ -84,6 +84,41 @@ const createInFlight = Effect.gen(function* () {
   ) WITH (fillfactor = 50)`
 })
 
+/**
+ * Days first in the key: a day that is over leaves at one end. `change` is the transaction that wrote a row, by which one finds
+ * what others wrote. What was seen again and again stands beside what work came to, since only it counts once for all gateways.
+ */
+const createHealth = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient
+  yield* sql`CREATE TABLE registry_health (
+    day integer NOT NULL,
+    instance_id text NOT NULL,
+    succeeded bigint NOT NULL CHECK (succeeded BETWEEN 0 AND 1000000000000),
+    failed bigint NOT NULL CHECK (failed BETWEEN 0 AND 1000000000000),
+    neutral bigint NOT NULL CHECK (neutral BETWEEN 0 AND 1000000000000),
+    online bigint NOT NULL CHECK (online BETWEEN 0 AND 1000000000000),
+    offline bigint NOT NULL CHECK (offline BETWEEN 0 AND 1000000000000),
+    unclear bigint NOT NULL CHECK (unclear BETWEEN 0 AND 1000000000000),
+    seen_from_ms bigint NOT NULL,
+    seen_to_ms bigint NOT NULL,
+    change xid8 NOT NULL,
+    PRIMARY KEY (day, instance_id)
+  ) WITH (fillfactor = 70)`
+  yield* sql`CREATE INDEX registry_health_change ON registry_health (change)`
+  yield* sql`CREATE TABLE registry_left_alone (
+    instance_id text PRIMARY KEY,
+    why text NOT NULL,
+    ejections integer NOT NULL,
+    until_at timestamptz NOT NULL,
+    change xid8 NOT NULL
+  )`
+  yield* sql`CREATE TABLE registry_health_additions (
+    gateway text PRIMARY KEY,
+    number bigint NOT NULL,
+    added_at timestamptz NOT NULL
+  )`
+})
+
 /** A member's devices are counted when it registers a new one. */
 const indexMemberDevices = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
@@ -98,6 +133,7 @@ export const migrate: Effect.Effect<void, RegistryError, SqlClient.SqlClient> = 
     "0003_add_key_terms": addKeyTerms,
     "0004_create_provider_names": createProviderNames,
     "0005_create_in_flight": createInFlight,
+    "0006_create_health": createHealth,
     "0007_index_member_devices": indexMemberDevices,
   }),
   table: "guildhall_registry_migrations",

@@ -7,6 +7,7 @@
 import * as Schema from "effect/Schema"
 import { Country, Input, Region } from "./Instance.ts"
 import { BuyerClass, MemberId } from "./Member.ts"
+import { ModelId } from "./Model.ts"
 
 const Name = Schema.String.pipe(Schema.check(Schema.isMaxLength(100)))
 const Count = Schema.Int.pipe(Schema.check(Schema.isBetween({ minimum: 0, maximum: 1_000_000_000 })))
@@ -28,7 +29,9 @@ export type RoutingBuyer = typeof RoutingBuyer.Type
  *   request uses. An instance that has declared what it understands, and not this, cannot serve it.
  * - `regions`, `countries`: where alone it may be served. `confidential`: only where the operator cannot look.
  * - `affinity`: the same text for requests that begin alike (one conversation, one `prompt_cache_key`).
- * - `inputTokens`, `outputTokens`: how many there will likely be.
+ * - `inputTokens`, `outputTokens`: how many there will likely be, of one answer.
+ * - `owed`: the models at which this request is one that the market owes to instances of guaranteed tiers (see
+ *   `rules/Guarantee`). Mostly the one that was asked for; of others, those that were to take its place.
  *
  * @category models
  * @since 0.1.0
@@ -43,6 +46,7 @@ export const RoutingFeatures = Schema.Struct({
   affinity: Schema.optionalKey(Name),
   inputTokens: Schema.optionalKey(Count),
   outputTokens: Schema.optionalKey(Count),
+  owed: Schema.optionalKey(Schema.Array(ModelId).pipe(Schema.check(Schema.isMaxLength(100)))),
 })
 /** @since 0.1.0 */
 export type RoutingFeatures = typeof RoutingFeatures.Type

@@ -2,6 +2,7 @@
 export * as Breaker from "./Breaker.ts"
 export * as DeviceClass from "./DeviceClass.ts"
 export * as Ejection from "./Ejection.ts"
+export * as Guarantee from "./Guarantee.ts"
 export * as Health from "./Health.ts"
 export * as HealthWindow from "./HealthWindow.ts"
 export * as InFlightCap from "./InFlightCap.ts"

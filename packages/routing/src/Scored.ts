@@ -16,6 +16,7 @@ import * as Lots from "./internal/Lots.ts"
 import { order } from "./internal/Order.ts"
 import { type Finding, shelves } from "./internal/Shelves.ts"
 import { sound, soundWeight } from "./internal/Sound.ts"
+import { StandingIndex } from "./internal/StandingIndex.ts"
 import type { Candidate, DirectoryView, Ranking, RoutingPolicy, RoutingRequest } from "./RoutingPolicy.ts"
 
 /**
@@ -61,12 +62,16 @@ export interface Scored extends RoutingPolicy {
 }
 
 /**
- * How a fast form finds its choice, on a directory and with the filters that are asked.
+ * Makes the fast form of a policy, on a directory and with the filters that are asked.
  *
  * @category models
  * @since 0.1.0
  */
-export type Find = (directory: DirectoryView, filters: ReadonlyArray<Filter>) => Finding
+export type Find = (
+  policy: RoutingPolicy,
+  filters: ReadonlyArray<Filter>,
+  directory: DirectoryView,
+) => ReturnType<NonNullable<RoutingPolicy["prepare"]>>
 
 /**
  * Where a candidate stands, whatever is asked: by `first`, then by `second`, and among equals drawn by `weight`.
@@ -252,7 +257,7 @@ export const make = (options: {
     ...(reads === undefined ? {} : { reads }),
   }
   if (find === undefined) return policy
-  return { ...policy, prepare: (directory) => shelves(policy, filters, directory, find(directory, filters)) }
+  return { ...policy, prepare: (directory) => find(policy, filters, directory) }
 }
 
 /**
@@ -332,11 +337,12 @@ export const standings = <S extends Standing>(options: {
   // What is phrased is what `stand` gave: nothing else is ever handed to it.
   const phrase = because as (standing: Standing) => string
   const score = byStanding(stand, phrase, variantOf)
-  const find: Find = () => ({
-    stand,
+  const finding: Finding<StandingIndex> = {
+    index: (variant) => new StandingIndex((candidate) => stand(candidate, variant)),
     find: (indexOf, request, seed, mayServe) =>
       indexOf(variantOf(request, seed))?.walk(Draw.ofSeed(seed), mayServe)?.instance.id,
-  })
+  }
+  const find: Find = (...on) => shelves(finding, ...on)
   const { reads } = options
   return { ...make({ name, version, score, filters, weights, find, reads }), stand, phrase, isByFirst, variantOf }
 }

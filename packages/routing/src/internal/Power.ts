@@ -12,6 +12,12 @@ export const power = (exponent: number): ((base: number) => number) => {
   return Number.isInteger(exponent) ? (base) => whole(base, exponent) : (base) => base ** exponent
 }
 
+/** The base to this power, not negative. For loops in which no function must be made. */
+export const raised = (base: number, exponent: number): number => {
+  if (Number.isInteger(exponent)) return whole(base, exponent)
+  return exponent === 0.5 ? Math.sqrt(base) : base ** exponent
+}
+
 const whole = (base: number, exponent: number): number => {
   let product = 1
   let square = base

@@ -3,9 +3,6 @@ import type { ModelId } from "@guildhall/core/Model"
 import { exclude, type Filter } from "../Filter.ts"
 import * as Preferred from "../Preferred.ts"
 import type { Candidate, DirectoryView, RoutingPolicy, RoutingRequest } from "../RoutingPolicy.ts"
-import type { Standing } from "../Scored.ts"
-import { sound, soundWeight } from "./Sound.ts"
-import { StandingIndex } from "./StandingIndex.ts"
 
 /** What nobody could ask less than: who does not serve this serves nothing now. */
 const least = (instance: Instance): RoutingRequest => ({
@@ -15,26 +12,38 @@ const least = (instance: Instance): RoutingRequest => ({
   endpoint: instance.endpoints?.[0],
 })
 
+/** Instances of one model, of which those that serve nothing now are put away. */
+interface Index {
+  readonly count: number
+  readonly isSound: boolean
+  readonly put: (candidate: Candidate) => void
+  readonly putAway: (candidate: Candidate) => void
+  readonly remove: (id: InstanceId) => void
+}
+
+const put = (index: Index, candidate: Candidate): void =>
+  exclude(least(candidate.instance), candidate) === undefined ? index.put(candidate) : index.putAway(candidate)
+
 /** The indexes of a directory: one for each model and variant that was asked for and has an instance. */
-class Shelves {
+class Shelves<I extends Index> {
   readonly #directory: DirectoryView
-  readonly #stand: (candidate: Candidate, variant: number) => Standing
-  readonly #shelves = new Map<ModelId, Map<number, StandingIndex>>()
+  readonly #make: (variant: number) => I
+  readonly #shelves = new Map<ModelId, Map<number, I>>()
   readonly #models = new Map<InstanceId, ModelId>()
 
-  constructor(directory: DirectoryView, stand: (candidate: Candidate, variant: number) => Standing) {
+  constructor(directory: DirectoryView, make: (variant: number) => I) {
     this.#directory = directory
-    this.#stand = stand
+    this.#make = make
     directory.onChange((id) => this.#changed(id))
   }
 
-  index(model: ModelId, variant: number): StandingIndex | undefined {
+  index(model: ModelId, variant: number): I | undefined {
     const shelf = this.#shelves.get(model)
     const known = shelf?.get(variant)
     if (known !== undefined) return known
-    const index = new StandingIndex()
+    const index = this.#make(variant)
     for (const candidate of this.#directory.candidates(model)) {
-      this.#put(index, candidate, variant)
+      put(index, candidate)
       this.#models.set(candidate.instance.id, model)
     }
     // A model that nobody serves could be any text that a buyer sends.
@@ -53,13 +62,7 @@ class Shelves {
       if (!this.#shelves.has(model)) return
       this.#models.set(id, model)
     }
-    for (const [variant, index] of this.#shelves.get(model) ?? []) this.#put(index, candidate, variant)
-  }
-
-  #put(index: StandingIndex, candidate: Candidate, variant: number): void {
-    if (exclude(least(candidate.instance), candidate) !== undefined) return index.put(candidate, Infinity, Infinity, 0)
-    const { first, second, weight } = this.#stand(candidate, variant)
-    index.put(candidate, sound(first), sound(second), soundWeight(weight))
+    for (const index of this.#shelves.get(model)?.values() ?? []) put(index, candidate)
   }
 
   #remove(id: InstanceId): void {
@@ -74,10 +77,10 @@ class Shelves {
 }
 
 /** How a fast form finds its choice: in the indexes of the request's model, by variant. */
-export interface Finding {
-  readonly stand: (candidate: Candidate, variant: number) => Standing
+export interface Finding<I extends Index> {
+  readonly index: (variant: number) => I
   readonly find: (
-    indexOf: (variant: number) => StandingIndex | undefined,
+    indexOf: (variant: number) => I | undefined,
     request: RoutingRequest,
     seed: number,
     mayServe: (candidate: Candidate) => boolean,
@@ -88,13 +91,13 @@ export interface Finding {
  * The fast form of a policy that finds its choice in indexes. Where a buyer has an order of its own, or two ids cannot be
  * told apart by their hashes, the reference form answers.
  */
-export const shelves = (
+export const shelves = <I extends Index>(
+  { find, index }: Finding<I>,
   policy: RoutingPolicy,
   filters: ReadonlyArray<Filter>,
   directory: DirectoryView,
-  { find, stand }: Finding,
 ): ReturnType<NonNullable<RoutingPolicy["prepare"]>> => {
-  const kept = new Shelves(directory, stand)
+  const kept = new Shelves(directory, index)
   const passes = (request: RoutingRequest, candidate: Candidate): boolean => {
     for (const filter of filters) if (filter(request, candidate) !== undefined) return false
     return true
@@ -102,10 +105,10 @@ export const shelves = (
   const choose = (request: RoutingRequest, seed: number): InstanceId | undefined => {
     const { model, preferences } = request
     let isSound = preferences === undefined || !Preferred.reorders(preferences)
-    const indexOf = (variant: number): StandingIndex | undefined => {
-      const index = kept.index(model, variant)
-      if (index?.isSound === false) isSound = false
-      return index
+    const indexOf = (variant: number): I | undefined => {
+      const found = kept.index(model, variant)
+      if (found?.isSound === false) isSound = false
+      return found
     }
     const mayServe = (candidate: Candidate): boolean =>
       exclude(request, candidate) === undefined && passes(request, candidate)

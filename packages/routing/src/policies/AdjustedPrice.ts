@@ -16,6 +16,9 @@ import * as Naming from "../internal/Naming.ts"
 import { power } from "../internal/Power.ts"
 import * as Price from "../internal/Price.ts"
 import { setting, tokens } from "../internal/Settings.ts"
+import { ShareIndex } from "../internal/ShareIndex.ts"
+import { Sharing } from "../internal/Sharing.ts"
+import { type Finding, shelves } from "../internal/Shelves.ts"
 import * as Load from "../Load.ts"
 import { type Candidate, RoutingPolicy, type RoutingRequest } from "../RoutingPolicy.ts"
 import * as Scored from "../Scored.ts"
@@ -96,6 +99,50 @@ const partOf = ({ inputTokens, outputTokens }: Settings, { features }: RoutingRe
   return Math.round((PARTS * input) / (input + output))
 }
 
+/** What an offer comes to, whatever is asked: what its price is made of, what is added to that, and by what it is weighed. */
+interface Offered {
+  readonly input: number
+  readonly output: number
+  readonly request: number
+  readonly errors: number
+  readonly costs: number
+  readonly weighed: number
+}
+
+const offered = (settings: Settings): ((candidate: Candidate) => Offered) => {
+  const speedOf = power(settings.speedPower)
+  const spareOf = power(settings.sparePower)
+  const typical = { firstTokenMs: settings.typicalFirstTokenMs, tokenUs: settings.typicalTokenUs }
+  return (candidate) => {
+    const { instance, rating } = candidate
+    const offer = rating?.offer
+    const { firstTokenMs, tokenUs } = rating?.pace ?? typical
+    const listed = Price.ofUnits(instance.price)
+    const limited = (settings.limitedPerMillion * (offer?.limitedBps ?? 0)) / 10_000
+    const waiting = (settings.secondPerMillion * firstTokenMs) / 1_000
+    const seconds = Math.max(0.001, firstTokenMs / 1_000 + (settings.outputTokens * tokenUs) / MILLION)
+    const load = Load.inFlight(candidate) / Load.capacity(candidate)
+    const spare = Math.max(0.001, 1 - load * load)
+    return {
+      input: offer?.inputPerMillion ?? MILLION * listed.input,
+      output: offer?.outputPerMillion ?? MILLION * listed.output,
+      request: offer === undefined ? listed.request : 0,
+      errors: 1 + (settings.errorCost * (offer?.errorBps ?? settings.typicalErrorBps)) / 10_000,
+      costs: limited + waiting,
+      weighed: speedOf(seconds) / spareOf(spare),
+    }
+  }
+}
+
+const priceAt = ({ input, output, request }: Offered, part: number): number =>
+  input * part + output * (1 - part) + request
+
+const adjustedAt = ({ leastPerMillion }: Settings, offer: Offered, part: number): number =>
+  Math.max(leastPerMillion, priceAt(offer, part) * offer.errors + offer.costs)
+
+const valueAt = (settings: Settings, offer: Offered, part: number): number =>
+  adjustedAt(settings, offer, part) * offer.weighed
+
 /**
  * How offers are priced: gives the terms of one, for tokens of which this part (from 0 to 1) goes in. They depend on that
  * instance alone.
@@ -104,26 +151,11 @@ const partOf = ({ inputTokens, outputTokens }: Settings, { features }: RoutingRe
  * @since 0.1.0
  */
 export const pricing = (settings: Settings): ((candidate: Candidate, part: number) => Terms) => {
-  const speedOf = power(settings.speedPower)
-  const spareOf = power(settings.sparePower)
-  const typical = { firstTokenMs: settings.typicalFirstTokenMs, tokenUs: settings.typicalTokenUs }
+  const offerOf = offered(settings)
   return (candidate, part) => {
-    const { instance, rating } = candidate
-    const offer = rating?.offer
-    const { firstTokenMs, tokenUs } = rating?.pace ?? typical
-    const price =
-      offer === undefined
-        ? Price.ofTokens(instance.price, MILLION * part, MILLION * (1 - part))
-        : offer.inputPerMillion * part + offer.outputPerMillion * (1 - part)
-    const errors = (offer?.errorBps ?? settings.typicalErrorBps) / 10_000
-    const limited = (settings.limitedPerMillion * (offer?.limitedBps ?? 0)) / 10_000
-    const waiting = (settings.secondPerMillion * firstTokenMs) / 1_000
-    const asked = price * (1 + settings.errorCost * errors) + limited + waiting
-    const adjusted = Math.max(settings.leastPerMillion, asked)
-    const seconds = Math.max(0.001, firstTokenMs / 1_000 + (settings.outputTokens * tokenUs) / MILLION)
-    const load = Load.inFlight(candidate) / Load.capacity(candidate)
-    const spare = Math.max(0.001, 1 - load * load)
-    return { price, adjusted, value: (adjusted * speedOf(seconds)) / spareOf(spare) }
+    const offer = offerOf(candidate)
+    const adjusted = adjustedAt(settings, offer, part)
+    return { price: priceAt(offer, part), adjusted, value: valueAt(settings, offer, part) }
   }
 }
 
@@ -144,17 +176,9 @@ export const pricing = (settings: Settings): ((candidate: Candidate, part: numbe
  * @category rules
  * @since 0.1.0
  */
-export const sharing = ({ edge, exploration, insidePower, outsidePower }: Settings): ((times: number) => number) => {
-  const inside = power(-insidePower)
-  const outside = power(-outsidePower)
-  const atEdge = inside(edge)
-  // From here on nothing is left but exploration: most offers, and no power of a number is taken for them.
-  const far =
-    outsidePower === 0 ? Infinity : edge * Math.max(1, (exploration / atEdge) ** (-1 / outsidePower)) * 1.000001
-  return (times) => {
-    if (times > far) return exploration
-    return Math.max(exploration, times <= edge ? inside(times) : atEdge * outside(times / edge))
-  }
+export const sharing = (settings: Settings): ((times: number) => number) => {
+  const shares = new Sharing(settings)
+  return (times) => 1 / shares.stretch(times, 1)
 }
 
 /**
@@ -171,20 +195,37 @@ export const make = (settings: Settings): Scored.Scored => {
     const part = partOf(settings, request) / PARTS
     return candidates.map((candidate) => terms(candidate, part))
   }
-  const share = sharing(settings)
+  const shares = new Sharing(settings)
+  const offerOf = offered(settings)
+  const finding: Finding<ShareIndex> = {
+    index: () =>
+      new ShareIndex(PARTS + 1, (candidate, counts) => {
+        const offer = offerOf(candidate)
+        for (let part = 0; part <= PARTS; part++) counts[part] = valueAt(settings, offer, part / PARTS)
+      }),
+    find: (indexOf, request, seed, mayServe) => {
+      const part = partOf(settings, request)
+      const index = indexOf(0)
+      const best = index?.best(part, mayServe) ?? Infinity
+      return index?.draw(Draw.ofSeed(seed), part, shares, best, mayServe)?.instance.id
+    },
+  }
   return Scored.make({
     name: Naming.withSettings("AdjustedPrice", settings, usual),
-    version: 1,
+    version: 2,
     reads: ["inputTokens", "outputTokens", "pace", "offer"],
     weights: (request, candidates) => {
       const all = termsOf(request, candidates)
       const best = bestOf(all)
-      return all.map(({ value }) => share(value / best))
+      return all.map(({ value }) => 1 / shares.stretch(value, best))
     },
     score: ({ candidates, lots, request }) => {
       const all = termsOf(request, candidates)
       const best = bestOf(all)
-      const draws = Scored.column(lots.length, (row) => (lots[row] ?? 0) / share((all[row]?.value ?? Infinity) / best))
+      const draws = Scored.column(
+        lots.length,
+        (row) => (lots[row] ?? 0) * shares.stretch(all[row]?.value ?? Infinity, best),
+      )
       const because = (row: number): string => {
         const { adjusted = 0, price = 0, value = 0 } = all[row] ?? {}
         const times = (value / best).toPrecision(4)
@@ -193,20 +234,7 @@ export const make = (settings: Settings): Scored.Scored => {
       }
       return { columns: [draws], because, isDrawn: true }
     },
-    find: () => ({
-      stand: (candidate, part) => ({ first: terms(candidate, part / PARTS).value, second: 0, weight: 1 }),
-      find: (indexOf, request, seed, mayServe) => {
-        const part = partOf(settings, request)
-        const index = indexOf(part)
-        const ofSeed = Draw.ofSeed(seed)
-        const lowest = index?.walk(ofSeed, mayServe)
-        if (index === undefined || lowest === undefined) return undefined
-        const best = terms(lowest, part / PARTS).value
-        // Those better than the best that may serve have no less weight than it.
-        const weightOf = (value: number): number => share(Math.max(1, value / best))
-        return index.draw(ofSeed, weightOf, mayServe)?.instance.id
-      },
-    }),
+    find: (...on) => shelves(finding, ...on),
   })
 }
 

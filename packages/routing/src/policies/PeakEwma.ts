@@ -11,6 +11,8 @@ import * as Draw from "../Draw.ts"
 import { smallest } from "../internal/Order.ts"
 import * as Naming from "../internal/Naming.ts"
 import { count, setting, tokens } from "../internal/Settings.ts"
+import { type Finding, shelves } from "../internal/Shelves.ts"
+import { StandingIndex } from "../internal/StandingIndex.ts"
 import * as Load from "../Load.ts"
 import { type Candidate, RoutingPolicy, type RoutingRequest } from "../RoutingPolicy.ts"
 import * as Scored from "../Scored.ts"
@@ -70,29 +72,30 @@ export const make = (settings: Settings): Scored.Scored => {
     }
     return { columns: [costs], because }
   }
+  const finding: Finding<StandingIndex> = {
+    index: () => new StandingIndex(() => ({ first: 0, second: 0, weight: 1 })),
+    find: (indexOf, request, seed, mayServe) => {
+      let drawn = 0
+      let best: Candidate | undefined
+      let least = Infinity
+      indexOf(0)?.walk(Draw.ofSeed(seed), (candidate) => {
+        if (!mayServe(candidate)) return false
+        const cost = costOf(request, candidate)
+        if (best === undefined || cost < least) {
+          best = candidate
+          least = cost
+        }
+        return ++drawn >= settings.choices
+      })
+      return best?.instance.id
+    },
+  }
   return Scored.make({
     name: Naming.withSettings("PeakEwma", settings, usual),
     version: 1,
     reads: ["outputTokens", "pace"],
     score,
-    find: () => ({
-      stand: () => ({ first: 0, second: 0, weight: 1 }),
-      find: (indexOf, request, seed, mayServe) => {
-        let drawn = 0
-        let best: Candidate | undefined
-        let least = Infinity
-        indexOf(0)?.walk(Draw.ofSeed(seed), (candidate) => {
-          if (!mayServe(candidate)) return false
-          const cost = costOf(request, candidate)
-          if (best === undefined || cost < least) {
-            best = candidate
-            least = cost
-          }
-          return ++drawn >= settings.choices
-        })
-        return best?.instance.id
-      },
-    }),
+    find: (...on) => shelves(finding, ...on),
   })
 }
 

@@ -12,6 +12,8 @@ import * as Draw from "../Draw.ts"
 import { smallest } from "../internal/Order.ts"
 import * as Naming from "../internal/Naming.ts"
 import { count, setting } from "../internal/Settings.ts"
+import { type Finding, shelves } from "../internal/Shelves.ts"
+import { StandingIndex } from "../internal/StandingIndex.ts"
 import * as Load from "../Load.ts"
 import { type Candidate, RoutingPolicy } from "../RoutingPolicy.ts"
 import * as Scored from "../Scored.ts"
@@ -69,10 +71,10 @@ export const make = (settings: Settings, otherwise: RoutingPolicy): Scored.Score
     return { columns: [homes, ...scored.columns], because, codes: scored.codes }
   }
 
-  const find: Scored.Find = (directory, filters) => {
+  const find: Scored.Find = (policy, filters, directory) => {
     const rest = Scored.make({ ...other, filters }).prepare?.(directory)
-    return {
-      stand: (candidate) => ({ first: 0, second: 0, weight: Load.capacity(candidate) }),
+    const finding: Finding<StandingIndex> = {
+      index: () => new StandingIndex((candidate) => ({ first: 0, second: 0, weight: Load.capacity(candidate) })),
       find: (indexOf, request, seed, mayServe) => {
         const affinity = request.features?.affinity
         if (affinity === undefined) return rest?.choose(request, seed)
@@ -86,6 +88,7 @@ export const make = (settings: Settings, otherwise: RoutingPolicy): Scored.Score
         return home?.instance.id ?? rest?.choose(request, seed)
       },
     }
+    return shelves(finding, policy, filters, directory)
   }
   return Scored.make({
     name: Naming.made("PrefixAffinity", [...Object.values(settings).map(String), Naming.one(otherwise)]),

@@ -10,6 +10,9 @@ import * as Draw from "../Draw.ts"
 import * as Naming from "../internal/Naming.ts"
 import * as Price from "../internal/Price.ts"
 import { setting, tokens } from "../internal/Settings.ts"
+import { ShareIndex } from "../internal/ShareIndex.ts"
+import { Sharing } from "../internal/Sharing.ts"
+import { type Finding, shelves } from "../internal/Shelves.ts"
 import { type Candidate, RoutingPolicy } from "../RoutingPolicy.ts"
 import * as Scored from "../Scored.ts"
 
@@ -65,6 +68,15 @@ export const make = (settings: Settings): Scored.Scored => {
     }
     return { columns: [standings], because }
   }
+  const sharing = new Sharing({ edge: limitOf(1), insidePower: 0, outsidePower: Infinity, exploration: 0 })
+  const finding: Finding<ShareIndex> = {
+    index: () => new ShareIndex(1, (candidate, counts) => counts.fill(priceOf(candidate))),
+    find: (indexOf, _, seed, mayServe) => {
+      const index = indexOf(0)
+      const lowest = index?.best(0, mayServe) ?? Infinity
+      return index?.draw(Draw.ofSeed(seed), 0, sharing, lowest, mayServe)?.instance.id
+    },
+  }
   return Scored.make({
     name: Naming.withSettings("PriceBand", settings, usual),
     version: 1,
@@ -74,17 +86,7 @@ export const make = (settings: Settings): Scored.Scored => {
       const limit = limitOf(candidates.reduce((least, one) => Math.min(least, priceOf(one)), Infinity))
       return candidates.map((one) => (priceOf(one) <= limit ? 1 : 0))
     },
-    find: () => ({
-      stand: (candidate) => ({ first: priceOf(candidate), second: 0, weight: 1 }),
-      find: (indexOf, _, seed, mayServe) => {
-        const ofSeed = Draw.ofSeed(seed)
-        const index = indexOf(0)
-        const lowest = index?.walk(ofSeed, mayServe)
-        if (index === undefined || lowest === undefined) return undefined
-        const limit = limitOf(priceOf(lowest))
-        return index.draw(ofSeed, (price) => (price <= limit ? 1 : 0), mayServe)?.instance.id
-      },
-    }),
+    find: (...on) => shelves(finding, ...on),
   })
 }
 

@@ -245,10 +245,33 @@ describe("explain", () => {
       { code: "offline", count: 1, because: "The instance missed a heartbeat or failed a health check." },
     ])
     assert.strictEqual(json?.changes.length, 11)
-    const { json: device } = await market.call("GET", `${path}&device=dev_${"f".repeat(32)}`, { as: "provider" })
-    assert.deepInclude(device, { requests: 0, reasons: [] })
+    // What is not there, and what is another member's, are told alike.
+    const [theirs] = market.router.instances().filter(({ memberId }) => memberId !== first.memberId)
+    for (const other of [
+      `${path}&device=dev_${"f".repeat(32)}`,
+      "/v1/providers/why?instance=ins_nobody",
+      ...(theirs === undefined ? [] : [`/v1/providers/why?instance=${theirs.id}`]),
+    ]) {
+      isProblem(await market.call("GET", other, { as: "provider" }), "not_found")
+    }
     isProblem(await market.call("GET", path, { as: "buyer" }), "insufficient_role")
     isProblem(await market.call("GET", "/v1/providers/why?instance=nonsense", { as: "provider" }), "invalid_request")
+  })
+
+  it("refuses a period that is empty, and takes one that reaches beyond now for one until now", async () => {
+    const ask = (query: string) => market.call("GET", `/v1/providers/why?${query}`, { as: "provider" })
+    for (const query of ["from=2000&to=1000", "from=1000&to=1000", `from=${Number.MAX_SAFE_INTEGER}`, "to=0"]) {
+      const answer = await ask(query)
+      isProblem(answer, "invalid_request")
+      assert.include(answer.text, "The period is empty", query)
+    }
+    for (const query of ["from=-1", "from=1.5", "from=1e99", "from=yesterday", "to=NaN"]) {
+      isProblem(await ask(query), "invalid_request")
+    }
+    const ever = await ask(`from=0&to=${Number.MAX_SAFE_INTEGER}`)
+    assert.strictEqual(ever.status, 200, ever.text)
+    assert.isBelow(ever.json?.toMs, Number.MAX_SAFE_INTEGER)
+    assert.strictEqual(ever.json?.fromMs, 0)
   })
 
   it("says so where the log does not reach, or nothing was chosen", async () => {

@@ -174,15 +174,27 @@ interface WhyQuery {
   readonly to?: number
 }
 
+/** The period of a question: the last day unless told otherwise, and nothing that is still to come. */
+const periodOf = ({ from, to }: WhyQuery, nowMs: number) => {
+  const toMs = Math.min(to ?? nowMs, nowMs)
+  const fromMs = from ?? Math.max(0, toMs - DAY_MS)
+  if (fromMs < toMs) return Effect.succeed({ fromMs, toMs })
+  const end = to === undefined || to > nowMs ? `now (${nowMs})` : `\`to\` (${to})`
+  return Problem.of(
+    "invalid_request",
+    `The period is empty: \`from\` (${fromMs}) is not before ${end}. Both are milliseconds since 1970.`,
+  )
+}
+
 const makeWhy = Effect.gen(function* () {
   const journal = yield* Journal
   const router = yield* Router
   const turn = yield* Semaphore.make(1)
 
-  const answer = Effect.fn("ProvidersRoutes.why")(function* ({ device, from, instance, to }: WhyQuery) {
+  const answer = Effect.fn("ProvidersRoutes.why")(function* (asked: WhyQuery) {
     const { memberId } = yield* Caller
-    const toMs = to ?? (yield* Clock.currentTimeMillis)
-    const fromMs = Math.min(from ?? toMs - DAY_MS, toMs)
+    const { device, instance } = asked
+    const { fromMs, toMs } = yield* periodOf(asked, yield* Clock.currentTimeMillis)
     const { policyOf } = router
     yield* router.flush
     // Whatever else is asked for: only the caller's own.
@@ -192,6 +204,20 @@ const makeWhy = Effect.gen(function* () {
       Effect.provideService(Journal, journal),
       Effect.provide(Digest.layerWebCrypto),
     )
+    const isOwn = router
+      .instances()
+      .some(
+        (one) =>
+          one.memberId === memberId &&
+          (instance === undefined || one.id === instance) &&
+          (device === undefined || one.deviceId === device),
+      )
+    if (found.requests === 0 && !isOwn && (instance ?? device) !== undefined) {
+      // The same for what is not there and for what is somebody else's.
+      const named = [instance, device].filter((id) => id !== undefined).join(" of ")
+      const detail = `You have no ${named} on the market, and no request of this period could have gone to one. GET /v1/providers/why without it is about all of yours.`
+      return yield* Problem.of("not_found", detail)
+    }
     const reasons = found.reasons.map((one) => ({ ...one, because: Reason.describe(one.code).sentence }))
     return { fromMs, toMs, ...found, reasons } satisfies WhyView
   })

@@ -133,7 +133,7 @@ export class ProvidersApi extends HttpApiGroup.make("providers")
         to: Schema.optionalKey(Digits),
       },
       success: WhyView,
-      error: errors(403, 503),
+      error: errors(403, 404, 503),
     })
       .middleware(Access)
       .annotate(Roles, ["provider"])

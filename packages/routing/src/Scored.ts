@@ -8,7 +8,7 @@
  *
  * @since 0.1.0
  */
-import type { Instance, InstanceId } from "@guildhall/core/Instance"
+import type { InstanceId } from "@guildhall/core/Instance"
 import type { ReasonCode } from "@guildhall/core/Reason"
 import * as Draw from "./Draw.ts"
 import { exclude, type Filter } from "./Filter.ts"
@@ -99,17 +99,6 @@ export interface Standings extends Scored {
   readonly variantOf: (request: RoutingRequest, seed: number) => number
 }
 
-const hashes = new WeakMap<Instance, number>()
-
-/** Computed once for an instance as it is. */
-const hashOf = (instance: Instance): number => {
-  const known = hashes.get(instance)
-  if (known !== undefined) return known
-  const hash = Draw.ofId(instance.id)
-  hashes.set(instance, hash)
-  return hash
-}
-
 class Ranked {
   readonly instance: InstanceId
   readonly #row: number
@@ -152,25 +141,30 @@ export const sieve = (
   seed: number,
   filters: ReadonlyArray<Filter>,
 ): Sieved => {
-  const { length } = candidates
   const eligible: Array<Candidate> = []
   const names: Array<string> = []
-  const ofNames = new Int32Array(length)
-  const rows = new Int32Array(length)
   const excluded: Array<Ranking["excluded"][number]> = []
+  /** The places of the eligible among the names. */
+  const places = new Int32Array(candidates.length)
   for (const candidate of candidates) {
-    const { instance } = candidate
+    const { id, model } = candidate.instance
     const code = exclude(request, candidate) ?? also(filters, request, candidate)
-    if (code === undefined) rows[eligible.push(candidate) - 1] = names.length
-    else excluded.push({ instance: instance.id, code })
-    if (instance.model === request.model) ofNames[names.push(instance.id) - 1] = hashOf(instance)
+    if (code === undefined) places[eligible.push(candidate) - 1] = names.length
+    else excluded.push({ instance: id, code })
+    if (model === request.model) names.push(id)
   }
-  const ofAll = ofNames.subarray(0, names.length)
+  const tree = Lots.treeOf(names)
   const draw = (ofSeed: number): Float64Array => {
-    const lots = Lots.draw(names, ofAll, ofSeed)
-    return eligible.length === names.length ? lots : column(eligible.length, (row) => lots[rows[row] ?? 0] ?? 0)
+    const lots = Lots.draw(tree, ofSeed)
+    return eligible.length === names.length ? lots : picked(lots, places, eligible.length)
   }
   return { pool: { request, seed, candidates: eligible, lots: draw(Draw.ofSeed(seed)), draw }, excluded }
+}
+
+const picked = (values: Float64Array, places: Int32Array, length: number): Float64Array => {
+  const few = new Float64Array(length)
+  for (let row = 0; row < length; row++) few[row] = values[places[row] ?? 0] ?? 0
+  return few
 }
 
 /**

@@ -59,9 +59,9 @@ export const partitionBy = (by: Attribute, policy: RoutingPolicy): Scored.Scored
     const names = pool.candidates.map((candidate) => partitionOf(candidate, by))
     const places = new Map([...new Set(names)].map((name, place) => [name, place]))
     const unique = [...places.keys()]
-    const hashes = Int32Array.from(unique, Draw.ofId)
+    const tree = Lots.treeOf(unique)
     const draw = (ofSeed: number): Float64Array => {
-      const lots = Lots.draw(unique, hashes, ofSeed)
+      const lots = Lots.draw(tree, ofSeed)
       return Scored.column(names.length, (row) => lots[places.get(names[row] ?? "") ?? 0] ?? 0)
     }
     const lots = draw(Draw.ofSeed(pool.seed))

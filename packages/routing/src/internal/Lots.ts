@@ -1,4 +1,4 @@
-import { mix } from "../Draw.ts"
+import { mix, ofId } from "../Draw.ts"
 
 /**
  * Lots of a set of names: independent waiting times of mean 1 (exponential), all given by the seed. The one with the lowest
@@ -91,19 +91,31 @@ const sorted = (hashes: Int32Array): Int32Array => {
   return order
 }
 
-/** The tree of a set of names, from the root down: each branching point comes before those below it. */
-interface Tree {
-  readonly hashes: Int32Array
+/**
+ * The tree of a list of names, from the root down: each branching point comes before those below it. What is on its left and
+ * right is another one or, after the last of them, the place of a name. A name that stands at several places is a leaf once:
+ * `copies` are its further places, each followed by the first.
+ */
+export interface Tree {
+  readonly names: ReadonlyArray<string>
+  readonly branches: Int32Array
+  readonly counts: Int32Array
+  readonly lefter: Int32Array
+  readonly lefts: Int32Array
+  readonly rights: Int32Array
+  readonly copies: ReadonlyArray<number>
+}
+
+/** A tree while it grows: on the left and right is a branching point, or the complement of a name's place. */
+interface Growing {
+  readonly names: ReadonlyArray<string>
+  readonly order: Int32Array
   readonly branches: Array<number>
   readonly counts: Array<number>
-  /** A branching point, or the complement of a place in `order`. Places of one name too many share their lot. */
+  readonly lefter: Array<number>
   readonly lefts: Array<number>
   readonly rights: Array<number>
-  readonly lefter: Array<number>
-  readonly order: Int32Array
-  readonly ends: Array<number>
-  /** Whether names share a first hash: then the tree is not given by the first hashes alone. */
-  isTangled: boolean
+  readonly copies: Array<number>
 }
 
 /** Where the bit is first set, among places in the order of their keys. */
@@ -120,69 +132,58 @@ const split = (keys: Int32Array, from: number, to: number, bit: number): number 
 }
 
 /** Grows what is below places, and says what it is. `shared` is the first hash where keys are second ones. */
-const grow = (
-  tree: Tree,
-  names: ReadonlyArray<string>,
-  keys: Int32Array,
-  low: number,
-  high: number,
-  shared: number | undefined,
-): number => {
+const grow = (tree: Growing, keys: Int32Array, low: number, high: number, shared: number | undefined): number => {
+  const { branches, copies, counts, lefter, lefts, order, rights } = tree
   const start = keys[low] ?? 0
   const difference = start ^ (keys[high - 1] ?? 0)
   if (difference === 0) {
-    if (high - low > 1 && shared === undefined) return untangle(tree, names, keys, low, high)
-    tree.ends[low] = high
-    return ~low
+    if (high - low > 1 && shared === undefined) return untangle(tree, keys, low, high)
+    const first = order[low] ?? 0
+    for (let place = low + 1; place < high; place++) copies.push(order[place] ?? 0, first)
+    return ~first
   }
   const bit = Math.clz32(difference)
   const middle = split(keys, low, high, bit)
-  const at = tree.branches.push(shared === undefined ? branchOf(start, bit) : branchOf(shared, 32 + bit)) - 1
-  tree.counts.push(high - low)
-  tree.lefter.push(middle - low)
-  tree.lefts.push(0)
-  tree.rights.push(0)
-  tree.lefts[at] = grow(tree, names, keys, low, middle, shared)
-  tree.rights[at] = grow(tree, names, keys, middle, high, shared)
+  const at = branches.push(shared === undefined ? branchOf(start, bit) : branchOf(shared, 32 + bit)) - 1
+  counts.push(high - low)
+  lefter.push(middle - low)
+  lefts.push(0)
+  rights.push(0)
+  lefts[at] = grow(tree, keys, low, middle, shared)
+  rights[at] = grow(tree, keys, middle, high, shared)
   return at
 }
 
 /** Grows the tree of names that have the same first hash, by their second. */
-const untangle = (tree: Tree, names: ReadonlyArray<string>, keys: Int32Array, low: number, high: number): number => {
-  tree.isTangled = true
-  const second = (at: number): number => secondOf(names[at] ?? "")
+const untangle = (tree: Growing, keys: Int32Array, low: number, high: number): number => {
+  const second = (at: number): number => secondOf(tree.names[at] ?? "")
   const places = Array.from(tree.order.subarray(low, high)).sort((a, b) => (second(a) >>> 0) - (second(b) >>> 0))
   tree.order.set(places, low)
   const seconds = new Int32Array(high)
   seconds.set(places.map(second), low)
-  return grow(tree, names, seconds, low, high, keys[low] ?? 0)
+  return grow(tree, seconds, low, high, keys[low] ?? 0)
 }
 
-const treeOf = (names: ReadonlyArray<string>, hashes: Int32Array): Tree => {
+const grown = (names: ReadonlyArray<string>): Tree => {
+  const hashes = Int32Array.from(names, ofId)
   const order = sorted(hashes)
-  const tree: Tree = {
-    isTangled: false,
-    hashes,
-    branches: [],
-    counts: [],
-    lefts: [],
-    rights: [],
-    lefter: [],
-    order,
-    ends: [],
-  }
-  grow(
-    tree,
+  const tree: Growing = { names, order, branches: [], counts: [], lefter: [], lefts: [], rights: [], copies: [] }
+  const keys = order.map((at) => hashes[at] ?? 0)
+  if (names.length > 0) grow(tree, keys, 0, names.length, undefined)
+  const { branches, copies, counts, lefter, lefts, rights } = tree
+  const placed = (at: number): number => (at < 0 ? branches.length + ~at : at)
+  return {
     names,
-    order.map((at) => hashes[at] ?? 0),
-    0,
-    order.length,
-    undefined,
-  )
-  return tree
+    branches: Int32Array.from(branches),
+    counts: Int32Array.from(counts),
+    lefter: Int32Array.from(lefter),
+    lefts: Int32Array.from(lefts, placed),
+    rights: Int32Array.from(rights, placed),
+    copies,
+  }
 }
 
-const isSame = (a: Int32Array, b: Int32Array): boolean => {
+const isSame = (a: ReadonlyArray<string>, b: ReadonlyArray<string>): boolean => {
   if (a.length !== b.length) return false
   for (let at = 0; at < a.length; at++) if (a[at] !== b[at]) return false
   return true
@@ -192,38 +193,35 @@ const isSame = (a: Int32Array, b: Int32Array): boolean => {
 const kept: Array<Tree> = []
 const KEPT_MAX = 4
 
-const keptTree = (names: ReadonlyArray<string>, hashes: Int32Array): Tree => {
-  const known = kept.find((tree) => isSame(tree.hashes, hashes))
+/** The tree of these names. */
+export const treeOf = (names: ReadonlyArray<string>): Tree => {
+  const known = kept.find((tree) => isSame(tree.names, names))
   if (known !== undefined) return known
-  const tree = treeOf(names, hashes)
-  if (tree.isTangled) return tree
+  const tree = grown(names)
   kept.unshift(tree)
   if (kept.length > KEPT_MAX) kept.pop()
   return tree
 }
 
-/** Draws the lots of names with these hashes (`Draw.ofId`), the seed given as `Draw.ofSeed`. */
-export const draw = (names: ReadonlyArray<string>, hashes: Int32Array, ofSeed: number): Float64Array => {
-  const lots = new Float64Array(hashes.length)
-  if (hashes.length === 0) return lots
-  const tree = keptTree(names, hashes)
-  const { branches, counts, ends, lefter, lefts, order, rights } = tree
-  const leasts = new Float64Array(branches.length)
-  const give = (to: number, lot: number): void => {
-    if (to >= 0) leasts[to] = lot
-    else for (let place = ~to; place < (ends[~to] ?? 0); place++) lots[order[place] ?? 0] = lot
-  }
-  if (branches.length === 0) give(~0, least(ofSeed, hashes.length))
-  else leasts[0] = least(ofSeed, hashes.length)
-  for (let at = 0; at < branches.length; at++) {
+/** Draws the lots of the names of a tree, the seed given as `Draw.ofSeed`. */
+export const draw = (tree: Tree, ofSeed: number): Float64Array => {
+  const { branches, copies, counts, lefter, lefts, names, rights } = tree
+  const { length } = branches
+  // The least lot below each branching point, and then the lots.
+  const drawn = new Float64Array(length + names.length)
+  // Where nothing branches, this is the one name's.
+  drawn[0] = least(ofSeed, names.length)
+  for (let at = 0; at < length; at++) {
     const count = counts[at] ?? 0
     const left = lefter[at] ?? 0
     const falls = fall(ofSeed, branches[at] ?? 0)
-    const lot = leasts[at] ?? 0
+    const lot = drawn[at] ?? 0
     const isOnLeft = isLeft(falls, left, count)
     const other = lot + later(falls, isOnLeft ? count - left : left)
-    give(lefts[at] ?? 0, isOnLeft ? lot : other)
-    give(rights[at] ?? 0, isOnLeft ? other : lot)
+    drawn[lefts[at] ?? 0] = isOnLeft ? lot : other
+    drawn[rights[at] ?? 0] = isOnLeft ? other : lot
   }
+  const lots = drawn.subarray(length)
+  for (let at = 0; at < copies.length; at += 2) lots[copies[at] ?? 0] = lots[copies[at + 1] ?? 0] ?? 0
   return lots
 }

@@ -11,6 +11,7 @@ import { KeyRing } from "@guildhall/core/KeyRing"
 import type { MarketDefinition } from "@guildhall/core/MarketDefinition"
 import type { BuyerClass, MemberId } from "@guildhall/core/Member"
 import type { RoutingFeatures } from "@guildhall/core/RoutingFeatures"
+import type { Touched } from "@guildhall/protocol/openai/Touched"
 import { Router } from "@guildhall/routing/Router"
 import type { Admitted } from "./Admit.ts"
 import * as Json from "./internal/Json.ts"
@@ -132,6 +133,31 @@ export const classes = ({ premiumBuyers = [] }: MarketDefinition): ((member: Mem
   return (member) => (premium.has(member) ? "premium" : "standard")
 }
 
+/** Most answers to a chat are shorter. The policies count so many where a request says nothing. */
+const ANSWER_TOKENS = 250
+
+/**
+ * How many tokens an answer will likely have, where what is asked says so: none where none are generated, and the limit that the
+ * buyer set where it is a short one. A long limit says little: many clients always send 4,096 and most answers end long before.
+ * So where it is longer than an answer mostly is, nothing is told, and a policy counts what it counts for one without a limit.
+ *
+ * **Example** (Sixteen, and no idea)
+ *
+ * ```ts
+ * import { Features } from "@guildhall/gateway"
+ *
+ * Features.outputTokensOf({ choices: 1, maxTokens: 16 }) // => 16
+ * Features.outputTokensOf({ choices: 1, maxTokens: 4_096 }) // => undefined
+ * ```
+ *
+ * @category rules
+ * @since 0.1.0
+ */
+export const outputTokensOf = ({ choices, maxTokens }: Pick<Touched, "choices" | "maxTokens">): number | undefined => {
+  if (choices === 0) return 0
+  return maxTokens !== undefined && maxTokens < ANSWER_TOKENS ? maxTokens : undefined
+}
+
 /** Text of so many bytes is a token, in most languages. */
 const BYTES_A_TOKEN = 4
 
@@ -153,6 +179,7 @@ export const make = Effect.gen(function* () {
     if (reads.size === 0) return where
     const parameters = reads.has("parameters") && content._tag === "Json" ? parametersOf(content.json) : []
     const inputs = reads.has("inputs") && touched.media.pieces > 0 ? inputsOf(touched.messages) : []
+    const outputTokens = reads.has("outputTokens") ? outputTokensOf(touched) : undefined
     const buyer = { member: payer.memberId, class: classOf(payer.memberId), rail: scheme.name.slice(0, 100) }
     const features: RoutingFeatures = {
       ...where,
@@ -161,6 +188,7 @@ export const make = Effect.gen(function* () {
       ...(inputs.length > 0 ? { inputs } : {}),
       ...(reads.has("affinity") ? { affinity: affinity(admitted) } : {}),
       ...(reads.has("inputTokens") ? { inputTokens: Math.ceil(promptBytes / BYTES_A_TOKEN) } : {}),
+      ...(outputTokens === undefined ? {} : { outputTokens }),
     }
     for (const _ in features) return features
     return undefined

@@ -38,6 +38,7 @@ const Decision = Schema.Struct({
   policy: Schema.String,
   seed: Schema.Int,
   model: Schema.String,
+  fallbacks: Schema.optionalKey(Schema.Array(Schema.String)),
   contextTokens: Schema.Int,
   endpoint: Schema.optionalKey(Endpoint),
   preferences: Schema.optionalKey(ProviderPreferences),
@@ -61,34 +62,35 @@ const instanceOf = (id: string): InstanceId => `ins_${id}` as InstanceId
 
 const isReason = Schema.is(ReasonCode)
 
-/** What most decisions have not: another endpoint than Chat, preferences, features, attempts on another model than the first. */
+/** What most decisions have not: another endpoint than Chat, other models, preferences, features, attempts on such a model. */
 const Rare = Schema.fromJsonString(
   Schema.Struct({
     endpoint: Schema.optionalKey(Endpoint),
     preferences: Schema.optionalKey(ProviderPreferencesJson),
     features: Schema.optionalKey(RoutingFeatures),
     models: Schema.optionalKey(Schema.Array(Schema.NullOr(ModelId))),
+    fallbacks: Schema.optionalKey(Schema.Array(Schema.String)),
   }),
 )
 const encodeRare = Schema.encodeSync(Rare)
 const decodeRare = Schema.decodeUnknownOption(Rare)
 
 /** As the last text of the list; no attempt's text begins with a brace. */
-const rareText = ({ attempts, endpoint, features, preferences }: RareParts): ReadonlyArray<string> => {
+const rareText = (decision: RareParts): ReadonlyArray<string> => {
+  const { attempts, endpoint, fallbacks, features, preferences } = decision
   const isElsewhere = attempts.some(({ model }) => model !== undefined)
-  if (endpoint === undefined && preferences === undefined && features === undefined && !isElsewhere) return []
-  const models = isElsewhere ? { models: attempts.map(({ model }) => model ?? null) } : {}
-  return [
-    encodeRare({
-      ...(endpoint === undefined ? {} : { endpoint }),
-      ...(preferences === undefined ? {} : { preferences }),
-      ...(features === undefined ? {} : { features }),
-      ...models,
-    }),
-  ]
+  const rare: typeof Rare.Type = {
+    ...(endpoint === undefined ? {} : { endpoint }),
+    ...(preferences === undefined ? {} : { preferences }),
+    ...(features === undefined ? {} : { features }),
+    ...(isElsewhere ? { models: attempts.map(({ model }) => model ?? null) } : {}),
+    ...(fallbacks === undefined ? {} : { fallbacks }),
+  }
+  for (const _ in rare) return [encodeRare(rare)]
+  return []
 }
 
-type RareParts = Pick<typeof Decision.Type, "endpoint" | "preferences" | "features" | "attempts">
+type RareParts = Pick<typeof Decision.Type, "endpoint" | "fallbacks" | "preferences" | "features" | "attempts">
 
 const readAttempts = (
   texts: ReadonlyArray<string>,
@@ -135,6 +137,10 @@ export const decisionJson = (decision: typeof Decision.Type) =>
  * candidate. Its JSON is a list of at most 300 bytes for three attempts on a model with a name of up to 32 characters.
  * `replica` and `version` name a state of one gateway's directory before the first attempt; `seed` is the random seed
  * of the ranking.
+ *
+ * `fallbacks` are the models that were to take the place of `model`, in their order: each attempt is on the first of them all
+ * that has an instance left at its version. Decisions of earlier releases do not tell them; there a retry stayed with the model
+ * that it had come to.
  *
  * @category models
  * @since 0.1.0

@@ -121,13 +121,19 @@ const differenceOf = (
     const { replica } = decision
     return { request, attempt: at + 1, replica, version, chosen, expected, because }
   }
+  if (chosen === null && reason !== null && UNSENT.has(reason)) return undefined
+  const passed = Explain.passedOver(decision, at)
+  if (passed === undefined) return differs(null, "its model was not asked for")
+  for (const model of passed) {
+    const free = Explain.rankingOf(policy, directory, decision, at, model).ranked[0]
+    if (free === undefined) continue
+    if (chosen === null) return differs(free.instance, `it was free to serve in its model's place: ${free.because}`)
+    return differs(free.instance, `its model, ${model}, comes first, and it was free to serve: ${free.because}`)
+  }
   const [best] = ranked
   const expected = best?.instance ?? null
   if (expected === chosen) return undefined
-  if (chosen === null) {
-    if (reason !== null && UNSENT.has(reason)) return undefined
-    return differs(expected, `it was free to serve: ${best?.because ?? ""}`)
-  }
+  if (chosen === null) return differs(expected, `it was free to serve: ${best?.because ?? ""}`)
   const rank = ranked.findIndex(({ instance }) => instance === chosen)
   const code = excluded.find(({ instance }) => instance === chosen)?.code
   const instead = best === undefined ? "none was left" : `the first is there for: ${best.because}`

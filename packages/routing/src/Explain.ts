@@ -103,25 +103,49 @@ export const rebuild = Effect.fnUntraced(function* (segments: ReadonlyArray<Dire
   return directory
 })
 
+const isModel = Schema.is(ModelId)
+
 /** A buyer may name a model that cannot exist; no instance serves it. */
-const modelOf = ({ model }: RoutingDecision): ModelId | undefined => (Schema.is(ModelId)(model) ? model : undefined)
+const modelOf = ({ model }: RoutingDecision): ModelId | undefined => (isModel(model) ? model : undefined)
 
 /**
- * What the router was asked for one attempt of a decision: the number `at`, from 0. `undefined` where the buyer named a model
- * that cannot exist.
+ * The models that had nobody left at one attempt of a decision, the number `at` from 0: those that come before the attempt's
+ * own, and where there was no attempt, all others than the first. `undefined` where the attempt's model is none that was asked
+ * for. Decisions of earlier releases do not tell what was, and give none.
  *
  * @category rules
  * @since 0.1.0
  */
-export const requestOf = (decision: RoutingDecision, at: number): RoutingRequest | undefined => {
+export const passedOver = (decision: RoutingDecision, at: number): ReadonlyArray<ModelId> | undefined => {
+  const { attempts, fallbacks, model } = decision
+  if (fallbacks === undefined) return []
+  const attempt = attempts[at]
+  if (attempt === undefined) return fallbacks.filter(isModel)
+  const models = [model, ...fallbacks]
+  const own = models.indexOf(attempt.model ?? model)
+  return own === -1 ? undefined : models.slice(0, own).filter(isModel)
+}
+
+/**
+ * What the router was asked for one attempt of a decision: the number `at`, from 0, of its model or another that was asked for.
+ * `undefined` where the buyer named a model that cannot exist.
+ *
+ * @category rules
+ * @since 0.1.0
+ */
+export const requestOf = (
+  decision: RoutingDecision,
+  at: number,
+  model: ModelId | undefined = decision.attempts[at]?.model ?? modelOf(decision),
+): RoutingRequest | undefined => {
   const { attempts, contextTokens, endpoint, features, preferences } = decision
-  const model = attempts[at]?.model ?? modelOf(decision)
   const tried = attempts.slice(0, at).map(({ instance }) => instance)
   return model === undefined ? undefined : { model, contextTokens, tried, endpoint, preferences, features }
 }
 
 /**
- * Computes the ranking of one attempt of a decision, on the directory as it stood then.
+ * Computes the ranking of one attempt of a decision, on the directory as it stood then; at its model, or another one that was
+ * asked for.
  *
  * @category rules
  * @since 0.1.0
@@ -131,8 +155,9 @@ export const rankingOf = (
   directory: Directory,
   decision: RoutingDecision,
   at: number,
+  model?: ModelId,
 ): Ranking => {
-  const request = requestOf(decision, at)
+  const request = requestOf(decision, at, model)
   if (request === undefined) return { ranked: [], excluded: [] }
   return Preferred.rank(policy, request, directory.candidates(request.model), decision.seed)
 }

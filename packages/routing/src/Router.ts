@@ -16,12 +16,14 @@ import type { Instance, InstanceId } from "@guildhall/core/Instance"
 import type { ModelId } from "@guildhall/core/Model"
 import type { PriceSheet } from "@guildhall/core/PriceSheet"
 import type * as HealthRules from "@guildhall/core/rules/Health"
+import type { Heard, Told } from "@guildhall/core/SharedHealth"
 import { Journal, type JournalError } from "@guildhall/journal/Journal"
 import type { RoutingDecision } from "@guildhall/journal/JournalEntry"
 import { type Choice, make as makeChooser } from "./Choice.ts"
 import { Directory } from "./Directory.ts"
 import * as DirectoryLog from "./DirectoryLog.ts"
 import * as Explain from "./Explain.ts"
+import * as Guaranteed from "./Guaranteed.ts"
 import type { Charged, Outcome, Waiting } from "./Health.ts"
 import * as PolicyGuard from "./internal/PolicyGuard.ts"
 import * as Watch from "./internal/Watch.ts"
@@ -52,6 +54,8 @@ export class Router extends Context.Service<
     readonly head: () => DirectoryLog.Head
     /** Chooses an instance for a request. Does not count it as dispatched: `apply(DispatchStarted)` does. */
     readonly choose: (request: RoutingRequest, seed: number) => Choice
+    /** What instances of guaranteed tiers are owed of the requests; undefined where the policy promises them nothing. */
+    readonly guaranteed: Guaranteed.Guaranteed | undefined
     /** Takes in how many requests an instance says that it has, its own and everybody's. */
     readonly said: (instance: InstanceId, requests: number) => void
     /** Whether {@link choose} would choose anybody; costs less than to hear why not. */
@@ -71,6 +75,13 @@ export class Router extends Context.Service<
     readonly answered: (instance: InstanceId, waiting: Waiting, atMs: number) => void
     /** Takes in what a request was charged for. */
     readonly charged: (charged: Charged) => void
+    /**
+     * What this gateway found out of the health of instances that nobody has been told of. It counts as told from now on, so
+     * give it to whoever keeps it until that has it.
+     */
+    readonly shareHealth: (nowMs: number) => Told
+    /** Takes in what the gateways of the market know of it together; what was told by this one is part of it. */
+    readonly learnHealth: (heard: Heard, nowMs: number) => void
     /** Lets time pass: who was left alone is tried again, and what is known grows old. Called by a loop, some times a second. */
     readonly tick: (nowMs: number) => void
     /** The instances of one model, or of all, whatever their state. */
@@ -122,6 +133,11 @@ const refusedRatings = Metric.counter("guildhall_routing_ratings_refused", {
   description: "Ratings of instances that the router refused, since they cannot be.",
   incremental: true,
 })
+const promises = Metric.counter("guildhall_routing_guaranteed_requests_total", {
+  description:
+    "Requests that an instance of a guaranteed tier could take (matching), that went to one (offered), and that were owed to one and will not be made up for (forfeited).",
+  incremental: true,
+})
 
 /** Counts what a policy does wrong, and tells of the first time. */
 const makeReport = Effect.gen(function* () {
@@ -160,6 +176,14 @@ export const make = Effect.fnUntraced(function* (options: Options) {
   const lock = yield* Semaphore.make(1)
   const context = yield* Effect.context<never>()
   const listeners: Array<(model: ModelId) => void> = []
+  const counters = {
+    matching: Metric.withAttributes(promises, { outcome: "matching" }),
+    offered: Metric.withAttributes(promises, { outcome: "offered" }),
+    forfeited: Metric.withAttributes(promises, { outcome: "forfeited" }),
+  }
+  const guaranteed = Guaranteed.make(directory, options.policy, (counted, by) =>
+    counters[counted].updateUnsafe(by, context),
+  )
 
   const take = (event: DirectoryEvent): void => {
     log.record(event, directory.apply(event))
@@ -194,6 +218,7 @@ export const make = Effect.fnUntraced(function* (options: Options) {
     ...watch,
     head: () => log.head(),
     ...makeChooser(directory, policy, watch.leftAloneMs),
+    guaranteed,
     onRoom: (listener) => void listeners.push(listener),
     ceiling: (model) => directory.ceiling(model),
     instances: (model) =>

@@ -53,10 +53,11 @@ const next = ({ changes, requests, tried }: WhyNotQuery.Answer): string => {
 
 const promise = ({ guaranteed }: WhyNotQuery.Answer): ReadonlyArray<string> => {
   if (guaranteed === undefined) return []
-  const { matching, offered, promised, shortfall } = guaranteed
+  const { full, matching, offered, promised, shortfall } = guaranteed
   const kept = shortfall === 0 ? "the promise was kept" : `${shortfall} too few`
-  const of = `of ${matching} requests that it could take, ${offered} went to guaranteed tiers and ${promised} were promised`
-  return ["", `guaranteed: ${of}: ${kept}`]
+  const of = `of ${matching} requests that fit it, ${offered} went to guaranteed tiers and ${promised} were promised`
+  const without = full === 0 ? "" : `, and at ${full} all of the tier were full`
+  return ["", `guaranteed: ${of}: ${kept}${without}`]
 }
 
 const lines = (answer: WhyNotQuery.Answer, whose: string): ReadonlyArray<string> => {

@@ -13,6 +13,7 @@ import type { RoutingDecision } from "@guildhall/journal/JournalEntry"
 import type { Directory } from "./Directory.ts"
 import * as Explain from "./Explain.ts"
 import { closest } from "./Filter.ts"
+import * as Guaranteed from "./Guaranteed.ts"
 import { type Lever, levers } from "./internal/Levers.ts"
 import * as Preferred from "./Preferred.ts"
 import type { Candidate, Ranking, RoutingPolicy, RoutingRequest } from "./RoutingPolicy.ts"
@@ -69,7 +70,9 @@ export const changes: ReadonlyArray<Change> = [
  * - `terms`: for `outranked`, the first words in which its reason differs from the first's, with figures as `n`; `example` are
  *   both reasons in full, at one such request, and `rank` is where it stood.
  * - `guaranteed`: for a provider of a guaranteed tier, under a policy that promises such tiers a share: `matching` requests that
- *   it could take, `offered` of them to the tier, where `promised` were due; `shortfall` is how many that was too few.
+ *   it could take, or could have if it had not been full, `offered` of them to the tier, where `promised` were due; `shortfall`
+ *   is how many that was too few, and `full` at how many the whole tier was full. Requests whose buyer had an order of its own
+ *   do not count (see `Guaranteed`).
  * - `changes`: how many of the `tried` requests each change would have won, most first, none left out.
  *
  * @category models
@@ -92,6 +95,7 @@ export interface Report {
     readonly offered: number
     readonly promised: number
     readonly shortfall: number
+    readonly full: number
   }
   readonly tried: number
   readonly changes: ReadonlyArray<{ readonly change: Change; readonly wins: number }>
@@ -141,6 +145,7 @@ class Tally {
   matching = 0
   offered = 0
   promised = 0
+  full = 0
 }
 
 /**
@@ -175,15 +180,28 @@ export const make = (target: Target) => {
     }
   }
 
-  /** Takes in a request that instances of a guaranteed tier could take, for what the policy promises them. */
-  const keepPromise = (policy: RoutingPolicy, candidates: ReadonlyArray<Candidate>, mine: ReadonlySet<InstanceId>) => {
-    const { guaranteedPercent } = policy
-    const guaranteed = new Set(
-      candidates.flatMap(({ instance, rating }) => (rating?.tier?.priority === "guaranteed" ? [instance.id] : [])),
-    )
-    const isMine = [...mine].some((id) => guaranteed.has(id))
-    return (chosen: InstanceId | undefined): void => {
-      if (guaranteedPercent === undefined || !isMine) return
+  /**
+   * Takes in a request that the provider's instances of a guaranteed tier could take, or could but for being full, for what the
+   * policy promises the tier. There is no ranking of a request that the provider served.
+   */
+  const keepPromise = (
+    { guaranteedPercent = 0 }: RoutingPolicy,
+    request: RoutingRequest,
+    candidates: ReadonlyArray<Candidate>,
+    mine: ReadonlySet<InstanceId>,
+  ) => {
+    const isPromised = guaranteedPercent > 0 && Guaranteed.isAllotted(request)
+    const tier = isPromised ? candidates.filter(Guaranteed.isGuaranteed).map(({ instance }) => instance.id) : []
+    const guaranteed = new Set(tier)
+    const own = new Set(tier.filter((id) => mine.has(id)))
+    return (chosen: InstanceId | undefined, ranking: Ranking | undefined): void => {
+      if (own.size === 0) return
+      if (ranking !== undefined) {
+        const isFull = ({ code, instance }: Ranking["excluded"][number]) =>
+          code === "concurrency_full" && own.has(instance)
+        if (!ranking.ranked.some(({ instance }) => own.has(instance)) && !ranking.excluded.some(isFull)) return
+        if (!ranking.ranked.some(({ instance }) => guaranteed.has(instance))) tally.full++
+      }
       tally.matching++
       tally.promised += guaranteedPercent / 100
       if (chosen !== undefined && guaranteed.has(chosen)) tally.offered++
@@ -208,27 +226,39 @@ export const make = (target: Target) => {
     }
   }
 
-  const add = (policy: RoutingPolicy, directory: Directory, decision: RoutingDecision): void => {
-    const request = Explain.requestOf(decision, 0)
-    if (request === undefined) return
+  /** Whom a request could go to, and which of them are the provider's. */
+  const at = (directory: Directory, request: RoutingRequest) => {
     const candidates = directory.candidates(request.model)
     const mine = new Set(candidates.flatMap(({ instance }) => (fits(target, instance) ? [instance.id] : [])))
-    if (mine.size === 0) return countUp(tally.absent, request.model)
+    return { request, candidates, mine }
+  }
+
+  const add = (policy: RoutingPolicy, directory: Directory, decision: RoutingDecision): void => {
+    const first = Explain.requestOf(decision, 0)
+    if (first === undefined) return
+    let found = at(directory, first)
+    // Where another model took the place of the provider's, it was at its own that it was not routed to.
+    for (const model of Explain.passedOver(decision, 0) ?? []) {
+      const request = found.mine.size === 0 ? Explain.requestOf(decision, 0, model) : undefined
+      if (request !== undefined) found = at(directory, request)
+    }
+    const { candidates, mine, request } = found
+    if (mine.size === 0) return countUp(tally.absent, first.model)
     tally.models.add(request.model)
-    const promise = keepPromise(policy, candidates, mine)
+    const promise = keepPromise(policy, request, candidates, mine)
     const chosen = decision.attempts[0]?.instance
     if (decision.attempts.some(({ instance }) => mine.has(instance))) {
       tally.served++
-      return promise(chosen)
+      return promise(chosen, undefined)
     }
     const ranking = ranked(policy, request, candidates, decision.seed)
-    if (ranking.ranked.some(({ instance }) => mine.has(instance))) promise(chosen)
+    promise(chosen, ranking)
     lose(ranking, mine)
     tryChanges(policy, request, candidates, mine, ranking, decision.seed)
   }
 
   const report = (): Report => {
-    const { excluded, matching, offered, outranked, served, tried } = tally
+    const { excluded, full, matching, offered, outranked, served, tried } = tally
     const promised = Math.floor(tally.promised + 1e-9)
     const shortfall = Math.max(0, promised - offered)
     const absent = [...tally.models].reduce((sum, model) => sum + (tally.absent.get(model) ?? 0), 0)
@@ -240,7 +270,7 @@ export const make = (target: Target) => {
       absent,
       reasons: [...tally.reasons].map(([code, count]) => ({ code, count })).sort((a, b) => b.count - a.count),
       terms: [...tally.terms].map(([term, rest]) => ({ term, ...rest })).sort((a, b) => b.count - a.count),
-      ...(matching === 0 ? {} : { guaranteed: { matching, offered, promised, shortfall } }),
+      ...(matching === 0 ? {} : { guaranteed: { matching, offered, promised, shortfall, full } }),
       tried,
       changes: changes.map((change) => ({ change, wins: tally.wins.get(change) ?? 0 })).sort((a, b) => b.wins - a.wins),
     }

@@ -7,6 +7,7 @@ import { perMillionCents } from "@guildhall/core/PriceSheet"
 import * as Journal from "@guildhall/journal/Journal"
 import type { RoutingDecision } from "@guildhall/journal/JournalEntry"
 import { Directory } from "../src/Directory.ts"
+import * as Guaranteed from "../src/Guaranteed.ts"
 import { leastLoaded } from "../src/policies/LeastLoaded.ts"
 import * as LowestPrice from "../src/policies/LowestPrice.ts"
 import * as TierWeighted from "../src/policies/TierWeighted.ts"
@@ -38,6 +39,7 @@ const decided = (policy: RoutingPolicy, directory: Directory, changes: Partial<R
     contextTokens: changes.contextTokens ?? 10,
     tried: [],
     preferences: changes.preferences,
+    features: changes.features,
   }
   const [first] = policy.rank(request, directory.candidates(small), seed).ranked
   const attempts = first === undefined ? [] : [{ instance: first.instance, version: directory.version }]
@@ -119,17 +121,42 @@ describe("WhyNot", () => {
       rating: { tier: { priority: "guaranteed", weightBps: 10_000 } },
     })
     const tiers = TierWeighted.make(TierWeighted.usual)
-    const kept = Array.from({ length: 1_000 }, (_, seed) => decided(tiers, directory, { seed }))
+    const accounts = Guaranteed.make(directory, tiers, () => undefined)
+    directory.apply({ _tag: "DispatchStarted", instanceId: mine })
+    const kept = Array.from({ length: 1_000 }, (_, seed) => {
+      const request = { model: small, contextTokens: 10, tried: [] }
+      accounts?.asked(request)
+      const features = accounts?.isDue(small) === true ? { features: { owed: [small] } } : {}
+      const made = decided(tiers, directory, { seed, ...features })
+      const chosen = directory.candidate(made.decision.attempts[0]?.instance ?? mine)?.instance
+      if (chosen !== undefined) accounts?.offered(chosen)
+      return made
+    })
     const { guaranteed } = WhyNot.whyNot(tiers, { instance: mine }, kept)
-    assert.deepInclude(guaranteed, { matching: 1_000, promised: 300, shortfall: 0 })
-    // 30 % tossed for, and a tenth of the others.
-    assert.closeTo(guaranteed?.offered ?? 0, 370, 45)
+    assert.deepInclude(guaranteed, { matching: 1_000, promised: 300, shortfall: 0, full: 0 })
+    // A tenth by weight, made up to the share.
+    assert.closeTo(guaranteed?.offered ?? 0, 333, 10)
     // Another policy chose, and promised nothing of the kind; this is what the promise then comes to.
     const broken = Array.from({ length: 1_000 }, (_, seed) => decided(leastLoaded, directory, { seed }))
     const { guaranteed: missed } = WhyNot.whyNot(tiers, { instance: mine }, broken)
     assert.deepInclude(missed, { matching: 1_000, promised: 300 })
     assert.strictEqual(missed?.shortfall, 300 - (missed?.offered ?? 0))
     assert.isAbove(missed?.shortfall ?? 0, 100)
+    // Full, it is owed the requests that fit it all the same; where the buyer has an order of its own, nobody is.
+    for (let at = 0; at < 99; at++) directory.apply({ _tag: "DispatchStarted", instanceId: mine })
+    const crowded = Array.from({ length: 10 }, (_, seed) => decided(tiers, directory, { seed }))
+    assert.deepStrictEqual(WhyNot.whyNot(tiers, { instance: mine }, crowded).guaranteed, {
+      matching: 10,
+      offered: 0,
+      promised: 3,
+      shortfall: 3,
+      full: 10,
+    })
+    const sorted = crowded.map(({ decision }) => ({
+      decision: { ...decision, preferences: { sort: "price" as const } },
+      directory,
+    }))
+    assert.notProperty(WhyNot.whyNot(tiers, { instance: mine }, sorted), "guaranteed")
     assert.notProperty(WhyNot.whyNot(leastLoaded, { instance: mine }, kept), "guaranteed")
     assert.notProperty(WhyNot.whyNot(tiers, { instance: InstanceId.make("ins_other0") }, kept), "guaranteed")
   })

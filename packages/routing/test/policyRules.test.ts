@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { DeviceId } from "@guildhall/core/Device"
 import type { Instance } from "@guildhall/core/Instance"
 import { MemberId } from "@guildhall/core/Member"
+import { ModelId } from "@guildhall/core/Model"
 import { CENT, perMillionCents } from "@guildhall/core/PriceSheet"
 import type { Rating } from "@guildhall/core/Rating"
 import type { RoutingFeatures } from "@guildhall/core/RoutingFeatures"
@@ -133,22 +134,32 @@ describe("tiers", () => {
     assert.strictEqual(first(policy, [free, basic, { ...pro, inFlight: 100 }], premium), "basic")
   })
 
-  it("S4 · Enterprise, 2.0×, is offered 30 % of the requests before it shares the rest", () => {
+  const owed = request({ owed: [request().model] })
+
+  it("S4 · Enterprise, 2.0×, gets each request that is owed to it, and its share of the others by weight", () => {
     const crowd = Array.from({ length: 18 }, (_, at) => tier(`crowd${at}`, "normal", 10_000))
-    const { enterprise: share } = shares(policy, [enterprise, ...crowd])
-    near(share, 0.3 + (0.7 * 2) / 20)
+    assert.strictEqual(shares(policy, [enterprise, ...crowd], owed).enterprise, 1)
+    near(shares(policy, [enterprise, ...crowd]).enterprise, 2 / 20)
+    // What is owed at another model is not owed here.
+    near(shares(policy, [enterprise, ...crowd], request({ owed: [ModelId.make("org/other")] })).enterprise, 2 / 20)
+  })
+
+  it("S4 · what is owed comes before premium buyers' preferred tiers, and these before all others", () => {
+    const both = request({ ...premium.features, ...owed.features })
+    assert.strictEqual(shares(policy, [enterprise, pro, basic], both).enterprise, 1)
+    assert.strictEqual(first(policy, [{ ...enterprise, inFlight: 100 }, pro, basic, free], both), "pro")
   })
 
   it("S4 · the guaranteed allocation ends where its capacity ends", () => {
-    assert.strictEqual(shares(policy, [{ ...enterprise, inFlight: 100 }, basic]).basic, 1)
+    assert.strictEqual(shares(policy, [{ ...enterprise, inFlight: 100 }, basic], owed).basic, 1)
   })
 
-  it("S4 · what was not drawn first is offered next: the share holds among those that are left", () => {
+  it("S4 · a retry of what was owed is offered to another guaranteed instance first", () => {
     const two = [enterprise, tier("second", "guaranteed", 20_000), basic]
-    const [tried] = two.map(({ instance }) => instance.id)
-    const { enterprise: again, second } = shares(policy, two, request(undefined, tried === undefined ? [] : [tried]))
+    const tried = request(owed.features, [enterprise.instance.id])
+    const { enterprise: again, second } = shares(policy, two, tried)
     assert.strictEqual(again, 0)
-    near(second, 0.3 + (0.7 * 2) / 3.25)
+    assert.strictEqual(second, 1)
   })
 })
 

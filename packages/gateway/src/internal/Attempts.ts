@@ -35,16 +35,18 @@ export interface Way {
   readonly priced: Priced
   readonly gate: HoldGate
   readonly seed: number
-  readonly features: RoutingFeatures | undefined
+  features: RoutingFeatures | undefined
   readonly carry: (job: RelayJob, attempt: Attempt) => Effect.Effect<Relayed>
   readonly tried: Array<Tried>
   /** The instances that were asked, in their order; each try is on another. */
   readonly asked: Array<InstanceId>
   version: number | undefined
-  /** Which of the models it is now, and why the first one had nobody. */
-  modelAt: number
+  /** The models at which it was counted, and offered, for what guaranteed tiers are promised: each once. */
+  readonly counted: Array<ModelId>
+  readonly offered: Array<ModelId>
+  /** Why the first of the models had nobody. */
   noneLeft: ReasonCode | undefined
-  /** The first of them whose instances are only busy. */
+  /** The first of them whose instances are only busy now. */
   full: ModelId | undefined
   /** How many were passed over because their dialect has no word for what is asked, and what that was for the first. */
   skipped: number
@@ -135,20 +137,44 @@ const makeChoice = (router: Router["Service"], definition: MarketDefinition) => 
     ...(features === undefined ? {} : { features }),
   })
 
-  /** The next instance: of the model that was asked for while it has one, and then of those that may take its place. */
+  /** Chooses at one model, where what guaranteed tiers are promised counts the request: at its first instance, not at others. */
+  const chooseAt = (way: Way, model: ModelId): Choice => {
+    const { counted, offered } = way
+    const { guaranteed } = router
+    if (guaranteed === undefined || offered.includes(model)) return router.choose(requestOf(way, model), way.seed)
+    if (!counted.includes(model) && guaranteed.asked(requestOf(way, model))) counted.push(model)
+    const { features } = way
+    const isCounted = counted.includes(model)
+    if (isCounted && guaranteed.isDue(model)) way.features = { ...features, owed: [...(features?.owed ?? []), model] }
+    const choice = router.choose(requestOf(way, model), way.seed)
+    if (choice._tag === "NoneLeft") {
+      // It may wait for one, and something else may be owed by then.
+      way.features = features
+      return choice
+    }
+    offered.push(model)
+    if (isCounted) guaranteed.offered(choice.instance)
+    return choice
+  }
+
+  /**
+   * The next instance: of the model that was asked for while it has one, and then of those that may take its place. As each
+   * attempt begins anew with the first, an audit can check that nobody was passed over.
+   */
   const choose = (way: Way): Choice => {
-    const { models } = way.job.admitted
-    for (;;) {
-      const model = models[way.modelAt] ?? way.job.admitted.model
-      const choice = router.choose(requestOf(way, model), way.seed)
-      way.version ??= choice.version
-      if (choice._tag === "Chosen") return choice
+    const { model: first, models } = way.job.admitted
+    way.full = undefined
+    let choice = chooseAt(way, first)
+    way.version ??= choice.version
+    for (let at = 0; choice._tag === "NoneLeft"; at++) {
       // What is wrong with the model that was asked for says more than what is wrong with the last resort.
       way.noneLeft ??= choice.reason
-      way.full ??= choice.isFull ? model : undefined
-      if (way.modelAt + 1 >= models.length) return choice
-      way.modelAt += 1
+      if (choice.isFull) way.full ??= models[at]
+      const next = models[at + 1]
+      if (next === undefined) return choice
+      choice = chooseAt(way, next)
     }
+    return choice
   }
 
   /** The next instance, and what it is sent. One that speaks a dialect without a word for what is asked is passed over. */
@@ -194,6 +220,7 @@ export const make = Effect.fnUntraced(function* (hedge: Hedge) {
     policy: router.policy,
     seed,
     model: job.admitted.model,
+    ...(job.admitted.models.length < 2 ? {} : { fallbacks: job.admitted.models.slice(1) }),
     contextTokens: priced.contextTokens,
     ...(isStandard(job.admitted.endpoint.name) ? {} : { endpoint: job.admitted.endpoint.name }),
     ...(job.admitted.preferences === undefined ? {} : { preferences: job.admitted.preferences }),
@@ -259,7 +286,6 @@ export const make = Effect.fnUntraced(function* (hedge: Hedge) {
     const request = requestOf(way, model)
     const take = () => {
       if (!router.hasRoom(request, way.seed)) return undefined
-      way.modelAt = admitted.models.indexOf(model)
       return takePlace(way)
     }
     return waitForRoom({

@@ -54,8 +54,9 @@ export type SignatureHeaders = typeof SignatureHeaders.Type
  * more (then they are the newest of each eighth of it), and `notSeen` of them could not be computed.
  *
  * - `reasons`: why they were left out. `terms`: the words in which the one that was ranked first differs from theirs.
- * - `guaranteed`: for an owner of a guaranteed tier, how many requests it could take, how many of them were `offered` to such
- *   tiers, how many were `promised`, and by how many that was too few.
+ * - `guaranteed`: for an owner of a guaranteed tier, how many requests it could take, or could but for being full; how many of
+ *   them were `offered` to such tiers, how many were `promised`, by how many that was too few, and at how many all of the tier
+ *   were `full`.
  * - `changes`: how many of `tried` requests they would have won with one change, most first: `online`; the `price` or the `speed`
  *   of the one ranked first; twice the `concurrency`; no failures (`health`); `declarations` that fit the request; a `context` that is
  *   long enough; the first's `stake` or `quality`; no longer new (`age`); `confidential`.
@@ -83,7 +84,13 @@ export const WhyView = Schema.Struct({
     }),
   ),
   guaranteed: Schema.optionalKey(
-    Schema.Struct({ matching: Schema.Int, offered: Schema.Int, promised: Schema.Int, shortfall: Schema.Int }),
+    Schema.Struct({
+      matching: Schema.Int,
+      offered: Schema.Int,
+      promised: Schema.Int,
+      shortfall: Schema.Int,
+      full: Schema.Int,
+    }),
   ),
   tried: Schema.Int,
   changes: Schema.Array(Schema.Struct({ change: Schema.String, wins: Schema.Int })),

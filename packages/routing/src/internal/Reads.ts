@@ -5,3 +5,9 @@ export const ofAll = (policies: ReadonlyArray<RoutingPolicy>): Pick<RoutingPolic
   const known = policies.flatMap(({ reads }) => (reads === undefined ? [] : [reads]))
   return known.length < policies.length ? {} : { reads: [...new Set(known.flat())] }
 }
+
+/** What the first of them that promises guaranteed tiers a share promises, for what is made of them. */
+export const promised = (policies: ReadonlyArray<RoutingPolicy>): Pick<RoutingPolicy, "guaranteedPercent"> => {
+  const one = policies.find(({ guaranteedPercent }) => guaranteedPercent !== undefined)
+  return one === undefined ? {} : { guaranteedPercent: one.guaranteedPercent }
+}

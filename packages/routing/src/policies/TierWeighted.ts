@@ -3,23 +3,22 @@
  * is left; the others share by the weight of their tier; `preferred` ones come first for premium buyers; and a fixed share of
  * the requests is offered to `guaranteed` ones first.
  *
- * A policy keeps no account of the past. So the share is not counted off but tossed for: each request's seed decides whether it
- * is one of those. Over `n` requests the share then is off by about `√(p·(1−p)/n)`: 0.5 points of 30 % after 10,000.
+ * A policy keeps no account of the past. Who routes does (`rules/Guarantee`, one for each model), and says of a request by its
+ * feature `owed` that it is one of those. Where nobody keeps one, nothing is owed and all share by weight.
  *
  * @since 0.1.0
  */
 import * as Parts from "@guildhall/core/Parts"
 import type { TierPriority } from "@guildhall/core/Rating"
 import * as Schema from "effect/Schema"
-import * as Draw from "../Draw.ts"
 import * as Naming from "../internal/Naming.ts"
 import { setting } from "../internal/Settings.ts"
 import { type Candidate, RoutingPolicy, type RoutingRequest } from "../RoutingPolicy.ts"
 import * as Scored from "../Scored.ts"
 
 /**
- * The settings: `guaranteedPercent` of the requests are offered to guaranteed instances first, 30 by default. They take part
- * in the sharing of the others as well, so they get at least that, up to what they can take.
+ * The settings: `guaranteedPercent` of the requests that guaranteed instances could take are offered to them, 30 by default.
+ * It is a floor: what they get in the ordinary sharing counts, and is made up to it, up to what they can take.
  *
  * @category models
  * @since 0.1.0
@@ -36,7 +35,7 @@ export type Settings = typeof Settings.Type
  */
 export const usual: Settings = Schema.decodeUnknownSync(Settings)({})
 
-/** In which turn a tier comes: for a standard buyer, a premium one, and each where the request is guaranteed ones'. */
+/** In which turn a tier comes: for a standard buyer, a premium one, and each where the request is owed to guaranteed ones. */
 const turns: ReadonlyArray<Record<TierPriority, number>> = [
   { guaranteed: 1, preferred: 1, normal: 1, overflow: 2 },
   { guaranteed: 1, preferred: 1, normal: 2, overflow: 3 },
@@ -44,7 +43,7 @@ const turns: ReadonlyArray<Record<TierPriority, number>> = [
   { guaranteed: 0, preferred: 1, normal: 2, overflow: 3 },
 ]
 const PREMIUM = 1
-const GUARANTEED = 2
+const OWED = 2
 
 const stand = ({ rating }: Candidate, variant: number) => {
   const { priority, weightBps } = rating?.tier ?? { priority: "normal", weightBps: 10_000 }
@@ -52,16 +51,8 @@ const stand = ({ rating }: Candidate, variant: number) => {
   return { first: turn, second: 0, weight: weightBps, priority }
 }
 
-const premium = ({ features }: RoutingRequest): number => (features?.buyer?.class === "premium" ? PREMIUM : 0)
-
-/** How often each comes first, in one variant. */
-const sharesOf = (candidates: ReadonlyArray<Candidate>, variant: number): ReadonlyArray<number> => {
-  const standings = candidates.map((candidate) => stand(candidate, variant))
-  const turn = standings.reduce((least, { first }) => Math.min(least, first), Infinity)
-  const weights = standings.map(({ first, weight }) => (first === turn ? weight : 0))
-  const sum = weights.reduce((total, weight) => total + weight, 0)
-  return weights.map((weight) => weight / sum)
-}
+const variantOf = ({ features, model }: RoutingRequest): number =>
+  (features?.buyer?.class === "premium" ? PREMIUM : 0) + (features?.owed?.includes(model) === true ? OWED : 0)
 
 /**
  * Makes the policy. An instance of which no tier is known is `normal`, at a weight of 10,000.
@@ -71,20 +62,14 @@ const sharesOf = (candidates: ReadonlyArray<Candidate>, variant: number): Readon
  */
 export const make = (settings: Settings): Scored.Standings => {
   const { guaranteedPercent } = settings
-  const share = guaranteedPercent / 100
-  const isGuaranteed = (seed: number): boolean => Draw.chance(seed, "guaranteed") < share
   const policy = Scored.standings({
     name: Naming.withSettings("TierWeighted", settings, usual),
-    version: 1,
-    reads: ["buyer"],
+    version: 2,
+    reads: ["buyer", "owed"],
     stand,
-    variantOf: (request, seed) => premium(request) + (isGuaranteed(seed) ? GUARANTEED : 0),
-    because: ({ first, priority, weight }) => `${priority}, turn ${first}, drawn by weight ${weight}`,
-    weights: (request, candidates) => {
-      const usual = sharesOf(candidates, premium(request))
-      const guaranteed = sharesOf(candidates, premium(request) + GUARANTEED)
-      return usual.map((one, row) => (1 - share) * one + share * (guaranteed[row] ?? 0))
-    },
+    variantOf,
+    because: ({ first, priority, weight }) =>
+      `${first === 0 ? "owed to " : ""}${priority}, turn ${first}, drawn by weight ${weight}`,
   })
   return { ...policy, guaranteedPercent }
 }

@@ -342,7 +342,7 @@ const sharesAsItSays = (policy: RoutingPolicy): void => {
 }
 
 /** Features that no filter looks at. */
-const forPolicies = ["affinity", "inputTokens", "outputTokens"] as const
+const forPolicies = ["affinity", "inputTokens", "outputTokens", "owed"] as const
 
 const without = <A extends object>(whole: A, keys: ReadonlyArray<string>): Partial<A> => {
   const left: Partial<A> = { ...whole }

@@ -274,6 +274,7 @@ export const features = (dice: Dice): RoutingFeatures => {
     affinity: some(2, () => `conversation ${dice.below(6)}`),
     inputTokens: some(2, () => 64 << dice.below(8)),
     outputTokens: some(2, () => 16 << dice.below(8)),
+    owed: some(4, () => [modelAt(dice.below(models.length))]),
   }
   const given = Object.fromEntries(Object.entries(known).filter(([, value]) => value !== undefined))
   return Schema.decodeUnknownSync(RoutingFeatures)(given)

@@ -75,13 +75,15 @@ const cheapest = (instances: ReadonlyArray<Instance>): PriceSheet.PriceSheet => 
   return best?.sheet ?? []
 }
 
-const describe = (id: string, instances: ReadonlyArray<Instance>, { asset, createdS, owner }: Options): Model => {
+const describe = (id: string, listed: ReadonlyArray<Instance>, { asset, createdS, owner }: Options): Model => {
+  const online = listed.filter(({ state }) => state === "online")
+  // What nobody serves at the moment is not on offer. Where nobody is there at all, the model stays as it was last declared:
+  // clients that look for theirs when they start find it, and that it is away.
+  const instances = online.length === 0 ? listed : online
   const endpoints = new Set(instances.flatMap((instance) => instance.endpoints ?? standard))
   const quantizations = new Set(instances.map(({ quantization }) => quantization))
   const names = (all: ReadonlyArray<string>): ReadonlyArray<string> => [...new Set(all)].sort()
-  const online = instances.filter(({ state }) => state === "online")
-  // What nobody serves at the moment is no price, unless nobody serves at all.
-  const sheet = cheapest(online.length === 0 ? instances : online)
+  const sheet = cheapest(instances)
   return {
     id,
     object: "model",
@@ -104,7 +106,8 @@ const describe = (id: string, instances: ReadonlyArray<Instance>, { asset, creat
 }
 
 /**
- * Lists the models with at least one listed instance, by id.
+ * Lists the models with at least one listed instance, by id: what their online instances declared, or the others where none
+ * is online (`instances_online` is 0 then).
  *
  * **Example** (An empty market)
  *

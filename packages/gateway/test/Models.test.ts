@@ -49,7 +49,6 @@ describe("the list of models", () => {
         parameters: ["seed"],
         provider: "acme",
         retainsData: false,
-        state: "offline",
         region: "eu-west",
         country: "DE",
         inputs: [],
@@ -67,15 +66,36 @@ describe("the list of models", () => {
       regions: ["eu-west", "us-east"],
       countries: ["DE", "US"],
       inputs: ["image", "file"],
-      instances_online: 2,
-      instances_without_retention: 1,
+      instances_online: 3,
+      instances_without_retention: 2,
     })
   })
 
-  it("shows the price of an instance that is offline only where all are", () => {
-    const left = instance({ price: perMillionCents({ input: 1n, output: 2n }), state: "offline" })
-    const prompts = [[instance({}), left], [left]].map((all) => list(all)[0]?.pricing.prompt)
-    assert.deepStrictEqual(prompts, ["0.000001", "0.00000001"])
+  it("does not offer what only instances declared that are offline or leaving", () => {
+    const declared = {
+      price: perMillionCents({ input: 1n, output: 2n }),
+      contextLength: 9_000,
+      endpoints: ["embeddings"],
+      quantization: "fp8",
+      parameters: ["tools"],
+      provider: "acme",
+      region: "eu-west",
+      country: "DE",
+      inputs: ["image"],
+      retainsData: false,
+    } as const
+    const [alone] = list([instance({})])
+    for (const state of ["offline", "draining"] as const) {
+      assert.deepStrictEqual(list([instance({}), instance({ ...declared, state })])[0], alone)
+    }
+    assert.deepInclude(alone, { instances_online: 1, context_length: 1_000, providers: [] })
+  })
+
+  it("keeps a model that nobody serves now, as it was declared, and says that nobody does", () => {
+    const away = instance({ contextLength: 9_000, provider: "acme", state: "offline" })
+    const [model] = list([away])
+    assert.deepInclude(model, { instances_online: 0, instances_without_retention: 0, context_length: 9_000 })
+    assert.deepStrictEqual([model?.providers, model?.pricing.prompt], [["acme"], "0.000001"])
   })
 
   it("shows the cheapest instance's prices, by the unit and exactly", () => {

@@ -31,7 +31,8 @@ export type Pricing = typeof Pricing.Type
  * A model on the market. The first four members are OpenAI's, and `context_length`, `pricing` and `supported_parameters`
  * are named as OpenRouter does.
  *
- * What instances declare stands side by side, whoever declared it: one instance need not have all of it.
+ * What the instances that are online declare stands side by side, whoever declared it: one instance need not have all of it.
+ * Where `instances_online` is 0 nobody serves the model now, and it is what those declared that are away.
  *
  * - `context_length` is the longest that an instance offers, in tokens.
  * - `pricing` is the cheapest instance's, and `price_sheet` the same, exactly: in the smallest unit of `asset`.

@@ -3,7 +3,7 @@ import type { Candidate } from "../RoutingPolicy.ts"
 import { grown } from "./DrawHeap.ts"
 import * as Lots from "./Lots.ts"
 import { LotTree, ROOT } from "./LotTree.ts"
-import type { Sharing } from "./Sharing.ts"
+import type { Shares } from "./Shares.ts"
 import { sound } from "./Sound.ts"
 
 /** What an offer counts, in each of the columns. */
@@ -20,10 +20,10 @@ export class ShareIndex {
   readonly #tree: LotTree
   readonly #count: Count
   readonly #counted: Float64Array
-  /** What is still to be looked at: nodes, with their least lots and how soon one below is drawn at the earliest. */
+  /** What is still to be looked at: nodes, with their least lots and by how much these are stretched at least. */
   #nodes = new Int32Array(64)
   #lots = new Float64Array(64)
-  #draws = new Float64Array(64)
+  #stretches = new Float64Array(64)
 
   constructor(columns: number, count: Count) {
     this.#tree = new LotTree(columns)
@@ -61,11 +61,12 @@ export class ShareIndex {
 
   /** What the best offer counts of those that may serve; infinite where there is none. */
   best(column: number, mayServe: MayServe): number {
-    const { below, candidates, values } = this.#tree
     const tree = this.#tree
+    const { below, candidates, values } = tree
+    const least = values[tree.at(ROOT) + 2 * column] ?? 0
     let best = Infinity
-    let waiting = this.#tree.size === 0 ? 0 : this.#wait(0, ROOT, 0, 0)
-    while (waiting > 0) {
+    let waiting = tree.size === 0 ? 0 : this.#wait(0, ROOT, 0, 0)
+    while (waiting > 0 && best > least) {
       let node = this.#nodes[--waiting] ?? 0
       let value = values[tree.at(node) + 2 * column] ?? 0
       for (let left = below[node] ?? 0; left !== 0 && value < best; left = below[node] ?? 0) {
@@ -75,62 +76,67 @@ export class ShareIndex {
         node = isLeft ? left : left + 1
         waiting = this.#wait(waiting, node ^ 1, 0, 0)
       }
-      if (value >= best) continue
       const candidate = candidates[node]
-      if (candidate !== undefined && mayServe(candidate)) best = value
+      if (value < best && candidate !== undefined && mayServe(candidate)) best = value
     }
     return best
   }
 
   /** The one that is drawn of those that may serve, the best of which counts `best`. */
-  draw(ofSeed: number, column: number, sharing: Sharing, best: number, mayServe: MayServe): Candidate | undefined {
-    const { below, branches, candidates, counts, values } = this.#tree
+  draw(ofSeed: number, column: number, shares: Shares, best: number, mayServe: MayServe): Candidate | undefined {
     const tree = this.#tree
+    const { below, branches, candidates, counts, values } = tree
     let chosen: Candidate | undefined
     let soonest = Infinity
-    let waiting = tree.size === 0 ? 0 : this.#wait(0, ROOT, Lots.least(ofSeed, tree.size), 0)
+    // None counts less than the best that may serve.
+    let waiting = best === Infinity ? 0 : this.#wait(0, ROOT, Lots.least(ofSeed, tree.size), 1)
     while (waiting > 0) {
       let node = this.#nodes[--waiting] ?? 0
       let lot = this.#lots[waiting] ?? 0
-      let draw = this.#draws[waiting] ?? 0
-      for (let left = below[node] ?? 0; left !== 0 && draw < soonest; left = below[node] ?? 0) {
+      let stretch = this.#stretches[waiting] ?? 0
+      for (let left = below[node] ?? 0; left !== 0 && lot * stretch < soonest; left = below[node] ?? 0) {
         const onLeft = counts[left] ?? 0
         const count = counts[node] ?? 0
         const falls = Lots.fall(ofSeed, branches[node] ?? 0)
-        const isLeft = Lots.isLeft(falls, onLeft, count)
-        const later = lot + Lots.later(falls, isLeft ? count - onLeft : onLeft)
-        const lotOfLeft = isLeft ? lot : later
-        const lotOfRight = isLeft ? later : lot
+        const isLotLeft = Lots.isLeft(falls, onLeft, count)
+        const later = lot + Lots.later(falls, isLotLeft ? count - onLeft : onLeft)
         const at = tree.at(left) + 2 * column
-        const drawOfLeft = drawn(lotOfLeft, values[at] ?? 0, sharing, best)
-        const drawOfRight = drawn(lotOfRight, values[at + 1] ?? 0, sharing, best)
-        // Down on the better side at once: the sooner one is found, the less of the rest need be looked at.
-        const isLeftBetter = drawOfLeft <= drawOfRight
-        const other = isLeftBetter ? drawOfRight : drawOfLeft
-        if (other < soonest)
-          waiting = this.#wait(waiting, isLeftBetter ? left + 1 : left, isLeftBetter ? lotOfRight : lotOfLeft, other)
-        node = isLeftBetter ? left : left + 1
-        lot = isLeftBetter ? lotOfLeft : lotOfRight
-        draw = isLeftBetter ? drawOfLeft : drawOfRight
+        const isLeft = (values[at] ?? 0) <= (values[at + 1] ?? 0)
+        const otherLot = isLeft === isLotLeft ? later : lot
+        // The side with the better offers waits as this node does: only the other one's share is new.
+        node = isLeft ? left : left + 1
+        lot = isLeft === isLotLeft ? lot : later
+        if (otherLot * stretch >= soonest) continue
+        const otherValue = (isLeft ? values[at + 1] : values[at]) ?? 0
+        const otherStretch = otherValue === Infinity ? Infinity : shares.stretch(otherValue, best)
+        if (otherLot * otherStretch >= soonest) continue
+        // Down on the side where one is drawn sooner: the sooner one is found, the less of the rest need be looked at.
+        if (otherLot * otherStretch >= lot * stretch) {
+          waiting = this.#wait(waiting, node ^ 1, otherLot, otherStretch)
+          continue
+        }
+        waiting = this.#wait(waiting, node, lot, stretch)
+        node ^= 1
+        lot = otherLot
+        stretch = otherStretch
       }
-      if (draw >= soonest) continue
       const candidate = candidates[node]
-      if (candidate === undefined || !mayServe(candidate)) continue
+      if (lot * stretch >= soonest || candidate === undefined || !mayServe(candidate)) continue
       chosen = candidate
-      soonest = draw
+      soonest = lot * stretch
     }
     return chosen
   }
 
-  #wait(size: number, node: number, lot: number, draw: number): number {
+  #wait(size: number, node: number, lot: number, stretch: number): number {
     if (size === this.#nodes.length) {
       this.#nodes = grown(this.#nodes, Int32Array)
       this.#lots = grown(this.#lots, Float64Array)
-      this.#draws = grown(this.#draws, Float64Array)
+      this.#stretches = grown(this.#stretches, Float64Array)
     }
     this.#nodes[size] = node
     this.#lots[size] = lot
-    this.#draws[size] = draw
+    this.#stretches[size] = stretch
     return size + 1
   }
 
@@ -165,7 +171,3 @@ export class ShareIndex {
     }
   }
 }
-
-/** When one with this lot is drawn. One that counts infinitely never is. */
-const drawn = (lot: number, value: number, sharing: Sharing, best: number): number =>
-  value === Infinity ? Infinity : lot * sharing.stretch(value, best)

@@ -17,7 +17,7 @@ import { power } from "../internal/Power.ts"
 import * as Price from "../internal/Price.ts"
 import { setting, tokens } from "../internal/Settings.ts"
 import { ShareIndex } from "../internal/ShareIndex.ts"
-import { Sharing } from "../internal/Sharing.ts"
+import { Shares } from "../internal/Shares.ts"
 import { type Finding, shelves } from "../internal/Shelves.ts"
 import * as Load from "../Load.ts"
 import { type Candidate, RoutingPolicy, type RoutingRequest } from "../RoutingPolicy.ts"
@@ -177,7 +177,7 @@ export const pricing = (settings: Settings): ((candidate: Candidate, part: numbe
  * @since 0.1.0
  */
 export const sharing = (settings: Settings): ((times: number) => number) => {
-  const shares = new Sharing(settings)
+  const shares = new Shares(settings)
   return (times) => 1 / shares.stretch(times, 1)
 }
 
@@ -195,7 +195,7 @@ export const make = (settings: Settings): Scored.Scored => {
     const part = partOf(settings, request) / PARTS
     return candidates.map((candidate) => terms(candidate, part))
   }
-  const shares = new Sharing(settings)
+  const shares = new Shares(settings)
   const offerOf = offered(settings)
   const finding: Finding<ShareIndex> = {
     index: () =>

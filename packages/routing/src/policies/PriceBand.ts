@@ -11,7 +11,7 @@ import * as Naming from "../internal/Naming.ts"
 import * as Price from "../internal/Price.ts"
 import { setting, tokens } from "../internal/Settings.ts"
 import { ShareIndex } from "../internal/ShareIndex.ts"
-import { Sharing } from "../internal/Sharing.ts"
+import { Shares } from "../internal/Shares.ts"
 import { type Finding, shelves } from "../internal/Shelves.ts"
 import { type Candidate, RoutingPolicy } from "../RoutingPolicy.ts"
 import * as Scored from "../Scored.ts"
@@ -68,13 +68,13 @@ export const make = (settings: Settings): Scored.Scored => {
     }
     return { columns: [standings], because }
   }
-  const sharing = new Sharing({ edge: limitOf(1), insidePower: 0, outsidePower: Infinity, exploration: 0 })
+  const shares = new Shares({ edge: limitOf(1), insidePower: 0, outsidePower: Infinity, exploration: 0 })
   const finding: Finding<ShareIndex> = {
     index: () => new ShareIndex(1, (candidate, counts) => counts.fill(priceOf(candidate))),
     find: (indexOf, _, seed, mayServe) => {
       const index = indexOf(0)
       const lowest = index?.best(0, mayServe) ?? Infinity
-      return index?.draw(Draw.ofSeed(seed), 0, sharing, lowest, mayServe)?.instance.id
+      return index?.draw(Draw.ofSeed(seed), 0, shares, lowest, mayServe)?.instance.id
     },
   }
   return Scored.make({

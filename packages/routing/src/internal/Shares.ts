@@ -1,0 +1,42 @@
+import { raised } from "./Power.ts"
+
+/**
+ * How shares fall with what offers count, compared with the best one. They are told as their inverse, by which a lot is
+ * multiplied: 1 for the best, and never less for a worse one.
+ */
+export class Shares {
+  readonly #edge: number
+  readonly #inside: number
+  readonly #outside: number
+  readonly #most: number
+  readonly #scale: number
+  readonly #far: number
+
+  /** Within `edge` times the best by one power, beyond it by another (infinite: at once), and never less than `exploration`. */
+  constructor(shape: {
+    readonly edge: number
+    readonly insidePower: number
+    readonly outsidePower: number
+    readonly exploration: number
+  }) {
+    const { edge, exploration, insidePower, outsidePower } = shape
+    this.#edge = edge
+    this.#inside = insidePower
+    this.#outside = outsidePower
+    this.#most = 1 / exploration
+    const atEdge = raised(edge, insidePower)
+    this.#scale = atEdge / raised(edge, outsidePower)
+    // From here on nothing is left but exploration: most offers, and no power of a number is taken for them.
+    if (outsidePower === Infinity) this.#far = 0
+    else
+      this.#far =
+        outsidePower === 0 ? Infinity : edge * Math.max(1, (this.#most / atEdge) ** (1 / outsidePower)) * 1.000001
+  }
+
+  /** How much longer one waits that counts so much. */
+  stretch(value: number, best: number): number {
+    if (value <= best * this.#edge) return this.#inside === 0 ? 1 : Math.max(1, raised(value / best, this.#inside))
+    const times = value / best
+    return times > this.#far ? this.#most : Math.min(this.#most, this.#scale * raised(times, this.#outside))
+  }
+}

@@ -8,6 +8,7 @@
 import type { Instance, InstanceId } from "@guildhall/core/Instance"
 import type { MemberId } from "@guildhall/core/Member"
 import type { Rating } from "@guildhall/core/Rating"
+import * as SharedHealth from "@guildhall/core/SharedHealth"
 import type { Usage } from "@guildhall/core/Usage"
 import * as Breaker from "@guildhall/core/rules/Breaker"
 import * as Ejection from "@guildhall/core/rules/Ejection"
@@ -17,6 +18,7 @@ import * as InFlightCap from "@guildhall/core/rules/InFlightCap"
 import * as RampUp from "@guildhall/core/rules/RampUp"
 import { Kept } from "./internal/Kept.ts"
 import { OfferWindow } from "./internal/OfferWindow.ts"
+import * as HealthSharing from "./internal/HealthSharing.ts"
 import type { Wait } from "./internal/Waits.ts"
 import { type Candidate, type Readable, readableRating } from "./RoutingPolicy.ts"
 
@@ -91,6 +93,8 @@ const HALVING_MS = 60_000
 const OUTAGE_MEMBERS = 3
 /** So many that left the market are remembered, so that nobody gets rid of their past by coming back. */
 const GONE_MAX = 10_000
+/** What is told at once; the rest waits for the next time. */
+const TOLD_MAX = 20_000
 
 /** Whether so much time is over, or the clock went back. */
 const isDue = (fromMs: number, everyMs: number, nowMs: number): boolean => nowMs - fromMs >= everyMs || nowMs < fromMs
@@ -130,6 +134,7 @@ export class Health {
     // The directory has forgotten what was said before it left.
     if (isNew) {
       one.said = {}
+      one.isChanged = true
       one.pace.unsaid()
     }
     return this.#nowMs === undefined ? undefined : this.#told(one, this.#due(one, instance, this.#nowMs))
@@ -145,11 +150,7 @@ export class Health {
     const one = this.#kept.get(id)
     if (one === undefined) return
     this.#kept.delete(id)
-    this.#gone.set(id, one)
-    for (const oldest of this.#gone.keys()) {
-      if (this.#gone.size <= GONE_MAX) break
-      this.#gone.delete(oldest)
-    }
+    this.#remember(id, one)
   }
 
   /** Takes in how an attempt ended, its own part of `inFlight` included. Answers what is to be said of the instance at once. */
@@ -160,8 +161,9 @@ export class Health {
     const { breaker, cap, window } = this.#settings
     const one = this.#of(instance.id)
     const { kind } = outcome
+    const counted = this.#counted(outcome, instance)
     if (window !== undefined) {
-      one.window = HealthWindow.add(window, one.window, this.#counted(outcome, instance), nowMs)
+      one.window = HealthWindow.add(window, one.window, counted, nowMs)
       one.isChanged = true
     }
     if (outcome.isProbe === true || kind === "neutral") return undefined
@@ -169,6 +171,8 @@ export class Health {
     // One that refuses the only request that it has is not full.
     if (breaker !== undefined && (kind === "failed" || (kind === "limited" && inFlight <= 1))) {
       one.breaker = Breaker.failed(breaker, one.breaker, nowMs)
+      // Where the fault may be this gateway's own, the others judge for themselves.
+      if (counted !== "failed") one.toldUntilMs = one.breaker.left?.untilMs ?? one.toldUntilMs
     }
     if (kind === "limited") {
       if (cap === undefined) return this.#told(one, this.#standing(one, nowMs))
@@ -213,6 +217,32 @@ export class Health {
     return left === undefined || this.#nowMs === undefined ? undefined : Math.max(0, left.untilMs - this.#nowMs)
   }
 
+  /**
+   * What this gateway found out that nobody has been told of: how work ended, and who is left alone for a minute or longer.
+   * It counts as told from now on, so give it to whoever keeps it until that has it.
+   */
+  share(nowMs: number): SharedHealth.Told {
+    const telling = { outcomes: [], sightings: [], leftAlone: [] }
+    for (const known of [this.#kept, this.#gone]) {
+      for (const [id, one] of known) {
+        if (SharedHealth.size(telling) >= TOLD_MAX) return telling
+        HealthSharing.tell(id, one, nowMs, telling)
+      }
+    }
+    return telling
+  }
+
+  /** Takes in what all gateways know together, which holds all that this one has told of. */
+  learn({ days, leftAlone, today }: SharedHealth.Heard, nowMs: number): void {
+    const { window } = this.#settings
+    if (window !== undefined) {
+      for (const [id, changed] of Map.groupBy(days, ({ instanceId }) => instanceId)) {
+        HealthSharing.learn(window, this.#known(id), changed, today)
+      }
+    }
+    for (const left of leftAlone) HealthSharing.leave(this.#settings, this.#known(left.instanceId), left, nowMs)
+  }
+
   /** Lets time pass over the listed instances, and answers what is new about them. */
   tick(nowMs: number, listed: ReadonlyArray<Candidate>): ReadonlyArray<News> {
     if (!Number.isFinite(nowMs)) return []
@@ -227,7 +257,7 @@ export class Health {
     for (const { instance } of listed) {
       const one = this.#of(instance.id)
       this.#sample(one, instance, nowMs, isOutage)
-      if (isHalving) halve(one)
+      if (isHalving) one.halve()
       const offer = isOffering ? this.#offer(one, instance, nowMs) : undefined
       const due = this.#due(one, instance, nowMs)
       const rating = this.#told(one, offer === undefined ? due : { ...due, offer })
@@ -239,9 +269,23 @@ export class Health {
   #of(id: InstanceId): Kept {
     const known = this.#kept.get(id)
     if (known !== undefined) return known
-    const one = this.#gone.get(id) ?? new Kept()
+    const one = this.#gone.get(id) ?? new Kept(id)
     this.#gone.delete(id)
     this.#kept.set(id, one)
+    return one
+  }
+
+  /** Of one that may not be on the market, or not yet. */
+  #known(id: InstanceId): Kept {
+    return this.#kept.get(id) ?? this.#gone.get(id) ?? this.#remember(id, new Kept(id))
+  }
+
+  #remember(id: InstanceId, one: Kept): Kept {
+    this.#gone.set(id, one)
+    for (const oldest of this.#gone.keys()) {
+      if (this.#gone.size <= GONE_MAX) break
+      this.#gone.delete(oldest)
+    }
     return one
   }
 
@@ -295,23 +339,22 @@ export class Health {
     if (window !== undefined && one.isChanged && isDue(one.healthSaidAtMs, HEALTH_MS, nowMs)) {
       one.isChanged = false
       one.healthSaidAtMs = nowMs
-      const healthBps = HealthWindow.healthBps(HealthWindow.counts(window, one.window, nowMs))
+      const healthBps = HealthWindow.healthBps(one.counts(window, nowMs))
       const said = one.said.healthBps ?? -HEALTH_STEP_BPS
       if (healthBps !== undefined && Math.abs(healthBps - said) >= HEALTH_STEP_BPS) rating = { ...rating, healthBps }
     }
     return rating
   }
 
-  /** Time online enters the same window as requests. What passed while the gateway slept is not held against anybody. */
+  /** Time online enters the same window as requests. */
   #sample(one: Kept, { state }: Instance, nowMs: number, isOutage: boolean): void {
     const { window } = this.#settings
     if (window === undefined) return
-    if (one.sampledAtMs === undefined) one.sampledAtMs = nowMs
-    if (!isDue(one.sampledAtMs, window.sampleMs, nowMs)) return
-    one.sampledAtMs = nowMs
-    const kind = state === "online" ? "succeeded" : state === "offline" && !isOutage ? "failed" : "neutral"
-    one.window = HealthWindow.add(window, one.window, kind, nowMs)
-    one.isChanged = true
+    one.sighted(
+      window,
+      state === "online" ? "succeeded" : state === "offline" && !isOutage ? "failed" : "neutral",
+      nowMs,
+    )
   }
 
   #offer(one: Kept, instance: Instance, nowMs: number): Rating["offer"] {
@@ -362,10 +405,4 @@ const isEverybodyOffline = (listed: ReadonlyArray<Candidate>): boolean => {
     if (members.size < OUTAGE_MEMBERS) members.add(instance.memberId)
   }
   return members.size >= OUTAGE_MEMBERS
-}
-
-const halve = (one: Kept): void => {
-  one.succeeded = Math.floor(one.succeeded / 2)
-  one.failed = Math.floor(one.failed / 2)
-  if (one.failed === 0 && one.breaker.left === undefined) one.ejections = Math.max(0, one.ejections - 1)
 }

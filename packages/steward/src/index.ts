@@ -2,6 +2,7 @@
 export * as AnswerSweep from "./AnswerSweep.ts"
 export * as DirectoryFeed from "./DirectoryFeed.ts"
 export * as HealthChecks from "./HealthChecks.ts"
+export * as HealthExchange from "./HealthExchange.ts"
 export * as HoldExpiry from "./HoldExpiry.ts"
 export * as InFlightExchange from "./InFlightExchange.ts"
 export * as Liveness from "./Liveness.ts"

@@ -4,6 +4,7 @@ import type { Instance, InstanceId } from "@guildhall/core/Instance"
 import { Rating } from "@guildhall/core/Rating"
 import { RoutingFeatures } from "@guildhall/core/RoutingFeatures"
 import type * as HealthRules from "@guildhall/core/rules/Health"
+import type { Heard, Told } from "@guildhall/core/SharedHealth"
 import type { Directory } from "../Directory.ts"
 import { type Charged, Health, type Outcome, type Waiting } from "../Health.ts"
 import * as Load from "../Load.ts"
@@ -99,5 +100,20 @@ export const make = ({ directory, health: settings, onRefused, reads: read, take
 
   const leftAloneMs = (id: InstanceId): number | undefined => health.leftAloneMs(id)
 
-  return { reads, apply, said, observe, waiting, answered, charged, tick, leftAloneMs } as const
+  const shareHealth = (nowMs: number): Told => health.share(nowMs)
+  const learnHealth = (heard: Heard, nowMs: number): void => health.learn(heard, nowMs)
+
+  return {
+    reads,
+    apply,
+    said,
+    observe,
+    waiting,
+    answered,
+    charged,
+    tick,
+    leftAloneMs,
+    shareHealth,
+    learnHealth,
+  } as const
 }

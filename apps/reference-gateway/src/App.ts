@@ -59,6 +59,7 @@ import { PaymentRail } from "@guildhall/ledger/PaymentRail"
 import { PaymentScheme } from "@guildhall/ledger/PaymentScheme"
 import { Devices } from "@guildhall/registry/Devices"
 import * as DevicesSql from "@guildhall/registry/DevicesSql"
+import * as HealthRecordSql from "@guildhall/registry/HealthRecordSql"
 import * as InFlightSql from "@guildhall/registry/InFlightSql"
 import * as PgNotifier from "@guildhall/registry/notifiers/Pg"
 import { Members } from "@guildhall/registry/Members"
@@ -68,6 +69,7 @@ import * as Router from "@guildhall/routing/Router"
 import { RoutingPolicy } from "@guildhall/routing/RoutingPolicy"
 import * as AnswerSweep from "@guildhall/steward/AnswerSweep"
 import * as DirectoryFeed from "@guildhall/steward/DirectoryFeed"
+import * as HealthExchange from "@guildhall/steward/HealthExchange"
 import * as HoldExpiry from "@guildhall/steward/HoldExpiry"
 import * as InFlightExchange from "@guildhall/steward/InFlightExchange"
 import * as Liveness from "@guildhall/steward/Liveness"
@@ -96,6 +98,7 @@ const stores = (facts: Facts, definition: MarketDefinition.MarketDefinition) => 
     LimitStoreSql.layer,
     DevicesSql.layer({ allowPrivate: definition.endpoints.allowPrivate, devices: definition.devices }),
     InFlightSql.layer(),
+    HealthRecordSql.layer({ days: definition.health.window?.days }),
     PgNotifier.layer,
   ).pipe(
     Layer.provideMerge(database),
@@ -134,10 +137,13 @@ const topUps = (definition: MarketDefinition.MarketDefinition) =>
     }),
   )
 
+/** What every process on the port knows by itself: the instances, and then what is known of them. */
+const knowledge = () =>
+  Layer.merge(HealthExchange.layer().pipe(Layer.provideMerge(DirectoryFeed.layer())), InFlightExchange.layer())
+
 const loops = (definition: MarketDefinition.MarketDefinition) =>
   Layer.mergeAll(
-    DirectoryFeed.layer(),
-    InFlightExchange.layer(),
+    knowledge(),
     Liveness.layer({ heartbeat: definition.heartbeat }),
     HoldExpiry.layer({ everyMs: Math.ceil(definition.hold.renewMs / 2) }),
     Outbox.layerWith({ definition, copy: OutboxSql.copy() }),
@@ -146,11 +152,7 @@ const loops = (definition: MarketDefinition.MarketDefinition) =>
 
 /** What every further process on the port does by itself: it knows the instances, and seals what it leaves behind. */
 const furtherLoops = (definition: MarketDefinition.MarketDefinition) =>
-  Layer.mergeAll(
-    DirectoryFeed.layer(),
-    InFlightExchange.layer(),
-    Outbox.layerAtEnd({ definition, copy: OutboxSql.copy() }),
-  )
+  Layer.mergeAll(knowledge(), Outbox.layerAtEnd({ definition, copy: OutboxSql.copy() }))
 
 /** What answers are sealed with while they are kept: from the settings, else from the home, which then makes its own. */
 const answerSeal = ({ answerSecrets, home }: Settings) => {

@@ -224,7 +224,7 @@ describe("explain", () => {
     )
     assert.deepStrictEqual(excluded, { [busy.id]: "concurrency_full", [gone.id]: "offline" })
     assert.isString(attempt.excluded[0].because)
-    assert.match(attempt.ranked[0].because, /^price \d+, 0 of \d+ in use, /)
+    assert.match(attempt.ranked[0].because, /^price [\d.]+, 0 of \d+ in use, /)
     assert.strictEqual(attempt.model, free.model)
     assert.deepStrictEqual(
       [json.endpoint, json.preferences, json.features],

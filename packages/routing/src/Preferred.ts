@@ -8,6 +8,7 @@ import type { Bounds, ProviderPreferences } from "@guildhall/core/ProviderPrefer
 import * as PriceSheet from "@guildhall/core/PriceSheet"
 import type { InstanceId } from "@guildhall/core/Instance"
 import { isNamed } from "./filters/Only.ts"
+import * as Price from "./internal/Price.ts"
 import type { Candidate, Ranking, RoutingPolicy, RoutingRequest } from "./RoutingPolicy.ts"
 
 const PERCENTILES = ["p50", "p75", "p90", "p99"] as const
@@ -60,11 +61,23 @@ const standingOf = ({ instance, measured }: Candidate, wanted: ProviderPreferenc
 
 const difference = (a: number, b: number): number => (a === b ? 0 : a < b ? -1 : 1)
 
+/** What it is sorted by, as people read it. A price is that of a million tokens in and as many out. */
+const measure = (sort: NonNullable<ProviderPreferences["sort"]>, sorted: number): string => {
+  switch (sort) {
+    case "price":
+      return `price ${Price.said(sorted)}`
+    case "latency":
+      return sorted === Infinity ? "latency not measured" : `latency ${sorted} ms`
+    case "throughput":
+      return sorted === 0 ? "throughput not measured" : `throughput ${-sorted} tokens/s`
+  }
+}
+
 const because = ({ named, demoted, sorted }: Standing, { sort }: ProviderPreferences, policy: string): string =>
   [
     named === Infinity ? [] : [`named ${named + 1}.`],
     demoted === 0 ? [] : ["slower than asked for"],
-    sort === undefined ? [] : [`${sort} ${Math.abs(sorted)}`],
+    sort === undefined ? [] : [measure(sort, sorted)],
     [policy],
   ]
     .flat()

@@ -1,4 +1,10 @@
+import { USD } from "@guildhall/core/Asset"
 import type { PriceSheet } from "@guildhall/core/PriceSheet"
+
+/** No exponents, and as many digits as tell two prices of a market apart. */
+const decimal = new Intl.NumberFormat("en-US", { maximumSignificantDigits: 9, useGrouping: false })
+/** Prices are in an asset of this scale, whatever it is called: a definition is refused otherwise. */
+const WHOLE = 10 ** USD.scale
 
 /**
  * Prices of one unit as numbers: two that differ by less than a part in 10^15 are as good as equal. What a cache saves nothing
@@ -37,3 +43,10 @@ export const ofTokens = (sheet: PriceSheet, inputTokens: number, outputTokens: n
   const { input, output, request } = ofUnits(sheet)
   return input * inputTokens + output * outputTokens + request
 }
+
+/** A price in whole ones of its asset, as people write it: `0.4`. */
+export const said = (price: number): string => decimal.format(price / WHOLE)
+
+/** What so many tokens cost, as people compare it: `1.2 per million tokens`; what one request costs, where it has none. */
+export const saidOf = (price: number, tokens: number): string =>
+  tokens === 0 ? `${said(price)} per request` : `${said((price / tokens) * 1_000_000)} per million tokens`

@@ -230,7 +230,8 @@ export const make = (settings: Settings): Scored.Scored => {
         const { adjusted = 0, price = 0, value = 0 } = all[row] ?? {}
         const times = (value / best).toPrecision(4)
         const draw = `${times} times the best, lot ${(draws[row] ?? 0).toPrecision(6)}`
-        return `price ${price.toPrecision(6)}, adjusted ${adjusted.toPrecision(6)}, in all ${value.toPrecision(6)}, ${draw}`
+        const listed = `price ${Price.said(price)} per million tokens`
+        return `${listed}, ${Price.said(adjusted)} with errors and waiting, ${Price.said(value)} by speed and room, ${draw}`
       }
       return { columns: [draws], because, isDrawn: true }
     },

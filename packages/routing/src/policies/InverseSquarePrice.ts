@@ -61,7 +61,7 @@ export const make = (settings: Settings): Scored.Standings => {
       // In units of the least price, so that no weight is too small to be told from none.
       return { first: 0, second: 0, weight: weightOf(least / price), price }
     },
-    because: ({ price }) => `drawn by price ${price}`,
+    because: ({ price }) => `drawn by price ${Price.saidOf(price, inputTokens + outputTokens)}`,
   })
 }
 

@@ -56,7 +56,7 @@ export const make = (settings: Settings): Scored.Standings => {
       second: 0,
       weight: 1,
     }),
-    because: ({ first }) => `price ${first}`,
+    because: ({ first }) => `price ${Price.saidOf(first, inputTokens + outputTokens)}`,
   })
 }
 

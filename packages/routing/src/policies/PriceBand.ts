@@ -64,7 +64,8 @@ export const make = (settings: Settings): Scored.Scored => {
     const standings = Scored.column(prices.length, (row) => turnOf(prices[row] ?? 0, limit))
     const because = (row: number): string => {
       const isWithin = standings[row] === WITHIN
-      return `price ${prices[row] ?? 0}, ${isWithin ? "within" : "beyond"} ${percent} % of ${lowest}`
+      const [price, least] = [prices[row] ?? 0, lowest].map((one) => Price.saidOf(one, inputTokens + outputTokens))
+      return `price ${price}, ${isWithin ? "within" : "beyond"} ${percent} % of ${least}`
     }
     return { columns: [standings], because }
   }

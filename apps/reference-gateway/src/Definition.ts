@@ -3,12 +3,10 @@
  */
 import * as Effect from "effect/Effect"
 import * as MarketDefinition from "@guildhall/core/MarketDefinition"
-import * as Parts from "@guildhall/core/Parts"
 import * as Markets from "@guildhall/markets/Markets"
-import { RoutingPolicy } from "@guildhall/routing/RoutingPolicy"
 import { readFileSync } from "node:fs"
 import { LaunchError, reasonOf } from "./LaunchError.ts"
-import { routingParts } from "./RoutingParts.ts"
+import * as MarketParts from "./MarketParts.ts"
 
 /** The letter about a definition that nothing can be made of. */
 export const wrong = (market: string, why: string) =>
@@ -34,14 +32,17 @@ const read = (file: string) =>
   })
 
 /**
- * Finds and checks the definition, and whether what it routes by can be made; a wrong one is refused with the path and the reason of each problem.
+ * Finds and checks the definition, and whether every part that it names can be made; a wrong one is refused with the path and
+ * the reason of each problem.
  *
  * @category constructors
  * @since 0.1.0
  */
 export const load = (market: string): Effect.Effect<MarketDefinition.MarketDefinition, LaunchError> =>
-  Effect.tap(find(market), ({ routing }) =>
-    Effect.mapError(Parts.make(routingParts).resolve(RoutingPolicy, routing), (error) => wrong(market, error.message)),
+  Effect.tap(find(market), (definition) =>
+    Effect.flatMap(MarketParts.problems(definition), (problems) =>
+      problems.length === 0 ? Effect.void : Effect.fail(wrong(market, problems.join("\n  "))),
+    ),
   )
 
 const find = (market: string): Effect.Effect<MarketDefinition.MarketDefinition, LaunchError> => {

@@ -80,6 +80,32 @@ describe("what the router is told of a request", () => {
     }
   })
 
+  it("tells how long an answer will be where the buyer says so, in any dialect", async () => {
+    const { heard, policy } = listening(["outputTokens"])
+    const { lane } = await TestLane.withUpstreams([], { policy })
+    const { url } = await TestLane.upstream(good)
+    const endpoints = ["chat/completions", "completions", "responses", "messages"] as const
+    lane.list(TestLane.instance("all", url, { endpoints }))
+    const { MODEL: model } = TestLane
+    const messages = [{ role: "user", content: "hello" }]
+    for (const [path, body, tokens] of [
+      ["chat/completions", { messages, max_tokens: 16 }, 16],
+      ["chat/completions", { messages, max_completion_tokens: 17, max_tokens: 40 }, 17],
+      ["completions", { prompt: "hello", max_tokens: 18 }, 18],
+      ["responses", { input: "hello", max_output_tokens: 19 }, 19],
+      ["messages", { messages, max_tokens: 20 }, 20],
+      // Longer than most answers are: a buyer who always says so says nothing of this one.
+      ["chat/completions", { messages, max_tokens: 250 }, undefined],
+      ["messages", { messages, max_tokens: 4_096 }, undefined],
+      ["chat/completions", { messages }, undefined],
+    ] as const) {
+      heard.length = 0
+      await lane.send(JSON.stringify({ model, ...body }), {}, undefined, `/v1/${path}`)
+      assert.isAtLeast(heard.length, 1, path)
+      assert.deepStrictEqual(heard[0], tokens === undefined ? undefined : { outputTokens: tokens }, path)
+    }
+  })
+
   it("names a conversation by what it begins with, and tells nothing of it", async () => {
     const { heard, policy } = listening(["affinity"])
     const { lane } = await TestLane.withUpstreams([good], { policy })
@@ -102,6 +128,10 @@ describe("what the router is told of a request", () => {
 })
 
 describe("Features", () => {
+  it("an answer without tokens has none", () => {
+    assert.strictEqual(Features.outputTokensOf({ choices: 0, maxTokens: undefined }), 0)
+  })
+
   it.each([
     [{ tools: [{}] }, ["tools"]],
     [{ tools: "x" }, []],

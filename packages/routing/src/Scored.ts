@@ -99,6 +99,13 @@ export interface Standings extends Scored {
   readonly variantOf: (request: RoutingRequest, seed: number) => number
 }
 
+/** An array of so many places that are still empty. One that grows is copied again and again. */
+const roomFor = <A>(length: number): Array<A> => {
+  const room: Array<A> = []
+  room.length = length
+  return room
+}
+
 class Ranked {
   readonly instance: InstanceId
   readonly #row: number
@@ -125,6 +132,8 @@ class Ranked {
  */
 export interface Sieved {
   readonly pool: Pool
+  /** Of the pool's candidates. */
+  readonly ids: ReadonlyArray<InstanceId>
   readonly excluded: Ranking["excluded"]
 }
 
@@ -141,24 +150,36 @@ export const sieve = (
   seed: number,
   filters: ReadonlyArray<Filter>,
 ): Sieved => {
-  const eligible: Array<Candidate> = []
-  const names: Array<string> = []
-  const excluded: Array<Ranking["excluded"][number]> = []
+  const { length } = candidates
+  const eligible = roomFor<Candidate>(length)
+  const ids = roomFor<InstanceId>(length)
+  const names = roomFor<InstanceId>(length)
   /** The places of the eligible among the names. */
-  const places = new Int32Array(candidates.length)
-  for (const candidate of candidates) {
+  const places = new Int32Array(length)
+  const excluded: Array<Ranking["excluded"][number]> = []
+  let rows = 0
+  let named = 0
+  for (let at = 0; at < length; at++) {
+    const candidate = candidates[at]
+    if (candidate === undefined) continue
     const { id, model } = candidate.instance
     const code = exclude(request, candidate) ?? also(filters, request, candidate)
-    if (code === undefined) places[eligible.push(candidate) - 1] = names.length
-    else excluded.push({ instance: id, code })
-    if (model === request.model) names.push(id)
+    if (code === undefined) {
+      eligible[rows] = candidate
+      ids[rows] = id
+      places[rows++] = named
+    } else excluded.push({ instance: id, code })
+    if (model === request.model) names[named++] = id
   }
+  eligible.length = rows
+  ids.length = rows
+  names.length = named
   const tree = Lots.treeOf(names)
   const draw = (ofSeed: number): Float64Array => {
     const lots = Lots.draw(tree, ofSeed)
-    return eligible.length === names.length ? lots : picked(lots, places, eligible.length)
+    return rows === named ? lots : picked(lots, places, rows)
   }
-  return { pool: { request, seed, candidates: eligible, lots: draw(Draw.ofSeed(seed)), draw }, excluded }
+  return { pool: { request, seed, candidates: eligible, lots: draw(Draw.ofSeed(seed)), draw }, ids, excluded }
 }
 
 const picked = (values: Float64Array, places: Int32Array, length: number): Float64Array => {
@@ -187,23 +208,25 @@ const also = (filters: ReadonlyArray<Filter>, request: RoutingRequest, candidate
   return undefined
 }
 
-const rank = ({ pool, excluded }: Sieved, score: (pool: Pool) => Score): Ranking => {
-  const { candidates, lots } = pool
+const rank = ({ pool, excluded, ids }: Sieved, score: (pool: Pool) => Score): Ranking => {
   const scored = score(pool)
   for (const values of scored.columns) {
     for (let row = 0; row < values.length; row++) values[row] = sound(values[row] ?? 0)
   }
-  const idOf = (row: number): string => candidates[row]?.instance.id ?? ""
-  const rows = order(scored.isDrawn === true ? scored.columns : [...scored.columns, lots], idOf, candidates.length)
-  const ranked: Array<Ranking["ranked"][number]> = []
+  const columns = scored.isDrawn === true ? scored.columns : [...scored.columns, pool.lots]
+  const rows = order(columns, (row) => ids[row] ?? "", ids.length)
+  const ranked = roomFor<Ranking["ranked"][number]>(ids.length)
   const leftOut: Array<Ranking["excluded"][number]> = []
-  for (const row of rows) {
-    const instance = candidates[row]?.instance.id
+  let length = 0
+  for (let place = 0; place < rows.length; place++) {
+    const row = rows[place] ?? 0
+    const instance = ids[row]
     if (instance === undefined) continue
     const code = scored.codes?.[row]
-    if (code === undefined) ranked.push(new Ranked(instance, row, scored))
+    if (code === undefined) ranked[length++] = new Ranked(instance, row, scored)
     else leftOut.push({ instance, code })
   }
+  ranked.length = length
   return { ranked, excluded: leftOut.length === 0 ? excluded : [...excluded, ...leftOut] }
 }
 
@@ -272,7 +295,7 @@ const byStanding =
   ({ candidates, lots, request, seed }: Pool): Score => {
     const variant = variantOf(request, seed)
     const { length } = candidates
-    const standings: Array<Standing> = []
+    const standings = roomFor<Standing>(length)
     const firsts = new Float64Array(length)
     const seconds = new Float64Array(length)
     const draws = new Float64Array(length)
@@ -280,9 +303,9 @@ const byStanding =
       const candidate = candidates[row]
       if (candidate === undefined) continue
       const standing = stand(candidate, variant)
-      standings.push(standing)
-      firsts[row] = sound(standing.first)
-      seconds[row] = sound(standing.second)
+      standings[row] = standing
+      firsts[row] = standing.first
+      seconds[row] = standing.second
       draws[row] = (lots[row] ?? 0) / soundWeight(standing.weight)
     }
     const because = (row: number): string => {

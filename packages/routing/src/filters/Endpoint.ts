@@ -7,7 +7,10 @@ import * as Endpoints from "@guildhall/core/Endpoint"
 import type { Instance } from "@guildhall/core/Instance"
 import type { Filter } from "../Filter.ts"
 
-const isDialect = (endpoint: Endpoints.Endpoint): boolean => Endpoints.dialects.some((dialect) => dialect === endpoint)
+/** What is asked where nothing else is said. */
+const CONVERSATION = "conversation"
+
+const dialects: ReadonlySet<Endpoints.Endpoint> = new Set(Endpoints.dialects)
 
 /**
  * What an endpoint needs of an instance: the conversation in any dialect, or just this endpoint.
@@ -16,21 +19,23 @@ const isDialect = (endpoint: Endpoints.Endpoint): boolean => Endpoints.dialects.
  * @since 0.1.0
  */
 export const kindOf = (endpoint: Endpoints.Endpoint | undefined): string =>
-  endpoint === undefined || isDialect(endpoint) ? "conversation" : endpoint
+  endpoint === undefined || dialects.has(endpoint) ? CONVERSATION : endpoint
 
-const kinds = new WeakMap<Instance, ReadonlyArray<string>>()
+const standard: ReadonlyArray<string> = [...new Set(Endpoints.standard.map(kindOf))]
+const kinds = new WeakMap<NonNullable<Instance["endpoints"]>, ReadonlyArray<string>>()
 
 /**
- * The kinds of request that an instance serves. Computed once for an instance as it is.
+ * The kinds of request that an instance serves. Computed once for a list of endpoints.
  *
  * @category rules
  * @since 0.1.0
  */
-export const kindsOf = (instance: Instance): ReadonlyArray<string> => {
-  const known = kinds.get(instance)
+export const kindsOf = ({ endpoints }: Instance): ReadonlyArray<string> => {
+  if (endpoints === undefined) return standard
+  const known = kinds.get(endpoints)
   if (known !== undefined) return known
-  const made = [...new Set((instance.endpoints ?? Endpoints.standard).map(kindOf))]
-  kinds.set(instance, made)
+  const made = [...new Set(endpoints.map(kindOf))]
+  kinds.set(endpoints, made)
   return made
 }
 

@@ -21,6 +21,9 @@ const logarithms = Float64Array.from({ length: STEPS + 2 }, (_, at) =>
   Math.fround(-Math.log((STEPS + at) / (2 * STEPS))),
 )
 
+/** From each to the next. */
+const steps = logarithms.map((low, at) => (logarithms[at + 1] ?? 0) - low)
+
 /** A waiting time of mean 1 from 32 random bits: −ln of them as a number from 0 to 1, by a table that is exact to 10⁻⁶. */
 const waiting = (value: number): number => {
   // Never zero: of a logarithm there is always one.
@@ -28,9 +31,8 @@ const waiting = (value: number): number => {
   const zeros = Math.clz32(bits)
   const scaled = bits << zeros
   const at = (scaled >>> 21) & (STEPS - 1)
-  const low = logarithms[at] ?? 0
   const part = (scaled & 0x1f_ffff) / 0x20_0000
-  return zeros * Math.LN2 + low + ((logarithms[at + 1] ?? 0) - low) * part
+  return zeros * Math.LN2 + (logarithms[at] ?? 0) + (steps[at] ?? 0) * part
 }
 
 /** What a branching point is in all draws: the bits that its names have in common, and how many these are. */
@@ -92,29 +94,26 @@ const sorted = (hashes: Int32Array): Int32Array => {
 }
 
 /**
- * The tree of a list of names, from the root down: each branching point comes before those below it. What is on its left and
- * right is another one or, after the last of them, the place of a name. A name that stands at several places is a leaf once:
- * `copies` are its further places, each followed by the first.
+ * The tree of a list of names, from the root down: each branching point comes before those below it. A point has two `sides`,
+ * left and right, next to each other: another one or, by a number after the last of them, the place of a name; and `counts`, how
+ * many names are there. A name that stands at several places is a leaf once: `copies` are its further places, each followed by
+ * the first.
  */
 export interface Tree {
   readonly names: ReadonlyArray<string>
   readonly branches: Int32Array
+  readonly sides: Int32Array
   readonly counts: Int32Array
-  readonly lefter: Int32Array
-  readonly lefts: Int32Array
-  readonly rights: Int32Array
   readonly copies: ReadonlyArray<number>
 }
 
-/** A tree while it grows: on the left and right is a branching point, or the complement of a name's place. */
+/** A tree while it grows: on a side is a branching point, or the complement of a name's place. */
 interface Growing {
   readonly names: ReadonlyArray<string>
   readonly order: Int32Array
   readonly branches: Array<number>
+  readonly sides: Array<number>
   readonly counts: Array<number>
-  readonly lefter: Array<number>
-  readonly lefts: Array<number>
-  readonly rights: Array<number>
   readonly copies: Array<number>
 }
 
@@ -133,7 +132,7 @@ const split = (keys: Int32Array, from: number, to: number, bit: number): number 
 
 /** Grows what is below places, and says what it is. `shared` is the first hash where keys are second ones. */
 const grow = (tree: Growing, keys: Int32Array, low: number, high: number, shared: number | undefined): number => {
-  const { branches, copies, counts, lefter, lefts, order, rights } = tree
+  const { branches, copies, counts, order, sides } = tree
   const start = keys[low] ?? 0
   const difference = start ^ (keys[high - 1] ?? 0)
   if (difference === 0) {
@@ -145,12 +144,10 @@ const grow = (tree: Growing, keys: Int32Array, low: number, high: number, shared
   const bit = Math.clz32(difference)
   const middle = split(keys, low, high, bit)
   const at = branches.push(shared === undefined ? branchOf(start, bit) : branchOf(shared, 32 + bit)) - 1
-  counts.push(high - low)
-  lefter.push(middle - low)
-  lefts.push(0)
-  rights.push(0)
-  lefts[at] = grow(tree, keys, low, middle, shared)
-  rights[at] = grow(tree, keys, middle, high, shared)
+  counts.push(middle - low, high - middle)
+  sides.push(0, 0)
+  sides[2 * at] = grow(tree, keys, low, middle, shared)
+  sides[2 * at + 1] = grow(tree, keys, middle, high, shared)
   return at
 }
 
@@ -167,18 +164,15 @@ const untangle = (tree: Growing, keys: Int32Array, low: number, high: number): n
 const grown = (names: ReadonlyArray<string>): Tree => {
   const hashes = Int32Array.from(names, ofId)
   const order = sorted(hashes)
-  const tree: Growing = { names, order, branches: [], counts: [], lefter: [], lefts: [], rights: [], copies: [] }
+  const tree: Growing = { names, order, branches: [], sides: [], counts: [], copies: [] }
   const keys = order.map((at) => hashes[at] ?? 0)
   if (names.length > 0) grow(tree, keys, 0, names.length, undefined)
-  const { branches, copies, counts, lefter, lefts, rights } = tree
-  const placed = (at: number): number => (at < 0 ? branches.length + ~at : at)
+  const { branches, copies, counts, sides } = tree
   return {
     names,
     branches: Int32Array.from(branches),
+    sides: Int32Array.from(sides, (side) => (side < 0 ? branches.length + ~side : side)),
     counts: Int32Array.from(counts),
-    lefter: Int32Array.from(lefter),
-    lefts: Int32Array.from(lefts, placed),
-    rights: Int32Array.from(rights, placed),
     copies,
   }
 }
@@ -205,21 +199,21 @@ export const treeOf = (names: ReadonlyArray<string>): Tree => {
 
 /** Draws the lots of the names of a tree, the seed given as `Draw.ofSeed`. */
 export const draw = (tree: Tree, ofSeed: number): Float64Array => {
-  const { branches, copies, counts, lefter, lefts, names, rights } = tree
+  const { branches, copies, counts, names, sides } = tree
   const { length } = branches
   // The least lot below each branching point, and then the lots.
   const drawn = new Float64Array(length + names.length)
   // Where nothing branches, this is the one name's.
   drawn[0] = least(ofSeed, names.length)
   for (let at = 0; at < length; at++) {
-    const count = counts[at] ?? 0
-    const left = lefter[at] ?? 0
+    const left = counts[2 * at] ?? 0
+    const count = left + (counts[2 * at + 1] ?? 0)
     const falls = fall(ofSeed, branches[at] ?? 0)
     const lot = drawn[at] ?? 0
-    const isOnLeft = isLeft(falls, left, count)
-    const other = lot + later(falls, isOnLeft ? count - left : left)
-    drawn[lefts[at] ?? 0] = isOnLeft ? lot : other
-    drawn[rights[at] ?? 0] = isOnLeft ? other : lot
+    // No branch in the code: which side it is cannot be foreseen, and a wrong guess costs as much as all the rest.
+    const side = 2 * at + Number(!isLeft(falls, left, count))
+    drawn[sides[side] ?? 0] = lot
+    drawn[sides[side ^ 1] ?? 0] = lot + later(falls, counts[side ^ 1] ?? 0)
   }
   const lots = drawn.subarray(length)
   for (let at = 0; at < copies.length; at += 2) lots[copies[at] ?? 0] = lots[copies[at + 1] ?? 0] ?? 0

@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import * as Schema from "effect/Schema"
+import * as SchemaTransformation from "effect/SchemaTransformation"
 import * as HttpApiEndpoint from "effect/http-api/HttpApiEndpoint"
 import * as HttpApiGroup from "effect/http-api/HttpApiGroup"
 import * as HttpApiSchema from "effect/http-api/HttpApiSchema"
@@ -28,8 +29,13 @@ export const SIGNED_PATHS = {
   heartbeat: "/v1/providers/heartbeat",
 } as const
 
-const Digits = Schema.NumberFromString.pipe(
-  Schema.check(Schema.isInt(), Schema.isBetween({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER })),
+/** A number in digits: not `1e3`, and not nothing, which a number could be read from as well. */
+const Digits = Schema.String.pipe(
+  Schema.check(Schema.isPattern(/^[0-9]{1,16}$/)),
+  Schema.decodeTo(
+    Schema.Int.pipe(Schema.check(Schema.isBetween({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }))),
+    SchemaTransformation.numberFromString,
+  ),
 )
 
 /**

@@ -70,6 +70,7 @@ const advice: Readonly<Record<string, string>> = {
   stale_message: "Set this machine's clock: it differs from the market's by more than a minute.",
   device_revoked: "Delete device-key.json in the agent's home to join as a new device, if the market allows it.",
   provider_name_taken: "Give a name of your own with --provider, or none.",
+  too_many_instances: "Take off the market what is not served any more, or ask the operator for more.",
   invalid_price: "Give prices in whole cents for a million tokens with --input-price and --output-price.",
   invalid_endpoint: "Give the address under which the market reaches this agent with --public-url.",
 }

@@ -265,7 +265,16 @@ describe("explain", () => {
       isProblem(answer, "invalid_request")
       assert.include(answer.text, "The period is empty", query)
     }
-    for (const query of ["from=-1", "from=1.5", "from=1e99", "from=yesterday", "to=NaN"]) {
+    for (const query of [
+      "from=-1",
+      "from=1.5",
+      "from=1e99",
+      "from=yesterday",
+      "from=",
+      "from=1e3",
+      "from=0x10",
+      "to=NaN",
+    ]) {
       isProblem(await ask(query), "invalid_request")
     }
     const ever = await ask(`from=0&to=${Number.MAX_SAFE_INTEGER}`)

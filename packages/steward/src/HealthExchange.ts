@@ -42,19 +42,21 @@ export const make = Effect.gen(function* () {
   let pending: Pending | undefined
   let mark: string | undefined
 
+  const settle = Effect.gen(function* () {
+    if (pending === undefined) return
+    yield* record.add(asOf(pending, yield* Clock.currentTimeMillis))
+    pending = undefined
+  })
+
   return Effect.gen(function* () {
+    yield* settle
     const nowMs = yield* Clock.currentTimeMillis
-    if (pending === undefined) {
-      const told = router.shareHealth(nowMs)
-      if (SharedHealth.size(told) > 0) {
-        number++
-        pending = { addition: { gateway: router.replica, number, told }, atMs: nowMs }
-      }
+    const told = router.shareHealth(nowMs)
+    if (SharedHealth.size(told) > 0) {
+      number++
+      pending = { addition: { gateway: router.replica, number, told }, atMs: nowMs }
     }
-    if (pending !== undefined) {
-      yield* record.add(asOf(pending, nowMs))
-      pending = undefined
-    }
+    yield* settle
     const heard = yield* record.changes(mark)
     router.learnHealth(heard, yield* Clock.currentTimeMillis)
     mark = heard.mark

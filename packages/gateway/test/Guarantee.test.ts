@@ -87,6 +87,8 @@ describe("a guaranteed allocation", () => {
     const report = await audit()
     assert.deepInclude(report.counts, { decisions: 40, attempts: 40, differing: 0, beyondLog: 0 })
     assert.isTrue(Audit.isSound(report))
+    const kept = { model: TestLane.MODEL, matching: 40, offered: 12, promised: 12, shortfall: 0, full: 0 }
+    assert.deepStrictEqual(report.guaranteed, [kept])
     // Without what was owed, another one would have been first at each of the twelve.
     const without = await audit(({ features, ...rest }) => {
       const { owed: _, ...others } = features ?? {}
@@ -122,7 +124,21 @@ describe("a guaranteed allocation", () => {
     for (const { features } of decisions) assert.notInclude(features?.owed ?? [], TestLane.MODEL)
     assert.strictEqual(lane.router.guaranteed?.owed().get(TestLane.MODEL)?.owedBps, 30_000)
     assert.strictEqual(lane.router.guaranteed?.owed().get(OTHER)?.owedBps, 0)
-    assert.strictEqual((await audit()).counts.differing, 0)
+    const report = await audit()
+    assert.strictEqual(report.counts.differing, 0)
+    assert.deepStrictEqual(
+      report.guaranteed.map(({ full, model, offered, promised, shortfall }) => [
+        model,
+        offered,
+        promised,
+        shortfall,
+        full,
+      ]),
+      [
+        [OTHER, 3, 3, 0, 0],
+        [TestLane.MODEL, 0, 3, 3, 10],
+      ],
+    )
   })
 })
 

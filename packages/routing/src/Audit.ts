@@ -7,12 +7,14 @@
 import type * as Digest from "effect/crypto/Digest"
 import * as Effect from "effect/Effect"
 import type { InstanceId } from "@guildhall/core/Instance"
+import type { ModelId } from "@guildhall/core/Model"
 import type { ReasonCode } from "@guildhall/core/Reason"
 import type { RequestId } from "@guildhall/core/Request"
 import type { Contents, Decided } from "./AuditFile.ts"
 import type { Directory } from "./Directory.ts"
 import * as Explain from "./Explain.ts"
 import * as LogReplay from "./LogReplay.ts"
+import * as Promised from "./Promised.ts"
 import type { RoutingPolicy } from "./RoutingPolicy.ts"
 import * as RoutingProof from "./RoutingProof.ts"
 
@@ -51,6 +53,8 @@ export interface BrokenProof {
  * - `beyondLog` and `otherPolicy` could not be: the log does not reach, or it was a policy that is not here.
  * - `proved` receipts hold in full; `brokenProofs` do not; `beyondProof` begin or end where the log has nothing; `unproved`
  *   requests have none (refused before anything was held, recovered after a crash, or of an earlier release).
+ * - `guaranteed` says of each model how the share was kept that the policy promises to guaranteed tiers, where it does. That it was
+ *   not is nothing wrong by itself: an instance that failed or was full takes no more.
  *
  * @category models
  * @since 0.1.0
@@ -60,6 +64,7 @@ export interface Report {
   readonly proofs: ReadonlyArray<BrokenProof>
   readonly findings: ReadonlyArray<LogReplay.Finding>
   readonly otherPolicies: ReadonlyArray<string>
+  readonly guaranteed: ReadonlyArray<Promised.Promised & { readonly model: ModelId }>
   readonly counts: {
     readonly replicas: number
     readonly segments: number
@@ -150,6 +155,7 @@ class Tally {
   readonly proofs: Array<BrokenProof> = []
   readonly findings: Array<LogReplay.Finding> = []
   readonly otherPolicies = new Set<string>()
+  readonly promised = new Map<ModelId, ReturnType<typeof Promised.make>>()
   readonly counts = {
     attempts: 0,
     differing: 0,
@@ -168,6 +174,13 @@ class Tally {
     if (this.differences.length < LISTED_MAX) this.differences.push(difference)
   }
 
+  promises(model: ModelId, seen: Promised.Seen): void {
+    const known = this.promised.get(model)
+    const count = known ?? Promised.make()
+    if (known === undefined) this.promised.set(model, count)
+    count.add(seen)
+  }
+
   breaks(proof: BrokenProof): void {
     this.counts.brokenProofs++
     if (this.proofs.length < LISTED_MAX) this.proofs.push(proof)
@@ -177,6 +190,27 @@ class Tally {
     if (finding.kind === "Gap") this.counts.gaps++
     else this.counts.altered++
     if (this.findings.length < LISTED_MAX) this.findings.push(finding)
+  }
+}
+
+/** Takes in what a decision was at its first attempt, for what is promised: at its model, and at those that had nobody left. */
+const countPromised = (policy: RoutingPolicy, directory: Directory, decided: Decided, tally: Tally): void => {
+  const { decision, reason } = decided
+  const chosen = decision.attempts[0]?.instance
+  if (policy.guaranteedPercent === undefined) return
+  if (chosen === undefined && reason !== null && UNSENT.has(reason)) return
+  for (const model of [undefined, ...(Explain.passedOver(decision, 0) ?? [])]) {
+    const request = Explain.requestOf(decision, 0, model)
+    if (request === undefined) continue
+    const candidates = directory.candidates(request.model)
+    const ranking = Explain.rankingOf(policy, directory, decision, 0, model)
+    tally.promises(request.model, {
+      policy,
+      request,
+      candidates,
+      ranking,
+      chosen: model === undefined ? chosen : undefined,
+    })
   }
 }
 
@@ -201,6 +235,7 @@ const visitsOf = (
         return
       }
       tally.counts.attempts++
+      if (at === 0) countPromised(policy, directory, decided, tally)
       const difference = differenceOf(policy, directory, decided, at)
       if (difference !== undefined) tally.differs(difference)
     },
@@ -270,6 +305,10 @@ export const run = Effect.fn("Audit.run")(function* (
     proofs: tally.proofs,
     findings: tally.findings,
     otherPolicies: [...tally.otherPolicies],
+    guaranteed: [...tally.promised].flatMap(([model, count]) => {
+      const found = count.report()
+      return found === undefined ? [] : [{ model, ...found }]
+    }),
     counts: { replicas: replicas.size, segments: segmentCount, decisions: decisions.length, ...tally.counts },
   }
 })

@@ -13,9 +13,9 @@ import type { RoutingDecision } from "@guildhall/journal/JournalEntry"
 import type { Directory } from "./Directory.ts"
 import * as Explain from "./Explain.ts"
 import { closest } from "./Filter.ts"
-import * as Guaranteed from "./Guaranteed.ts"
 import { type Lever, levers } from "./internal/Levers.ts"
 import * as Preferred from "./Preferred.ts"
+import * as Promised from "./Promised.ts"
 import type { Candidate, Ranking, RoutingPolicy, RoutingRequest } from "./RoutingPolicy.ts"
 
 /**
@@ -69,10 +69,8 @@ export const changes: ReadonlyArray<Change> = [
  * - `reasons`: for `excluded`, how often each code; of several instances, the one that came closest counts.
  * - `terms`: for `outranked`, the first words in which its reason differs from the first's, with figures as `n`; `example` are
  *   both reasons in full, at one such request, and `rank` is where it stood.
- * - `guaranteed`: for a provider of a guaranteed tier, under a policy that promises such tiers a share: `matching` requests that
- *   it could take, or could have if it had not been full, `offered` of them to the tier, where `promised` were due; `shortfall`
- *   is how many that was too few, and `full` at how many the whole tier was full. Requests whose buyer had an order of its own
- *   do not count (see `Guaranteed`).
+ * - `guaranteed`: for a provider of a guaranteed tier, under a policy that promises such tiers a share: how that was kept, of the
+ *   requests that its own could take.
  * - `changes`: how many of the `tried` requests each change would have won, most first, none left out.
  *
  * @category models
@@ -90,13 +88,7 @@ export interface Report {
     readonly count: number
     readonly example: { readonly rank: number; readonly mine: string; readonly first: string }
   }>
-  readonly guaranteed?: {
-    readonly matching: number
-    readonly offered: number
-    readonly promised: number
-    readonly shortfall: number
-    readonly full: number
-  }
+  readonly guaranteed?: Promised.Promised
   readonly tried: number
   readonly changes: ReadonlyArray<{ readonly change: Change; readonly wins: number }>
 }
@@ -142,10 +134,7 @@ class Tally {
   excluded = 0
   tried = 0
   rankedCount = 0
-  matching = 0
-  offered = 0
-  promised = 0
-  full = 0
+  readonly promised = Promised.make()
 }
 
 /**
@@ -177,34 +166,6 @@ export const make = (target: Target) => {
     for (const change of changes) {
       const winner = ranked(policy, request, changed(levers[change]), seed).ranked[0]?.instance
       if (winner !== undefined && mine.has(winner)) countUp(tally.wins, change)
-    }
-  }
-
-  /**
-   * Takes in a request that the provider's instances of a guaranteed tier could take, or could but for being full, for what the
-   * policy promises the tier. There is no ranking of a request that the provider served.
-   */
-  const keepPromise = (
-    { guaranteedPercent = 0 }: RoutingPolicy,
-    request: RoutingRequest,
-    candidates: ReadonlyArray<Candidate>,
-    mine: ReadonlySet<InstanceId>,
-  ) => {
-    const isPromised = guaranteedPercent > 0 && Guaranteed.isAllotted(request)
-    const tier = isPromised ? candidates.filter(Guaranteed.isGuaranteed).map(({ instance }) => instance.id) : []
-    const guaranteed = new Set(tier)
-    const own = new Set(tier.filter((id) => mine.has(id)))
-    return (chosen: InstanceId | undefined, ranking: Ranking | undefined): void => {
-      if (own.size === 0) return
-      if (ranking !== undefined) {
-        const isFull = ({ code, instance }: Ranking["excluded"][number]) =>
-          code === "concurrency_full" && own.has(instance)
-        if (!ranking.ranked.some(({ instance }) => own.has(instance)) && !ranking.excluded.some(isFull)) return
-        if (!ranking.ranked.some(({ instance }) => guaranteed.has(instance))) tally.full++
-      }
-      tally.matching++
-      tally.promised += guaranteedPercent / 100
-      if (chosen !== undefined && guaranteed.has(chosen)) tally.offered++
     }
   }
 
@@ -245,22 +206,22 @@ export const make = (target: Target) => {
     const { candidates, mine, request } = found
     if (mine.size === 0) return countUp(tally.absent, first.model)
     tally.models.add(request.model)
-    const promise = keepPromise(policy, request, candidates, mine)
+    const isOwn = (id: InstanceId): boolean => mine.has(id)
     const chosen = decision.attempts[0]?.instance
+    const seen = { policy, request, candidates, chosen, isOwn }
     if (decision.attempts.some(({ instance }) => mine.has(instance))) {
       tally.served++
-      return promise(chosen, undefined)
+      return tally.promised.add({ ...seen, ranking: undefined })
     }
     const ranking = ranked(policy, request, candidates, decision.seed)
-    promise(chosen, ranking)
+    tally.promised.add({ ...seen, ranking })
     lose(ranking, mine)
     tryChanges(policy, request, candidates, mine, ranking, decision.seed)
   }
 
   const report = (): Report => {
-    const { excluded, full, matching, offered, outranked, served, tried } = tally
-    const promised = Math.floor(tally.promised + 1e-9)
-    const shortfall = Math.max(0, promised - offered)
+    const { excluded, outranked, served, tried } = tally
+    const guaranteed = tally.promised.report()
     const absent = [...tally.models].reduce((sum, model) => sum + (tally.absent.get(model) ?? 0), 0)
     return {
       requests: served + outranked + excluded + absent,
@@ -270,7 +231,7 @@ export const make = (target: Target) => {
       absent,
       reasons: [...tally.reasons].map(([code, count]) => ({ code, count })).sort((a, b) => b.count - a.count),
       terms: [...tally.terms].map(([term, rest]) => ({ term, ...rest })).sort((a, b) => b.count - a.count),
-      ...(matching === 0 ? {} : { guaranteed: { matching, offered, promised, shortfall, full } }),
+      ...(guaranteed === undefined ? {} : { guaranteed }),
       tried,
       changes: changes.map((change) => ({ change, wins: tally.wins.get(change) ?? 0 })).sort((a, b) => b.wins - a.wins),
     }

@@ -16,8 +16,13 @@ const shown = <A>(items: ReadonlyArray<A>, count: number, line: (item: A) => str
 
 const mark = (wrong: number): string => (wrong === 0 ? "  ok    " : "  FAILED")
 
-const notes = ({ counts, findings, otherPolicies }: Audit.Report): ReadonlyArray<string> =>
+const notes = ({ counts, findings, guaranteed, otherPolicies }: Audit.Report): ReadonlyArray<string> =>
   [
+    ...guaranteed.slice(0, SHOWN_MAX).map(({ full, matching, model, offered, promised, shortfall }) => {
+      const kept = shortfall === 0 ? "the promise was kept" : `${shortfall} too few`
+      const without = full === 0 ? "" : `, and at ${full} all of the tier were full`
+      return `${model}: of ${matching} requests that fit guaranteed tiers, ${offered} went to them and ${promised} were promised: ${kept}${without}.`
+    }),
     ...findings.filter(({ kind }) => kind === "Gap").map(({ detail }) => detail),
     ...(counts.beyondLog > 0
       ? [`${counts.beyondLog} attempts lie where the log has a gap or is not written yet.`]

@@ -22,7 +22,7 @@ export const layer = HttpApiBuilder.group(
   Effect.fnUntraced(function* (handlers) {
     const { definition, digest } = yield* Market
     const ring = yield* KeyRing
-    const { assets, chargeAsset, limits, name, prices, split } = definition
+    const { assets, chargeAsset, deviceClasses, limits, name, prices, split } = definition
     const terms = {
       name,
       digest,
@@ -31,6 +31,7 @@ export const layer = HttpApiBuilder.group(
       prices,
       split,
       limits,
+      deviceClasses,
       routing: definition.routing.use,
       topUps: definition.topUps.map(({ use }) => use),
     }

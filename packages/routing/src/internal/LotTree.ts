@@ -15,6 +15,15 @@ const isSet = (bit: number, hash: number, second: number): boolean =>
 
 const LEAF_BITS = 64
 
+/** The left one of the two nodes below, or 0; how many instances are below; and what `Lots.fall` knows of it. */
+export const BELOW = 0
+export const COUNT = 1
+export const BRANCH = 2
+export const STRIDE = 4
+
+/** How far a leaf may be from the top: names have so many bits. */
+export const DEPTH = LEAF_BITS
+
 /** The node on top. The two nodes below another stand side by side, the left one at an even number from 2 on. */
 export const ROOT = 0
 
@@ -32,11 +41,8 @@ export class LotTree {
   #other = new Int32Array(64)
   #bits = new Int32Array(64)
   candidates: Array<Candidate | undefined> = []
-  /** The left one of the two nodes below; 0 where there are none. */
-  below = new Int32Array(64)
-  /** How many instances are below. */
-  counts = new Int32Array(64)
-  branches = new Int32Array(64)
+  /** What a node is, at {@link STRIDE} times its number. Together, since memory is what a step in a large tree waits for. */
+  shape = new Int32Array(64 * STRIDE)
   /** The numbers of two nodes that stand side by side are together: see {@link LotTree.at}. */
   values: Float64Array<ArrayBuffer>
 
@@ -94,17 +100,17 @@ export class LotTree {
         this.isSound = false
         return -1
       }
-      node = (this.below[node] ?? 0) + (isSet(this.#bits[node] ?? 0, hash, other) ? 1 : 0)
+      node = (this.shape[node * STRIDE + BELOW] ?? 0) + (isSet(this.#bits[node] ?? 0, hash, other) ? 1 : 0)
       bits = common(hash, other, this.#hash[node] ?? 0, this.#other[node] ?? 0)
     }
     const left = this.#take()
     const isRight = isSet(bits, hash, other)
     this.#move(node, isRight ? left : left + 1)
     this.#above[left >> 1] = node
-    this.below[node] = left
-    this.branches[node] = Lots.branchOf(hash, bits)
     this.#bits[node] = bits
-    this.counts[node] = (this.counts[node] ?? 0) + 1
+    this.shape[node * STRIDE + BELOW] = left
+    this.shape[node * STRIDE + COUNT] = (this.shape[node * STRIDE + COUNT] ?? 0) + 1
+    this.shape[node * STRIDE + BRANCH] = Lots.branchOf(hash, bits)
     this.#count(node, 1)
     return this.#set(isRight ? left + 1 : left, id, hash, other)
   }
@@ -114,8 +120,8 @@ export class LotTree {
     this.#hash[leaf] = hash
     this.#other[leaf] = other
     this.#bits[leaf] = LEAF_BITS
-    this.below[leaf] = 0
-    this.counts[leaf] = 1
+    this.shape[leaf * STRIDE + BELOW] = 0
+    this.shape[leaf * STRIDE + COUNT] = 1
     return leaf
   }
 
@@ -123,19 +129,17 @@ export class LotTree {
   #count(node: number, more: number): void {
     for (let at = node; at !== ROOT;) {
       at = this.parent(at)
-      this.counts[at] = (this.counts[at] ?? 0) + more
+      this.shape[at * STRIDE + COUNT] = (this.shape[at * STRIDE + COUNT] ?? 0) + more
     }
   }
 
   /** Puts a node, with all that is below it, in the place of another. */
   #move(from: number, to: number): void {
     const candidate = this.candidates[from]
-    const below = this.below[from] ?? 0
+    const below = this.shape[from * STRIDE + BELOW] ?? 0
     this.candidates[to] = candidate
     this.candidates[from] = undefined
-    this.below[to] = below
-    this.counts[to] = this.counts[from] ?? 0
-    this.branches[to] = this.branches[from] ?? 0
+    this.shape.copyWithin(to * STRIDE, from * STRIDE, (from + 1) * STRIDE)
     this.#hash[to] = this.#hash[from] ?? 0
     this.#other[to] = this.#other[from] ?? 0
     this.#bits[to] = this.#bits[from] ?? 0
@@ -151,7 +155,7 @@ export class LotTree {
     if (free !== undefined) return free
     const left = this.#used
     this.#used += 2
-    if (left === this.below.length) this.#grow()
+    if (left === this.#bits.length) this.#grow()
     return left
   }
 
@@ -160,9 +164,7 @@ export class LotTree {
     this.#hash = grown(this.#hash, Int32Array)
     this.#other = grown(this.#other, Int32Array)
     this.#bits = grown(this.#bits, Int32Array)
-    this.below = grown(this.below, Int32Array)
-    this.counts = grown(this.counts, Int32Array)
-    this.branches = grown(this.branches, Int32Array)
+    this.shape = grown(this.shape, Int32Array)
     this.values = grown(this.values, Float64Array)
   }
 }

@@ -14,8 +14,7 @@ export const power = (exponent: number): ((base: number) => number) => {
 
 /** The base to this power, not negative. For loops in which no function must be made. */
 export const raised = (base: number, exponent: number): number => {
-  if (Number.isInteger(exponent)) return whole(base, exponent)
-  return exponent === 0.5 ? Math.sqrt(base) : base ** exponent
+  return Number.isInteger(exponent) ? whole(base, exponent) : base ** exponent
 }
 
 const whole = (base: number, exponent: number): number => {

@@ -1,8 +1,7 @@
 import type { InstanceId } from "@guildhall/core/Instance"
 import type { Candidate } from "../RoutingPolicy.ts"
-import { grown } from "./DrawHeap.ts"
 import * as Lots from "./Lots.ts"
-import { LotTree, ROOT } from "./LotTree.ts"
+import { BELOW, BRANCH, COUNT, DEPTH, LotTree, ROOT, STRIDE } from "./LotTree.ts"
 import type { Shares } from "./Shares.ts"
 import { sound } from "./Sound.ts"
 
@@ -20,10 +19,13 @@ export class ShareIndex {
   readonly #tree: LotTree
   readonly #count: Count
   readonly #counted: Float64Array
-  /** What is still to be looked at: nodes, with their least lots and by how much these are stretched at least. */
-  #nodes = new Int32Array(64)
-  #lots = new Float64Array(64)
-  #stretches = new Float64Array(64)
+  /**
+   * What is still to be looked at: nodes, with their least lots and by how much these are stretched at least. At most one for
+   * each bit of a name.
+   */
+  readonly #nodes = new Int32Array(DEPTH)
+  readonly #lots = new Float64Array(DEPTH)
+  readonly #stretches = new Float64Array(DEPTH)
 
   constructor(columns: number, count: Count) {
     this.#tree = new LotTree(columns)
@@ -62,42 +64,54 @@ export class ShareIndex {
   /** What the best offer counts of those that may serve; infinite where there is none. */
   best(column: number, mayServe: MayServe): number {
     const tree = this.#tree
-    const { below, candidates, values } = tree
+    const { candidates, shape, values } = tree
+    const nodes = this.#nodes
+    if (tree.size === 0) return Infinity
     const least = values[tree.at(ROOT) + 2 * column] ?? 0
     let best = Infinity
-    let waiting = tree.size === 0 ? 0 : this.#wait(0, ROOT, 0, 0)
-    while (waiting > 0 && best > least) {
-      let node = this.#nodes[--waiting] ?? 0
-      let value = values[tree.at(node) + 2 * column] ?? 0
-      for (let left = below[node] ?? 0; left !== 0 && value < best; left = below[node] ?? 0) {
+    let node = ROOT
+    let value = least
+    for (let waiting = 0; ; node = nodes[--waiting] ?? 0, value = values[tree.at(node) + 2 * column] ?? 0) {
+      for (
+        let left = shape[node * STRIDE + BELOW] ?? 0;
+        left !== 0 && value < best;
+        left = shape[node * STRIDE + BELOW] ?? 0
+      ) {
         const at = tree.at(left) + 2 * column
         const isLeft = (values[at] ?? 0) <= (values[at + 1] ?? 0)
         value = (isLeft ? values[at] : values[at + 1]) ?? 0
         node = isLeft ? left : left + 1
-        waiting = this.#wait(waiting, node ^ 1, 0, 0)
+        nodes[waiting++] = node ^ 1
       }
       const candidate = candidates[node]
       if (value < best && candidate !== undefined && mayServe(candidate)) best = value
+      if (waiting === 0 || best === least) return best
     }
-    return best
   }
 
   /** The one that is drawn of those that may serve, the best of which counts `best`. */
   draw(ofSeed: number, column: number, shares: Shares, best: number, mayServe: MayServe): Candidate | undefined {
     const tree = this.#tree
-    const { below, branches, candidates, counts, values } = tree
+    const { candidates, shape, values } = tree
+    const nodes = this.#nodes
+    const lots = this.#lots
+    const stretches = this.#stretches
+    if (best === Infinity) return undefined
     let chosen: Candidate | undefined
     let soonest = Infinity
+    let node = ROOT
+    let lot = Lots.least(ofSeed, tree.size)
     // None counts less than the best that may serve.
-    let waiting = best === Infinity ? 0 : this.#wait(0, ROOT, Lots.least(ofSeed, tree.size), 1)
-    while (waiting > 0) {
-      let node = this.#nodes[--waiting] ?? 0
-      let lot = this.#lots[waiting] ?? 0
-      let stretch = this.#stretches[waiting] ?? 0
-      for (let left = below[node] ?? 0; left !== 0 && lot * stretch < soonest; left = below[node] ?? 0) {
-        const onLeft = counts[left] ?? 0
-        const count = counts[node] ?? 0
-        const falls = Lots.fall(ofSeed, branches[node] ?? 0)
+    let stretch = 1
+    for (let waiting = 0; ;) {
+      for (
+        let left = shape[node * STRIDE + BELOW] ?? 0;
+        left !== 0 && lot * stretch < soonest;
+        left = shape[node * STRIDE + BELOW] ?? 0
+      ) {
+        const onLeft = shape[left * STRIDE + COUNT] ?? 0
+        const count = shape[node * STRIDE + COUNT] ?? 0
+        const falls = Lots.fall(ofSeed, shape[node * STRIDE + BRANCH] ?? 0)
         const isLotLeft = Lots.isLeft(falls, onLeft, count)
         const later = lot + Lots.later(falls, isLotLeft ? count - onLeft : onLeft)
         const at = tree.at(left) + 2 * column
@@ -107,37 +121,28 @@ export class ShareIndex {
         node = isLeft ? left : left + 1
         lot = isLeft === isLotLeft ? lot : later
         if (otherLot * stretch >= soonest) continue
-        const otherValue = (isLeft ? values[at + 1] : values[at]) ?? 0
-        const otherStretch = otherValue === Infinity ? Infinity : shares.stretch(otherValue, best)
+        const otherStretch = shares.stretch((isLeft ? values[at + 1] : values[at]) ?? 0, best)
         if (otherLot * otherStretch >= soonest) continue
         // Down on the side where one is drawn sooner: the sooner one is found, the less of the rest need be looked at.
-        if (otherLot * otherStretch >= lot * stretch) {
-          waiting = this.#wait(waiting, node ^ 1, otherLot, otherStretch)
-          continue
-        }
-        waiting = this.#wait(waiting, node, lot, stretch)
+        const isOther = otherLot * otherStretch < lot * stretch
+        nodes[waiting] = isOther ? node : node ^ 1
+        lots[waiting] = isOther ? lot : otherLot
+        stretches[waiting++] = isOther ? stretch : otherStretch
+        if (!isOther) continue
         node ^= 1
         lot = otherLot
         stretch = otherStretch
       }
       const candidate = candidates[node]
-      if (lot * stretch >= soonest || candidate === undefined || !mayServe(candidate)) continue
-      chosen = candidate
-      soonest = lot * stretch
+      if (lot * stretch < soonest && candidate !== undefined && mayServe(candidate)) {
+        chosen = candidate
+        soonest = lot * stretch
+      }
+      if (waiting === 0) return chosen
+      node = nodes[--waiting] ?? 0
+      lot = lots[waiting] ?? 0
+      stretch = stretches[waiting] ?? 0
     }
-    return chosen
-  }
-
-  #wait(size: number, node: number, lot: number, stretch: number): number {
-    if (size === this.#nodes.length) {
-      this.#nodes = grown(this.#nodes, Int32Array)
-      this.#lots = grown(this.#lots, Float64Array)
-      this.#stretches = grown(this.#stretches, Float64Array)
-    }
-    this.#nodes[size] = node
-    this.#lots[size] = lot
-    this.#stretches[size] = stretch
-    return size + 1
   }
 
   #put(candidate: Candidate): void {

@@ -25,18 +25,20 @@ export class Shares {
     this.#outside = outsidePower
     this.#most = 1 / exploration
     const atEdge = raised(edge, insidePower)
-    this.#scale = atEdge / raised(edge, outsidePower)
+    const isBand = outsidePower === Infinity
+    this.#scale = isBand ? 1 : atEdge / raised(edge, outsidePower)
     // From here on nothing is left but exploration: most offers, and no power of a number is taken for them.
-    if (outsidePower === Infinity) this.#far = 0
-    else
-      this.#far =
-        outsidePower === 0 ? Infinity : edge * Math.max(1, (this.#most / atEdge) ** (1 / outsidePower)) * 1.000001
+    if (outsidePower === 0) this.#far = Infinity
+    else this.#far = isBand ? edge : edge * Math.max(1, (this.#most / atEdge) ** (1 / outsidePower)) * 1.000001
   }
 
-  /** How much longer one waits that counts so much. */
+  /** How much longer one waits that counts so much; for ever where it counts infinitely. */
   stretch(value: number, best: number): number {
-    if (value <= best * this.#edge) return this.#inside === 0 ? 1 : Math.max(1, raised(value / best, this.#inside))
-    const times = value / best
-    return times > this.#far ? this.#most : Math.min(this.#most, this.#scale * raised(times, this.#outside))
+    if (value === Infinity) return Infinity
+    const isWithin = value <= best * this.#edge
+    const isFar = value > best * this.#far
+    const times = isFar ? Infinity : raised(value / best, isWithin ? this.#inside : this.#outside)
+    // In the end always something that was computed: a number as it is kept would be boxed in each round of a loop.
+    return isWithin ? Math.max(1, times) : Math.min(this.#most, this.#scale * times)
   }
 }

@@ -3,7 +3,7 @@ import type { Candidate } from "../RoutingPolicy.ts"
 import type { Standing } from "../Scored.ts"
 import { DrawHeap, grown } from "./DrawHeap.ts"
 import * as Lots from "./Lots.ts"
-import { LotTree, ROOT } from "./LotTree.ts"
+import { BELOW, BRANCH, COUNT, LotTree, ROOT, STRIDE } from "./LotTree.ts"
 import { sound, soundWeight } from "./Sound.ts"
 
 /** Of each node: where the best below it stand, and the greatest weight of those that stand there. */
@@ -59,7 +59,7 @@ export class StandingIndex {
 
   /** Visits instances by standing, and equal ones as they are drawn by weight, until one is taken. */
   walk(ofSeed: number, isTaken: (candidate: Candidate) => boolean): Candidate | undefined {
-    const { below, branches, candidates, counts, size } = this.#tree
+    const { candidates, shape, size } = this.#tree
     const waiting = this.#waiting
     waiting.size = 0
     this.#lowerSize = 0
@@ -69,11 +69,11 @@ export class StandingIndex {
       let node = waiting.node
       let lot = waiting.lot
       waiting.pop()
-      let left = below[node] ?? 0
+      let left = shape[node * STRIDE + BELOW] ?? 0
       while (left !== 0) {
-        const onLeft = counts[left] ?? 0
-        const count = counts[node] ?? 0
-        const falls = Lots.fall(ofSeed, branches[node] ?? 0)
+        const onLeft = shape[left * STRIDE + COUNT] ?? 0
+        const count = shape[node * STRIDE + COUNT] ?? 0
+        const falls = Lots.fall(ofSeed, shape[node * STRIDE + BRANCH] ?? 0)
         const isLeft = Lots.isLeft(falls, onLeft, count)
         const later = lot + Lots.later(falls, isLeft ? count - onLeft : onLeft)
         const lotOfLeft = isLeft ? lot : later
@@ -92,7 +92,7 @@ export class StandingIndex {
           node = -1
           break
         }
-        left = below[node] ?? 0
+        left = shape[node * STRIDE + BELOW] ?? 0
       }
       if (node === -1) continue
       const candidate = candidates[node]

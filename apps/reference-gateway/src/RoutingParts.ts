@@ -3,7 +3,7 @@
  */
 import type { Part } from "@guildhall/core/Parts"
 import * as combinators from "@guildhall/routing/combinators"
-import { Bonded, OwnMember, ThroughputFloor } from "@guildhall/routing/filters"
+import { Bonded, HealthFloor, OwnMember, ThroughputFloor } from "@guildhall/routing/filters"
 import * as policies from "@guildhall/routing/policies"
 
 /** Every part that routing is made of: policies, what combines them, and the filters that a market may add. */
@@ -11,6 +11,7 @@ export const routingParts: ReadonlyArray<Part> = [
   ...Object.values(policies).map(({ part }) => part),
   ...Object.values(combinators).map(({ part }) => part),
   Bonded.part,
+  HealthFloor.part,
   OwnMember.part,
   ThroughputFloor.part,
 ]

@@ -109,6 +109,11 @@ export const reasons = {
   ),
   not_bonded: reason(503, true, "No bond for the instance is active, and this market asks for one."),
   below_throughput_floor: reason(503, true, "The instance sent fewer tokens a second of late than the market accepts."),
+  below_health_floor: reason(
+    503,
+    true,
+    "The instance failed or was away too often in the last 14 days for this market.",
+  ),
   own_instance: reason(404, false, "The instance belongs to the member who asks, and nobody earns from itself here."),
   not_confidential: reason(
     404,

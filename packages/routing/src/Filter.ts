@@ -152,6 +152,7 @@ const order: ReadonlyArray<ReasonCode> = [
   "offline",
   "draining",
   "below_throughput_floor",
+  "below_health_floor",
   "ejected",
   "parked",
   "probing",
@@ -203,6 +204,7 @@ export const ofAll = (closest: ReasonCode | undefined): ReasonCode => {
     case "draining":
     case "not_bonded":
     case "below_throughput_floor":
+    case "below_health_floor":
     case "ejected":
     case "parked":
     case "probing":

@@ -158,7 +158,14 @@ describe("Filter", () => {
   })
 
   it("each reason of a filter is in the order of closeness, and one of all instances", () => {
-    for (const code of ["parked", "probing", "ejected", "not_bonded", "below_throughput_floor"] as const) {
+    for (const code of [
+      "parked",
+      "probing",
+      "ejected",
+      "not_bonded",
+      "below_throughput_floor",
+      "below_health_floor",
+    ] as const) {
       assert.strictEqual(Filter.ofAll(code), "no_capacity")
       assert.strictEqual(Filter.closest([code, "already_tried"]), "already_tried")
     }

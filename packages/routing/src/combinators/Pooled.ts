@@ -132,6 +132,7 @@ export const pooled = ({ by, machines }: Settings, policy: RoutingPolicy): Routi
     name: Naming.made("pooled", [by, `${machines}`, Naming.one(policy)]),
     version: 1,
     ...Reads.ofAll([policy]),
+    ...Reads.promised([policy]),
     rank,
   }
 }

@@ -15,6 +15,7 @@ import * as Schema from "effect/Schema"
 import * as FileProblem from "@guildhall/core/FileProblem"
 import * as Folder from "@guildhall/core/Folder"
 import { AgentError } from "./AgentError.ts"
+import { isAlive, startTime } from "./ProcessIdentity.ts"
 
 /**
  * The home. `read` gives none where the file does not exist; `write` replaces a file at once and durably, so a crash leaves the
@@ -49,25 +50,6 @@ const unusable = (directory: string) => (error: PlatformError.PlatformError) =>
     reason: "HomeUnusable",
     detail: `The agent cannot use its home ${directory}: ${FileProblem.words(error)}. Free the disk, fix the rights, or choose another folder with --home.`,
   })
-
-/** The start time of a process in the kernel's ticks, or nothing where the system does not tell. */
-const startTime = Effect.fnUntraced(function* (pid: number) {
-  const fs = yield* FileSystem.FileSystem
-  const stat = yield* Effect.option(fs.readFileString(`/proc/${pid}/stat`))
-  // The name of the process is in parentheses and may hold spaces; the start time is the 20th field after it.
-  return Option.match(stat, {
-    onNone: () => "",
-    onSome: (text) => text.slice(text.lastIndexOf(")") + 2).split(" ")[19] ?? "",
-  })
-})
-
-const isAlive = (pid: number): Effect.Effect<boolean> =>
-  Effect.sync(() => process.kill(pid, 0)).pipe(
-    Effect.catchDefect((defect) =>
-      // EPERM says that the process exists and belongs to somebody else.
-      Effect.succeed(defect instanceof Error && "code" in defect && defect.code === "EPERM"),
-    ),
-  )
 
 const lock = Effect.fnUntraced(function* (directory: string) {
   const fs = yield* FileSystem.FileSystem

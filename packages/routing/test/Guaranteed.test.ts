@@ -14,6 +14,7 @@ import { bonded } from "../src/filters/Bonded.ts"
 import * as Guaranteed from "../src/Guaranteed.ts"
 import { healthiest } from "../src/policies/Healthiest.ts"
 import { leastLoaded } from "../src/policies/LeastLoaded.ts"
+import * as PrefixAffinity from "../src/policies/PrefixAffinity.ts"
 import * as TierWeighted from "../src/policies/TierWeighted.ts"
 import type { RoutingPolicy, RoutingRequest } from "../src/RoutingPolicy.ts"
 import * as SampleMarket from "../src/testing/SampleMarket.ts"
@@ -192,6 +193,7 @@ describe("Guaranteed", () => {
     assert.strictEqual(promised(OrElse.orElse(leastLoaded, tiers)), 30)
     assert.strictEqual(promised(TieBreak.tieBreak(tiers, healthiest)), 30)
     assert.strictEqual(promised(Cap.cap({ by: "member", percent: 40, slack: 2 }, tiers)), 30)
+    assert.strictEqual(promised(PrefixAffinity.make({ homes: 2, saturatedPercent: 80 }, tiers)), 30)
     const tenth = Weighted.weighted({ policy: leastLoaded, weight: 9 }, { policy: tiers, weight: 1 })
     assert.strictEqual(promised(tenth), 3)
     assert.isUndefined(promised(OrElse.orElse(leastLoaded, leastLoaded)))

@@ -11,6 +11,7 @@ import * as Schema from "effect/Schema"
 import * as Draw from "../Draw.ts"
 import { smallest } from "../internal/Order.ts"
 import * as Naming from "../internal/Naming.ts"
+import * as Reads from "../internal/Reads.ts"
 import { count, setting } from "../internal/Settings.ts"
 import { type Finding, shelves } from "../internal/Shelves.ts"
 import { StandingIndex } from "../internal/StandingIndex.ts"
@@ -90,7 +91,7 @@ export const make = (settings: Settings, otherwise: RoutingPolicy): Scored.Score
     }
     return shelves(finding, policy, filters, directory)
   }
-  return Scored.make({
+  const made = Scored.make({
     name: Naming.made("PrefixAffinity", [...Object.values(settings).map(String), Naming.one(otherwise)]),
     version: 1,
     ...(otherwise.reads === undefined ? {} : { reads: [...new Set(["affinity" as const, ...otherwise.reads])] }),
@@ -98,6 +99,7 @@ export const make = (settings: Settings, otherwise: RoutingPolicy): Scored.Score
     filters: other.filters,
     ...(other.find === undefined ? {} : { find }),
   })
+  return { ...made, ...Reads.promised([otherwise]) }
 }
 
 /**

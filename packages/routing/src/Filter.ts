@@ -6,6 +6,7 @@
  */
 import * as Parts from "@guildhall/core/Parts"
 import type { ReasonCode } from "@guildhall/core/Reason"
+import type { RoutingFeatures } from "@guildhall/core/RoutingFeatures"
 import { breaker } from "./filters/Breaker.ts"
 import { capability } from "./filters/Capability.ts"
 import { concurrency } from "./filters/Concurrency.ts"
@@ -107,6 +108,36 @@ export const exclude: Filter = (request, candidate) =>
   breaker(request, candidate) ??
   concurrency(request, candidate) ??
   tried(request, candidate)
+
+/**
+ * {@link exclude} for one request and many candidates: what the request does not ask for is found out once.
+ *
+ * @category rules
+ * @since 0.1.0
+ */
+export const excluding = (request: RoutingRequest): ((candidate: Candidate) => ReasonCode | undefined) => {
+  const isFeatured = request.features !== undefined && isDemanding(request.features)
+  const isPreferred = request.preferences !== undefined
+  return (candidate) =>
+    model(request, candidate) ??
+    endpoint(request, candidate) ??
+    context(request, candidate) ??
+    (isFeatured ? unfit(request, candidate) : undefined) ??
+    (isPreferred ? unwanted(request, candidate) : undefined) ??
+    state(request, candidate) ??
+    breaker(request, candidate) ??
+    concurrency(request, candidate) ??
+    tried(request, candidate)
+}
+
+/** Whether one of {@link featured} could speak against anybody. */
+const isDemanding = ({ buyer, confidential, countries, inputs, parameters, regions }: RoutingFeatures): boolean =>
+  buyer?.rail !== undefined ||
+  countries !== undefined ||
+  regions !== undefined ||
+  confidential === true ||
+  parameters !== undefined ||
+  inputs !== undefined
 
 /**
  * The first reason of {@link featured}, asked one after the other without a loop. For an index that holds the answers of the

@@ -11,7 +11,7 @@
 import type { InstanceId } from "@guildhall/core/Instance"
 import type { ReasonCode } from "@guildhall/core/Reason"
 import * as Draw from "./Draw.ts"
-import { exclude, type Filter } from "./Filter.ts"
+import { excluding, type Filter } from "./Filter.ts"
 import * as Lots from "./internal/Lots.ts"
 import { order } from "./internal/Order.ts"
 import { type Finding, shelves } from "./internal/Shelves.ts"
@@ -157,13 +157,14 @@ export const sieve = (
   /** The places of the eligible among the names. */
   const places = new Int32Array(length)
   const excluded: Array<Ranking["excluded"][number]> = []
+  const exclude = excluding(request)
   let rows = 0
   let named = 0
   for (let at = 0; at < length; at++) {
     const candidate = candidates[at]
     if (candidate === undefined) continue
     const { id, model } = candidate.instance
-    const code = exclude(request, candidate) ?? also(filters, request, candidate)
+    const code = exclude(candidate) ?? also(filters, request, candidate)
     if (code === undefined) {
       eligible[rows] = candidate
       ids[rows] = id

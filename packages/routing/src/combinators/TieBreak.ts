@@ -56,7 +56,9 @@ const byStanding = (name: string, policy: Scored.Standings, by: Scored.Standings
     stand: (candidate) => {
       const first = policy.stand(candidate, 0)
       const second = by.stand(candidate, 0)
-      return { first: first.first, second: second.first, weight: 1, ofFirst: first, ofSecond: second }
+      // What is its own stands first, so that it is of another shape for V8 than other standings: theirs change with what numbers
+      // they have, and each time all of that shape.
+      return { ofFirst: first, ofSecond: second, first: first.first, second: second.first, weight: 1 }
     },
     because: ({ ofFirst, ofSecond }) => `${policy.phrase(ofFirst)}; ${by.phrase(ofSecond)}`,
   })

@@ -40,5 +40,9 @@ export const kindsOf = ({ endpoints }: Instance): ReadonlyArray<string> => {
 }
 
 /** @category filters @since 0.1.0 */
-export const endpoint: Filter = (request, { instance }) =>
-  kindsOf(instance).includes(kindOf(request.endpoint)) ? undefined : "endpoint_not_offered"
+export const endpoint: Filter = (request, { instance }) => {
+  const kind = kindOf(request.endpoint)
+  const kinds = kindsOf(instance)
+  // The first is mostly the only one.
+  return kinds[0] === kind || kinds.includes(kind) ? undefined : "endpoint_not_offered"
+}

@@ -7,4 +7,4 @@ import type { Filter } from "../Filter.ts"
  * @since 0.1.0
  */
 export const tried: Filter = (request, { instance }) =>
-  request.tried.includes(instance.id) ? "already_tried" : undefined
+  request.tried.length > 0 && request.tried.includes(instance.id) ? "already_tried" : undefined

@@ -16,7 +16,7 @@ import * as Scored from "../Scored.ts"
 const stand = (candidate: Candidate) => {
   const inFlight = Load.inFlight(candidate)
   const capacity = Load.capacity(candidate)
-  return { first: inFlight / capacity, second: 0, weight: 1, inFlight, capacity }
+  return { inFlight, capacity, first: inFlight / capacity, second: 0, weight: 1 }
 }
 
 /**

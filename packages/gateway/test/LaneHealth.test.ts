@@ -125,6 +125,32 @@ describe("the health of a running market", () => {
     assert.deepStrictEqual(asked(), [10])
   })
 
+  it("adversary · a buyer that poisons health with bad input harms neither the instances nor the other buyers", async () => {
+    const refusal = Upstream.status(
+      400,
+      '{"error":{"message":"no","type":"invalid_request_error","param":null,"code":null}}',
+    )
+    /** Engines that refuse one kind of input, break on another, and are sound otherwise. */
+    const engine: Upstream.Script = (response, seen) => {
+      return (seen.body.includes("refused") ? refusal : seen.body.includes("breaks") ? bad : good)(response, seen)
+    }
+    const { asked, lane, pass } = await start([engine, engine, engine, engine], 4)
+    const say = (content: string) => lane.chat({ messages: [{ role: "user", content }] })
+    let served = 0
+    for (let round = 0; round < 30; round++) {
+      assert.strictEqual((await say("what is refused")).status, 400)
+      if (round % 10 === 0) assert.strictEqual((await say("what breaks engines")).status, 502)
+      for (let at = 0; at < 4; at++) if ((await say("a question")).status === 200) served++
+      pass(1_000)
+    }
+    assert.strictEqual(served, 120)
+    // In the end all of them are asked as before.
+    const before = asked()
+    for (let at = 0; at < 40; at++) assert.strictEqual((await say("a question")).status, 200)
+    for (const [at, count] of asked().entries()) assert.isAbove(count, before[at] ?? 0)
+    for (const count of asked()) assert.isAbove(count, 20)
+  })
+
   it("a request that breaks every engine takes no more than one instance with it at a time", async () => {
     const { asked, become, lane } = await start([bad, bad, bad, bad], 4)
     for (let at = 0; at < 2; at++) assert.strictEqual((await lane.chat({})).status, 502)

@@ -8,7 +8,7 @@ import { Journal } from "@guildhall/journal"
 import { Devices } from "@guildhall/registry"
 import { RegistryError } from "@guildhall/registry/RegistryError"
 import * as SampleDevice from "@guildhall/registry/testing/SampleDevice"
-import { Router } from "@guildhall/routing"
+import { Directory, Router } from "@guildhall/routing"
 import type { Outcome } from "@guildhall/routing/Health"
 import { leastLoaded } from "@guildhall/routing/policies/LeastLoaded"
 import * as Liveness from "../src/Liveness.ts"
@@ -131,6 +131,38 @@ describe("an instance", () => {
     )
   }
 
+  it.effect("V8 · is checked every 60 s; a check that fails marks it offline, and it gets no more traffic", () =>
+    withMarket(({ beat, id, state, transport }) =>
+      Effect.gen(function* () {
+        const devices = yield* Devices.Devices
+        /** Whether a gateway that follows the market would route to it. */
+        const isRouted = Effect.map(devices.changes(0), ({ events }) => {
+          const directory = new Directory.Directory()
+          for (const event of events) directory.apply(event)
+          const asked = { model: SampleDevice.make().registration().model, contextTokens: 1, tried: [] }
+          return leastLoaded.rank(asked, directory.candidates(asked.model), 7).ranked.length > 0
+        })
+        for (let minute = 0; minute < 3; minute++) {
+          const before = transport.asked.length
+          yield* TestClock.adjust("1 minute")
+          assert.approximately(transport.asked.length - before, 1, 1)
+          yield* beat()
+        }
+        assert.isTrue(yield* isRouted)
+        transport.behaviours.set(id, 503)
+        yield* TestClock.adjust("1 minute")
+        yield* beat()
+        yield* TestClock.adjust("30 seconds")
+        assert.strictEqual(yield* state, "offline")
+        assert.isFalse(yield* isRouted)
+        transport.behaviours.set(id, 200)
+        yield* TestClock.adjust("1 minute")
+        yield* beat()
+        assert.isTrue(yield* isRouted)
+      }),
+    ),
+  )
+
   it.effect("that drains is left draining, also after a check that failed in between", () =>
     withMarket(({ beat, id, state, transport }) =>
       Effect.gen(function* () {
@@ -181,7 +213,9 @@ describe("an instance that was away", () => {
         assert.strictEqual(yield* state, "offline")
         // While the next check waits for an answer, only the old address's failure is known.
         transport.behaviours.set(instance.id, "hangs")
-        yield* devices.register(sample.registration({ reach: { _tag: "Endpoint", url: "https://gpu.example.com:9443" } }))
+        yield* devices.register(
+          sample.registration({ reach: { _tag: "Endpoint", url: "https://gpu.example.com:9443" } }),
+        )
         yield* TestClock.adjust("16 seconds")
         assert.strictEqual(yield* state, "online")
         // The check of the new address counts.

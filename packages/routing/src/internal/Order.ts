@@ -12,11 +12,16 @@ const BITS_MAX = 11
 /** How many rows have each digit, and then where the next of them goes: for the lower and for the higher digit. */
 const lower = new Int32Array(1 << BITS_MAX)
 const higher = new Int32Array(1 << BITS_MAX)
+/** So many rows can be counted. They have their room here, as loops are fastest over arrays that are always the same. */
+const ROWS_MAX = 65_536
+const counted = new Int32Array(ROWS_MAX)
+const spare = new Int32Array(ROWS_MAX)
+const keys = new Int32Array(ROWS_MAX)
 /** The number that has a digit. */
 const holders = new Float64Array(1 << BITS_MAX)
 
 /** Moves rows to where their digit belongs; those that have the same stay in the order in which they are. */
-const move = (from: Rows, to: Rows, keys: Int32Array, counts: Int32Array, bits: number, shift: number): void => {
+const move = (from: Rows, to: Rows, size: number, counts: Int32Array, bits: number, shift: number): void => {
   const radix = 1 << bits
   let sum = 0
   for (let digit = 0; digit < radix; digit++) {
@@ -24,7 +29,7 @@ const move = (from: Rows, to: Rows, keys: Int32Array, counts: Int32Array, bits: 
     counts[digit] = sum
     sum += count
   }
-  for (let at = 0; at < from.length; at++) {
+  for (let at = 0; at < size; at++) {
     const row = from[at] ?? 0
     const digit = ((keys[row] ?? 0) >>> shift) & (radix - 1)
     const place = counts[digit] ?? 0
@@ -37,11 +42,11 @@ const move = (from: Rows, to: Rows, keys: Int32Array, counts: Int32Array, bits: 
  * Gives each number of a column a digit that no other number has, by where it lies between the least and the greatest. False
  * where two would have the same: that shows after a few rows, unless there are only a few numbers.
  */
-const countFew = (column: Float64Array, least: number, most: number, keys: Int32Array, bits: number): boolean => {
+const countFew = (column: Float64Array, least: number, most: number, bits: number): boolean => {
   const scale = ((1 << bits) - 1) / (most - least)
   if (!(scale > 0 && scale < Infinity)) return false
   lower.fill(0)
-  for (let row = 0; row < keys.length; row++) {
+  for (let row = 0; row < column.length; row++) {
     const value = column[row] ?? 0
     const digit = ((value - least) * scale) | 0
     const count = lower[digit] ?? 0
@@ -62,14 +67,14 @@ const firstBits = (value: number): number => {
 }
 
 /** Gives each number of a column two digits: the first of those bits in which numbers of this column differ. */
-const countBits = (column: Float64Array, least: number, most: number, keys: Int32Array, bits: number): void => {
+const countBits = (column: Float64Array, least: number, most: number, bits: number): void => {
   const words = new Int32Array(column.buffer, column.byteOffset, 2 * column.length)
   const start = firstBits(least)
   const shift = Math.max(0, 32 - Math.clz32(firstBits(most) - start) - 2 * bits)
   const mask = (1 << bits) - 1
   lower.fill(0)
   higher.fill(0)
-  for (let row = 0; row < keys.length; row++) {
+  for (let row = 0; row < column.length; row++) {
     const key = (ordered(words[2 * row + HIGH] ?? 0) - start) >>> shift
     const low = key & mask
     const high = key >>> bits
@@ -85,12 +90,13 @@ interface Outcome {
   readonly isRight: boolean
 }
 
-/** Puts rows right that are nearly in the order of a column. Those of equal numbers stay in the order in which they are. */
-const settle = (rows: Rows, column: Float64Array): Outcome => {
-  let moves = 8 * rows.length
+/** Puts the counted rows right, which are nearly in the order of a column. Those of equal numbers stay in the order in which they are. */
+const settle = (column: Float64Array): Outcome => {
+  const rows = counted
+  let moves = 8 * column.length
   let isTied = false
   let last = column[rows[0] ?? 0] ?? 0
-  for (let at = 1; at < rows.length; at++) {
+  for (let at = 1; at < column.length; at++) {
     const row = rows[at] ?? 0
     const value = column[row] ?? 0
     if (value > last) {
@@ -111,29 +117,30 @@ const settle = (rows: Rows, column: Float64Array): Outcome => {
 }
 
 /**
- * Sorts rows by a column, into `rows` or `spare`, and says into which. By counting, which needs no comparisons: by the number
- * itself where there are few, by its first bits where there are many, of which few differ only in the rest.
+ * Sorts the counted rows by a column. By counting, which needs no comparisons: by the number itself where there are few, by its
+ * first bits where there are many, of which few differ only in the rest.
  */
-const byColumn = (column: Float64Array, rows: Rows, spare: Rows, keys: Int32Array): Outcome => {
+const byColumn = (column: Float64Array): Outcome => {
+  const { length } = column
   let least = column[0] ?? 0
   let most = least
-  for (let row = 1; row < rows.length; row++) {
+  for (let row = 1; row < length; row++) {
     const value = column[row] ?? 0
     if (value < least) least = value
     if (value > most) most = value
   }
   if (least === most) return TIED
   // About as many digits as rows.
-  const bits = Math.min(BITS_MAX, 32 - Math.clz32(rows.length))
-  if (countFew(column, least, most, keys, bits)) {
-    move(rows, spare, keys, lower, bits, 0)
-    rows.set(spare)
+  const bits = Math.min(BITS_MAX, 32 - Math.clz32(length))
+  if (countFew(column, least, most, bits)) {
+    move(counted, spare, length, lower, bits, 0)
+    for (let at = 0; at < length; at++) counted[at] = spare[at] ?? 0
     return TIED
   }
-  countBits(column, least, most, keys, bits)
-  move(rows, spare, keys, lower, bits, 0)
-  move(spare, rows, keys, higher, bits, bits)
-  return settle(rows, column)
+  countBits(column, least, most, bits)
+  move(counted, spare, length, lower, bits, 0)
+  move(spare, counted, length, higher, bits, bits)
+  return settle(column)
 }
 
 const TIED: Outcome = { isTied: true, isRight: true }
@@ -165,26 +172,31 @@ const compare = (columns: ReadonlyArray<Float64Array>, idOf: (row: number) => st
 /** So few rows are sorted by comparing. */
 const FEW = 16
 
+const identity = (size: number): Rows => {
+  const rows = new Int32Array(size)
+  for (let row = 0; row < size; row++) rows[row] = row
+  return rows
+}
+
 /** Rows sorted by columns of numbers, the smaller first, and then by id. */
 export const order = (
   columns: ReadonlyArray<Float64Array>,
   idOf: (row: number) => string,
   size: number,
 ): Int32Array => {
-  const rows = new Int32Array(size)
-  for (let row = 0; row < size; row++) rows[row] = row
-  if (size <= FEW) return compare(columns, idOf, rows)
-  const spare = new Int32Array(size)
-  const keys = new Int32Array(size)
-  let isTied = columns.length === 0
+  const last = columns.length - 1
+  if (size <= FEW || size > ROWS_MAX || last < 0) return compare(columns, idOf, identity(size))
+  for (let row = 0; row < size; row++) counted[row] = row
+  let isTied = true
   // From the last column to the first, each of which leaves equals as they are.
-  for (let at = columns.length - 1; at >= 0; at--) {
+  for (let at = last; at >= 0; at--) {
     const column = columns[at]
     if (column === undefined) continue
-    const outcome = byColumn(column, rows, spare, keys)
-    if (!outcome.isRight) return compare(columns, idOf, rows)
-    if (at === columns.length - 1) isTied = outcome.isTied
+    const outcome = byColumn(column)
+    if (!outcome.isRight) return compare(columns, idOf, identity(size))
+    if (at === last) isTied = outcome.isTied
   }
+  const rows = counted.slice(0, size)
   return isTied ? compare(columns, idOf, rows) : rows
 }
 

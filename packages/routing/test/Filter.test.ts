@@ -92,7 +92,7 @@ describe("Filter", () => {
     assert.isUndefined(Filter.exclude(request, one))
   })
 
-  it("a confidential request goes to an attested instance only", () => {
+  it("G3 · a confidential request goes to an attested instance only", () => {
     const features = { confidential: true }
     const told = (confidential: boolean) =>
       Filter.exclude({ ...request, features }, { ...candidate(), rating: { confidential } })

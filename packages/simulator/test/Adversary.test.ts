@@ -195,6 +195,19 @@ describe("adversaries", () => {
       assert.isAbove(four?.score.goodput ?? 0, 0.99, name)
     }
   })
+
+  it("four gateways whose news of each other is five seconds old do not run to the same machine", () => {
+    const pool = { engines, providers: eight }
+    const stale = { gateways: 4, load: 0.7, settings: { exchangeMs: 5_000 } }
+    for (const name of ["LeastLoaded", "PeakEwma", "AdjustedPrice"]) {
+      const [one, four] = [{ load: 0.7, gateways: 1 }, stale].map((options) => attack(named(name), pool, options))
+      for (let at = 0; at < ENGINES; at++) {
+        assert.isBelow((four?.shareOf((each) => each === at) ?? 1) * ENGINES, 1.25, `${name}, machine ${at}`)
+      }
+      assert.isBelow(four?.score.firstTokenP99Ms ?? Infinity, 1.5 * (one?.score.firstTokenP99Ms ?? 0), name)
+      assert.isAbove(four?.score.goodput ?? 0, 0.99, name)
+    }
+  })
 })
 
 describe("engines gone wrong", () => {

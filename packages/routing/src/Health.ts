@@ -338,8 +338,9 @@ export class Health {
     }
     if (window !== undefined && one.isChanged && isDue(one.healthSaidAtMs, HEALTH_MS, nowMs)) {
       one.isChanged = false
-      one.healthSaidAtMs = nowMs
       const healthBps = HealthWindow.healthBps(one.counts(window, nowMs))
+      // Where there was nothing to say, what is heard next is said at once.
+      if (healthBps !== undefined) one.healthSaidAtMs = nowMs
       const said = one.said.healthBps ?? -HEALTH_STEP_BPS
       if (healthBps !== undefined && Math.abs(healthBps - said) >= HEALTH_STEP_BPS) rating = { ...rating, healthBps }
     }

@@ -74,7 +74,10 @@ export const layer = (options: { readonly everyMs?: number } = {}) =>
   Layer.effectDiscard(
     Effect.gen(function* () {
       const round = yield* make
+      const { tick } = yield* Router
       yield* Effect.ignore(round)
+      // What was heard is said as time passes, and the first request is to be routed by it.
+      yield* Effect.map(Clock.currentTimeMillis, tick)
       yield* Loop.atEnd(round, {
         limitMs: LAST_MS,
         otherwise:

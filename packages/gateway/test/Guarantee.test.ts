@@ -173,6 +173,16 @@ describe("models that take another's place", () => {
       ],
     )
     assert.deepInclude((await audit()).counts, { decisions: 3, attempts: 4, differing: 0 })
+    const [, second] = decisions
+    if (second === undefined) return assert.fail("it was decided")
+    const { attempts } = await lane.run(lane.router.explain(second))
+    const passed = attempts.flatMap((one) =>
+      one.passed.map(({ model, ranking }) => ({ model: String(model), excluded: ranking.excluded })),
+    )
+    assert.deepStrictEqual(passed, [
+      { model: TestLane.MODEL, excluded: [{ instance: failing, code: "offline" }] },
+      { model: "no/such", excluded: [] },
+    ])
 
     // Had the failing one not been tried, or had another order been asked for, it would have come first.
     const skipped = await audit((decision) => ({ ...decision, attempts: decision.attempts.slice(-1) }))

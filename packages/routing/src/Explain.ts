@@ -22,7 +22,7 @@ import type { Ranking, RoutingPolicy, RoutingRequest } from "./RoutingPolicy.ts"
 /**
  * The explanation of a decision: what each attempt's ranking was, computed again from the directory's log as it stood
  * when the attempt was made. An attempt without an instance is one for which none was left. `model` is the one that took the
- * place of the one that was asked for, where one did.
+ * place of the one that was asked for, where one did, and `passed` are the models that had nobody left.
  *
  * @category models
  * @since 0.1.0
@@ -36,6 +36,7 @@ export interface Explanation {
     readonly model: ModelId | null
     readonly reason: ReasonCode | null
     readonly ranking: Ranking
+    readonly passed: ReadonlyArray<{ readonly model: ModelId; readonly ranking: Ranking }>
   }>
 }
 
@@ -175,18 +176,23 @@ export const recompute = (
   decision: RoutingDecision,
 ): Explanation => {
   const [first] = directories
+  const passed = (directory: Directory, at: number) =>
+    (passedOver(decision, at) ?? []).map((model) => {
+      return { model, ranking: rankingOf(policy, directory, decision, at, model) }
+    })
   const attempts: Array<Explanation["attempts"][number]> = decision.attempts.map((attempt, at) => ({
     chosen: attempt.instance,
     model: attempt.model ?? null,
     reason: attempt.reason ?? null,
     ranking: rankingOf(policy, directories[at] ?? first, decision, at),
+    passed: passed(directories[at] ?? first, at),
   }))
   if (attempts.length === 0) {
     const ranking = rankingOf(policy, first, decision, 0)
     const model = modelOf(decision)
     const known = model !== undefined && first.offered.has(model)
     const reason = known ? ofAll(closest(ranking.excluded.map(({ code }) => code))) : "model_not_found"
-    attempts.push({ chosen: null, model: null, reason, ranking })
+    attempts.push({ chosen: null, model: null, reason, ranking, passed: passed(first, 0) })
   }
   return { policy: decision.policy, version: decision.version, seed: decision.seed, attempts }
 }

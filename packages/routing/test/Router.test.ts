@@ -185,6 +185,7 @@ describe("Router.explain", () => {
           model: null,
           reason: "no_capacity",
           ranking: { ranked: [], excluded: [{ instance: id, code: "offline" }] },
+          passed: [],
         },
       ])
       for (const model of ["org/other", "two words", ""]) {

@@ -18,6 +18,11 @@ import { Market } from "../Market.ts"
 import * as Problems from "./internal/Problems.ts"
 import * as RequestViews from "./internal/RequestViews.ts"
 
+const rankingView = ({ excluded, ranked }: Explanation["attempts"][number]["ranking"]) => ({
+  ranked: ranked.map(({ because, instance }) => ({ instance, because })),
+  excluded: excluded.map(({ code, instance }) => ({ instance, code, because: Reason.describe(code).sentence })),
+})
+
 const explained = (
   id: RequestId,
   decision: RoutingDecision,
@@ -34,16 +39,12 @@ const explained = (
   replica: decision.replica,
   version: explanation.version,
   seed: explanation.seed,
-  attempts: explanation.attempts.map(({ chosen, model, ranking, reason }) => ({
+  attempts: explanation.attempts.map(({ chosen, model, passed, ranking, reason }) => ({
     chosen,
     model,
     reason,
-    ranked: ranking.ranked.map(({ because, instance }) => ({ instance, because })),
-    excluded: ranking.excluded.map(({ code, instance }) => ({
-      instance,
-      code,
-      because: Reason.describe(code).sentence,
-    })),
+    ...rankingView(ranking),
+    passed: isBuyers ? passed.map(({ model, ranking }) => ({ model, ...rankingView(ranking) })) : [],
   })),
 })
 

@@ -84,12 +84,19 @@ export const RequestPage = Schema.Struct({
 /** @since 0.1.0 */
 export type RequestPage = typeof RequestPage.Type
 
+/** Who could serve, the best first, and who could not. */
+const RankingFields = {
+  ranked: Schema.Array(Schema.Struct({ instance: InstanceId, because: Schema.String })),
+  excluded: Schema.Array(Schema.Struct({ instance: InstanceId, code: ReasonCode, because: Schema.String })),
+}
+
 /**
  * How a request was routed, computed again from the directory's log: for each attempt every instance of the model, in
  * its rank and why, or why it was left out. `replica`, `version` and `seed` say on which state it was decided. What the
  * router knew of the request are its `endpoint`, what the buyer prefers and `features`; these two are null for a
  * caller who is not the buyer, and where there is nothing.
- * An attempt's `model` is the one that took the place of the one asked for, null where none did.
+ * An attempt's `model` is the one that took the place of the one asked for, null where none did; `passed` are the models that
+ * had nobody left then, for the buyer only.
  *
  * @category models
  * @since 0.1.0
@@ -110,8 +117,8 @@ export const ExplanationView = Schema.Struct({
       chosen: Schema.NullOr(InstanceId),
       model: Schema.NullOr(ModelId),
       reason: Schema.NullOr(ReasonCode),
-      ranked: Schema.Array(Schema.Struct({ instance: InstanceId, because: Schema.String })),
-      excluded: Schema.Array(Schema.Struct({ instance: InstanceId, code: ReasonCode, because: Schema.String })),
+      ...RankingFields,
+      passed: Schema.Array(Schema.Struct({ model: ModelId, ...RankingFields })),
     }),
   ),
 })

@@ -261,6 +261,14 @@ describe("gateways that share what they know of the health of instances", () => 
           return heard
         })
       assert.strictEqual(yield* started(Layer.succeed(HealthRecord.HealthRecord, record), 0), 1)
+      // The first request is routed by it.
+      const fresh = yield* gateway(["a", "b"])
+      fresh.router.tick(START_MS)
+      const exchange = HealthExchange.layer().pipe(
+        Layer.provide([Layer.succeed(HealthRecord.HealthRecord, record), Layer.succeed(Router.Router, fresh.router)]),
+      )
+      yield* Effect.scoped(Layer.build(exchange))
+      assert.strictEqual(fresh.chosen(), fresh.ids[1])
       let times = 0
       const late = HealthRecord.HealthRecord.of({
         ...record,

@@ -6,7 +6,7 @@ import * as AuditFile from "@guildhall/routing/AuditFile"
 import { leastLoaded } from "@guildhall/routing/policies/LeastLoaded"
 import * as TierWeighted from "@guildhall/routing/policies/TierWeighted"
 import type { RoutingPolicy } from "@guildhall/routing/RoutingPolicy"
-import { Effect, Schema } from "effect"
+import { Context, Effect, Metric, Schema } from "effect"
 import { Digest } from "effect/crypto"
 import * as Upstream from "./ScriptedUpstream.ts"
 import * as TestLane from "./TestLane.ts"
@@ -89,6 +89,15 @@ describe("a guaranteed allocation", () => {
     assert.isTrue(Audit.isSound(report))
     const kept = { model: TestLane.MODEL, matching: 40, offered: 12, promised: 12, shortfall: 0, full: 0 }
     assert.deepStrictEqual(report.guaranteed, [kept])
+    const counted = Metric.snapshotUnsafe(Context.make(Metric.MetricRegistry, lane.metrics)).flatMap((metric) =>
+      metric.id === "guildhall_routing_guaranteed_requests_total" && metric.type === "Counter"
+        ? [[metric.attributes?.["outcome"], Number(metric.state.count)]]
+        : [],
+    )
+    assert.sameDeepMembers(counted, [
+      ["matching", 40],
+      ["offered", 12],
+    ])
     // Without what was owed, another one would have been first at each of the twelve.
     const without = await audit(({ features, ...rest }) => {
       const { owed: _, ...others } = features ?? {}

@@ -60,9 +60,10 @@ export const isAllotted = ({ preferences }: RoutingRequest): boolean =>
  */
 export type Counted = "matching" | "offered" | "forfeited"
 
-/** Those of one model, and what they are owed. */
+/** How many there are of one model, which of them are online, and what they are owed. */
 interface Share {
-  readonly instances: Set<InstanceId>
+  count: number
+  readonly online: Set<InstanceId>
   account: Guarantee.Account
 }
 
@@ -71,7 +72,7 @@ interface Share {
  * `count` is told of each thing that is counted, with how many.
  *
  * A request fits an instance if nothing stops it but that the instance is full: those who are full are owed what they miss, up
- * to `Guarantee.OWED_MAX`.
+ * to `Guarantee.OWED_MAX`. To find one that a request fits takes no longer for many who are full or offline.
  *
  * @category constructors
  * @since 0.1.0
@@ -90,20 +91,31 @@ export const make = (
   const leave = (id: InstanceId, model: ModelId): void => {
     models.delete(id)
     const share = shares.get(model)
-    share?.instances.delete(id)
-    if (share?.instances.size === 0) shares.delete(model)
+    if (share === undefined) return
+    share.online.delete(id)
+    if (--share.count === 0) shares.delete(model)
+  }
+  const enter = (id: InstanceId, model: ModelId): void => {
+    models.set(id, model)
+    const share = shares.get(model)
+    if (share === undefined) shares.set(model, { count: 1, online: new Set(), account: Guarantee.empty })
+    else share.count++
   }
   directory.onChange((id) => {
     const candidate = directory.candidate(id)
     const model = candidate !== undefined && isGuaranteed(candidate) ? candidate.instance.model : undefined
     const known = models.get(id)
-    if (known === model) return
-    if (known !== undefined) leave(id, known)
-    if (model === undefined) return
-    models.set(id, model)
-    const share = shares.get(model)
-    if (share === undefined) shares.set(model, { instances: new Set([id]), account: Guarantee.empty })
-    else share.instances.add(id)
+    if (known !== model) {
+      if (known !== undefined) leave(id, known)
+      if (model !== undefined) enter(id, model)
+    }
+    const share = model === undefined ? undefined : shares.get(model)
+    if (share === undefined) return
+    // Nothing is added that is there, nor taken away that is not: most changes are of what is in flight.
+    const isOnline = candidate?.instance.state === "online"
+    if (share.online.has(id) === isOnline) return
+    if (isOnline) share.online.add(id)
+    else share.online.delete(id)
   })
 
   const fits = (request: RoutingRequest, id: InstanceId): boolean => {
@@ -118,7 +130,7 @@ export const make = (
   const asked = (request: RoutingRequest): boolean => {
     const share = shares.get(request.model)
     if (share === undefined || !isAllotted(request)) return false
-    for (const id of share.instances) {
+    for (const id of share.online) {
       if (!fits(request, id)) continue
       const { account } = share
       share.account = Guarantee.asked(account, guaranteedPercent)

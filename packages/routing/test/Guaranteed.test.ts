@@ -145,6 +145,13 @@ describe("Guaranteed", () => {
     directory.apply({ _tag: "DispatchStarted", instanceId: enterprise })
     for (let seed = 0; seed < 5; seed++) route(seed)
     assert.strictEqual(owed()?.owedBps, 15_000)
+    // Who is away for a while gets neither more nor less for it.
+    directory.apply({ _tag: "StateChanged", instanceId: enterprise, state: "offline" })
+    route(7)
+    directory.apply({ _tag: "StateChanged", instanceId: enterprise, state: "online" })
+    assert.strictEqual(owed()?.owedBps, 15_000)
+    route(7)
+    assert.strictEqual(owed()?.owedBps, 18_000)
     rate(directory, enterprise, "preferred")
     assert.isUndefined(owed())
     rate(directory, enterprise, "guaranteed")

@@ -104,7 +104,7 @@ const turned = ({ days }: Settings, state: State, day: number): State => {
       all.filter((one) => one.day >= day),
       nothing,
     ),
-    earlier: all.filter((one) => one.day < day && one.day > day - days),
+    earlier: all.filter((one) => one.day < day && one.day > day - days && !isNothing(one.counts)),
   }
 }
 
@@ -193,6 +193,9 @@ const ofDays = (counts: ReadonlyMap<number, Counts>): State => {
  * @since 0.1.0
  */
 export const join = (a: State, b: State): State => {
+  // Mostly what is new is of today.
+  if (b === empty) return a
+  if (a.day === b.day && b.earlier.length === 0) return { ...a, today: plus(a.today, b.today) }
   const days = new Map<number, Counts>()
   for (const { counts, day } of [...daysOf(a), ...daysOf(b)]) {
     const known = days.get(day)
@@ -208,6 +211,8 @@ export const join = (a: State, b: State): State => {
  * @since 0.1.0
  */
 export const replace = (state: State, known: ReadonlyArray<Day>): State => {
+  const [only] = known
+  if (only !== undefined && known.length === 1 && only.day === state.day) return { ...state, today: only.counts }
   const days = new Map(daysOf(state).map(({ counts, day }) => [day, counts]))
   for (const { counts, day } of known) days.set(day, counts)
   return ofDays(days)
@@ -219,9 +224,12 @@ export const replace = (state: State, known: ReadonlyArray<Day>): State => {
  * @category rules
  * @since 0.1.0
  */
-export const until = ({ days }: Settings, state: State, today: number): State =>
-  ofDays(
+export const until = ({ days }: Settings, state: State, today: number): State => {
+  const first = state.earlier[0]?.day ?? state.day
+  if (first > today - days && state.day <= today) return state
+  return ofDays(
     new Map(
       daysOf(state).flatMap(({ counts, day }) => (day > today - days && day <= today ? [[day, counts] as const] : [])),
     ),
   )
+}

@@ -200,15 +200,18 @@ export const order = (
   return isTied ? compare(columns, idOf, rows) : rows
 }
 
-/** The number that `count` of the values do not exceed; infinite where there are not so many. */
-export const smallest = (values: Float64Array, count: number): number => {
+/** The smallest so many of the values, or all of them where there are no more, in their order. */
+export const smallest = (values: Float64Array, count: number): Array<number> => {
   const least: Array<number> = []
-  for (const value of values) {
-    if (least.length === count && value >= (least[count - 1] ?? 0)) continue
+  let limit = Infinity
+  for (let row = 0; row < values.length; row++) {
+    const value = values[row] ?? 0
+    if (value >= limit) continue
     let at = least.length
     while (at > 0 && (least[at - 1] ?? 0) > value) at--
     least.splice(at, 0, value)
     if (least.length > count) least.pop()
+    if (least.length === count) limit = least[count - 1] ?? Infinity
   }
-  return least.length === count ? (least[count - 1] ?? Infinity) : Infinity
+  return least
 }

@@ -117,16 +117,16 @@ const offered = (settings: Settings): ((candidate: Candidate) => Offered) => {
     const { instance, rating } = candidate
     const offer = rating?.offer
     const { firstTokenMs, tokenUs } = rating?.pace ?? typical
-    const listed = Price.ofUnits(instance.price)
+    const listed = offer === undefined ? Price.ofUnits(instance.price) : undefined
     const limited = (settings.limitedPerMillion * (offer?.limitedBps ?? 0)) / 10_000
     const waiting = (settings.secondPerMillion * firstTokenMs) / 1_000
     const seconds = Math.max(0.001, firstTokenMs / 1_000 + (settings.outputTokens * tokenUs) / MILLION)
     const load = Load.inFlight(candidate) / Load.capacity(candidate)
     const spare = Math.max(0.001, 1 - load * load)
     return {
-      input: offer?.inputPerMillion ?? MILLION * listed.input,
-      output: offer?.outputPerMillion ?? MILLION * listed.output,
-      request: offer === undefined ? listed.request : 0,
+      input: offer?.inputPerMillion ?? MILLION * (listed?.input ?? 0),
+      output: offer?.outputPerMillion ?? MILLION * (listed?.output ?? 0),
+      request: listed?.request ?? 0,
       errors: 1 + (settings.errorCost * (offer?.errorBps ?? settings.typicalErrorBps)) / 10_000,
       costs: limited + waiting,
       weighed: speedOf(seconds) / spareOf(spare),
@@ -220,14 +220,28 @@ export const make = (settings: Settings): Scored.Scored => {
       return all.map(({ value }) => 1 / shares.stretch(value, best))
     },
     score: ({ candidates, lots, request }) => {
-      const all = termsOf(request, candidates)
-      const best = bestOf(all)
-      const draws = Scored.column(
-        lots.length,
-        (row) => (lots[row] ?? 0) * shares.stretch(all[row]?.value ?? Infinity, best),
-      )
+      const { length } = candidates
+      const part = partOf(settings, request) / PARTS
+      const prices = new Float64Array(length)
+      const sums = new Float64Array(length)
+      const values = new Float64Array(length)
+      let best = Infinity
+      for (let row = 0; row < length; row++) {
+        const candidate = candidates[row]
+        if (candidate === undefined) continue
+        const offer = offerOf(candidate)
+        const adjusted = adjustedAt(settings, offer, part)
+        prices[row] = priceAt(offer, part)
+        sums[row] = adjusted
+        values[row] = adjusted * offer.weighed
+        best = Math.min(best, values[row] ?? 0)
+      }
+      const draws = new Float64Array(length)
+      for (let row = 0; row < length; row++) draws[row] = (lots[row] ?? 0) * shares.stretch(values[row] ?? 0, best)
       const because = (row: number): string => {
-        const { adjusted = 0, price = 0, value = 0 } = all[row] ?? {}
+        const price = prices[row] ?? 0
+        const adjusted = sums[row] ?? 0
+        const value = values[row] ?? 0
         const times = (value / best).toPrecision(4)
         const draw = `${times} times the best, lot ${(draws[row] ?? 0).toPrecision(6)}`
         const listed = `price ${Price.said(price)} per million tokens`

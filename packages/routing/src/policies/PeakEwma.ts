@@ -60,7 +60,7 @@ export const make = (settings: Settings): Scored.Scored => {
     return (pace.firstTokenMs + (tokens * pace.tokenUs) / 1_000) * (pending + 1)
   }
   const score = ({ candidates, lots, request }: Scored.Pool): Scored.Score => {
-    const lowest = smallest(lots, settings.choices)
+    const lowest = smallest(lots, settings.choices).at(-1) ?? Infinity
     const costs = Scored.column(candidates.length, (row) => {
       const candidate = candidates[row]
       return candidate !== undefined && (lots[row] ?? 0) <= lowest ? costOf(request, candidate) : Infinity

@@ -54,22 +54,28 @@ export const make = (settings: Settings, otherwise: RoutingPolicy): Scored.Score
     const scored = other.score(pool)
     const affinity = request.features?.affinity
     if (affinity === undefined) return scored
-    const lots = pool.draw(Draw.ofId(affinity))
-    const draws = lots.map((lot, row) => {
+    const draws = pool.draw(Draw.ofId(affinity))
+    for (let row = 0; row < draws.length; row++) {
       const candidate = candidates[row]
-      return candidate === undefined ? Infinity : lot / Load.capacity(candidate)
-    })
-    const limit = smallest(draws, settings.homes)
-    const homes = draws.map((draw, row) => {
-      const candidate = candidates[row]
-      return draw <= limit && candidate !== undefined && !isSaturated(candidate) ? draw : Infinity
-    })
-    const because = (row: number): string => {
-      const home = homes[row] ?? Infinity
-      if (home < Number.MAX_VALUE) return `at home here, lot ${home.toPrecision(6)}`
-      return `${(draws[row] ?? 0) <= limit ? "its home, but saturated" : "not its home"}, ${scored.because(row)}`
+      if (candidate !== undefined) draws[row] = (draws[row] ?? 0) / Load.capacity(candidate)
     }
-    return { columns: [homes, ...scored.columns], because, codes: scored.codes }
+    const lowest = smallest(draws, settings.homes)
+    const limit = lowest.at(-1) ?? -Infinity
+    // A home stands by which of them it is: small numbers are sorted faster than lots.
+    const elsewhere = lowest.length
+    const homes = new Float64Array(draws.length)
+    for (let row = 0; row < draws.length; row++) {
+      const candidate = candidates[row]
+      const draw = draws[row] ?? 0
+      const isHome = draw <= limit && candidate !== undefined && !isSaturated(candidate)
+      homes[row] = isHome ? lowest.indexOf(draw) : elsewhere
+    }
+    const because = (row: number): string => {
+      const draw = draws[row] ?? 0
+      if ((homes[row] ?? elsewhere) < elsewhere) return `at home here, lot ${draw.toPrecision(6)}`
+      return `${draw <= limit ? "its home, but saturated" : "not its home"}, ${scored.because(row)}`
+    }
+    return { ...scored, columns: [homes, ...scored.columns], because }
   }
 
   const find: Scored.Find = (policy, filters, directory) => {

@@ -7,8 +7,8 @@
 import * as Effect from "effect/Effect"
 import * as Parts from "@guildhall/core/Parts"
 import * as Schema from "effect/Schema"
-import type { Instance } from "@guildhall/core/Instance"
-import { exclude } from "../Filter.ts"
+import type { Instance, InstanceId } from "@guildhall/core/Instance"
+import { excluding } from "../Filter.ts"
 import * as Load from "../Load.ts"
 import * as Naming from "../internal/Naming.ts"
 import * as Reads from "../internal/Reads.ts"
@@ -32,6 +32,8 @@ interface Shared {
   inFlight: number
   capacity: number
   largest: number
+  /** How many requests at a time it is given room for. */
+  room: number
 }
 
 /** What those that belong together carry and declare; `names` has the partition of each candidate. */
@@ -39,6 +41,7 @@ const poolsOf = (
   { model }: RoutingRequest,
   candidates: ReadonlyArray<Candidate>,
   names: ReadonlyArray<string>,
+  machines: number,
 ): ReadonlyMap<string, Shared> => {
   const pools = new Map<string, Shared>()
   for (const [at, candidate] of candidates.entries()) {
@@ -46,18 +49,16 @@ const poolsOf = (
     const name = names[at] ?? ""
     const known = pools.get(name)
     const capacity = Load.capacity(candidate)
-    const shared = known ?? { count: 0, inFlight: 0, capacity: 0, largest: 0 }
+    const shared = known ?? { count: 0, inFlight: 0, capacity: 0, largest: 0, room: 0 }
     shared.count += 1
     shared.inFlight += Load.inFlight(candidate)
     shared.capacity += capacity
     shared.largest = Math.max(shared.largest, capacity)
     if (known === undefined) pools.set(name, shared)
   }
+  for (const pool of pools.values()) pool.room = Math.min(pool.capacity, machines * pool.largest)
   return pools
 }
-
-/** How many requests at a time a pool is given room for. */
-const roomOf = ({ capacity, largest }: Shared, machines: number): number => Math.min(capacity, machines * largest)
 
 /** An instance with the room of its pool, made once for each room. */
 const roomy = new WeakMap<Instance, Instance>()
@@ -74,17 +75,40 @@ const withRoom = (instance: Instance, room: number): Instance => {
  * A candidate that may serve, as full as its pool; one short of full where that has no more room, so that the policy ranks it
  * all the same. Of its rating stays what is not about its load.
  */
-const asFull = (candidate: Candidate, shared: Shared, room: number): Candidate => {
-  const {
-    breaker: _,
-    foreign: __,
-    inFlightMax: ___,
-    peersInFlight: ____,
-    rampBps: _____,
-    ...rating
-  } = candidate.rating ?? {}
-  const inFlight = Math.min(shared.inFlight, room - 1)
-  return { ...candidate, instance: withRoom(candidate.instance, room), inFlight, rating }
+const asFull = (candidate: Candidate, { inFlight, room }: Shared): Candidate => ({
+  ...candidate,
+  instance: withRoom(candidate.instance, room),
+  inFlight: Math.min(inFlight, room - 1),
+  rating: {
+    ...candidate.rating,
+    breaker: "closed",
+    foreign: 0,
+    inFlightMax: room,
+    peersInFlight: 0,
+    rampBps: 10_000,
+  },
+})
+
+/** An entry of a ranking with what its pool carries. Its reason is written when it is read. */
+class Entry {
+  readonly instance: InstanceId
+  readonly #entry: Ranking["ranked"][number]
+  readonly #pool: Shared
+  readonly #by: Attribute
+
+  constructor(entry: Ranking["ranked"][number], pool: Shared, by: Attribute) {
+    this.instance = entry.instance
+    this.#entry = entry
+    this.#pool = pool
+    this.#by = by
+  }
+  get because(): string {
+    const { inFlight, room } = this.#pool
+    return `with its ${this.#by} ${inFlight} of ${room} in use, ${this.#entry.because}`
+  }
+  toJSON() {
+    return { instance: this.instance, because: this.because }
+  }
 }
 
 /**
@@ -99,32 +123,24 @@ const asFull = (candidate: Candidate, shared: Shared, room: number): Candidate =
 export const pooled = ({ by, machines }: Settings, policy: RoutingPolicy): RoutingPolicy => {
   const rank = (request: RoutingRequest, candidates: ReadonlyArray<Candidate>, seed: number): Ranking => {
     const names = candidates.map((candidate) => partitionOf(candidate, by))
-    const pools = poolsOf(request, candidates, names)
+    const pools = poolsOf(request, candidates, names, machines)
+    const why = excluding(request)
     const places = new Map<string, Shared>()
     const shown = candidates.map((candidate, at) => {
       const shared = pools.get(names[at] ?? "")
       if (shared === undefined || shared.count === 1 || candidate.instance.model !== request.model) return candidate
       places.set(candidate.instance.id, shared)
       // Whether one may be asked at all is a question of its own load.
-      return exclude(request, candidate) === undefined ? asFull(candidate, shared, roomOf(shared, machines)) : candidate
+      return why(candidate) === undefined ? asFull(candidate, shared) : candidate
     })
     if (places.size === 0) return policy.rank(request, candidates, seed)
     const { ranked, excluded } = policy.rank(request, shown, seed)
     const before: Array<Ranking["ranked"][number]> = []
     const behind: Array<Ranking["ranked"][number]> = []
     for (const entry of ranked) {
-      const shared = places.get(entry.instance)
-      if (shared === undefined) {
-        before.push(entry)
-        continue
-      }
-      const room = roomOf(shared, machines)
-      const { inFlight } = shared
-      const list = inFlight < room ? before : behind
-      list.push({
-        instance: entry.instance,
-        because: `with its ${by} ${inFlight} of ${room} in use, ${entry.because}`,
-      })
+      const pool = places.get(entry.instance)
+      if (pool === undefined) before.push(entry)
+      else (pool.inFlight < pool.room ? before : behind).push(new Entry(entry, pool, by))
     }
     return { ranked: [...before, ...behind], excluded }
   }

@@ -59,7 +59,7 @@ describe("a reason that has a price says it as people read prices", () => {
     const reasons = said(AdjustedPrice.make(AdjustedPrice.usual))
     assert.match(
       reasons["cheap"] ?? "",
-      /^price 0\.4\d* per million tokens, 0\.\d+ with errors and waiting, [\d.]+ by speed and room, 1\.000 times the best$/,
+      /^price 0\.\d+ per million tokens, 0\.\d+ with errors and waiting, [\d.]+ by speed and room, 1\.000 times the best$/,
     )
     assert.match(reasons["dear"] ?? "", /^price 1\d(\.\d+)? per million tokens, /)
   })

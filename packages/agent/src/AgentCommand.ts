@@ -33,6 +33,7 @@ import * as Agent from "./Agent.ts"
 import { AgentError } from "./AgentError.ts"
 import { BackendError } from "./Backend.ts"
 import * as AgentLogger from "./AgentLogger.ts"
+import * as DoctorCommand from "./DoctorCommand.ts"
 import * as ParentPipe from "./ParentPipe.ts"
 
 /** Refuses a flag's value that the schema does not take, in words that say what it takes. */
@@ -328,4 +329,7 @@ export const command = Command.make("agent", flags, (input) =>
     ),
     Effect.scoped,
   ),
-).pipe(Command.withDescription("Serve a model on a market and get paid for it."))
+).pipe(
+  Command.withDescription("Serve a model on a market and get paid for it."),
+  Command.withSubcommands([DoctorCommand.command]),
+)

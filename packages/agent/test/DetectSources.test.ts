@@ -132,10 +132,7 @@ describe("nvidia-smi", () => {
     )
     assert.deepStrictEqual(
       findings.map(({ detail }) => detail),
-      [
-        '[Unknown Error] (00000000:02:00.0) says "[GPU is lost]" where its memory should be.',
-        "[Unknown Error] (00000000:02:00.0) asks for a reset before it works again.",
-      ],
+      ['NVIDIA GPU (00000000:02:00.0) says "[GPU is lost]" where its memory should be.'],
     )
   })
 

@@ -62,7 +62,7 @@ export const parseDocker = ({ complaint, text }: { readonly text: string; readon
   const info = Option.getOrUndefined(Schema.decodeUnknownOption(DockerInfo)(text.trim()))
   const isAway = info === undefined || info.ServerVersion === undefined || info.ServerVersion === ""
   if (isAway && complaint !== "" && !complaint.startsWith("{")) return none(daemonAway(complaint))
-  if (info === undefined) {
+  if (info === undefined && text.trim() !== "") {
     const detail = "What docker info wrote is not its JSON."
     return none({ source: "docker", reason: "Unreadable", detail, fix: "Update Docker." })
   }

@@ -146,7 +146,9 @@ export const parse = (xml: string, systemMib: number): Reading<ReadonlyArray<Har
   const found: Array<Hardware.Gpu> = []
   const uuids = new Set<string>()
   for (const gpu of gpus) {
-    const name = Hardware.text(XmlReader.at(gpu, "product_name") ?? "") ?? "NVIDIA GPU"
+    const named = Hardware.text(XmlReader.at(gpu, "product_name") ?? "")
+    // A card that does not answer has "[Unknown Error]" for a name.
+    const name = named === undefined || named.startsWith("[") ? "NVIDIA GPU" : named
     const id = Hardware.text(gpu.attributes["id"] ?? "") ?? "without an address"
     const uuid = /^GPU-[0-9a-f-]{1,60}$/.exec(XmlReader.at(gpu, "uuid") ?? "")?.[0]
     const label = `${name} (${id})`
@@ -161,9 +163,10 @@ export const parse = (xml: string, systemMib: number): Reading<ReadonlyArray<Har
         problem("Contradiction", `${label} says things of itself that no card can be.`),
       ),
     )
-    if (Result.isSuccess(outcome)) found.push(...outcome.success)
-    else findings.push(outcome.failure)
-    findings.push(...resetOf(label, gpu))
+    if (Result.isSuccess(outcome)) {
+      found.push(...outcome.success)
+      findings.push(...resetOf(label, gpu))
+    } else findings.push(outcome.failure)
   }
   return { value: found, findings }
 }
@@ -198,6 +201,9 @@ const fixes: ReadonlyArray<readonly [RegExp, string]> = [
   ],
 ]
 
+/** Its driver waits for a card that does not answer. */
+const HANGS = "The driver does not answer: restart the machine, and look whether the card is well."
+
 const fixFor = (detail: string): string | undefined => fixes.find(([pattern]) => pattern.test(detail))?.[1]
 
 const capabilities = Tool.succeed(TOOL, ["--query-gpu=uuid,compute_cap", "--format=csv,noheader"]).pipe(
@@ -217,7 +223,7 @@ export const detect = Effect.fnUntraced(function* (systemMib: number) {
   if (Result.isFailure(xml)) {
     const reading: Reading<ReadonlyArray<Hardware.Gpu>> = {
       value: [],
-      findings: [Tool.finding(xml.failure, fixFor(xml.failure.detail))],
+      findings: [Tool.finding(xml.failure, xml.failure.reason === "TimedOut" ? HANGS : fixFor(xml.failure.detail))],
     }
     return reading
   }

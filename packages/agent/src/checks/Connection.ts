@@ -1,0 +1,24 @@
+/**
+ * How fast the machine hears the market, where that was measured.
+ *
+ * @since 0.1.0
+ */
+import * as Effect from "effect/Effect"
+import type { Check, Subject, Verdict } from "./Check.ts"
+
+const verdict = ({ detected }: Subject): Verdict => {
+  const problem = detected.findings.find(({ source }) => source === "speed")
+  if (problem !== undefined) return { state: "warned", detail: problem.detail }
+  const downKbps = detected.hardware.bandwidth?.downKbps
+  return downKbps === undefined
+    ? { state: "skipped", detail: "Not measured; measure it with --market and --speed." }
+    : { state: "passed", detail: `at least ${(downKbps / 1000).toFixed(1)} Mbit/s from the market.` }
+}
+
+/**
+ * The check.
+ *
+ * @category checks
+ * @since 0.1.0
+ */
+export const check: Check = { name: "Connection", run: (subject) => Effect.succeed(verdict(subject)) }

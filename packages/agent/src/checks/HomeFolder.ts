@@ -1,0 +1,42 @@
+/**
+ * Whether the agent can keep its key and its log. Nothing is made: a look leaves no trace.
+ *
+ * @since 0.1.0
+ */
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import * as Path from "effect/Path"
+import * as FileProblem from "@guildhall/core/FileProblem"
+import type { Check, Verdict } from "./Check.ts"
+
+const run = Effect.fnUntraced(function* (home: string) {
+  const fs = yield* FileSystem.FileSystem
+  const path = yield* Path.Path
+  const directory = path.resolve(home)
+  let here = directory
+  while (path.dirname(here) !== here && !(yield* Effect.orElseSucceed(fs.exists(here), () => false))) {
+    here = path.dirname(here)
+  }
+  const verdict: Verdict = yield* fs.access(path.join(here, "."), { readable: true, writable: true }).pipe(
+    Effect.as<Verdict>({
+      state: "passed",
+      detail: here === directory ? `${directory} can be written.` : `${directory} can be made.`,
+    }),
+    Effect.catch((error) =>
+      Effect.succeed<Verdict>({
+        state: "failed",
+        detail: `${here} cannot be written: ${FileProblem.words(error)}.`,
+        fix: "Set its rights, or choose another folder with --home.",
+      }),
+    ),
+  )
+  return verdict
+})
+
+/**
+ * The check.
+ *
+ * @category checks
+ * @since 0.1.0
+ */
+export const check: Check = { name: "Home", run: ({ home }) => run(home) }

@@ -15,7 +15,7 @@ import * as RegistryTables from "./internal/RegistryTables.ts"
 import { corrupt, unavailable } from "./internal/Unavailable.ts"
 import type { RegistryError } from "./RegistryError.ts"
 
-const Days = Schema.Array(
+const isDay = Schema.is(
   Schema.Struct({
     instanceId: InstanceId,
     day: Schema.Int,
@@ -24,16 +24,17 @@ const Days = Schema.Array(
     neutral: Schema.Finite,
   }),
 )
-const LeftAlone = Schema.Array(
+const isLeftAlone = Schema.is(
   Schema.Struct({
     instanceId: InstanceId,
     why: Schema.Literals(["parked", "ejected"]),
     ejections: Schema.Int,
-    forMs: Schema.Finite,
+    forMs: Schema.Finite.pipe(Schema.check(Schema.isBetween({ minimum: 0, maximum: HealthRecord.LEFT_ALONE_MAX_MS }))),
   }),
 )
+const Rows = Schema.Array(Schema.Unknown)
 const decode = Schema.decodeUnknownEffect(
-  Schema.Tuple([Schema.Struct({ mark: Schema.String, today: Schema.Int, days: Days, leftAlone: LeftAlone })]),
+  Schema.Tuple([Schema.Struct({ mark: Schema.String, today: Schema.Int, days: Rows, leftAlone: Rows })]),
 )
 
 /** The number of a gateway that has not told anything for so many days is forgotten. */
@@ -71,7 +72,7 @@ const leftAloneOf = ({ leftAlone }: HealthRecord.Addition["told"]): string =>
  */
 export const make = Effect.fnUntraced(function* (options: HealthRecord.Options = {}) {
   const sql = yield* SqlClient.SqlClient
-  const days = options.days ?? HealthRecord.DAYS
+  const keptDays = options.days ?? HealthRecord.DAYS
   const most = sql.literal(`${HealthRecord.COUNT_MAX}`)
   const now = sql.literal("floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint")
   const today = sql.literal("floor(extract(epoch FROM clock_timestamp()) / 86400)::int")
@@ -94,7 +95,7 @@ export const make = Effect.fnUntraced(function* (options: HealthRecord.Options =
             LEAST(COALESCE(min(t.seen_from_ms), 0), ${now}) AS seen_from_ms, LEAST(COALESCE(max(t.seen_to_ms), 0), ${now}) AS seen_to_ms
           FROM json_to_recordset(${outcomes}::text::json) AS t(instance_id text, day bigint, succeeded bigint,
             failed bigint, neutral bigint, online bigint, offline bigint, unclear bigint, seen_from_ms bigint, seen_to_ms bigint)
-          WHERE t.day > ${today} - ${days}::int AND EXISTS (SELECT FROM fresh)
+          WHERE t.day > ${today} - ${keptDays}::int AND EXISTS (SELECT FROM fresh)
           GROUP BY 1, 2
         ), counted AS (
           INSERT INTO registry_health AS h (day, instance_id, succeeded, failed, neutral, online, offline, unclear,
@@ -123,7 +124,7 @@ export const make = Effect.fnUntraced(function* (options: HealthRecord.Options =
             until_at = excluded.until_at, change = excluded.change
           WHERE l.until_at < excluded.until_at
         ), over AS (
-          DELETE FROM registry_health WHERE day <= ${today} - ${days}::int
+          DELETE FROM registry_health WHERE day <= ${today} - ${keptDays}::int
         ), silent AS (
           DELETE FROM registry_health_additions
           WHERE added_at < clock_timestamp() - ${GATEWAY_DAYS}::int * interval '1 day' AND gateway <> ${gateway}
@@ -148,15 +149,23 @@ export const make = Effect.fnUntraced(function* (options: HealthRecord.Options =
           COALESCE((SELECT json_agg(json_build_object('instanceId', h.instance_id, 'day', h.day,
             'succeeded', h.succeeded + h.online, 'failed', h.failed + h.offline, 'neutral', h.neutral + h.unclear))
             FROM registry_health h
-            WHERE h.change >= m.since AND h.day > ${today} - ${days}::int AND h.day <= ${today}), '[]') AS days,
+            WHERE h.change >= m.since AND h.day > ${today} - ${keptDays}::int AND h.day <= ${today}), '[]') AS days,
           COALESCE((SELECT json_agg(json_build_object('instanceId', l.instance_id, 'why', l.why, 'ejections', l.ejections,
             'forMs', ceil(extract(epoch FROM l.until_at - clock_timestamp()) * 1000)))
-            FROM registry_left_alone l WHERE l.change >= m.since AND l.until_at > clock_timestamp()), '[]') AS "leftAlone"
+            FROM registry_left_alone l WHERE l.change >= m.since AND l.until_at > clock_timestamp() AND isfinite(l.until_at)), '[]') AS "leftAlone"
         FROM marks m`,
       unavailable,
     )
-    const [{ days: read, ...heard }] = yield* Effect.mapError(decode(rows), corrupt)
-    return { ...heard, days: read.map(({ day, instanceId, ...counts }) => ({ instanceId, day, counts })) }
+    const [read] = yield* Effect.mapError(decode(rows), corrupt)
+    const days = read.days.filter(isDay).map(({ day, instanceId, ...counts }) => ({ instanceId, day, counts }))
+    const leftAlone = read.leftAlone.filter(isLeftAlone)
+    const unread = read.days.length - days.length + read.leftAlone.length - leftAlone.length
+    if (unread > 0) {
+      yield* Effect.logWarning(
+        `${unread} row(s) of registry_health and registry_left_alone cannot be, and are passed over. Delete what was written by hand.`,
+      )
+    }
+    return { mark: read.mark, today: read.today, days, leftAlone }
   })
   return HealthRecord.HealthRecord.of({ add, changes })
 })

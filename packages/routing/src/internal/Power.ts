@@ -18,11 +18,12 @@ export const raised = (base: number, exponent: number): number => {
 }
 
 const whole = (base: number, exponent: number): number => {
+  if (exponent === 0) return 1
   let product = 1
   let square = base
-  for (let left = exponent; left > 0; left >>>= 1) {
+  for (let left = exponent; left > 1; left >>>= 1) {
     if ((left & 1) === 1) product *= square
     square *= square
   }
-  return product
+  return product * square
 }

@@ -90,8 +90,8 @@ export interface Terms {
 }
 
 const MILLION = 1_000_000
-/** A request's tokens are priced by what part of them goes in, to a sixteenth. */
-const PARTS = 16
+/** A request's tokens are priced by what part of them goes in, to an eighth. */
+const PARTS = 8
 
 const partOf = ({ inputTokens, outputTokens }: Settings, { features }: RoutingRequest): number => {
   const input = features?.inputTokens ?? inputTokens

@@ -122,6 +122,7 @@ describe("what anyone may read", () => {
     assert.strictEqual(terms.json.name, "test")
     assert.strictEqual(terms.json.digest, "d".repeat(64))
     assert.deepStrictEqual(terms.json.split.remainderTo, "platform")
+    assert.deepStrictEqual(terms.json.deviceClasses, [{ name: "any", gpuMemoryGib: 0 }])
     const { json } = await market.call("GET", "/.well-known/guildhall-keys.json")
     assert.sameMembers(
       json.keys.map((key: { purpose: string }) => key.purpose),

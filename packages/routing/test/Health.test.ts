@@ -464,6 +464,65 @@ describe("Health", () => {
     assert.deepStrictEqual(health.tick(START_MS, []), [])
   })
 
+  it("tells what it found out once, and goes on from what all know together", () => {
+    const { health, observe, rating, tick } = alone({ window: { days: 14, sampleMs: 60_000 } })
+    const today = Math.floor(START_MS / DAY_MS)
+    const id = InstanceId.make("ins_a")
+    const heard = (succeeded: number, failed: number, day = today) =>
+      health.learn(
+        { today, leftAlone: [], days: [{ instanceId: id, day, counts: { succeeded, failed, neutral: 0 } }] },
+        0,
+      )
+    tick(START_MS)
+    for (let at = 0; at < 8; at++) observe({ kind: at < 6 ? "succeeded" : "failed", atMs: START_MS })
+    assert.deepStrictEqual(health.share(START_MS), {
+      outcomes: [{ instanceId: id, day: today, counts: { succeeded: 6, failed: 2, neutral: 0 } }],
+      sightings: [],
+      leftAlone: [],
+    })
+    assert.deepStrictEqual(health.share(START_MS), { outcomes: [], sightings: [], leftAlone: [] })
+    tick(START_MS + 1_000)
+    assert.strictEqual(rating().healthBps, 7_500, "what was told is known here as well")
+    observe({ kind: "succeeded", atMs: START_MS + 1_000 })
+    heard(6, 3)
+    tick(START_MS + 2_000)
+    assert.strictEqual(rating().healthBps, 7_000, "what was not told yet counts beside what is heard")
+    // The clock goes a year ahead for a while, and what is heard of former days is still there when it is back.
+    heard(90, 10, today - 5)
+    tick(START_MS + 365 * DAY_MS)
+    observe({ kind: "failed", atMs: START_MS + 365 * DAY_MS })
+    health.share(START_MS + 365 * DAY_MS)
+    heard(7, 4)
+    tick(START_MS + 4_000)
+    assert.strictEqual(rating().healthBps, Math.floor((10_000 * 97) / 111))
+    // All look at an instance at the same times.
+    const others = Array.from({ length: 2 }, () => alone({ window: { days: 14, sampleMs: 60_000 } }))
+    const [first, second] = others.map((one, at) => {
+      for (let ms = at * 40; ms < 180_000; ms += 250) one.tick(START_MS + ms)
+      return one.health.share(START_MS).sightings
+    })
+    assert.deepStrictEqual(first, second)
+    assert.strictEqual(first?.[0]?.counts.succeeded, 3)
+  })
+
+  it("remembers a bounded number of those that it only heard of", () => {
+    const health = new Health.Health(settings)
+    const days = Array.from({ length: 12_000 }, (_, at) => ({
+      instanceId: InstanceId.make(`ins_${at}`),
+      day: Math.floor(START_MS / DAY_MS),
+      counts: { succeeded: 1, failed: 1, neutral: 0 },
+    }))
+    health.learn({ today: Math.floor(START_MS / DAY_MS), days, leftAlone: [] }, START_MS)
+    const news = health.tick(
+      START_MS,
+      days.map(({ instanceId }) => ({
+        instance: SampleMarket.instance({ name: instanceId.slice("ins_".length) }),
+        inFlight: 0,
+      })),
+    )
+    assert.strictEqual(news.filter(({ rating }) => rating.healthBps === 5_000).length, 10_000)
+  })
+
   it("an outcome costs about a microsecond, and time passing over 1,000 instances well below a millisecond", () => {
     const health = new Health.Health(settings)
     const candidates = Array.from({ length: 1_000 }, (_, at) => ({

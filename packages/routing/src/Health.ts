@@ -1,7 +1,8 @@
 /**
  * What one gateway finds out about instances from how their requests end. Everything here that needs a clock is told the
  * time; what comes out are parts of a `Rating`, which become changes of the directory and stand in its log. So a policy needs
- * no clock, and each decision can be computed again without one.
+ * no clock, and each decision can be computed again without one. What is worth more than this process, the days of each
+ * instance and who is left alone for long, it shares with the other gateways and those that come later.
  *
  * @since 0.1.0
  */

@@ -209,11 +209,17 @@ const also = (filters: ReadonlyArray<Filter>, request: RoutingRequest, candidate
   return undefined
 }
 
+/** Most numbers are as they should be, and stay as they are. */
+const makeSound = (values: Float64Array): void => {
+  for (let row = 0; row < values.length; row++) {
+    const value = values[row] ?? 0
+    if (!(value > 0 && value <= Number.MAX_VALUE)) values[row] = sound(value)
+  }
+}
+
 const rank = ({ pool, excluded, ids }: Sieved, score: (pool: Pool) => Score): Ranking => {
   const scored = score(pool)
-  for (const values of scored.columns) {
-    for (let row = 0; row < values.length; row++) values[row] = sound(values[row] ?? 0)
-  }
+  for (const values of scored.columns) makeSound(values)
   const columns = scored.isDrawn === true ? scored.columns : [...scored.columns, pool.lots]
   const rows = order(columns, (row) => ids[row] ?? "", ids.length)
   const ranked = roomFor<Ranking["ranked"][number]>(ids.length)

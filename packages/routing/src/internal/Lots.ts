@@ -94,26 +94,24 @@ const sorted = (hashes: Int32Array): Int32Array => {
 }
 
 /**
- * The tree of a list of names, from the root down: each branching point comes before those below it. A point has two `sides`,
- * left and right, next to each other: another one or, by a number after the last of them, the place of a name; and `counts`, how
- * many names are there. A name that stands at several places is a leaf once: `copies` are its further places, each followed by
- * the first.
+ * The tree of a list of names, from the root down: each branching point comes before those below it. `points` has five numbers
+ * of each: what it is in all draws; what is on its left and on its right, another point or, by a number after the last of them,
+ * the place of a name; and how many names are on its left and on its right. A name that stands at several places is a leaf
+ * once: `copies` are its further places, each followed by the first.
  */
 export interface Tree {
   readonly names: ReadonlyArray<string>
-  readonly branches: Int32Array
-  readonly sides: Int32Array
-  readonly counts: Int32Array
+  readonly points: Int32Array
   readonly copies: ReadonlyArray<number>
 }
+
+const POINT = 5
 
 /** A tree while it grows: on a side is a branching point, or the complement of a name's place. */
 interface Growing {
   readonly names: ReadonlyArray<string>
   readonly order: Int32Array
-  readonly branches: Array<number>
-  readonly sides: Array<number>
-  readonly counts: Array<number>
+  readonly points: Array<number>
   readonly copies: Array<number>
 }
 
@@ -132,7 +130,7 @@ const split = (keys: Int32Array, from: number, to: number, bit: number): number 
 
 /** Grows what is below places, and says what it is. `shared` is the first hash where keys are second ones. */
 const grow = (tree: Growing, keys: Int32Array, low: number, high: number, shared: number | undefined): number => {
-  const { branches, copies, counts, order, sides } = tree
+  const { copies, order, points } = tree
   const start = keys[low] ?? 0
   const difference = start ^ (keys[high - 1] ?? 0)
   if (difference === 0) {
@@ -143,12 +141,11 @@ const grow = (tree: Growing, keys: Int32Array, low: number, high: number, shared
   }
   const bit = Math.clz32(difference)
   const middle = split(keys, low, high, bit)
-  const at = branches.push(shared === undefined ? branchOf(start, bit) : branchOf(shared, 32 + bit)) - 1
-  counts.push(middle - low, high - middle)
-  sides.push(0, 0)
-  sides[2 * at] = grow(tree, keys, low, middle, shared)
-  sides[2 * at + 1] = grow(tree, keys, middle, high, shared)
-  return at
+  const branch = shared === undefined ? branchOf(start, bit) : branchOf(shared, 32 + bit)
+  const at = points.push(branch, 0, 0, middle - low, high - middle) - POINT
+  points[at + 1] = grow(tree, keys, low, middle, shared)
+  points[at + 2] = grow(tree, keys, middle, high, shared)
+  return at / POINT
 }
 
 /** Grows the tree of names that have the same first hash, by their second. */
@@ -164,17 +161,18 @@ const untangle = (tree: Growing, keys: Int32Array, low: number, high: number): n
 const grown = (names: ReadonlyArray<string>): Tree => {
   const hashes = Int32Array.from(names, ofId)
   const order = sorted(hashes)
-  const tree: Growing = { names, order, branches: [], sides: [], counts: [], copies: [] }
+  const tree: Growing = { names, order, points: [], copies: [] }
   const keys = order.map((at) => hashes[at] ?? 0)
   if (names.length > 0) grow(tree, keys, 0, names.length, undefined)
-  const { branches, copies, counts, sides } = tree
-  return {
-    names,
-    branches: Int32Array.from(branches),
-    sides: Int32Array.from(sides, (side) => (side < 0 ? branches.length + ~side : side)),
-    counts: Int32Array.from(counts),
-    copies,
+  const points = Int32Array.from(tree.points)
+  const count = points.length / POINT
+  for (let point = 0; point < points.length; point += POINT) {
+    for (const side of [point + 1, point + 2]) {
+      const below = points[side] ?? 0
+      if (below < 0) points[side] = count + ~below
+    }
   }
+  return { names, points, copies: tree.copies }
 }
 
 const isSame = (a: ReadonlyArray<string>, b: ReadonlyArray<string>): boolean => {
@@ -199,21 +197,21 @@ export const treeOf = (names: ReadonlyArray<string>): Tree => {
 
 /** Draws the lots of the names of a tree, the seed given as `Draw.ofSeed`. */
 export const draw = (tree: Tree, ofSeed: number): Float64Array => {
-  const { branches, copies, counts, names, sides } = tree
-  const { length } = branches
+  const { copies, names, points } = tree
+  const length = points.length / POINT
   // The least lot below each branching point, and then the lots.
   const drawn = new Float64Array(length + names.length)
   // Where nothing branches, this is the one name's.
   drawn[0] = least(ofSeed, names.length)
-  for (let at = 0; at < length; at++) {
-    const left = counts[2 * at] ?? 0
-    const count = left + (counts[2 * at + 1] ?? 0)
-    const falls = fall(ofSeed, branches[at] ?? 0)
+  for (let at = 0, point = 0; at < length; at++, point += POINT) {
+    const left = points[point + 3] ?? 0
+    const count = left + (points[point + 4] ?? 0)
+    const falls = fall(ofSeed, points[point] ?? 0)
     const lot = drawn[at] ?? 0
     // No branch in the code: which side it is cannot be foreseen, and a wrong guess costs as much as all the rest.
-    const side = 2 * at + Number(!isLeft(falls, left, count))
-    drawn[sides[side] ?? 0] = lot
-    drawn[sides[side ^ 1] ?? 0] = lot + later(falls, counts[side ^ 1] ?? 0)
+    const side = Number(!isLeft(falls, left, count))
+    drawn[points[point + 1 + side] ?? 0] = lot
+    drawn[points[point + 2 - side] ?? 0] = lot + later(falls, points[point + 4 - side] ?? 0)
   }
   const lots = drawn.subarray(length)
   for (let at = 0; at < copies.length; at += 2) lots[copies[at] ?? 0] = lots[copies[at + 1] ?? 0] ?? 0

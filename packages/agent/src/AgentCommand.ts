@@ -8,8 +8,8 @@ import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import type * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
+import * as Stdio from "effect/Stdio"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as SchemaGetter from "effect/SchemaGetter"
@@ -34,6 +34,10 @@ import { AgentError } from "./AgentError.ts"
 import { BackendError } from "./Backend.ts"
 import * as AgentLogger from "./AgentLogger.ts"
 import * as DoctorCommand from "./DoctorCommand.ts"
+import { ModelError } from "./models/ModelError.ts"
+import { CurrentListener } from "./models/PullEvent.ts"
+import * as PullListener from "./models/PullListener.ts"
+import * as ModelsCommand from "./ModelsCommand.ts"
 import * as ParentPipe from "./ParentPipe.ts"
 
 /** Refuses a flag's value that the schema does not take, in words that say what it takes. */
@@ -109,8 +113,12 @@ const flags = {
   ),
   model: text(
     "model",
-    "A GGUF file's path, or the id of a model that a local server has; without it, what is found, or a demo",
+    "A GGUF file's path, the id of a model that a local server has, or org/model at the hub; without it, what is found, or a demo",
   ),
+  quant: ModelsCommand.quant,
+  revision: ModelsCommand.revision,
+  yes: ModelsCommand.yes,
+  modelsDirectory: ModelsCommand.modelsDirectory,
   name: text("name", "The id under which a file is sold, such as meta-llama/Llama-3.1-8B-Instruct"),
   backend: text("backend", "Address of a server that speaks OpenAI's API, such as http://127.0.0.1:11434"),
   inputPrice: price("input-price", "GUILDHALL_INPUT_PRICE", "Price of what is read", 100),
@@ -213,36 +221,7 @@ const flags = {
 }
 
 /** What the flags and the environment give. */
-interface Given {
-  readonly market: string
-  readonly key: Redacted.Redacted<string>
-  readonly home: string
-  readonly model: Option.Option<string>
-  readonly name: Option.Option<string>
-  readonly backend: Option.Option<string>
-  readonly inputPrice: number
-  readonly outputPrice: number
-  readonly cachedInputPrice: Option.Option<number>
-  readonly imagePrice: Option.Option<number>
-  readonly audioPrice: Option.Option<number>
-  readonly requestPrice: Option.Option<number>
-  readonly provider: Option.Option<string>
-  readonly endpoints: Option.Option<ReadonlyArray<Endpoint>>
-  readonly quantization: Option.Option<Quantization>
-  readonly parameters: Option.Option<ReadonlyArray<string>>
-  readonly retainsData: Option.Option<"yes" | "no">
-  readonly tokenizer: Option.Option<string>
-  readonly region: Option.Option<string>
-  readonly country: Option.Option<string>
-  readonly inputs: Option.Option<ReadonlyArray<Input>>
-  readonly rails: Option.Option<ReadonlyArray<string>>
-  readonly weights: Option.Option<string>
-  readonly concurrency: Option.Option<number>
-  readonly context: Option.Option<number>
-  readonly host: string
-  readonly port: number
-  readonly publicUrl: Option.Option<string>
-}
+type Given = Command.Command.Config.Infer<typeof flags>
 
 const given = (name: keyof Prices, price: Option.Option<number>): Partial<Prices> =>
   Option.match(price, { onNone: () => ({}), onSome: (cents) => ({ [name]: cents }) })
@@ -252,6 +231,10 @@ const toSettings = (input: Given): Agent.Settings => ({
   apiKey: input.key,
   home: input.home,
   model: Option.getOrUndefined(input.model),
+  quant: Option.getOrUndefined(input.quant),
+  revision: Option.getOrUndefined(input.revision),
+  acceptsLicense: input.yes,
+  modelsDirectory: Option.getOrUndefined(input.modelsDirectory),
   name: Option.getOrUndefined(input.name),
   backendUrl: Option.getOrUndefined(input.backend),
   prices: {
@@ -303,9 +286,17 @@ export const exitCode = (cause: Cause.Cause<unknown>): number => {
   const error = Cause.squash(cause)
   const isFinal =
     ((error instanceof AgentError || error instanceof BackendError) && final.has(error.reason)) ||
-    (error instanceof AgentError && finalRefusals.has(error.code ?? ""))
+    (error instanceof AgentError && finalRefusals.has(error.code ?? "")) ||
+    (error instanceof ModelError && !error.isRetryable)
   return isFinal ? EXIT_CANNOT_SERVE : 1
 }
+
+/** Downloads show themselves at a terminal, and else in the log. */
+const listener = Effect.fnUntraced(function* (asJson: boolean) {
+  const stdio = yield* Stdio.Stdio
+  const isWatched = !asJson && (yield* stdio.stderrIsTerminal)
+  return isWatched ? yield* PullListener.terminal : PullListener.logged(Effect.logInfo)
+})
 
 /**
  * The command `agent`: serves a model on a market until it is stopped. It writes the letter of its failure before it fails.
@@ -315,6 +306,7 @@ export const exitCode = (cause: Cause.Cause<unknown>): number => {
  */
 export const command = Command.make("agent", flags, (input) =>
   Agent.run(toSettings(input), input.exitWithParent ? ParentPipe.ended : Effect.never).pipe(
+    (run) => Effect.flatMap(listener(input.json), (hears) => Effect.provideService(run, CurrentListener, hears)),
     Effect.tapCause((cause) =>
       Cause.hasInterruptsOnly(cause)
         ? Effect.void
@@ -331,5 +323,5 @@ export const command = Command.make("agent", flags, (input) =>
   ),
 ).pipe(
   Command.withDescription("Serve a model on a market and get paid for it."),
-  Command.withSubcommands([DoctorCommand.command]),
+  Command.withSubcommands([DoctorCommand.command, ModelsCommand.command]),
 )

@@ -4,18 +4,21 @@ import * as NodeCrypto from "@effect/platform-node/NodeCrypto"
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Layer } from "effect"
+import { ConfigProvider, Effect, Layer } from "effect"
 import * as AgentHome from "../src/AgentHome.ts"
 import * as BackendChoice from "../src/BackendChoice.ts"
 import * as Discover from "../src/backends/Discover.ts"
 import * as DemoModel from "../src/demo/DemoModel.ts"
+import * as HubRequest from "../src/models/HubRequest.ts"
 import * as AgentProcess from "./AgentProcess.ts"
 import { quiet } from "./Quiet.ts"
 import * as ScriptedServer from "./ScriptedServer.ts"
+import * as ScriptedHub from "./models/ScriptedHub.ts"
 
 const NOTHING = [{ name: "Nothing", url: "http://127.0.0.1:1" }]
 
-const choosing = Effect.fnUntraced(function* (wish: Partial<BackendChoice.Wish>) {
+/** Nothing outside this machine is asked. */
+const choosing = Effect.fnUntraced(function* (wish: Partial<BackendChoice.Wish>, hubUrl = "http://127.0.0.1:1") {
   const directory = yield* AgentProcess.temporaryHome
   const none = { model: undefined, name: undefined, backendUrl: undefined, contextLength: undefined, concurrency: 2 }
   return yield* BackendChoice.make({ ...none, places: NOTHING, ...wish }).pipe(
@@ -26,11 +29,16 @@ const choosing = Effect.fnUntraced(function* (wish: Partial<BackendChoice.Wish>)
         Layer.provideMerge(NodeHttpClient.layerNodeHttp),
       ),
     ),
+    Effect.provideService(
+      ConfigProvider.ConfigProvider,
+      ConfigProvider.fromUnknown({ HF_ENDPOINT: hubUrl, HOME: directory }),
+    ),
+    Effect.provideService(HubRequest.CurrentPace, { headersMs: 1_000, idleMs: 1_000, retryMs: 1 }),
   )
 })
 
-const failing = (wish: Partial<BackendChoice.Wish>) =>
-  Effect.flip(Effect.scoped(Effect.flatMap(choosing(wish), (backend) => backend.describe)))
+const failing = (wish: Partial<BackendChoice.Wish>, hubUrl?: string) =>
+  Effect.flip(Effect.scoped(Effect.flatMap(choosing(wish, hubUrl), (backend) => backend.describe)))
 
 const ids = (wish: Partial<BackendChoice.Wish>) =>
   Effect.gen(function* () {
@@ -50,6 +58,50 @@ describe("BackendChoice", () => {
       const error = yield* failing({ places, model: "meta-llama/Llama-3.1-8B-Instruct" })
       assert.include(error.message, `Ollama at ${server.url} (llama3.1:8b, qwen3:4b)`)
       assert.include(error.message, "GGUF")
+      // No name of a hub's model, and no file.
+      const odd = yield* failing({ places, model: "llama9:900b" })
+      assert.include(odd.message, `There is no file "llama9:900b"`)
+      assert.include((yield* failing({ places: NOTHING, model: "./no.gguf" })).message, "There is no file")
+    }).pipe(Effect.scoped, quiet),
+  )
+
+  it.live("V7 · downloads a model of the hub, and serves it under its canonical id with its digest", () =>
+    Effect.gen(function* () {
+      const bytes = DemoModel.build()
+      const hub = yield* ScriptedHub.make([
+        {
+          id: "quanter/Poet-GGUF",
+          files: [{ path: "poet-q4_k_m.gguf", bytes }],
+          tags: ["gguf", "base_model:quantized:Acme/Poet", "license:mit"],
+          card: { license: "mit" },
+        },
+        {
+          id: "Acme/Poet",
+          files: [{ path: "model.safetensors", bytes: bytes.subarray(0, 50) }],
+          card: { license: "mit" },
+        },
+      ])
+      const directory = yield* AgentProcess.temporaryHome
+      const wish = { modelsDirectory: directory, places: NOTHING }
+      for (const model of ["acme/poet", "quanter/Poet-GGUF:q4_k_m", "hf.co/quanter/Poet-GGUF", "Acme/Poet"]) {
+        const [served] = yield* Effect.flatMap(choosing({ ...wish, model }, hub.url), (backend) => backend.describe)
+        assert.strictEqual(served?.id, "Acme/Poet")
+        assert.strictEqual(served?.digest, ScriptedHub.sha256(bytes))
+        // The demo's file does not say how it is quantised; its name does.
+        assert.strictEqual(served?.facts?.quantization, "int4")
+      }
+      assert.strictEqual(hub.ranges().length, 1)
+      const named = yield* Effect.flatMap(
+        choosing({ ...wish, model: "Acme/Poet", name: "me/poet", quant: "Q4_K_M" }),
+        (backend) => backend.describe,
+      )
+      assert.strictEqual(named[0]?.id, "me/poet")
+      const missing = yield* failing({ ...wish, model: "Acme/Poet", quant: "Q6_K" }, hub.url)
+      assert.include(missing.message, "Q6_K")
+      assert.include(missing.message, "Q4_K_M (")
+      const none = yield* failing({ ...wish, model: "Acme/Nobody" }, hub.url)
+      assert.include(none.message, "no public model Acme/Nobody")
+      assert.include(none.message, "No server was found")
     }).pipe(Effect.scoped, quiet),
   )
 

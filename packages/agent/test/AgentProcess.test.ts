@@ -109,7 +109,8 @@ describe("an agent as a process", () => {
       const cases = [
         [["--input-price", "-1"], "whole cents", 1],
         [["--output-price", "0.5"], "whole cents", 1],
-        [["--model", "meta-llama/Llama-3.1-8B-Instruct"], "--name meta-llama/Llama-3.1-8B-Instruct", 2],
+        [["--model", "llama9:900b"], "--model org/model --quant Q4_K_M", 2],
+        [["--model", "org/model", "--quant", "best"], "Q4_K_M", 1],
         [["--model", DEMO, "--public-url", "nowhere"], "--public-url", 2],
         [["--backend", "http://127.0.0.1:1"], "does not answer", 1],
         [["--model", DEMO, "--key", "sk-wrong"], "GUILDHALL_PROVIDER_KEY", 1],

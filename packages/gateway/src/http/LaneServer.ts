@@ -10,6 +10,7 @@ import * as Layer from "effect/Layer"
 import * as Tracer from "effect/Tracer"
 import { Endpoint } from "@guildhall/core/Endpoint"
 import { InferenceLane } from "../InferenceLane.ts"
+import { intercept } from "./internal/Intercept.ts"
 
 /**
  * Options for the server that the lane is behind. A buyer who does not read holds no more than `highWaterMark` bytes of an
@@ -48,26 +49,8 @@ export const layer = (server: Server): Layer.Layer<never, never, InferenceLane> 
         return handle !== undefined
       }
       yield* Effect.acquireRelease(
-        Effect.sync(() => intercept(server, take)),
+        Effect.sync(() => intercept(server, "request", take)),
         (restore) => Effect.sync(restore),
       )
     }),
   )
-
-type Take = (request: IncomingMessage, response: ServerResponse) => boolean
-
-/** Every listener hears an event, so what is taken out must be so before it becomes one. Answers what undoes it. */
-const intercept = (server: Server, take: Take): (() => void) => {
-  const { emit } = server
-  // Node's own list of events and their arguments: it calls this with a request and its response.
-  server.emit = function (this: Server, event: string, ...values: Array<never>): boolean {
-    if (event === "request") {
-      const [request, response] = values
-      if (request !== undefined && response !== undefined && take(request, response)) return true
-    }
-    return Reflect.apply(emit, this, [event, ...values])
-  }
-  return () => {
-    server.emit = emit
-  }
-}

@@ -165,6 +165,11 @@ export class TunnelSession {
     this.#lostAtMs = this.#pulse.nowMs
   }
 
+  /** The other side ended the session over this connection, unless another has taken its place. */
+  endedOn(wire: Wire, detail: string): void {
+    if (this.#wire === wire) this.ended(detail)
+  }
+
   /** Time passes: acknowledges, asks for signs of life, and gives up what has waited too long. */
   tick(nowMs: number): void {
     const pulse = this.#pulse
@@ -193,6 +198,13 @@ export class TunnelSession {
     const wire = this.#wire
     this.ended(detail)
     wire?.close(TunnelFrame.CLOSE.over, detail)
+  }
+
+  /** Ends the session because the other side is not let in any longer. */
+  refuse(reason: string): void {
+    const wire = this.#wire
+    this.ended(reason)
+    wire?.close(TunnelFrame.CLOSE.refused, reason)
   }
 
   /** Ends the session because the other side broke the protocol. */

@@ -20,8 +20,9 @@ const QUEUE_HIGH = 32 * 1024
 const QUEUE_LOW = 8 * 1024
 
 /**
- * Who hears what comes. `onData` answers false for a pause, until `resume`. `onEnd` or `onReset` is the last that is
- * heard, but for `onSent` and `onDrain`: the head has left, and there is room again.
+ * Who hears what comes. `onData` answers false for a pause, until `resume`. Of an answer `onEnd` or `onReset` is the last
+ * that is heard; a request may be broken off after its end as well, until it is answered. `onSent` and `onDrain`: the head
+ * has left, and there is room again.
  *
  * @category models
  * @since 0.1.0
@@ -232,7 +233,8 @@ export class TunnelStream {
   /** Nothing more comes: the other side broke off, or the session is over. What came before an end is still heard. */
   break(detail: string): void {
     this.close()
-    if (this.#isDeaf || this.#hasEnded) return
+    // An answer that has ended is whole; a request that has ended is still to be answered.
+    if (this.#isDeaf || (this.#opens && this.#hasEnded)) return
     this.#deafen()
     this.listener.onReset(detail)
   }
@@ -255,7 +257,7 @@ export class TunnelStream {
 
   #end(): void {
     if (this.#isDeaf) return
-    this.#deafen()
+    if (this.#opens) this.#deafen()
     this.listener.onEnd()
   }
 

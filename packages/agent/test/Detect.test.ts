@@ -3,10 +3,11 @@ import * as Os from "node:os"
 import * as NodePath from "node:path"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Schema } from "effect"
+import { Effect, FileSystem, Schema } from "effect"
 import { Hardware } from "@guildhall/core/Hardware"
 import * as Detect from "../src/detect/Detect.ts"
 import { Host, type HostFacts } from "../src/detect/Host.ts"
+import * as PciBus from "../src/detect/PciBus.ts"
 import * as Tool from "../src/detect/Tool.ts"
 import { pathOf } from "./MachineFixture.ts"
 
@@ -92,6 +93,41 @@ describe("a tool", () => {
         }
       }),
     ),
+  )
+})
+
+describe("the cards in the machine", () => {
+  const bus: Readonly<Record<string, readonly [vendor: string, kind: string]>> = {
+    "0000:00:02.0": ["0x8086\n", "0x030000\n"],
+    "0000:01:00.0": ["0x10de\n", "0x030000\n"],
+    // The sound of the card before.
+    "0000:01:00.1": ["0x10de\n", "0x040300\n"],
+    "0000:02:00.0": ["0x10de\n", "0x030200\n"],
+    "0000:03:00.0": ["0x1002\n", "0x120000\n"],
+    "0000:04:00.0": ["0x1af4\n", "0x030000\n"],
+  }
+  const layer = FileSystem.layerNoop({
+    readDirectory: () => Effect.succeed(Object.keys(bus)),
+    readFileString: (path) => {
+      const [file = "", device = ""] = path.split("/").toReversed()
+      return Effect.succeed(bus[device]?.[file === "vendor" ? 0 : 1] ?? "")
+    },
+    exists: () => Effect.succeed(true),
+  })
+
+  it.live("are counted without a driver, and what drives them is told where it is missing", () =>
+    Effect.gen(function* () {
+      const cards = yield* PciBus.detect.pipe(Effect.provide(layer))
+      assert.deepStrictEqual(cards, { intel: 1, nvidia: 2, amd: 1 })
+      const { findings } = yield* Detect.detect({ directory }).pipe(Effect.provide(layer))
+      assert.deepStrictEqual(
+        findings.filter(({ reason }) => reason === "Missing").map(({ detail }) => detail),
+        [
+          "There are 2 NVIDIA cards here, and nvidia-smi is not installed.",
+          "There is 1 AMD card here, and rocm-smi is not installed.",
+        ],
+      )
+    }).pipe((effect) => withTools({}, effect, { platform: "linux" })),
   )
 })
 

@@ -12,7 +12,7 @@ const verdict = ({ detected }: Subject): Verdict => {
   const downKbps = detected.hardware.bandwidth?.downKbps
   return downKbps === undefined
     ? { state: "skipped", detail: "Not measured; measure it with --market and --speed." }
-    : { state: "passed", detail: `at least ${(downKbps / 1000).toFixed(1)} Mbit/s from the market.` }
+    : { state: "passed", detail: `At least ${(downKbps / 1000).toFixed(1)} Mbit/s from the market.` }
 }
 
 /**

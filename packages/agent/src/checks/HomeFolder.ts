@@ -7,17 +7,15 @@ import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Path from "effect/Path"
 import * as FileProblem from "@guildhall/core/FileProblem"
+import * as DiskSpace from "../detect/DiskSpace.ts"
 import type { Check, Verdict } from "./Check.ts"
 
 const run = Effect.fnUntraced(function* (home: string) {
   const fs = yield* FileSystem.FileSystem
   const path = yield* Path.Path
   const directory = path.resolve(home)
-  let here = directory
-  while (path.dirname(here) !== here && !(yield* Effect.orElseSucceed(fs.exists(here), () => false))) {
-    here = path.dirname(here)
-  }
-  const verdict: Verdict = yield* fs.access(path.join(here, "."), { readable: true, writable: true }).pipe(
+  const here = yield* DiskSpace.nearest(directory)
+  const verdict: Verdict = yield* fs.access(here, { readable: true, writable: true }).pipe(
     Effect.as<Verdict>({
       state: "passed",
       detail: here === directory ? `${directory} can be written.` : `${directory} can be made.`,

@@ -3,17 +3,25 @@
  *
  * @since 0.1.0
  */
-import * as NodeFs from "node:fs/promises"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
+import * as Option from "effect/Option"
 import * as Path from "effect/Path"
+import * as FreeSpace from "../models/DiskSpace.ts"
 import type { Reading } from "./Finding.ts"
 
-const MIB = 1024n * 1024n
+const MIB = 1024 * 1024
+/** What a file system can say at most: 16 EiB. */
+const MAX_MIB = 17_592_186_044_416
 const TIMEOUT_MS = 5_000
 
-/** The folder itself, or the nearest one above it that exists already. */
-const existing = Effect.fnUntraced(function* (directory: string) {
+/**
+ * The folder itself, or the nearest one above it that exists already.
+ *
+ * @category getters
+ * @since 0.1.0
+ */
+export const nearest = Effect.fnUntraced(function* (directory: string) {
   const fs = yield* FileSystem.FileSystem
   const path = yield* Path.Path
   let here = path.resolve(directory)
@@ -31,19 +39,16 @@ const existing = Effect.fnUntraced(function* (directory: string) {
  * @since 0.1.0
  */
 export const detect = Effect.fnUntraced(function* (directory: string) {
-  const here = yield* existing(directory)
-  const space = yield* Effect.tryPromise(() => NodeFs.statfs(here, { bigint: true })).pipe(
-    Effect.map(({ bavail, bsize }) => Number((bavail * bsize) / MIB)),
-    Effect.timeout(TIMEOUT_MS),
-    Effect.option,
-  )
+  const here = yield* nearest(directory)
+  // A file system on the network may not answer.
+  const bytes = yield* Effect.timeoutOption(FreeSpace.free(here), TIMEOUT_MS)
   const detail = `The file system of ${here} does not say how much is free.`
-  const reading: Reading<number> =
-    space._tag === "Some" && space.value >= 0
-      ? { value: Math.min(space.value, 17_592_186_044_416), findings: [] }
-      : {
-          value: 0,
-          findings: [{ source: "disk", reason: "Unreadable", detail, fix: "Choose another folder with --home." }],
-        }
+  const reading: Reading<number> = Option.match(Option.flatten(bytes), {
+    onNone: () => ({
+      value: 0,
+      findings: [{ source: "disk", reason: "Unreadable", detail, fix: "Choose another folder with --home." }],
+    }),
+    onSome: (free) => ({ value: Math.min(MAX_MIB, Math.floor(free / MIB)), findings: [] }),
+  })
   return reading
 })

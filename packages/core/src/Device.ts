@@ -8,7 +8,8 @@ import * as Schema from "effect/Schema"
 import { MemberId } from "./Member.ts"
 
 /**
- * The id of a device: `dev_` and the first 32 hexadecimal digits of SHA-256 of its public key.
+ * The id of a device: `dev_` and the first 32 hexadecimal digits of SHA-256 of its public key; where it has none, of its
+ * member and the name that it was given.
  *
  * @category models
  * @since 0.1.0
@@ -35,7 +36,7 @@ export type DevicePublicKey = typeof DevicePublicKey.Type
 
 /**
  * A device as the registry knows it. `sequence` is the highest one it has signed: a message with the same or a
- * lower one is a replay.
+ * lower one is a replay. One without a key never signs.
  *
  * @category models
  * @since 0.1.0
@@ -43,7 +44,7 @@ export type DevicePublicKey = typeof DevicePublicKey.Type
 export const Device = Schema.Struct({
   id: DeviceId,
   memberId: MemberId,
-  publicKey: DevicePublicKey,
+  publicKey: Schema.optionalKey(DevicePublicKey),
   state: Schema.Literals(["active", "revoked"]),
   sequence: Schema.Int,
   lastSeenAtMs: Schema.Int,

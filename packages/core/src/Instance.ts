@@ -48,12 +48,13 @@ export type Reach = typeof Reach.Type
 
 /**
  * Whether an instance may be routed to. `offline` comes from a missed heartbeat or a failed health check and
- * ends by itself; `draining` is what a device says when it is about to stop.
+ * ends by itself; `draining` is what a device says when it is about to stop; `not_verified` is one that would be online, and
+ * has not passed the checks that the market asks of who enters.
  *
  * @category models
  * @since 0.1.0
  */
-export const InstanceState = Schema.Literals(["online", "offline", "draining"])
+export const InstanceState = Schema.Literals(["online", "offline", "draining", "not_verified"])
 /** @since 0.1.0 */
 export type InstanceState = typeof InstanceState.Type
 
@@ -158,6 +159,7 @@ export const Rails = Schema.Array(
  * - `tokenizer` is the digest of the tokenizer that its engine uses (see `Tokenizer.digest`).
  * - `listedAtMs` is since when it is on the market, in milliseconds since 1970, as the registry knows it.
  * - `provider` is the short public name (slug) that buyers name in `provider.order`, `only` and `ignore`.
+ * - `devicePublicKey` is absent where no key stands behind the device, as for an account in a cloud: see {@link isAttested}.
  *
  * @category models
  * @since 0.1.0
@@ -165,7 +167,7 @@ export const Rails = Schema.Array(
 export const Instance = Schema.Struct({
   id: InstanceId,
   deviceId: DeviceId,
-  devicePublicKey: DevicePublicKey,
+  devicePublicKey: Schema.optionalKey(DevicePublicKey),
   memberId: MemberId,
   model: ModelId,
   reach: Reach,
@@ -187,3 +189,13 @@ export const Instance = Schema.Struct({
 })
 /** @since 0.1.0 */
 export type Instance = typeof Instance.Type
+
+/**
+ * Whether a device key stands behind an instance. One without a key signs nothing: it makes no commitments and no claims,
+ * it can carry no bond, and what is known of it comes from the market's own checks.
+ *
+ * @category predicates
+ * @since 0.1.0
+ */
+export const isAttested = ({ devicePublicKey }: Pick<Instance, "devicePublicKey">): boolean =>
+  devicePublicKey !== undefined

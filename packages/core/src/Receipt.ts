@@ -74,7 +74,7 @@ export type RoutingProof = typeof RoutingProof.Type
  * A receipt. Times are milliseconds since 1970; amounts are in the smallest unit of `asset`. The commitments are
  * SHA-256 over a 16-byte salt and the exact bytes, in hexadecimal: they show nothing without the salt. A later
  * revision of a receipt only ever lowers the charge or adds what a claim paid. `routing` is absent where nothing is known
- * of how the request was routed, as after a crash.
+ * of how the request was routed, as after a crash. `unattested` stands where no device key is behind the instance that served.
  *
  * @category models
  * @since 0.1.0
@@ -91,6 +91,7 @@ export const Receipt = Schema.Struct({
   provider: Schema.optionalKey(MemberId),
   device: Schema.optionalKey(DeviceId),
   instance: Schema.optionalKey(InstanceId),
+  unattested: Schema.optionalKey(Schema.Literal(true)),
   outcome: Outcome,
   reason: Schema.optionalKey(ReasonCode),
   usage: Usage,

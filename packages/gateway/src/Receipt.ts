@@ -8,7 +8,7 @@ import { createHash, hash, type Hash } from "node:crypto"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type * as Schema from "effect/Schema"
-import type { Instance } from "@guildhall/core/Instance"
+import { type Instance, isAttested } from "@guildhall/core/Instance"
 import type { MarketDefinition } from "@guildhall/core/MarketDefinition"
 import * as PriceSheet from "@guildhall/core/PriceSheet"
 import type { ReasonCode } from "@guildhall/core/Reason"
@@ -129,6 +129,7 @@ export const make = (
     receipt.provider = instance.memberId
     receipt.device = instance.deviceId
     receipt.instance = instance.id
+    if (!isAttested(instance)) receipt.unattested = true
   }
   if (reason !== undefined) receipt.reason = reason
   if (firstByteAtMs !== undefined) receipt.firstByteAtMs = firstByteAtMs
@@ -216,6 +217,7 @@ const receiptJson = (receipt: Receipt): Schema.Json => {
   }
   json["split"] = receipt.split.map(({ party, amount }) => ({ amount: amount.toString(), party }))
   json["startedAtMs"] = receipt.startedAtMs
+  if (receipt.unattested !== undefined) json["unattested"] = receipt.unattested
   json["usage"] = usageJson(receipt.usage)
   json["usageSource"] = receipt.usageSource
   json["version"] = receipt.version

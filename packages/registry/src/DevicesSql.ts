@@ -10,7 +10,7 @@ import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import * as SqlClient from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
-import { Device, type DeviceId } from "@guildhall/core/Device"
+import { Device, type DeviceId, DevicePublicKey } from "@guildhall/core/Device"
 import { Instance, InstanceId, InstanceState } from "@guildhall/core/Instance"
 import { MemberId } from "@guildhall/core/Member"
 import * as DeviceStore from "./DeviceStore.ts"
@@ -48,8 +48,12 @@ const reading = <S extends Schema.Codec<unknown, unknown>>(schema: S) => {
     )
 }
 const readInstances = reading(InstanceRows)
-const readDeviceRows = reading(Schema.Array(DeviceStore.DeviceRow))
-const readDevices = reading(Schema.Array(Device))
+/** A device without a key has none in its row either. */
+const keyColumn = { publicKey: Schema.NullOr(DevicePublicKey) }
+const readDeviceRows = reading(Schema.Array(Schema.Struct({ ...DeviceStore.DeviceRow.fields, ...keyColumn })))
+const readDevices = reading(Schema.Array(Schema.Struct({ ...Device.fields, ...keyColumn })))
+const ofRow = <A extends object>({ publicKey, ...row }: A & { readonly publicKey: DevicePublicKey | null }) =>
+  publicKey === null ? row : { ...row, publicKey }
 const readStates = reading(Schema.Array(Schema.Struct({ id: InstanceId, state: InstanceState })))
 const readCount = reading(Schema.Array(Schema.Struct({ count: Schema.Int })))
 const readVersion = reading(Schema.Array(Schema.Struct({ version: Schema.Int })))
@@ -112,7 +116,7 @@ const makeClaimName = (sql: SqlClient.SqlClient): DeviceStore.DeviceStore["claim
 const makeWrite = (sql: SqlClient.SqlClient) => {
   const device = (row: DeviceStore.DeviceRow) => sql`
     INSERT INTO registry_devices (id, member_id, public_key, state)
-    VALUES (${row.id}, ${row.memberId}, ${row.publicKey}, ${row.state})
+    VALUES (${row.id}, ${row.memberId}, ${row.publicKey ?? null}, ${row.state})
     ON CONFLICT (id) DO UPDATE SET state = excluded.state`
 
   const instance = (row: DeviceStore.InstanceRow, terms: string) => sql`
@@ -155,8 +159,9 @@ const makeChange = (sql: SqlClient.SqlClient): DeviceStore.DeviceStore["change"]
     return Effect.gen(function* () {
       const [newest] = yield* readVersion(sql`SELECT version::float8 AS version FROM registry_version FOR UPDATE`)
       const last = newest?.version ?? 0
-      const [device] = yield* readDeviceRows(sql`
+      const [found] = yield* readDeviceRows(sql`
         SELECT id, member_id AS "memberId", public_key AS "publicKey", state FROM registry_devices WHERE id = ${deviceId}`)
+      const device = found === undefined ? undefined : ofRow(found)
       const instances = yield* readInstances(sql`
         SELECT ${sql.literal(INSTANCE_COLUMNS)} FROM registry_instances WHERE device_id = ${deviceId} ORDER BY id FOR UPDATE`)
       const isNew = "device" in about && about.member !== undefined && !instances.some(({ listed }) => listed)
@@ -189,7 +194,7 @@ const makeStore = (sql: SqlClient.SqlClient): DeviceStore.DeviceStore => {
           SELECT d.id, d.member_id AS "memberId", d.public_key AS "publicKey", d.state,
             COALESCE(s.sequence, 0)::float8 AS sequence, COALESCE(s.seen_at_ms, 0)::float8 AS "lastSeenAtMs"
           FROM registry_devices d LEFT JOIN registry_sequences s ON s.device_id = d.id WHERE d.id = ${id}`),
-        (rows) => rows[0],
+        ([row]) => (row === undefined ? undefined : ofRow(row)),
       ),
     change: makeChange(sql),
     // Rows are locked in the order of their ids, here and in a change, so that two of them never wait for each other.

@@ -30,7 +30,8 @@ export type Declared = Pick<
 >
 
 /**
- * What a device wants to serve, and where. `contextLength` is in tokens, `concurrency` in requests at a time. It replaces all
+ * What a device wants to serve, and where. A device has a key, or where none stands behind it, a name among its member's:
+ * one of `publicKey` and `keyless` is given. `contextLength` is in tokens, `concurrency` in requests at a time. It replaces all
  * of what was registered before: what it leaves out is no longer declared.
  *
  * @category models
@@ -38,7 +39,8 @@ export type Declared = Pick<
  */
 export interface Registration extends Declared {
   readonly memberId: MemberId
-  readonly publicKey: DevicePublicKey
+  readonly publicKey?: DevicePublicKey | undefined
+  readonly keyless?: string | undefined
   readonly model: ModelId
   readonly reach: Reach
   readonly price: PriceSheet

@@ -25,6 +25,7 @@ type Rule = (holding: Holding) => Result.Result<Change, RegistryError>
 const refuse = (code: RegistryError["code"], detail: string) => Result.fail(new RegistryError({ code, detail }))
 const decodeInstance = Schema.decodeUnknownResult(Schema.toType(Instance))
 const DETAIL_CHARS_MAX = 500
+const NAME_CHARS_MAX = 200
 const HINT =
   "Context length and concurrency are whole numbers from 1, the model is an id, a provider's name is up to 40 of a-z, 0-9 and -, endpoints, quantization, parameters, inputs and rails are known names, each once, a region is like eu-west and a country like DE."
 const nothing: Result.Result<Change, RegistryError> = Result.succeed({ instances: [] })
@@ -35,16 +36,31 @@ const reachable = (reach: Reach, options: { readonly allowPrivate: boolean }): R
     ? Result.map(Endpoint.check(reach.url, options), (url): Reach => ({ _tag: "Endpoint", url }))
     : Result.succeed(reach)
 
+/** The device of a registration: by its key, or by its name where it has none. */
+const identify = ({ keyless, memberId, publicKey }: Registration): Result.Result<DeviceId, RegistryError> => {
+  if ((publicKey === undefined) === (keyless === undefined)) {
+    return refuse("invalid_request", "A device has a key, or a name where it has none. Give one of them.")
+  }
+  if (keyless !== undefined) {
+    return keyless.length >= 1 && keyless.length <= NAME_CHARS_MAX
+      ? Result.succeed(DeviceSignature.keylessId(memberId, keyless))
+      : refuse("invalid_request", `The name of a device has 1 to ${NAME_CHARS_MAX} characters. Give another one.`)
+  }
+  const id = publicKey === undefined ? undefined : DeviceSignature.deviceId(publicKey)
+  return id === undefined
+    ? refuse("invalid_request", "The device's key is not 32 bytes in base64url. Send the raw Ed25519 public key.")
+    : Result.succeed(id)
+}
+
 /** The instance that a registration describes, online. */
 export const instance = (
   registration: Registration,
   options: { readonly allowPrivate: boolean },
 ): Result.Result<Instance, RegistryError> => {
-  const { publicKey, reach, ...terms } = registration
-  const deviceId = DeviceSignature.deviceId(publicKey)
-  if (deviceId === undefined) {
-    return refuse("invalid_request", "The device's key is not 32 bytes in base64url. Send the raw Ed25519 public key.")
-  }
+  const { keyless, publicKey, reach, ...terms } = registration
+  const identified = identify(registration)
+  if (Result.isFailure(identified)) return Result.fail(identified.failure)
+  const deviceId = identified.success
   const checkedReach = reachable(reach, options)
   if (Result.isFailure(checkedReach)) return refuse("invalid_endpoint", checkedReach.failure)
   if (new Set(terms.price.map((line) => line.unit)).size !== terms.price.length) {
@@ -54,7 +70,7 @@ export const instance = (
     ...terms,
     id: DeviceSignature.instanceId(deviceId, terms.model),
     deviceId,
-    devicePublicKey: publicKey,
+    ...(publicKey === undefined ? {} : { devicePublicKey: publicKey }),
     reach: checkedReach.success,
     state: "online",
   }
@@ -93,7 +109,7 @@ export const register =
     const registeredAtMs = known?.listed === true ? known.registeredAtMs : nowMs
     const instance = { ...wanted, listedAtMs: registeredAtMs }
     return Result.succeed({
-      device: { id, memberId, publicKey, state: "active" },
+      device: { id, memberId, state: "active", ...(publicKey === undefined ? {} : { publicKey }) },
       instances: [{ instance, listed: true, lastBeatAtMs: nowMs, registeredAtMs }],
     })
   }

@@ -1,6 +1,7 @@
 import { createHash, createPublicKey, verify as verifyEd25519 } from "node:crypto"
 import { DeviceId, type DevicePublicKey } from "@guildhall/core/Device"
 import { InstanceId } from "@guildhall/core/Instance"
+import type { MemberId } from "@guildhall/core/Member"
 import type { ModelId } from "@guildhall/core/Model"
 
 /** The fixed head of an Ed25519 key in SPKI (RFC 8410); the 32 raw bytes follow. */
@@ -19,6 +20,12 @@ export const deviceId = (publicKey: DevicePublicKey): DeviceId | undefined => {
     ? undefined
     : DeviceId.make(`dev_${createHash("sha256").update(raw).digest("hex").slice(0, 32)}`)
 }
+
+/** The id of a device without a key, by its member and its name there. A key has 32 bytes and what is hashed here more. */
+export const keylessId = (member: MemberId, name: string): DeviceId =>
+  DeviceId.make(
+    `dev_${createHash("sha256").update(`guildhall/keyless/v1\n${member}\n${name}`).digest("hex").slice(0, 32)}`,
+  )
 
 /** The id of the instance by which a device serves a model. */
 export const instanceId = (device: DeviceId, model: ModelId): InstanceId =>

@@ -125,6 +125,12 @@ const indexMemberDevices = Effect.gen(function* () {
   yield* sql`CREATE INDEX registry_devices_member ON registry_devices (member_id)`
 })
 
+/** Devices without a key, as accounts in a cloud are. */
+const allowKeylessDevices = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient
+  yield* sql`ALTER TABLE registry_devices ALTER COLUMN public_key DROP NOT NULL`
+})
+
 /** Creates the tables that are missing. A migration that was released is never changed. */
 export const migrate: Effect.Effect<void, RegistryError, SqlClient.SqlClient> = Migrator.make({})({
   loader: Migrator.fromRecord({
@@ -135,6 +141,7 @@ export const migrate: Effect.Effect<void, RegistryError, SqlClient.SqlClient> = 
     "0005_create_in_flight": createInFlight,
     "0006_create_health": createHealth,
     "0007_index_member_devices": indexMemberDevices,
+    "0008_allow_keyless_devices": allowKeylessDevices,
   }),
   table: "guildhall_registry_migrations",
 }).pipe(Effect.mapError(unavailable), Effect.asVoid)

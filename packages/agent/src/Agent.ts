@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Redacted from "effect/Redacted"
@@ -16,11 +17,13 @@ import * as Declaration from "./Declaration.ts"
 import * as DeviceKey from "./DeviceKey.ts"
 import * as Heart from "./Heart.ts"
 import * as MarketClient from "./MarketClient.ts"
+import * as Tunnel from "./Tunnel.ts"
 import * as UsageLog from "./UsageLog.ts"
 
 /**
  * The settings of an agent. `prices` are whole US cents, as the registration has them; `port` 0 takes a free one; `publicUrl` is where
- * the market reaches the agent, if that is not `host` and port.
+ * the market reaches the agent, if that is not `host` and port. `tunnel` says whether it is asked through a tunnel that it
+ * opens itself; without it {@link opensTunnel} decides.
  *
  * @category models
  * @since 0.1.0
@@ -33,10 +36,13 @@ export interface Settings extends BackendChoice.Wish, Declaration.Wish {
   readonly host: string
   readonly port: number
   readonly publicUrl: string | undefined
+  readonly tunnel?: boolean | undefined
 }
 
 /** A market's gateway waits five seconds for its agent; the goodbyes take a part of that. */
 const DRAIN_MS = 3_500
+/** The agent waits so long for its tunnel before it goes on, and dials in the background. */
+const OPEN_MS = 5_000
 /** More models than this on one server are a library, not an offer. */
 const MAX_MODELS = 16
 
@@ -46,11 +52,25 @@ interface Offer {
   readonly declared: Declaration.Declared
 }
 
+/** Names and addresses under which nobody else reaches this machine, or none is named. */
+const isHere = (host: string): boolean => /^(?:localhost|127\.\d+\.\d+\.\d+|\[?::1?\]?|0\.0\.0\.0)$/.test(host)
+
+/**
+ * Whether an agent opens a tunnel where nobody says: it has no public URL, it does not listen on an address of the
+ * network, and its market is on another machine, so nobody could call it.
+ *
+ * @category predicates
+ * @since 0.1.0
+ */
+export const opensTunnel = (settings: Pick<Settings, "marketUrl" | "host" | "publicUrl" | "tunnel">): boolean =>
+  settings.tunnel ??
+  (settings.publicUrl === undefined && isHere(settings.host) && !isHere(URL.parse(settings.marketUrl)?.hostname ?? ""))
+
 const toRegistration =
-  (settings: Settings, endpointUrl: string, concurrency: number) =>
+  (settings: Settings, endpointUrl: string | undefined, concurrency: number) =>
   ({ declared, model }: Offer): Registration => ({
     provider_type: "agent",
-    endpoint_url: endpointUrl,
+    ...(endpointUrl === undefined ? { reach: "tunnel" } : { endpoint_url: endpointUrl }),
     model: model.id,
     ...settings.prices,
     context_length_offered: model.contextLength,
@@ -62,6 +82,13 @@ const endpoint = (settings: Settings, port: number): string => {
   const host = settings.host.includes(":") ? `[${settings.host}]` : settings.host
   return settings.publicUrl ?? `http://${host}:${port}`
 }
+
+/** Opens the tunnel, and waits for it for a while: a market that is reached by HTTP may still refuse it. */
+const openTunnel = Effect.fnUntraced(function* (url: string) {
+  const opened = yield* Deferred.make<void>()
+  yield* Effect.forkScoped(Effect.scoped(Tunnel.keep(url, opened)))
+  yield* Effect.timeoutOption(Deferred.await(opened), OPEN_MS)
+})
 
 const checked = Effect.fnUntraced(function* (settings: Settings) {
   const asked = prices(settings.prices)
@@ -98,15 +125,17 @@ const serve = Effect.fnUntraced(function* (settings: Settings, stop: Effect.Effe
   }
   const live = Effect.gen(function* () {
     const server = yield* AgentServer.AgentServer
-    const url = endpoint(settings, server.port)
+    const url = opensTunnel(settings) ? undefined : endpoint(settings, server.port)
     const heart = yield* Heart.make(offers.map(toRegistration(settings, url, concurrency)))
+    const where = url === undefined ? `through a tunnel to ${settings.marketUrl}` : `at ${url}`
     yield* Effect.logInfo(`Device ${key.id}, home ${settings.home}.`)
     const joined = Effect.gen(function* () {
       const instances = yield* heart.register
+      if (url === undefined) yield* openTunnel(settings.marketUrl)
       // From here on the market may send requests, so the way out goes through the farewell.
       yield* Effect.addFinalizer(() => heart.farewell(DRAIN_MS))
       yield* Effect.logInfo(
-        `Serving ${models.map((model) => model.id).join(", ")} with ${backend.name} at ${url} as ${instances.join(", ")}: ${endpoints.join(", ")}.`,
+        `Serving ${models.map((model) => model.id).join(", ")} with ${backend.name} ${where} as ${instances.join(", ")}: ${endpoints.join(", ")}.`,
       )
       yield* heart.run
     })

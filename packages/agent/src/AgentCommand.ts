@@ -213,6 +213,11 @@ const flags = {
     whole(0, 65_535),
   ),
   publicUrl: text("public-url", "Address under which the market reaches this agent, if it is another"),
+  tunnel: setting(
+    "tunnel",
+    "GUILDHALL_TUNNEL",
+    "yes or no: whether requests come through a tunnel that the agent opens, so that no port need be open here; without it, yes where the market is on another machine and there is no --public-url",
+  ).pipe(checked(Schema.String.pipe(Schema.decodeTo(YesNo)), "yes or no"), Flag.optional),
   json: Flag.Boolean("json").pipe(Flag.withDescription("Write logs as JSON"), Flag.withDefault(false)),
   exitWithParent: Flag.Boolean("exit-with-parent").pipe(
     Flag.withDescription("Stop when standard input ends, which a parent's death does"),
@@ -261,6 +266,7 @@ const toSettings = (input: Given): Agent.Settings => ({
   host: input.host,
   port: input.port,
   publicUrl: Option.getOrUndefined(input.publicUrl),
+  tunnel: Option.getOrUndefined(Option.map(input.tunnel, (answer) => answer === "yes")),
 })
 
 /**

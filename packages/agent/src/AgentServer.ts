@@ -20,7 +20,7 @@ import * as TicketGate from "./TicketGate.ts"
 import { UsageLog } from "./UsageLog.ts"
 
 /**
- * The server. `learn` takes the market's keys and the ids of this agent's instances; before it, nothing is served. `inFlight` is how
+ * The server. `handle` answers a request that came another way, such as by a tunnel. `learn` takes the market's keys and the ids of this agent's instances; before it, nothing is served. `inFlight` is how
  * many requests of an instance run now. `drain` refuses what is new, waits up to `limitMs` for what is in flight, and then ends it.
  *
  * @category services
@@ -30,6 +30,7 @@ export class AgentServer extends Context.Service<
   AgentServer,
   {
     readonly port: number
+    readonly handle: Reception.Reception["handle"]
     readonly inFlight: Reception.Reception["inFlight"]
     readonly learn: TicketGate.TicketGate["learn"]
     readonly drain: (limitMs: number) => Effect.Effect<void>
@@ -127,6 +128,7 @@ export const make = Effect.fnUntraced(function* (options: Options) {
 
   return AgentServer.of({
     port,
+    handle: reception.handle,
     inFlight: reception.inFlight,
     learn: gate.learn,
     drain: Effect.fn("AgentServer.drain")(function* (limitMs) {

@@ -4,7 +4,6 @@
  *
  * @since 0.1.0
  */
-import type { IncomingMessage, ServerResponse } from "node:http"
 import type { Endpoint } from "@guildhall/core/Endpoint"
 import type { Usage } from "@guildhall/core/Usage"
 import type { Dispatch } from "@guildhall/protocol/ProviderTransport"
@@ -12,6 +11,36 @@ import type { UsageLine } from "@guildhall/protocol/provider/UsageLog"
 import type { Backend, BackendSink } from "./Backend.ts"
 import type { OpenAIError } from "./OpenAIError.ts"
 import * as UsageReader from "./UsageReader.ts"
+
+/**
+ * A request as an exchange reads it: Node's, or what comes by a tunnel.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Incoming {
+  readonly method?: string | undefined
+  readonly url?: string | undefined
+  readonly headers: Readonly<Record<string, string | ReadonlyArray<string> | undefined>>
+  on(event: "data", listener: (chunk: Uint8Array) => void): unknown
+  on(event: "end" | "error", listener: () => void): unknown
+}
+
+/**
+ * An answer as an exchange writes it: Node's, or what goes by a tunnel.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Outgoing {
+  readonly headersSent: boolean
+  readonly writableFinished: boolean
+  writeHead(status: number, headers: Readonly<Record<string, string | number>>): unknown
+  write(chunk: Uint8Array): boolean
+  end(body?: string): unknown
+  destroy(): unknown
+  on(event: "drain" | "close" | "error", listener: () => void): unknown
+}
 
 /**
  * An exchange under way. `end` stops it: the gateway sees its connection closed.
@@ -32,8 +61,8 @@ export interface Exchange {
 export interface Options {
   readonly backend: Backend["Service"]
   readonly endpoint: Endpoint
-  readonly request: IncomingMessage
-  readonly response: ServerResponse
+  readonly request: Incoming
+  readonly response: Outgoing
   readonly headers: () => Readonly<Record<string, string>>
   readonly refuse: (error: OpenAIError) => void
   readonly onDone: (usage: Usage, outcome: UsageLine["outcome"]) => void
@@ -47,6 +76,9 @@ const HOP = new Set(["connection", "keep-alive", "transfer-encoding", "content-l
 
 const passHeaders = (headers: Readonly<Record<string, string>>) =>
   Object.fromEntries(Object.entries(headers).filter(([name]) => !HOP.has(name)))
+
+const single = (value: string | ReadonlyArray<string> | undefined): string | undefined =>
+  typeof value === "string" ? value : value?.[0]
 
 /** What an exchange has come to know. */
 interface State {
@@ -111,7 +143,7 @@ const receive = (state: State, options: Options): void => {
     const body = Buffer.concat(chunks)
     chunks.length = 0
     state.dispatch = backend.dispatch(
-      { path: `/v1/${options.endpoint}`, body, contentType: request.headers["content-type"] },
+      { path: `/v1/${options.endpoint}`, body, contentType: single(request.headers["content-type"]) },
       sinkOf(state, options, body.length),
     )
   })

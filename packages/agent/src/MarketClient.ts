@@ -30,6 +30,11 @@ export class MarketClient extends Context.Service<
     readonly url: string
     readonly register: (body: Registration) => Effect.Effect<Registered, AgentError>
     readonly heartbeat: (body: Heartbeat) => Effect.Effect<HeartbeatAnswer, AgentError>
+    /** Signs a request without a body and sends it, before any other message is signed. */
+    readonly sign: <A, E, R>(
+      request: { readonly method: string; readonly path: string },
+      send: (headers: Readonly<Record<string, string>>) => Effect.Effect<A, E, R>,
+    ) => Effect.Effect<A, E | AgentError, R>
   }
 >()("@guildhall/agent/MarketClient") {}
 
@@ -47,6 +52,8 @@ export interface Options {
 const TIMEOUT_MS = 10_000
 /** An answer is a few keys; nothing longer is read into memory. */
 const MAX_ANSWER_BYTES = 1024 * 1024
+
+const NO_BODY = new Uint8Array()
 
 const Problem = Schema.fromJsonString(
   Schema.Struct({
@@ -143,6 +150,8 @@ export const make = Effect.fnUntraced(function* (options: Options) {
       const text = yield* post("/v1/providers/heartbeat", toHeartbeat(body))
       return yield* answer(Schema.fromJsonString(HeartbeatAnswer))(text)
     }),
+    sign: (request, send) =>
+      oneAtATime.withPermit(Effect.flatMap(key.signRequest({ ...request, body: NO_BODY }), send)),
   })
 })
 

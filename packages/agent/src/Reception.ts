@@ -4,7 +4,6 @@
  *
  * @since 0.1.0
  */
-import type { IncomingMessage, ServerResponse } from "node:http"
 import * as Result from "effect/Result"
 import type { Endpoint } from "@guildhall/core/Endpoint"
 import type { InstanceId } from "@guildhall/core/Instance"
@@ -13,7 +12,7 @@ import type { Usage } from "@guildhall/core/Usage"
 import { HEADER as TICKET_HEADER } from "@guildhall/protocol/provider/Ticket"
 import type { UsageLine } from "@guildhall/protocol/provider/UsageLog"
 import type { Backend } from "./Backend.ts"
-import { type Exchange, exchange } from "./Exchange.ts"
+import { type Exchange, exchange, type Incoming, type Outgoing } from "./Exchange.ts"
 import * as OpenAIError from "./OpenAIError.ts"
 import type { TicketGate } from "./TicketGate.ts"
 import type { UsageLog } from "./UsageLog.ts"
@@ -46,7 +45,7 @@ export interface Options {
  * @since 0.1.0
  */
 export interface Reception {
-  readonly handle: (request: IncomingMessage, response: ServerResponse) => void
+  readonly handle: (request: Incoming, response: Outgoing) => void
   readonly inFlight: (instance: InstanceId) => number
   readonly close: () => void
   readonly endAll: () => void
@@ -82,12 +81,7 @@ const full = (concurrency: number): OpenAIError.OpenAIError => ({
   message: `This provider already serves ${concurrency} requests, as many as it declared.`,
 })
 
-const send = (
-  response: ServerResponse,
-  status: number,
-  body: string,
-  headers: Readonly<Record<string, string>>,
-): void => {
+const send = (response: Outgoing, status: number, body: string, headers: Readonly<Record<string, string>>): void => {
   response.writeHead(status, {
     "content-type": "application/json",
     "content-length": Buffer.byteLength(body),
@@ -111,7 +105,7 @@ export const make = (options: Options): Reception => {
   let isClosed = false
 
   const load = () => ({ [LOAD_HEADER]: String(running.size) })
-  const refuse = (response: ServerResponse, error: OpenAIError.OpenAIError): void =>
+  const refuse = (response: Outgoing, error: OpenAIError.OpenAIError): void =>
     send(response, error.status, OpenAIError.encode(error), {
       ...load(),
       ...(error.status === 429 || error.status === 503 ? { "retry-after": "1" } : {}),
@@ -123,7 +117,7 @@ export const make = (options: Options): Reception => {
   const counted = (usage: Usage, outcome: UsageLine["outcome"]): Usage =>
     isPricedByRequest && (outcome === "completed" || Object.keys(usage).length > 0) ? { ...usage, request: 1 } : usage
 
-  const complete = (endpoint: Endpoint, request: IncomingMessage, response: ServerResponse): void => {
+  const complete = (endpoint: Endpoint, request: Incoming, response: Outgoing): void => {
     const header = request.headers[TICKET_HEADER]
     const admitted = gate.admit(typeof header === "string" ? header : undefined, nowMs())
     if (Result.isFailure(admitted)) return refuse(response, admitted.failure)
@@ -151,7 +145,7 @@ export const make = (options: Options): Reception => {
     running.set(current, ticket.ticket.instanceId)
   }
 
-  const health = (response: ServerResponse): void =>
+  const health = (response: Outgoing): void =>
     options.check((isUp) => {
       const status = isClosed ? "draining" : !log.isOpen() ? "log_unwritable" : isUp ? "ok" : "backend_down"
       const body = JSON.stringify({ status, models: options.models, in_flight: running.size })

@@ -56,6 +56,23 @@ describe("among hundreds, the fast form chooses what is ranked first", () => {
   it("adjusted prices whose shares fall slowly", () =>
     agrees(AdjustedPrice.make({ ...AdjustedPrice.usual, edge: 3, outsidePower: 0.5, exploration: 0.1 })))
 
+  it("adjusted prices that are absurd", () => {
+    const policy = AdjustedPrice.make(AdjustedPrice.usual)
+    const directory = new Directory()
+    const dice = SampleMarket.dice("absurd")
+    for (let at = 0; at < 20; at++) {
+      const instanceId = list(directory, dice, `${at}`)
+      const offer = { inputPerMillion: 1e308, outputPerMillion: 1e308, errorBps: 10_000, limitedBps: 0, weight: 1 }
+      directory.apply({ _tag: "InstanceRated", instanceId, rating: { offer, breaker: "closed" } })
+    }
+    const fast = policy.prepare?.(directory)
+    for (let seed = 0; seed < 50; seed++) {
+      const asked = request(dice, [])
+      const [first] = policy.rank(asked, directory.candidates(asked.model), seed).ranked
+      assert.strictEqual(fast?.choose(asked, seed), first?.instance)
+    }
+  })
+
   it("a band", () => agrees(PriceBand.make(PriceBand.usual)))
 
   it("a band of the lowest price alone, which is nothing", () =>

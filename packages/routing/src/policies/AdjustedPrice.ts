@@ -92,6 +92,8 @@ export interface Terms {
 const MILLION = 1_000_000
 /** A request's tokens are priced by what part of them goes in, to an eighth. */
 const PARTS = 8
+/** What an offer counts at most: so much that nobody is drawn for it, and little enough that nothing overflows. */
+const MOST = 1e200
 
 const partOf = ({ inputTokens, outputTokens }: Settings, { features }: RoutingRequest): number => {
   const input = features?.inputTokens ?? inputTokens
@@ -138,7 +140,7 @@ const priceAt = ({ input, output, request }: Offered, part: number): number =>
   input * part + output * (1 - part) + request
 
 const adjustedAt = ({ leastPerMillion }: Settings, offer: Offered, part: number): number =>
-  Math.max(leastPerMillion, priceAt(offer, part) * offer.errors + offer.costs)
+  Math.min(MOST, Math.max(leastPerMillion, priceAt(offer, part) * offer.errors + offer.costs))
 
 const valueAt = (settings: Settings, offer: Offered, part: number): number =>
   adjustedAt(settings, offer, part) * offer.weighed

@@ -26,7 +26,7 @@ export interface Arrows {
   readonly peers: Readonly<Record<string, string>>
 }
 
-const request = ["core", "protocol", "journal", "registry", "routing", "ledger"]
+const request = ["core", "protocol", "journal", "registry", "routing", "ledger", "verification"]
 
 export const arrows: Arrows = {
   scope: "@guildhall/",
@@ -42,7 +42,8 @@ export const arrows: Arrows = {
     gateway: { to: request },
     steward: { to: request },
     simulator: { to: ["core", "routing"] },
-    agent: { to: ["core", "protocol"] },
+    verification: { to: ["core", "protocol", "journal"] },
+    agent: { to: ["core", "protocol", "verification"] },
     "reference-gateway": { to: [...request, "gateway", "steward", "markets", "agent"] },
     "example-custom-routing-policy": { to: ["core", "routing"] },
     "example-ledger-only": { to: ["core", "ledger"] },

@@ -11,6 +11,7 @@ import * as Digest from "effect/crypto/Digest"
 import { Allowance } from "./Allowance.ts"
 import { Asset, AssetCode, USD } from "./Asset.ts"
 import * as Canonical from "./Canonical.ts"
+import * as EntryVerification from "./EntryVerification.ts"
 import { MemberId } from "./Member.ts"
 import { ModelId } from "./Model.ts"
 import { PartRef } from "./Parts.ts"
@@ -120,6 +121,7 @@ export const Queue = Schema.Struct({
  * - `devices`: how many devices a member may list, and how many models each of them; 1,000 and 64 where it is left out. A
  *   name costs nothing, so this is what one machine can be made to look like.
  * - `endpoints.allowPrivate`: whether an instance's URL may lead to a private address.
+ * - `entry`: the checks that an instance must pass before requests go to it; without it, none.
  * - `deviceClasses`: the classes of machines, smallest first; a machine that fits none is refused.
  *
  * @category models
@@ -163,6 +165,7 @@ export const MarketDefinition = Schema.Struct({
     }),
   ),
   endpoints: Schema.Struct({ allowPrivate: Schema.Boolean }),
+  entry: Schema.optionalKey(EntryVerification.Settings),
   deviceClasses: DeviceClasses,
 }).pipe(
   Schema.check(

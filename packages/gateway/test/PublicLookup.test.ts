@@ -1,5 +1,5 @@
 import { afterEach, assert, describe, it } from "@effect/vitest"
-import { lookup } from "../src/internal/PublicLookup.ts"
+import { lookup } from "@guildhall/verification/PublicLookup"
 import * as UndiciTransport from "../src/transports/Undici.ts"
 import * as Upstream from "./ScriptedUpstream.ts"
 import * as TestLane from "./TestLane.ts"

@@ -22,8 +22,11 @@ const OfferedText = Schema.fromJsonString(Schema.Array(ModelId))
 const encodeOffered = Schema.encodeSync(OfferedText)
 const decodeOffered = Schema.decodeUnknownResult(OfferedText)
 
-const marks = { online: "o", offline: "f", draining: "d" } as const satisfies Record<InstanceState, string>
-const states: Record<string, InstanceState> = { o: "online", f: "offline", d: "draining" }
+const marks = { online: "o", offline: "f", draining: "d", not_verified: "n" } as const satisfies Record<
+  InstanceState,
+  string
+>
+const states: Record<string, InstanceState> = { o: "online", f: "offline", d: "draining", n: "not_verified" }
 
 /**
  * The line of an event; `slot` is what `Directory.apply` answered to it. `?` is an event about an unknown instance,

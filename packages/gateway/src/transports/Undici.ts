@@ -15,7 +15,7 @@ import {
   ProviderTransport,
   type TransportError,
 } from "@guildhall/protocol/ProviderTransport"
-import * as PublicLookup from "../internal/PublicLookup.ts"
+import * as PublicLookup from "@guildhall/verification/PublicLookup"
 import * as Ticks from "../internal/Ticks.ts"
 
 /**

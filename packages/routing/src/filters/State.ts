@@ -1,7 +1,7 @@
 import type { Filter } from "../Filter.ts"
 
 /**
- * Leaves out an instance that is not online: `offline` or `draining`.
+ * Leaves out an instance that is not online: `offline`, `draining` or `not_verified`.
  *
  * @category filters
  * @since 0.1.0

@@ -88,6 +88,21 @@ const look = Effect.gen(function* () {
   return { isColourful: canColor, columns: canAnimate && columns > 0 ? Math.min(columns, MAX_COLUMNS) : undefined }
 })
 
+const ERASE = "\r\u001b[K"
+
+/** Says what takes so long while a person is waiting; a driver may take half a minute to answer. */
+const waiting = Effect.fnUntraced(function* <A, E, R>(work: Effect.Effect<A, E, R>) {
+  const { canAnimate } = yield* TerminalCapabilities
+  if (!canAnimate) return yield* work
+  const terminal = yield* Terminal.Terminal
+  const say = (text: string) => Effect.ignore(terminal.display(text))
+  return yield* Effect.acquireUseRelease(
+    say("Looking at this machine …"),
+    () => work,
+    () => say(ERASE),
+  )
+})
+
 const flags = {
   market: Flag.String("market").pipe(
     Flag.withDescription("Address of the market whose classes count, such as http://127.0.0.1:8787"),
@@ -115,11 +130,8 @@ const flags = {
  */
 export const command = Command.make("doctor", flags, (input) =>
   Effect.gen(function* () {
-    const { results, subject } = yield* examine({
-      market: Option.getOrUndefined(input.market),
-      home: input.home,
-      isMeasured: input.speed,
-    })
+    const work = examine({ market: Option.getOrUndefined(input.market), home: input.home, isMeasured: input.speed })
+    const { results, subject } = yield* input.json ? work : waiting(work)
     yield* Console.log(
       input.json ? DoctorReport.json(subject, results) : DoctorReport.text(subject, results, yield* look),
     )

@@ -175,6 +175,25 @@ describe("a machine", () => {
     ),
   )
 
+  it.live("whose second tool names the card of the first has it once, and is told", () =>
+    withTools(
+      {
+        "nvidia-smi": say("nvidia-rtx-4090.xml"),
+        "rocm-smi": `echo '{"card0":{"VRAM Total Memory (B)":"17163091968","Unique ID":"GPU-7c1f0a52-38d4-5be1-90aa-2f6d1c0be471"}}'`,
+      },
+      detect,
+      { platform: "linux" },
+    ).pipe(
+      Effect.map(({ findings, hardware }) => {
+        assert.deepStrictEqual(
+          hardware.gpus.map(({ vendor }) => vendor),
+          ["nvidia"],
+        )
+        assert.include(findings.find(({ reason }) => reason === "Contradiction")?.detail ?? "", "of another maker")
+      }),
+    ),
+  )
+
   it.live("that is a Mac asks no other tools", () =>
     withTools(
       {

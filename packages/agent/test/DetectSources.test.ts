@@ -175,6 +175,55 @@ describe("nvidia-smi", () => {
   })
 })
 
+describe("every source", () => {
+  const Edit = Schema.Struct({
+    at: Schema.Int.pipe(Schema.check(Schema.isBetween({ minimum: 0, maximum: 40_000 }))),
+    drop: Schema.Int.pipe(Schema.check(Schema.isBetween({ minimum: 0, maximum: 400 }))),
+    put: Schema.Union([
+      Schema.Literals(["<", ">", "</gpu>", "<gpu>", "{", "}", '"', "N/A", "-1", "99999999999"]),
+      Schema.String,
+    ]),
+  })
+  const Edits = Schema.Array(Edit).pipe(Schema.check(Schema.isMaxLength(6)))
+  const sources: ReadonlyArray<readonly [string, (text: string) => ReadonlyArray<Hardware.Gpu>]> = [
+    ["nvidia-a100-mig.xml", (text) => NvidiaSmi.parse(text, SYSTEM_MIB).value],
+    ["nvidia-mixed.xml", (text) => NvidiaSmi.parse(text, SYSTEM_MIB).value],
+    ["amd-mi100.txt", (text) => RocmSmi.parse(text, undefined).value],
+    ["apple-intel.txt", (text) => SystemProfiler.parse(text, 32 * GIB).value.gpus],
+  ]
+
+  it.prop(
+    "whatever is changed in what it says, what comes of it is a machine that the schema takes",
+    [Edits],
+    ([edits]) => {
+      for (const [name, gpusOf] of sources) {
+        const text = edits.reduce(
+          (said, { at, drop, put }) => said.slice(0, at % said.length) + put + said.slice((at % said.length) + drop),
+          textOf(name),
+        )
+        const machine = {
+          gpus: gpusOf(text),
+          cpu: { name: "any", cores: 1, architecture: "x64" },
+          memoryMib: 1,
+          diskFreeMib: 0,
+          system: { platform: "linux", name: "any" },
+        }
+        assert.isTrue(Result.isSuccess(Schema.decodeUnknownResult(Hardware.Hardware)(machine)), JSON.stringify(machine))
+      }
+    },
+    { arbitrary: { seed: "detect-edits", runs: 300 } },
+  )
+
+  it("ends soon with the longest texts that a tool may write", () => {
+    const size = 8 * 1024 * 1024
+    const long = (piece: string) => piece.repeat(size / piece.length)
+    for (const text of [long("<processes>"), long("<a "), long("<!--"), long("&amp;"), `{"card0":${long("[")}`]) {
+      for (const [, gpusOf] of sources) assert.deepStrictEqual(gpusOf(text), [])
+      ContainerRuntime.parseDocker({ text, complaint: "" })
+    }
+  })
+})
+
 describe("the XML reader", () => {
   const failure = (xml: string) => Result.getOrUndefined(Result.flip(XmlReader.read(xml)))
 
@@ -231,6 +280,7 @@ describe("rocm-smi", () => {
       uuid: "0xe7c15a90b4d2381f",
     })
     assert.deepStrictEqual([value[1]?.name, value[1]?.memoryMib, value[1]?.uuid], ["Raphael", 512, undefined])
+    assert.strictEqual(value[1]?.memoryKind, "shared")
     assert.strictEqual(classOf(value), "consumer")
   })
 
@@ -240,6 +290,13 @@ describe("rocm-smi", () => {
     assert.strictEqual(value.length, 4)
     assert.deepStrictEqual([value[0]?.name, value[0]?.memoryMib], ["Arcturus GL-XL [Instinct MI100]", 32_752])
     assert.strictEqual(value[2]?.uuid, "0x5d20c7e19a005613")
+  })
+
+  it("memory that is set apart for a processor's graphics is still the machine's", () => {
+    const halo = { "Card Series": "Radeon 8060S", "GFX Version": "gfx1151", "VRAM Total Memory (B)": "103079215104" }
+    const { value } = RocmSmi.parse(JSON.stringify({ card0: halo }), undefined)
+    assert.deepStrictEqual([value[0]?.memoryMib, value[0]?.memoryKind], [98_304, "shared"])
+    assert.strictEqual(classOf(value), "consumer")
   })
 
   it("a card without memory and a card that is there twice are left out and said to be", () => {

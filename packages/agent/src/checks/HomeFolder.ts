@@ -15,6 +15,15 @@ const run = Effect.fnUntraced(function* (home: string) {
   const path = yield* Path.Path
   const directory = path.resolve(home)
   const here = yield* DiskSpace.nearest(directory)
+  const kind = yield* Effect.orElseSucceed(
+    Effect.map(fs.stat(here), ({ type }) => type),
+    () => "Unknown",
+  )
+  if (kind !== "Directory") {
+    const what = kind === "File" ? "is a file" : "is no folder"
+    const refused: Verdict = { state: "failed", detail: `${here} ${what}.`, fix: "Choose another folder with --home." }
+    return refused
+  }
   const verdict: Verdict = yield* fs.access(here, { readable: true, writable: true }).pipe(
     Effect.as<Verdict>({
       state: "passed",

@@ -19,6 +19,9 @@ const DockerInfo = Schema.fromJsonString(
   }),
 )
 
+const GPU_ID = "nvidia.com/gpu="
+const isNamed = Schema.is(Schema.Struct({ ID: Schema.String }))
+
 const PodmanInfo = Schema.fromJsonString(
   Schema.Struct({ version: Schema.optionalKey(Schema.Struct({ Version: Schema.optionalKey(Schema.String) })) }),
 )
@@ -68,8 +71,8 @@ export const parseDocker = ({ complaint, text }: { readonly text: string; readon
   }
   if (isAway) return none(daemonAway(""))
   const names = Object.keys(info.Runtimes ?? {})
-  const devices = JSON.stringify(info.DiscoveredDevices ?? [])
-  return of("docker", info.ServerVersion, names.includes("nvidia") || devices.includes('"nvidia.com/gpu='))
+  const isDescribed = (info.DiscoveredDevices ?? []).some((device) => isNamed(device) && device.ID.startsWith(GPU_ID))
+  return of("docker", info.ServerVersion, names.includes("nvidia") || isDescribed)
 }
 
 /**

@@ -57,8 +57,31 @@ const missing = (
     ]
   })
 
+/** Each source has no card twice; two that name the same one contradict each other, and the first is believed. */
+const together = (
+  ...readings: ReadonlyArray<Reading<ReadonlyArray<Hardware.Gpu>>>
+): Reading<ReadonlyArray<Hardware.Gpu>> => {
+  const uuids = new Map<string, number>()
+  const findings: Array<Finding> = []
+  const value = readings.flatMap((reading, source) =>
+    reading.value.filter(({ name, uuid }) => {
+      if (uuid === undefined || (uuids.get(uuid) ?? source) === source) {
+        if (uuid !== undefined) uuids.set(uuid, source)
+        return true
+      }
+      const detail = `${name} has the UUID of a card of another maker, ${uuid}, and is not counted.`
+      findings.push({ source: "rocm-smi", reason: "Contradiction", detail })
+      return false
+    }),
+  )
+  return {
+    value: value.slice(0, MAX_GPUS),
+    findings: [...readings.flatMap((reading) => reading.findings), ...findings],
+  }
+}
+
 /**
- * Looks at this machine. It takes as long as the slowest of its tools, at most about 20 seconds, and never fails. `directory`
+ * Looks at this machine. It takes as long as the slowest of its tools, at most about half a minute, and never fails. `directory`
  * is where the agent keeps its files, whether it is there already or not.
  *
  * @category getters
@@ -82,14 +105,15 @@ export const detect = Effect.fn("Detect.detect")(function* (options: {
     { concurrency: "unbounded" },
   )
   const { amd, cards, container, disk, mac, nvidia, system } = sources
+  const gpus = together(nvidia, amd, { value: mac.value.gpus, findings: mac.findings })
   const hardware = Hardware.Hardware.make({
-    gpus: [...nvidia.value, ...amd.value, ...mac.value.gpus].slice(0, MAX_GPUS),
+    gpus: gpus.value,
     cpu: yield* Processor.detect(mac.value.chip),
     memoryMib: Math.min(16_777_216, Math.max(1, memoryMib)),
     diskFreeMib: disk.value,
     system,
     ...(container.value === undefined ? {} : { container: container.value }),
   })
-  const findings = [nvidia, amd, mac, container, disk].flatMap((reading) => reading.findings)
+  const findings = [gpus, container, disk].flatMap((reading) => reading.findings)
   return { hardware, findings: missing(cards, findings) }
 })

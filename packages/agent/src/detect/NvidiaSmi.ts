@@ -13,6 +13,8 @@ import * as Tool from "./Tool.ts"
 import * as XmlReader from "./XmlReader.ts"
 
 const TOOL = "nvidia-smi"
+/** Where nothing keeps the driver loaded it wakes each card first, which takes seconds for each. */
+const TIMEOUT_MS = 30_000
 
 /** Chips whose GPU has no memory of its own: the driver then says nothing of it. */
 const UNIFIED = /\b(?:GB10|N1X?|Thor|Orin|Xavier|Tegra)\b/
@@ -116,6 +118,21 @@ const resetOf = (label: string, gpu: XmlReader.XmlElement): ReadonlyArray<Findin
   return [problem("Failed", `${label} asks for ${asked} before it works again.`, "Restart the machine.")]
 }
 
+const [PROCESSES, END] = ["<processes>", "</processes>"]
+
+/** Names of processes are other people's words, and older versions write them as they are, which is no XML. */
+const withoutProcesses = (xml: string): string => {
+  const kept: Array<string> = []
+  let at = 0
+  for (;;) {
+    const begins = xml.indexOf(PROCESSES, at)
+    const ends = begins === -1 ? -1 : xml.indexOf(END, begins)
+    if (ends === -1) return [...kept, xml.slice(at)].join("")
+    kept.push(xml.slice(at, begins))
+    at = ends + END.length
+  }
+}
+
 const isGpu = Schema.decodeUnknownResult(Hardware.Gpu)
 
 /**
@@ -126,8 +143,7 @@ const isGpu = Schema.decodeUnknownResult(Hardware.Gpu)
  * @since 0.1.0
  */
 export const parse = (xml: string, systemMib: number): Reading<ReadonlyArray<Hardware.Gpu>> => {
-  // Names of processes are other people's words, and older versions write them as they are.
-  const document = XmlReader.read(xml.replace(/<processes>[^]*?<\/processes>/g, ""))
+  const document = XmlReader.read(withoutProcesses(xml))
   if (Result.isFailure(document) || document.success.name !== "nvidia_smi_log") {
     const why = Result.isFailure(document) ? document.failure : "It is another document."
     const fix = "Update the driver, and use the nvidia-smi that comes with it."
@@ -206,7 +222,9 @@ const HANGS = "The driver does not answer: restart the machine, and look whether
 
 const fixFor = (detail: string): string | undefined => fixes.find(([pattern]) => pattern.test(detail))?.[1]
 
-const capabilities = Tool.succeed(TOOL, ["--query-gpu=uuid,compute_cap", "--format=csv,noheader"]).pipe(
+const capabilities = Tool.succeed(TOOL, ["--query-gpu=uuid,compute_cap", "--format=csv,noheader"], {
+  timeoutMs: TIMEOUT_MS,
+}).pipe(
   Effect.map(parseCapabilities),
   // Drivers before 2022 do not know the question; then it is not known.
   Effect.orElseSucceed((): ReadonlyMap<string, Hardware.Version> => new Map()),
@@ -219,7 +237,7 @@ const capabilities = Tool.succeed(TOOL, ["--query-gpu=uuid,compute_cap", "--form
  * @since 0.1.0
  */
 export const detect = Effect.fnUntraced(function* (systemMib: number) {
-  const xml = yield* Effect.result(Tool.succeed(TOOL, ["-q", "-x"]))
+  const xml = yield* Effect.result(Tool.succeed(TOOL, ["-q", "-x"], { timeoutMs: TIMEOUT_MS }))
   if (Result.isFailure(xml)) {
     const reading: Reading<ReadonlyArray<Hardware.Gpu>> = {
       value: [],

@@ -35,6 +35,10 @@ const field = (card: Readonly<Record<string, unknown>>, ...keys: ReadonlyArray<s
   return undefined
 }
 
+/** Processors with graphics of their own, which share the memory of the machine, however much of it is set apart for them. */
+const SHARING = /^gfx(?:902|909|90c|1013|1033|1035|1036|1037|1103|115[0-3])$/
+const isShared = (name: string, gfx: string | undefined): boolean => SHARING.test(gfx ?? "") || /MI300A/.test(name)
+
 /** `card10` comes after `card9`. */
 const byNumber = ([a]: readonly [string, unknown], [b]: readonly [string, unknown]): number =>
   Number(a.slice(4)) - Number(b.slice(4))
@@ -84,7 +88,7 @@ export const parse = (
       vendor: "amd",
       name,
       memoryMib: Number(bytes / MIB),
-      memoryKind: "own",
+      memoryKind: isShared(name, field(card, "GFX Version")) ? "shared" : "own",
       ...(driverVersion === undefined ? {} : { driverVersion }),
       ...(rocmVersion === undefined ? {} : { rocmVersion }),
       ...(uuid === undefined ? {} : { uuid }),

@@ -5,7 +5,7 @@
  *
  * @since 0.1.0
  */
-import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes } from "node:crypto"
+import { createHmac, hkdfSync, randomBytes } from "node:crypto"
 import path from "node:path"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -18,6 +18,7 @@ import * as FileProblem from "@guildhall/core/FileProblem"
 import type { MemberId } from "@guildhall/core/Member"
 import type { RequestId } from "@guildhall/core/Request"
 import type { SealedAnswer } from "@guildhall/journal/AnswerStore"
+import * as Sealed from "@guildhall/registry/Sealed"
 
 /**
  * What an answer is sealed for: the request that it answers, in the slot of this idempotency key.
@@ -74,13 +75,6 @@ export class AnswerSeal extends Context.Service<
   }
 >()("@guildhall/gateway/AnswerSeal") {}
 
-const VERSION = 1
-const NONCE_BYTES = 12
-const TAG_BYTES = 16
-const HEAD_BYTES = 1 + NONCE_BYTES
-/** So much is sealed at a stretch: a millisecond's work at most, then others have their turn. */
-const STRETCH_BYTES = 512 * 1024
-
 const SECRET = /^[A-Za-z0-9_-]{43}$/
 
 const derive = (secret: Uint8Array, salt: string, info: string, bytes: number): Buffer =>
@@ -104,38 +98,6 @@ const keyOf = ({ master }: Secret, { key, slot }: About): Buffer =>
 
 /** Moved to another slot, or said to be another request's, a sealed answer does not open. */
 const boundTo = ({ request, slot }: About, keyId: string): Buffer => Buffer.from(`${slot}\n${request}\n${keyId}`)
-
-const inStretches = Effect.fnUntraced(function* (bytes: Uint8Array, update: (stretch: Uint8Array) => Buffer) {
-  const out: Array<Buffer> = []
-  for (let at = 0; at < bytes.length; at += STRETCH_BYTES) {
-    if (at > 0) yield* Effect.yieldNow
-    out.push(update(bytes.subarray(at, at + STRETCH_BYTES)))
-  }
-  return out
-})
-
-const seal = Effect.fnUntraced(function* (secret: Secret, about: About, answer: Uint8Array) {
-  const nonce = randomBytes(NONCE_BYTES)
-  const cipher = createCipheriv("aes-256-gcm", keyOf(secret, about), nonce)
-  cipher.setAAD(boundTo(about, secret.id))
-  const body = yield* inStretches(answer, (stretch) => cipher.update(stretch))
-  const last = cipher.final()
-  const bytes = Buffer.concat([Buffer.from([VERSION]), nonce, ...body, last, cipher.getAuthTag()])
-  return { keyId: secret.id, bytes }
-})
-
-const open = Effect.fnUntraced(function* (secret: Secret, about: About, sealed: Uint8Array) {
-  const end = sealed.length - TAG_BYTES
-  if (end < HEAD_BYTES || sealed[0] !== VERSION) return undefined
-  const decipher = createDecipheriv("aes-256-gcm", keyOf(secret, about), sealed.subarray(1, HEAD_BYTES))
-  decipher.setAAD(boundTo(about, secret.id))
-  decipher.setAuthTag(sealed.subarray(end))
-  const body = yield* inStretches(sealed.subarray(HEAD_BYTES, end), (stretch) => decipher.update(stretch))
-  return yield* Effect.orElseSucceed(
-    Effect.try(() => Buffer.concat([...body, decipher.final()])),
-    () => undefined,
-  )
-})
 
 /**
  * Makes the service of secrets, each 32 random bytes in base64url, oldest first. The first names slots, the last seals,
@@ -184,10 +146,15 @@ export const make = Effect.fnUntraced(function* (
       createHmac("sha256", slotKey).update(`${member}\n`).update(Redacted.value(key)).digest("hex"),
     fingerprint: (slot, path, body) =>
       createHmac("sha256", fingerprintKey).update(`${slot}\n${path}\n`).update(body).digest("hex"),
-    seal: (about, answer) => seal(newest, about, answer),
+    seal: (about, answer) =>
+      Effect.map(Sealed.seal(keyOf(newest, about), boundTo(about, newest.id), answer), (bytes) => ({
+        keyId: newest.id,
+        bytes,
+      })),
     open: (about, sealed) => {
       const secret = secrets.find(({ id }) => id === sealed.keyId)
-      return secret === undefined ? Effect.succeed(undefined) : open(secret, about, sealed.bytes)
+      if (secret === undefined) return Effect.succeed(undefined)
+      return Sealed.open(keyOf(secret, about), boundTo(about, secret.id), sealed.bytes)
     },
   })
 })

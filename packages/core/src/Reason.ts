@@ -168,6 +168,10 @@ export const reasons = {
   too_many_instances: reason(409, false, "The member or the device lists as much as the market takes of one."),
   provider_name_taken: reason(409, false, "The provider's name belongs to another member."),
   invalid_endpoint: reason(400, false, "The endpoint's URL is not one that the market may call."),
+  cloud_token_refused: reason(400, false, "The service does not take the token of the account there."),
+  cloud_payment_due: reason(400, false, "The service wants the account there to be paid before it answers again."),
+  cloud_rate_limited: reason(503, true, "The service takes no more requests of the account there for the moment."),
+  cloud_service_unfit: reason(422, false, "The service could not be asked, or does not serve what the account says."),
   invalid_ticket: reason(401, false, "The ticket was not issued by this market, or has expired."),
   invalid_claim: reason(400, false, "The claim does not fit its ticket, or its log."),
   // Entry verification: why a check of an instance failed

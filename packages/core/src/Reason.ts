@@ -162,8 +162,16 @@ export const reasons = {
   key_replaced: reason(401, false, "The device has another key by now."),
   invalid_pairing_code: reason(403, false, "The pairing code is wrong, was used before, or is over."),
   pairing_locked: reason(429, true, "Too many wrong pairing codes were tried of late."),
-  too_many_pairings: reason(429, true, "The member, the address or the market has as many pairings under way as it may."),
-  pair_instead: reason(410, false, "GPUs are not registered under this address: their machine is paired with a member."),
+  too_many_pairings: reason(
+    429,
+    true,
+    "The member, the address or the market has as many pairings under way as it may.",
+  ),
+  pair_instead: reason(
+    410,
+    false,
+    "GPUs are not registered under this address: their machine is paired with a member.",
+  ),
   invalid_price: reason(400, false, "The price is negative, fractional or outside of what the market allows."),
   too_many_instances: reason(409, false, "The member or the device lists as much as the market takes of one."),
   provider_name_taken: reason(409, false, "The provider's name belongs to another member."),

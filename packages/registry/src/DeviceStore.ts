@@ -8,7 +8,7 @@ import * as Effect from "effect/Effect"
 import type * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as Canonical from "@guildhall/core/Canonical"
-import { Device, type DeviceId } from "@guildhall/core/Device"
+import { Device, type DeviceId, type DevicePublicKey, type DeviceStatus } from "@guildhall/core/Device"
 import { Instance, type InstanceId } from "@guildhall/core/Instance"
 import type { MemberId } from "@guildhall/core/Member"
 import type { RegistryError } from "./RegistryError.ts"
@@ -24,6 +24,7 @@ export const DeviceRow = Schema.Struct({
   memberId: Device.fields.memberId,
   publicKey: Device.fields.publicKey,
   state: Device.fields.state,
+  facts: Device.fields.facts,
 })
 /** @since 0.1.0 */
 export type DeviceRow = typeof DeviceRow.Type
@@ -93,6 +94,34 @@ export interface DeviceStore {
     most: number,
   ) => Effect.Effect<"own" | "taken" | "full", RegistryError>
   readonly device: (id: DeviceId) => Effect.Effect<Device | undefined, RegistryError>
+  /** A member's devices, in the order of their ids, at most `most`. */
+  readonly devicesOf: (member: MemberId, most: number) => Effect.Effect<ReadonlyArray<Device>, RegistryError>
+  /** The device that a key was given to by {@link DeviceStore.replaceKey}, and whether it still has it. */
+  readonly keyOwner: (
+    key: DevicePublicKey,
+  ) => Effect.Effect<{ readonly id: DeviceId; readonly isCurrent: boolean } | undefined, RegistryError>
+  /**
+   * Notes that a device has another key in place of `former`. Answers false, and changes nothing, where it has not the former
+   * one now, or where the new one is or was a device's.
+   */
+  readonly replaceKey: (
+    id: DeviceId,
+    former: DevicePublicKey,
+    key: DevicePublicKey,
+    derived: DeviceId,
+  ) => Effect.Effect<boolean, RegistryError>
+  /** Gives a device a nonce that only its next beat may carry. */
+  readonly giveNonce: (id: DeviceId, nonce: string) => Effect.Effect<void, RegistryError>
+  /**
+   * Takes the nonce that a device was given last, or once the one before it, and gives it the next. A device that was never
+   * given one needs none. Answers whether it was taken; then the status is kept.
+   */
+  readonly takeNonce: (
+    id: DeviceId,
+    nonce: string | undefined,
+    next: string,
+    status: DeviceStatus | undefined,
+  ) => Effect.Effect<boolean, RegistryError>
   /**
    * Runs the rule on what a device (named by itself or by an instance) holds, and keeps what it answers. Nothing
    * changes these rows in between, and changes become visible in the order of their versions. Others are counted where a
@@ -156,7 +185,11 @@ export const number = (
 interface Sequence {
   readonly sequence: number
   readonly atMs: number
+  readonly nonce?: string | undefined
+  readonly formerNonce?: string | undefined
+  readonly status?: DeviceStatus | undefined
 }
+const UNUSED: Sequence = { sequence: -1, atMs: 0 }
 
 /**
  * A store in this process's memory. Every step runs at once, so nothing needs a lock.
@@ -169,7 +202,13 @@ export const makeMemory: Effect.Effect<DeviceStore> = Effect.sync(() => {
   const sequences = new Map<DeviceId, Sequence>()
   const rows = new Map<InstanceId, InstanceRow>()
   const names = new Map<string, MemberId>()
+  const keys = new Map<DevicePublicKey, { readonly id: DeviceId; readonly isCurrent: boolean }>()
   let version = 0
+
+  const show = (row: DeviceRow): Device => {
+    const { atMs, sequence, status } = sequences.get(row.id) ?? UNUSED
+    return { ...row, sequence: Math.max(0, sequence), lastSeenAtMs: atMs, status: status ?? null }
+  }
 
   const byVersion = () => [...rows.values()].sort((a, b) => a.version - b.version)
   const othersOf = (member: MemberId, id: DeviceId): number =>
@@ -193,7 +232,7 @@ export const makeMemory: Effect.Effect<DeviceStore> = Effect.sync(() => {
       Effect.sync(() => {
         if (devices.get(id)?.state === "revoked") return "revoked"
         if ((sequences.get(id)?.sequence ?? -1) >= sequence) return "replayed"
-        sequences.set(id, { sequence, atMs })
+        sequences.set(id, { ...sequences.get(id), sequence, atMs })
         return "used"
       }),
     forgetSequences: (beforeMs) =>
@@ -211,8 +250,36 @@ export const makeMemory: Effect.Effect<DeviceStore> = Effect.sync(() => {
     device: (id) =>
       Effect.sync(() => {
         const row = devices.get(id)
-        const used = sequences.get(id)
-        return row === undefined ? undefined : { ...row, sequence: used?.sequence ?? 0, lastSeenAtMs: used?.atMs ?? 0 }
+        return row === undefined ? undefined : show(row)
+      }),
+    devicesOf: (member, most) =>
+      Effect.sync(() =>
+        [...devices.values()]
+          .filter(({ memberId }) => memberId === member)
+          .sort((a, b) => (a.id < b.id ? -1 : 1))
+          .slice(0, most)
+          .map(show),
+      ),
+    keyOwner: (key) => Effect.sync(() => keys.get(key)),
+    replaceKey: (id, former, key, derived) =>
+      Effect.sync(() => {
+        const row = devices.get(id)
+        if (row?.publicKey !== former || keys.has(key) || devices.has(derived)) return false
+        keys.set(former, { id, isCurrent: false })
+        keys.set(key, { id, isCurrent: true })
+        return true
+      }),
+    giveNonce: (id, nonce) =>
+      Effect.sync(() => {
+        sequences.set(id, { ...(sequences.get(id) ?? UNUSED), nonce, formerNonce: undefined })
+      }),
+    takeNonce: (id, given, next, status) =>
+      Effect.sync(() => {
+        const known = sequences.get(id) ?? UNUSED
+        const isLast = known.nonce === undefined || known.nonce === given
+        if (!isLast && (given === undefined || known.formerNonce !== given)) return false
+        sequences.set(id, { ...known, nonce: next, formerNonce: isLast ? given : undefined, status })
+        return true
       }),
     change: (about, rule) =>
       Effect.suspend(() => {

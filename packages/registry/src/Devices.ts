@@ -10,11 +10,12 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Ref from "effect/Ref"
 import * as Result from "effect/Result"
-import type { Device, DeviceId, DevicePublicKey } from "@guildhall/core/Device"
+import type { Device, DeviceFacts, DeviceId, DevicePublicKey, DeviceStatus } from "@guildhall/core/Device"
 import type { DirectoryEvent } from "@guildhall/core/DirectoryEvent"
 import type { Instance, InstanceId, InstanceState } from "@guildhall/core/Instance"
 import type { MemberId } from "@guildhall/core/Member"
 import * as SignedRequest from "@guildhall/protocol/provider/SignedRequest"
+import * as DeviceOwning from "./internal/DeviceOwning.ts"
 import * as DeviceRules from "./internal/DeviceRules.ts"
 import * as DeviceSignature from "./internal/DeviceSignature.ts"
 import * as DeviceStore from "./DeviceStore.ts"
@@ -70,6 +71,11 @@ export interface ListedInstance {
  * 14. What a registration declares is the instance's, as it stands; what the next one leaves out is declared no longer.
  * 15. A provider's name belongs to the member that registered with it first: `provider_name_taken`.
  * 16. A device lists a model once, and no more models, nor a member more devices, than the market takes: `too_many_instances`.
+ * 17. A beat carries the nonce that the market gave last, or once the one before it; any other is refused with `stale_nonce`.
+ * 18. A device that was paired belongs to the member who approved it, before it has anything on the market.
+ * 19. A key is replaced only by one that proves itself: the device keeps its id and its instances, and the former key is refused with `key_replaced`.
+ * 20. A member sees, names and revokes its own devices only.
+ * 21. An instance that was silent for as long as the market waits leaves it, and one that beat since does not.
  *
  * @category services
  * @since 0.1.0
@@ -98,8 +104,43 @@ export class Devices extends Context.Service<
     readonly setState: (id: InstanceId, state: InstanceState) => Effect.Effect<void, RegistryError>
     /** Takes an instance off the market; only its member may. */
     readonly deregister: (id: InstanceId, memberId: MemberId) => Effect.Effect<void, RegistryError>
-    /** Ends a device for ever: its instances leave the market and nothing it signs is accepted again. */
-    readonly revoke: (id: DeviceId) => Effect.Effect<Device, RegistryError>
+    /**
+     * Ends a device for ever: its instances leave the market and nothing it signs is accepted again. Where a member is named,
+     * only its own.
+     */
+    readonly revoke: (id: DeviceId, memberId?: MemberId) => Effect.Effect<Device, RegistryError>
+    /** A device that is registered or paired. */
+    readonly find: (id: DeviceId) => Effect.Effect<Device | undefined, RegistryError>
+    /** A member's devices, revoked ones too: at most {@link DEVICES_SHOWN_MAX}. */
+    readonly devicesOf: (memberId: MemberId) => Effect.Effect<ReadonlyArray<Device>, RegistryError>
+    /** Gives a device to a member, who has seen and approved it. */
+    readonly adopt: (device: {
+      readonly memberId: MemberId
+      readonly publicKey: DevicePublicKey
+      readonly facts: DeviceFacts
+    }) => Effect.Effect<Device, RegistryError>
+    /** Names a device of a member. */
+    readonly rename: (id: DeviceId, memberId: MemberId, name: string) => Effect.Effect<Device, RegistryError>
+    /**
+     * Gives a device another key. `proof` is the new key's signature over {@link keyProofBytes}; the device signed the request
+     * with the former one, which is worth nothing from then on.
+     */
+    readonly replaceKey: (change: {
+      readonly id: DeviceId
+      readonly former: DevicePublicKey
+      readonly publicKey: DevicePublicKey
+      readonly proof: string
+    }) => Effect.Effect<Device, RegistryError>
+    /** Gives a device the nonce that its next beat must carry. What it was given before is worth nothing from then on. */
+    readonly giveNonce: (id: DeviceId) => Effect.Effect<string, RegistryError>
+    /** Takes the nonce of a beat with what the device says of itself, and gives it the next. */
+    readonly takeNonce: (
+      id: DeviceId,
+      nonce: string | undefined,
+      status?: DeviceStatus,
+    ) => Effect.Effect<string, RegistryError>
+    /** Takes an instance off the market if it has not beaten since a time; answers whether it did. */
+    readonly drop: (id: InstanceId, silentSinceMs: number) => Effect.Effect<boolean, RegistryError>
     /** Every instance that is on the market. */
     readonly instances: Effect.Effect<ReadonlyArray<ListedInstance>, RegistryError>
     /**
@@ -135,11 +176,22 @@ const NAMES_MAX = 16
 
 const refuse = (code: RegistryError["code"], detail: string) => new RegistryError({ code, detail })
 
-const revoked = (id: DeviceId) =>
-  refuse("device_revoked", `The operator revoked ${id}. Register a device with a new key.`)
+/** The most devices of a member that are listed. @category constants @since 0.1.0 */
+export const DEVICES_SHOWN_MAX = DeviceOwning.SHOWN_MAX
+
+/**
+ * What a new key signs to prove that whoever names it has it: it is for this device, and in place of this key.
+ *
+ * @category encoding
+ * @since 0.1.0
+ */
+export const keyProofBytes = DeviceOwning.keyProofBytes
+
+const revoked = (id: DeviceId) => refuse("device_revoked", `${id} was revoked. Pair a device with a new key.`)
 
 const makeAuthenticate = Effect.fnUntraced(function* (store: DeviceStore.DeviceStore) {
   const forgottenAtMs = yield* Ref.make(0)
+  const owner = DeviceOwning.makeOwner(store)
   return Effect.fn("Devices.authenticate")(function* (message: SignedMessage) {
     const nowMs = yield* Clock.currentTimeMillis
     if (!Number.isSafeInteger(message.sequence) || message.sequence < 0 || !Number.isSafeInteger(message.issuedAtMs)) {
@@ -151,16 +203,13 @@ const makeAuthenticate = Effect.fnUntraced(function* (store: DeviceStore.DeviceS
         `It was signed at ${message.issuedAtMs}, here it is ${nowMs}. Set the clock.`,
       )
     }
-    const id = DeviceSignature.deviceId(message.publicKey)
-    if (
-      id === undefined ||
-      !DeviceSignature.verify(message.publicKey, SignedRequest.bytes(message), message.signature)
-    ) {
+    if (!DeviceSignature.verify(message.publicKey, SignedRequest.bytes(message), message.signature)) {
       return yield* refuse(
         "invalid_signature",
         "Sign method, path, time, sequence and the exact body with the device's key.",
       )
     }
+    const id = yield* owner(message.publicKey)
     // Anyone can sign with a fresh key, so what unregistered keys leave behind is cleared away.
     const last = yield* Ref.get(forgottenAtMs)
     if (nowMs - last > FORGET_MS) {
@@ -204,6 +253,8 @@ const makeBeat = (store: DeviceStore.DeviceStore): Devices["Service"]["beat"] =>
  * @since 0.1.0
  */
 export const make = Effect.fnUntraced(function* (store: DeviceStore.DeviceStore, options: Options) {
+  const { devices = DEVICES_USUAL } = options
+  const owner = DeviceOwning.makeOwner(store)
   const theDevice = Effect.fnUntraced(function* (id: DeviceId) {
     const device = yield* store.device(id)
     return device ?? (yield* refuse("not_found", `${id} is not registered.`))
@@ -218,12 +269,15 @@ export const make = Effect.fnUntraced(function* (store: DeviceStore.DeviceStore,
     }
   })
   return Devices.of({
+    ...DeviceOwning.make(store, devices.perMember),
+    ...DeviceOwning.makeNonces(store),
     authenticate: yield* makeAuthenticate(store),
     register: Effect.fn("Devices.register")(function* (registration) {
-      const instance = yield* Effect.fromResult(DeviceRules.instance(registration, options))
+      const id = registration.publicKey === undefined ? undefined : yield* owner(registration.publicKey)
+      const instance = yield* Effect.fromResult(DeviceRules.instance(registration, id, options))
       if (instance.provider !== undefined) yield* claimName(instance.provider, instance.memberId)
       const nowMs = yield* Clock.currentTimeMillis
-      const register = DeviceRules.register(instance, nowMs, options.devices ?? DEVICES_USUAL)
+      const register = DeviceRules.register(instance, nowMs, devices)
       // A store may run the rule again where another change came between: what it wrote is what the last run answered.
       let written = instance
       const about = { device: instance.deviceId, member: instance.memberId }
@@ -242,9 +296,16 @@ export const make = Effect.fnUntraced(function* (store: DeviceStore.DeviceStore,
     deregister: Effect.fn("Devices.deregister")((id, memberId) =>
       store.change({ instance: id }, DeviceRules.deregister(id, memberId)),
     ),
-    revoke: Effect.fn("Devices.revoke")(function* (id) {
-      yield* store.change({ device: id }, DeviceRules.revoke(id))
-      return yield* theDevice(id)
+    drop: Effect.fn("Devices.drop")(function* (id, silentSinceMs) {
+      let isDropped = false
+      const rule = DeviceRules.drop(id, silentSinceMs)
+      yield* store.change({ instance: id }, (holding) =>
+        Result.map(rule(holding), (change) => {
+          isDropped = change.instances.length > 0
+          return change
+        }),
+      )
+      return isDropped
     }),
     instances: Effect.map(store.listed, (rows) =>
       rows.map(({ instance, lastBeatAtMs, registeredAtMs }) => ({ instance, lastBeatAtMs, registeredAtMs })),

@@ -15,6 +15,7 @@ import { Instance, InstanceId, InstanceState } from "@guildhall/core/Instance"
 import { MemberId } from "@guildhall/core/Member"
 import * as DeviceStore from "./DeviceStore.ts"
 import { Devices, make as makeDevices, type Options } from "./Devices.ts"
+import * as DeviceKeysSql from "./internal/DeviceKeysSql.ts"
 import * as RegistryTables from "./internal/RegistryTables.ts"
 import { corrupt, unavailable } from "./internal/Unavailable.ts"
 import type { RegistryError } from "./RegistryError.ts"
@@ -63,6 +64,10 @@ const readUse = reading(Schema.Array(Schema.Struct({ revoked: Schema.Boolean, us
 const INSTANCE_COLUMNS = `terms || jsonb_build_object('state', state) AS instance, listed, version::float8 AS version,
   terms_version::float8 AS "termsVersion", last_beat_at_ms::float8 AS "lastBeatAtMs",
   registered_at_ms::float8 AS "registeredAtMs"`
+
+const DEVICES = "registry_devices d LEFT JOIN registry_sequences s ON s.device_id = d.id"
+const DEVICE_COLUMNS = `d.id, d.member_id AS "memberId", d.public_key AS "publicKey", d.state, d.facts, s.status,
+  GREATEST(COALESCE(s.sequence, 0), 0)::float8 AS sequence, COALESCE(s.seen_at_ms, 0)::float8 AS "lastSeenAtMs"`
 
 const int8 = (value: number): string => `${value}`
 
@@ -115,9 +120,9 @@ const makeClaimName = (sql: SqlClient.SqlClient): DeviceStore.DeviceStore["claim
 
 const makeWrite = (sql: SqlClient.SqlClient) => {
   const device = (row: DeviceStore.DeviceRow) => sql`
-    INSERT INTO registry_devices (id, member_id, public_key, state)
-    VALUES (${row.id}, ${row.memberId}, ${row.publicKey ?? null}, ${row.state})
-    ON CONFLICT (id) DO UPDATE SET state = excluded.state`
+    INSERT INTO registry_devices (id, member_id, public_key, state, facts)
+    VALUES (${row.id}, ${row.memberId}, ${row.publicKey ?? null}, ${row.state}, ${JSON.stringify(row.facts)}::text::jsonb)
+    ON CONFLICT (id) DO UPDATE SET state = excluded.state, public_key = excluded.public_key, facts = excluded.facts`
 
   const instance = (row: DeviceStore.InstanceRow, terms: string) => sql`
     INSERT INTO registry_instances AS i
@@ -160,7 +165,8 @@ const makeChange = (sql: SqlClient.SqlClient): DeviceStore.DeviceStore["change"]
       const [newest] = yield* readVersion(sql`SELECT version::float8 AS version FROM registry_version FOR UPDATE`)
       const last = newest?.version ?? 0
       const [found] = yield* readDeviceRows(sql`
-        SELECT id, member_id AS "memberId", public_key AS "publicKey", state FROM registry_devices WHERE id = ${deviceId}`)
+        SELECT id, member_id AS "memberId", public_key AS "publicKey", state, facts FROM registry_devices
+        WHERE id = ${deviceId}`)
       const device = found === undefined ? undefined : ofRow(found)
       const instances = yield* readInstances(sql`
         SELECT ${sql.literal(INSTANCE_COLUMNS)} FROM registry_instances WHERE device_id = ${deviceId} ORDER BY id FOR UPDATE`)
@@ -187,14 +193,18 @@ const makeStore = (sql: SqlClient.SqlClient): DeviceStore.DeviceStore => {
   const instanceColumns = sql.literal(INSTANCE_COLUMNS)
   return {
     ...makeSequences(sql),
+    ...DeviceKeysSql.make(sql),
     claimName: makeClaimName(sql),
     device: (id: DeviceId) =>
       Effect.map(
-        readDevices(sql`
-          SELECT d.id, d.member_id AS "memberId", d.public_key AS "publicKey", d.state,
-            COALESCE(s.sequence, 0)::float8 AS sequence, COALESCE(s.seen_at_ms, 0)::float8 AS "lastSeenAtMs"
-          FROM registry_devices d LEFT JOIN registry_sequences s ON s.device_id = d.id WHERE d.id = ${id}`),
+        readDevices(sql`SELECT ${sql.literal(DEVICE_COLUMNS)} FROM ${sql.literal(DEVICES)} WHERE d.id = ${id}`),
         ([row]) => (row === undefined ? undefined : ofRow(row)),
+      ),
+    devicesOf: (member, most) =>
+      Effect.map(
+        readDevices(sql`SELECT ${sql.literal(DEVICE_COLUMNS)} FROM ${sql.literal(DEVICES)}
+          WHERE d.member_id = ${member} ORDER BY d.id LIMIT ${most}::int`),
+        (rows) => rows.map(ofRow),
       ),
     change: makeChange(sql),
     // Rows are locked in the order of their ids, here and in a change, so that two of them never wait for each other.

@@ -124,8 +124,10 @@ DevicesTest.breaks(
         memberId: SampleDevice.member(),
         publicKey: listed[0]?.instance.devicePublicKey ?? SampleDevice.make().publicKey,
         state: "revoked",
+        facts: {},
         sequence: 0,
         lastSeenAtMs: 0,
+        status: null,
       })),
   })),
   13,
@@ -154,6 +156,46 @@ DevicesTest.breaks(
   "a member lists what it likes",
   broken(() => ({}), { ...options, devices: { perMember: 1_000, modelsEach: 3 } }),
   16,
+)
+DevicesTest.breaks(
+  "any nonce will do",
+  broken((devices) => ({ takeNonce: (id) => devices.giveNonce(id) })),
+  17,
+)
+DevicesTest.breaks(
+  "a device goes to the first who registers it",
+  broken((devices) => ({
+    adopt: ({ facts, memberId, publicKey }) =>
+      Effect.succeed({
+        id: someone,
+        memberId,
+        publicKey,
+        state: "active",
+        facts,
+        sequence: 0,
+        lastSeenAtMs: 0,
+        status: null,
+      }),
+    find: () => devices.find(someone),
+  })),
+  18,
+)
+DevicesTest.breaks(
+  "a former key goes on",
+  broken((devices) => ({
+    replaceKey: ({ id }) => Effect.flatMap(devices.find(id), (device) => Effect.orDie(Effect.fromNullishOr(device))),
+  })),
+  19,
+)
+DevicesTest.breaks(
+  "anyone revokes a device",
+  broken((devices) => ({ revoke: (id) => devices.revoke(id) })),
+  20,
+)
+DevicesTest.breaks(
+  "a silent instance leaves although it has beaten since",
+  broken((devices) => ({ drop: (id) => devices.drop(id, Number.MAX_SAFE_INTEGER) })),
+  21,
 )
 
 describe("DevicesSql", () => {

@@ -95,9 +95,11 @@ const BY_STATUS = {
   404: ofStatus(404),
   408: ofStatus(408),
   409: ofStatus(409),
+  410: ofStatus(410),
   413: ofStatus(413),
   415: ofStatus(415),
   422: ofStatus(422),
+  429: ofStatus(429),
   500: ofStatus(500),
   503: ofStatus(503),
 } as const

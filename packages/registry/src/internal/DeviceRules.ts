@@ -1,11 +1,11 @@
 /** The rules of devices: from what a device holds, and what is asked, to what it holds then. */
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
-import type { DeviceId } from "@guildhall/core/Device"
+import type { DeviceFacts, DeviceId, DevicePublicKey } from "@guildhall/core/Device"
 import type { DirectoryEvent } from "@guildhall/core/DirectoryEvent"
 import { Instance, type InstanceId, type InstanceState, type Reach } from "@guildhall/core/Instance"
 import type { MemberId } from "@guildhall/core/Member"
-import type { Change, Holding, InstanceRow } from "../DeviceStore.ts"
+import type { Change, DeviceRow, Holding, InstanceRow } from "../DeviceStore.ts"
 import * as Endpoint from "../Endpoint.ts"
 import type { Registration } from "../Registration.ts"
 import { RegistryError } from "../RegistryError.ts"
@@ -37,7 +37,10 @@ const reachable = (reach: Reach, options: { readonly allowPrivate: boolean }): R
     : Result.succeed(reach)
 
 /** The device of a registration: by its key, or by its name where it has none. */
-const identify = ({ keyless, memberId, publicKey }: Registration): Result.Result<DeviceId, RegistryError> => {
+const identify = (
+  { keyless, memberId, publicKey }: Registration,
+  owner: DeviceId | undefined,
+): Result.Result<DeviceId, RegistryError> => {
   if ((publicKey === undefined) === (keyless === undefined)) {
     return refuse("invalid_request", "A device has a key, or a name where it has none. Give one of them.")
   }
@@ -46,19 +49,19 @@ const identify = ({ keyless, memberId, publicKey }: Registration): Result.Result
       ? Result.succeed(DeviceSignature.keylessId(memberId, keyless))
       : refuse("invalid_request", `The name of a device has 1 to ${NAME_CHARS_MAX} characters. Give another one.`)
   }
-  const id = publicKey === undefined ? undefined : DeviceSignature.deviceId(publicKey)
-  return id === undefined
+  return owner === undefined
     ? refuse("invalid_request", "The device's key is not 32 bytes in base64url. Send the raw Ed25519 public key.")
-    : Result.succeed(id)
+    : Result.succeed(owner)
 }
 
-/** The instance that a registration describes, online. */
+/** The instance that a registration describes, online. `owner` is the device that its key is of. */
 export const instance = (
   registration: Registration,
+  owner: DeviceId | undefined,
   options: { readonly allowPrivate: boolean },
 ): Result.Result<Instance, RegistryError> => {
-  const { keyless, publicKey, reach, ...terms } = registration
-  const identified = identify(registration)
+  const { keyless: _, publicKey, reach, ...terms } = registration
+  const identified = identify(registration, owner)
   if (Result.isFailure(identified)) return Result.fail(identified.failure)
   const deviceId = identified.success
   const checkedReach = reachable(reach, options)
@@ -109,7 +112,13 @@ export const register =
     const registeredAtMs = known?.listed === true ? known.registeredAtMs : nowMs
     const instance = { ...wanted, listedAtMs: registeredAtMs }
     return Result.succeed({
-      device: { id, memberId, state: "active", ...(publicKey === undefined ? {} : { publicKey }) },
+      device: {
+        id,
+        memberId,
+        state: "active",
+        facts: device?.facts ?? {},
+        ...(publicKey === undefined ? {} : { publicKey }),
+      },
       instances: [{ instance, listed: true, lastBeatAtMs: nowMs, registeredAtMs }],
     })
   }
@@ -152,16 +161,58 @@ export const deregister =
     return row.listed ? Result.succeed({ instances: [{ ...row, listed: false }] }) : nothing
   }
 
-/** Ends a device. */
-export const revoke =
-  (id: DeviceId): Rule =>
-  ({ device, instances }) =>
-    device === undefined
-      ? refuse("not_found", `${id} is not registered.`)
-      : Result.succeed({
-          device: { ...device, state: "revoked" },
-          instances: instances.filter((row) => row.listed).map((row) => ({ ...row, listed: false })),
-        })
+/** Takes an instance off the market that has been silent since before a time. */
+export const drop =
+  (id: InstanceId, beforeMs: number): Rule =>
+  ({ instances }) => {
+    const row = instances.find((one) => one.instance.id === id)
+    return row?.listed === true && row.lastBeatAtMs < beforeMs
+      ? Result.succeed({ instances: [{ ...row, listed: false }] })
+      : nothing
+  }
+
+/** Gives a device to the member who approved it, with what it said of itself. */
+export const adopt =
+  (wanted: { id: DeviceId; memberId: MemberId; publicKey: DevicePublicKey; facts: DeviceFacts }): Rule =>
+  ({ device }) => {
+    const { id, memberId, publicKey } = wanted
+    if (device?.state === "revoked") return refuse("device_revoked", `${id} was revoked. Pair it with a new key.`)
+    if (device !== undefined && device.memberId !== memberId) {
+      return refuse("insufficient_role", `${id} belongs to another member. Pair it with a key of its own.`)
+    }
+    const facts = { ...device?.facts, ...wanted.facts }
+    return Result.succeed({ device: { id, memberId, publicKey, state: "active", facts }, instances: [] })
+  }
+
+/** Lets the device's member alone; for others it is as if the device were not there. */
+const own =
+  (id: DeviceId, memberId: MemberId | undefined, rule: (device: DeviceRow, holding: Holding) => Change): Rule =>
+  (holding) => {
+    const { device } = holding
+    return device === undefined || (memberId !== undefined && device.memberId !== memberId)
+      ? refuse("not_found", `${memberId === undefined ? "There is" : "You have"} no device ${id}.`)
+      : Result.succeed(rule(device, holding))
+  }
+
+/** Names a device. */
+export const rename = (id: DeviceId, memberId: MemberId, name: string): Rule =>
+  own(id, memberId, (device) => ({ device: { ...device, facts: { ...device.facts, name } }, instances: [] }))
+
+/** Gives a device and its instances another key. */
+export const rekey = (id: DeviceId, publicKey: DevicePublicKey): Rule =>
+  own(id, undefined, (device, { instances }) => ({
+    device: { ...device, publicKey },
+    instances: instances
+      .filter(({ listed }) => listed)
+      .map((row) => ({ ...row, instance: { ...row.instance, devicePublicKey: publicKey } })),
+  }))
+
+/** Ends a device: for its member, where one is named. */
+export const revoke = (id: DeviceId, memberId: MemberId | undefined): Rule =>
+  own(id, memberId, (device, { instances }) => ({
+    device: { ...device, state: "revoked" },
+    instances: instances.filter((row) => row.listed).map((row) => ({ ...row, listed: false })),
+  }))
 
 /** What a reader that knows everything up to a version has to be told. */
 export const events = (after: number, rows: ReadonlyArray<InstanceRow>): ReadonlyArray<DirectoryEvent> =>

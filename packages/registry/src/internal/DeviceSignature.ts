@@ -1,5 +1,5 @@
 import { createHash, createPublicKey, verify as verifyEd25519 } from "node:crypto"
-import { DeviceId, type DevicePublicKey } from "@guildhall/core/Device"
+import { DeviceId, type DevicePublicKey, fingerprint as inGroups } from "@guildhall/core/Device"
 import { InstanceId } from "@guildhall/core/Instance"
 import type { MemberId } from "@guildhall/core/Member"
 import type { ModelId } from "@guildhall/core/Model"
@@ -26,6 +26,10 @@ export const keylessId = (member: MemberId, name: string): DeviceId =>
   DeviceId.make(
     `dev_${createHash("sha256").update(`guildhall/keyless/v1\n${member}\n${name}`).digest("hex").slice(0, 32)}`,
   )
+
+/** What people compare a key by. */
+export const fingerprint = (publicKey: DevicePublicKey): string =>
+  inGroups(createHash("sha256").update(Buffer.from(publicKey, "base64url")).digest("hex"))
 
 /** The id of the instance by which a device serves a model. */
 export const instanceId = (device: DeviceId, model: ModelId): InstanceId =>

@@ -131,6 +131,49 @@ const allowKeylessDevices = Effect.gen(function* () {
   yield* sql`ALTER TABLE registry_devices ALTER COLUMN public_key DROP NOT NULL`
 })
 
+/**
+ * What is known of a device; the keys that it had or has where they were replaced; and the nonce that its next beat must carry,
+ * beside the one before it.
+ */
+const addDeviceFacts = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient
+  yield* sql`ALTER TABLE registry_devices ADD COLUMN facts jsonb NOT NULL DEFAULT '{}'`
+  yield* sql`CREATE TABLE registry_device_keys (
+    public_key text PRIMARY KEY,
+    device_id text NOT NULL REFERENCES registry_devices (id),
+    is_current boolean NOT NULL
+  )`
+  yield* sql`CREATE INDEX registry_device_keys_device ON registry_device_keys (device_id)`
+  yield* sql`ALTER TABLE registry_sequences ADD COLUMN nonce text, ADD COLUMN former_nonce text, ADD COLUMN status jsonb`
+})
+
+/** Of a code only a keyed hash. */
+const createPairings = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient
+  yield* sql`CREATE TABLE registry_pairings (
+    id text PRIMARY KEY,
+    member_id text NOT NULL,
+    code_hash text NOT NULL,
+    made_from text NOT NULL,
+    state text NOT NULL,
+    wrong_tries integer NOT NULL,
+    device_id text,
+    asked_from text,
+    device jsonb,
+    ends_at_ms bigint NOT NULL,
+    changed_at_ms bigint NOT NULL
+  )`
+  yield* sql`CREATE INDEX registry_pairings_code ON registry_pairings (code_hash)`
+  yield* sql`CREATE INDEX registry_pairings_member ON registry_pairings (member_id)`
+  yield* sql`CREATE INDEX registry_pairings_device ON registry_pairings (device_id)`
+  yield* sql`CREATE INDEX registry_pairings_end ON registry_pairings (ends_at_ms)`
+  yield* sql`CREATE TABLE registry_pairing_tries (
+    number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    network text NOT NULL,
+    at_ms bigint NOT NULL
+  )`
+})
+
 /** Creates the tables that are missing. A migration that was released is never changed. */
 export const migrate: Effect.Effect<void, RegistryError, SqlClient.SqlClient> = Migrator.make({})({
   loader: Migrator.fromRecord({
@@ -142,6 +185,8 @@ export const migrate: Effect.Effect<void, RegistryError, SqlClient.SqlClient> = 
     "0006_create_health": createHealth,
     "0007_index_member_devices": indexMemberDevices,
     "0008_allow_keyless_devices": allowKeylessDevices,
+    "0009_add_device_facts": addDeviceFacts,
+    "0010_create_pairings": createPairings,
   }),
   table: "guildhall_registry_migrations",
 }).pipe(Effect.mapError(unavailable), Effect.asVoid)

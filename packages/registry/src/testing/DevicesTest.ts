@@ -10,6 +10,7 @@ import * as BoundProofs from "./internal/BoundProofs.ts"
 import * as ChangeProofs from "./internal/ChangeProofs.ts"
 import * as MarketProofs from "./internal/MarketProofs.ts"
 import * as MessageProofs from "./internal/MessageProofs.ts"
+import * as OwningProofs from "./internal/OwningProofs.ts"
 
 /**
  * The `devices` that the layer under test is made with.
@@ -97,6 +98,31 @@ export const guarantees: ReadonlyArray<Conformance.Guarantee<Conformance.Proof<D
     number: 16,
     test: "A device lists a model once, and no more models, nor a member more devices, than the market takes: `too_many_instances`.",
     proof: BoundProofs.bounded,
+  },
+  {
+    number: 17,
+    test: "A beat carries the nonce that the market gave last, or once the one before it; any other is refused with `stale_nonce`.",
+    proof: OwningProofs.nonces,
+  },
+  {
+    number: 18,
+    test: "A device that was paired belongs to the member who approved it, before it has anything on the market.",
+    proof: OwningProofs.adopting,
+  },
+  {
+    number: 19,
+    test: "A key is replaced only by one that proves itself: the device keeps its id and its instances, and the former key is refused with `key_replaced`.",
+    proof: OwningProofs.replacing,
+  },
+  {
+    number: 20,
+    test: "A member sees, names and revokes its own devices only.",
+    proof: OwningProofs.ownDevices,
+  },
+  {
+    number: 21,
+    test: "An instance that was silent for as long as the market waits leaves it, and one that beat since does not.",
+    proof: OwningProofs.silence,
   },
 ]
 

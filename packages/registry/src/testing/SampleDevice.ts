@@ -18,6 +18,8 @@ export const member = (): MemberId => MemberId.make(`mem_${randomBytes(8).toStri
 /** A device: its key, a signer, and the terms that it would register with. @since 0.1.0 */
 export interface SampleDevice {
   readonly publicKey: DevicePublicKey
+  /** Signs any bytes, in base64url. */
+  readonly signBytes: (bytes: Uint8Array) => string
   readonly sign: (message: Partial<Omit<SignedMessage, "publicKey" | "signature">>) => SignedMessage
   readonly registration: (values?: Partial<Registration>) => Registration
 }
@@ -29,6 +31,7 @@ export const make = (memberId: MemberId = member()): SampleDevice => {
   const publicKey = DevicePublicKey.make(raw.toString("base64url"))
   return {
     publicKey,
+    signBytes: (bytes) => sign(null, bytes, pair.privateKey).toString("base64url"),
     sign: (values) => {
       const message = {
         method: "POST",

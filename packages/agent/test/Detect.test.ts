@@ -97,20 +97,23 @@ describe("a tool", () => {
 })
 
 describe("the cards in the machine", () => {
-  const bus: Readonly<Record<string, readonly [vendor: string, kind: string]>> = {
+  const bus: Readonly<Record<string, readonly [vendor: string, kind: string, memory?: string]>> = {
     "0000:00:02.0": ["0x8086\n", "0x030000\n"],
     "0000:01:00.0": ["0x10de\n", "0x030000\n"],
     // The sound of the card before.
     "0000:01:00.1": ["0x10de\n", "0x040300\n"],
     "0000:02:00.0": ["0x10de\n", "0x030200\n"],
-    "0000:03:00.0": ["0x1002\n", "0x120000\n"],
+    "0000:03:00.0": ["0x1002\n", "0x120000\n", "17163091968\n"],
+    // A processor's own.
+    "0000:0c:00.0": ["0x1002\n", "0x030000\n", "536870912\n"],
     "0000:04:00.0": ["0x1af4\n", "0x030000\n"],
   }
   const layer = FileSystem.layerNoop({
     readDirectory: () => Effect.succeed(Object.keys(bus)),
     readFileString: (path) => {
       const [file = "", device = ""] = path.split("/").toReversed()
-      return Effect.succeed(bus[device]?.[file === "vendor" ? 0 : 1] ?? "")
+      const at = ["vendor", "class", "mem_info_vram_total"].indexOf(file)
+      return Effect.succeed(bus[device]?.[at] ?? "")
     },
     exists: () => Effect.succeed(true),
   })

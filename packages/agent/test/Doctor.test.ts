@@ -94,6 +94,12 @@ describe("checks", () => {
       state: "warned",
       says: "1 GPU can be used. One is lost.",
     },
+    {
+      name: "GPU",
+      one: { findings: [{ source: "rocm-smi", reason: "Missing", detail: "There is 1 AMD card here." }] },
+      state: "warned",
+      says: "There is 1 AMD card here.",
+    },
     { name: "Containers", one: {}, state: "skipped", says: "No class asks for one." },
     {
       name: "Containers",

@@ -18,7 +18,11 @@ const verdict = ({ market }: Subject): Verdict => {
   const detail = `${seconds} s ${aheadMs > 0 ? "ahead of" : "behind"} the market's.`
   const isFar = Math.abs(aheadMs) > MAX_MS
   if (!isFar && Math.abs(aheadMs) <= WORTH_MENDING_MS) return { state: "passed", detail }
-  return { state: isFar ? "failed" : "warned", detail, fix: "Let the system set its clock: timedatectl set-ntp true." }
+  return {
+    state: isFar ? "failed" : "warned",
+    detail,
+    fix: "Let the system set its clock (on Linux: timedatectl set-ntp true).",
+  }
 }
 
 /**

@@ -16,7 +16,8 @@ const verdict = ({ detected }: Subject): Verdict => {
   if (wrong.length > 0) {
     const fixes = new Set(wrong.flatMap(({ fix }) => (fix === undefined ? [] : [fix])))
     return {
-      state: count === 0 ? "failed" : "warned",
+      // A card that nothing drives stops nobody from serving with the processor.
+      state: count === 0 && wrong.some(({ reason }) => reason !== "Missing") ? "failed" : "warned",
       detail: [...(count === 0 ? [] : [`${found} can be used.`]), ...wrong.map(({ detail }) => detail)].join(" "),
       fix: fixes.size === 0 ? undefined : [...fixes].join(" "),
     }

@@ -18,7 +18,7 @@ const run = Effect.map(Discover.find(), (found): Verdict => {
         state: "warned",
         detail:
           "No server with a model runs here on the usual ports; without one, only the demo model would be served.",
-        fix: "Start Ollama, llama.cpp, vLLM or LM Studio, or name a file with --model ./model.gguf.",
+        fix: "Start Ollama, llama.cpp, vLLM or LM Studio, or serve a file or a model of the hub with --model.",
       }
 })
 

@@ -51,7 +51,7 @@ const daemonAway = (complaint: string): Finding => {
       : `Docker is installed, and its service does not answer${complaint === "" ? "." : `: ${complaint}`}`,
     fix: isForbidden
       ? "Add this user to the group docker and log in anew, or use Docker in rootless mode."
-      : "Start it: sudo systemctl enable --now docker.",
+      : "Start it: sudo systemctl enable --now docker, or open Docker Desktop.",
   }
 }
 

@@ -36,7 +36,11 @@ const nothing: Reading<ReadonlyArray<Hardware.Gpu>> = { value: [], findings: [] 
 const noMac: Reading<SystemProfiler.Mac> = { value: { chip: undefined, gpus: [] }, findings: [] }
 
 const DRIVERS: ReadonlyArray<readonly [Hardware.GpuVendor, string, string]> = [
-  ["nvidia", "nvidia-smi", "Install NVIDIA's driver, which brings nvidia-smi: on Ubuntu, sudo ubuntu-drivers install."],
+  [
+    "nvidia",
+    "nvidia-smi",
+    "Install NVIDIA's driver, which brings nvidia-smi (on Ubuntu: sudo ubuntu-drivers install). In a container, start it with --gpus all.",
+  ],
   ["amd", "rocm-smi", "Install ROCm, which brings rocm-smi: see rocm.docs.amd.com."],
 ]
 

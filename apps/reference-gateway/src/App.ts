@@ -38,6 +38,7 @@ import * as MetricsRoutes from "@guildhall/gateway/http/MetricsRoutes"
 import * as InferenceRoutes from "@guildhall/gateway/http/InferenceRoutes"
 import * as LaneServer from "@guildhall/gateway/http/LaneServer"
 import * as NotFoundRoute from "@guildhall/gateway/http/NotFoundRoute"
+import * as TunnelServer from "@guildhall/gateway/http/TunnelServer"
 import * as Idempotency from "@guildhall/gateway/Idempotency"
 import * as InferenceLane from "@guildhall/gateway/InferenceLane"
 import * as Limits from "@guildhall/gateway/Limits"
@@ -49,7 +50,10 @@ import * as Recount from "@guildhall/gateway/Recount"
 import * as TokenCatalogue from "@guildhall/gateway/TokenCatalogue"
 import * as CountingThread from "@guildhall/gateway/tokens/CountingThread"
 import * as TopUps from "@guildhall/gateway/TopUps"
+import * as ByReach from "@guildhall/gateway/transports/ByReach"
+import * as TunnelTransport from "@guildhall/gateway/transports/Tunnel"
 import * as Undici from "@guildhall/gateway/transports/Undici"
+import * as Tunnels from "@guildhall/gateway/Tunnels"
 import * as AnswerStoreSql from "@guildhall/journal/AnswerStoreSql"
 import * as ReceiptCommand from "@guildhall/journal/ReceiptCommand"
 import * as JournalSql from "@guildhall/journal/JournalSql"
@@ -243,7 +247,10 @@ export const make = (facts: Facts): Effect.Effect<Running, LaunchError, Scope.Sc
       Layer.provideMerge(
         Layer.merge(
           market(settings.home, definition),
-          Undici.layerWith({ allowPrivate: definition.endpoints.allowPrivate }),
+          ByReach.layer([
+            Undici.layerWith({ allowPrivate: definition.endpoints.allowPrivate }),
+            TunnelTransport.layer,
+          ]).pipe(Layer.provideMerge(Tunnels.layer())),
         ),
       ),
       Layer.provideMerge(stores(facts, definition)),
@@ -262,7 +269,7 @@ export const make = (facts: Facts): Effect.Effect<Running, LaunchError, Scope.Sc
       ),
     )
     const context = yield* Layer.build(
-      Layer.merge(server, LaneServer.layer(nodeServer)).pipe(
+      Layer.mergeAll(server, LaneServer.layer(nodeServer), TunnelServer.layer(nodeServer)).pipe(
         Layer.provideMerge(worker === undefined || worker === 1 ? loops(definition) : furtherLoops(definition)),
         Layer.provideMerge(services),
         Layer.provideMerge(telemetry(settings)),

@@ -31,6 +31,7 @@ const LAST_RETRY_MS = 10_000
 const STEADY_MS = 10_000
 /** The market has looked at a signature after so long, or is away. */
 const SIGNED_MS = 4_000
+const GOODBYE_MS = 300
 const PROBLEM_BYTES_MAX = 4_096
 
 const Refused = Schema.fromJsonString(Schema.Struct({ code: Schema.String, detail: Schema.String }))
@@ -101,8 +102,8 @@ class Line {
     this.#session?.end(reason)
   }
 
-  /** Dials, and tells when the tunnel is open and when it is over. Answers what ends it. */
-  dial(url: string, headers: Readonly<Record<string, string>>, { onEnd, onOpen }: Dialing): () => void {
+  /** Dials, and tells when the tunnel is open and when it is over. */
+  dial(url: string, headers: Readonly<Record<string, string>>, { onEnd, onOpen }: Dialing): NodeWS.WebSocket {
     const socket = new NodeWS.WebSocket(addressOf(url), TunnelHello.PROTOCOL, {
       headers,
       perMessageDeflate: false,
@@ -136,7 +137,7 @@ class Line {
         onEnd({ wasWelcome: wire !== undefined, code, reason: reason || (refusal ?? "the connection was lost") })
       },
     })
-    return () => socket.terminate()
+    return socket
   }
 
   #enter(welcome: TunnelHello.Welcome, wire: Wire): boolean {
@@ -167,6 +168,13 @@ class Line {
     else this.#session?.lost(wire)
   }
 }
+
+/** Lets a goodbye leave, where there is one, and ends the connection. */
+const hangUp = (socket: NodeWS.WebSocket) =>
+  Effect.callback<void>((resume) => {
+    if (socket.readyState !== socket.CLOSING) return resume(Effect.void)
+    socket.once("close", () => resume(Effect.void))
+  }).pipe(Effect.timeoutOption(GOODBYE_MS), Effect.ensuring(Effect.sync(() => socket.terminate())))
 
 /** Some way around a time: agents that lost the same gateway do not come back at the same moment. */
 const around = (ms: number) => Effect.map(Random.next, (part) => Math.round(ms * (0.5 + part)))
@@ -206,7 +214,7 @@ export const keep = Effect.fnUntraced(function* (url: string, opened: Deferred.D
             },
           }),
         ),
-        (terminate) => Effect.sync(terminate),
+        hangUp,
       ).pipe(Effect.andThen(Effect.timeoutOption(Deferred.await(stands), SIGNED_MS)))
     yield* market.sign({ method: "GET", path: TunnelHello.PATH }, dial)
     return yield* Deferred.await(ended)

@@ -84,7 +84,11 @@ export const begin = (socket: Socket, hello: TunnelHello.Hello, listener: Listen
     // The session makes its messages itself, in memory that nobody shares.
     send: (message) => isClosed || socket.send(message as Uint8Array<ArrayBuffer>),
     buffered: () => socket.bufferedAmount,
-    close: (code, reason) => socket.close(code, reasonOf(reason)),
+    close: (code, reason) => {
+      socket.close(code, reasonOf(reason))
+      // The other side may be gone, and its answer would be waited for.
+      close(code, reason)
+    },
   }
   socket.binaryType = "arraybuffer"
   const hear = (data: unknown): void => {

@@ -165,6 +165,17 @@ const described = (pulled: ModelPull.Pulled): string => {
   ].join("\n")
 }
 
+/** The code of a command that a person stopped: what should come after it must not. */
+const EXIT_STOPPED = 130
+
+const stopped = () =>
+  Effect.andThen(
+    Console.error("Stopped. What was downloaded is kept: the same command goes on from there."),
+    Effect.sync(() => {
+      process.exitCode = EXIT_STOPPED
+    }),
+  )
+
 const pull = Command.make("pull", { model, quant, revision, yes, home, modelsDirectory, json }, (flags) =>
   Effect.gen(function* () {
     const listener = flags.json ? PullListener.json() : yield* PullListener.terminal
@@ -173,7 +184,7 @@ const pull = Command.make("pull", { model, quant, revision, yes, home, modelsDir
     yield* Console.log(
       flags.json ? JSON.stringify({ event: "done", ok: true, ...facts(pulled) }) : printable(described(pulled)),
     )
-  }).pipe(Effect.scoped, Effect.provide(Layer.merge(store(flags), hub)), told(flags.json)),
+  }).pipe(Effect.scoped, Effect.provide(Layer.merge(store(flags), hub)), told(flags.json), Effect.onInterrupt(stopped)),
 ).pipe(
   Command.withDescription("Download a model, or go on with a download; show its size and licence first"),
   Command.withExamples([

@@ -15,7 +15,8 @@ AgentCommand.command.pipe(
   Effect.provide(NodeServices.layer),
   NodeRuntime.runMain({
     disableErrorReporting: true,
-    // A stop that was asked for is not a failure.
-    teardown: (exit, onExit) => onExit(Exit.isSuccess(exit) ? 0 : AgentCommand.exitCode(exit.cause)),
+    // A stop that was asked for is not a failure, unless the command says that it is.
+    teardown: (exit, onExit) =>
+      onExit(Exit.isSuccess(exit) ? 0 : Number(process.exitCode ?? AgentCommand.exitCode(exit.cause))),
   }),
 )

@@ -14,6 +14,7 @@ import * as OpenAIError from "../OpenAIError.ts"
 import * as ChatRequest from "./ChatRequest.ts"
 import * as ChatWriter from "./ChatWriter.ts"
 import * as LlamaEngine from "./LlamaEngine.ts"
+import * as LlamaVariant from "./LlamaVariant.ts"
 
 /**
  * What is served. `model` names it on the market; its context length is the smaller of this one and the file's own.
@@ -107,6 +108,10 @@ const answer = (
  */
 export const make = Effect.fnUntraced(function* (options: Options) {
   const engine = yield* LlamaEngine.make(options)
+  yield* Effect.logInfo(LlamaVariant.words(engine.variant))
+  const machine = { platform: process.platform, architecture: process.arch }
+  const advice = LlamaVariant.advice(engine.variant, machine, LlamaEngine.VERSION)
+  if (advice !== undefined) yield* Effect.logWarning(advice)
   const clock = yield* Clock.Clock
   const model = { ...options.model, contextLength: engine.contextLength }
 

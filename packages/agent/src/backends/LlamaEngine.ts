@@ -10,6 +10,7 @@ import * as Option from "effect/Option"
 import type { ChatHistoryItem, ChatWrapper, LlamaContextSequence } from "node-llama-cpp"
 import { BackendError } from "../Backend.ts"
 import type { ChatRequest, Message } from "./ChatRequest.ts"
+import type * as LlamaVariant from "./LlamaVariant.ts"
 
 /**
  * How an engine is made. `contextLength` is in tokens for each request; `template` is `plain` for a model without a chat format.
@@ -43,13 +44,14 @@ export interface Generation {
 }
 
 /**
- * The engine. `countPrompt` is exact; `generate` waits for a free sequence and answers why it ended.
+ * The engine. `countPrompt` is exact; `generate` waits for a free sequence and answers why it ended. `variant` is what it computes on.
  *
  * @category models
  * @since 0.1.0
  */
 export interface LlamaEngine {
   readonly contextLength: number
+  readonly variant: LlamaVariant.Found
   readonly countPrompt: (messages: ReadonlyArray<Message>) => number
   readonly generate: (generation: Generation) => Promise<"stop" | "length" | "aborted">
 }
@@ -61,13 +63,20 @@ const GGUF_NEWEST = 3
 const MAX_TENSORS = 1_000_000n
 const MAX_METADATA = 1_000_000n
 
+/**
+ * The engine's version that this agent is made for.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const VERSION = "3.22.1"
+
 const importEngine = Effect.tryPromise({
   try: () => import("node-llama-cpp"),
   catch: () =>
     new BackendError({
       reason: "CannotLoad",
-      detail:
-        'The embedded engine is not installed. Run "npm install node-llama-cpp@3.22.1", or let a server (Ollama, llama.cpp, vLLM, LM Studio) serve the model and pass its address with --backend.',
+      detail: `The embedded engine is not installed. Run "npm install node-llama-cpp@${VERSION}", or let a server (Ollama, llama.cpp, vLLM, LM Studio) serve the model and pass its address with --backend.`,
     }),
 })
 
@@ -208,8 +217,26 @@ export const make = Effect.fnUntraced(function* (options: Options) {
     return reason === "abort" ? "aborted" : reason === "maxTokens" ? "length" : "stop"
   }
 
+  const variant: LlamaVariant.Found = {
+    gpu: llama.gpu,
+    devices:
+      llama.gpu === false
+        ? []
+        : yield* Effect.orElseSucceed(
+            attempt(() => llama.getGpuDeviceNames()),
+            () => [],
+          ),
+    layers: model.gpuLayers,
+    // The layer of the output is counted as well.
+    ofLayers: model.fileInsights.totalLayers,
+    usable:
+      options.gpu === false
+        ? []
+        : (yield* attempt(() => engine.getLlamaGpuTypes("supported"))).filter((gpu) => gpu !== false),
+  }
   const made: LlamaEngine = {
     contextLength,
+    variant,
     countPrompt: (messages) =>
       wrapper.generateContextState({ chatHistory: toHistory(messages) }).contextText.tokenize(model.tokenizer).length,
     generate: async (generation) => {

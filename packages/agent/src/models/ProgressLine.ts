@@ -50,10 +50,11 @@ export interface Seen {
   readonly bytesPerSecond: number | undefined
 }
 
-const left = ({ bytes, bytesPerSecond, total }: Seen): string =>
+/** The rate, and the time that is left. */
+const pace = ({ bytes, bytesPerSecond, total }: Seen): string =>
   bytesPerSecond === undefined || bytesPerSecond <= 0 || bytes >= total
     ? ""
-    : `  ${HumanText.bytes(bytesPerSecond)}/s  ${HumanText.seconds((total - bytes) / bytesPerSecond)} left`
+    : `  ${HumanText.bytes(bytesPerSecond)}/s  ${HumanText.seconds((total - bytes) / bytesPerSecond)}`
 
 /** A hundred only where nothing is missing. */
 const percent = ({ bytes, total }: Seen): number => (total === 0 ? 100 : Math.floor((bytes * 100) / total))
@@ -73,10 +74,13 @@ const percent = ({ bytes, total }: Seen): number => (total === 0 ? 100 : Math.fl
  * @since 0.1.0
  */
 export const plain = (seen: Seen): string =>
-  `${printable(seen.file)}  ${percent(seen)} %  ${HumanText.bytes(seen.bytes)} of ${HumanText.bytes(seen.total)}${left(seen)}`
+  `${printable(seen.file)}  ${percent(seen)} %  ${HumanText.bytes(seen.bytes)} of ${HumanText.bytes(seen.total)}${pace(seen)}${pace(seen) === "" ? "" : " left"}`
 
 const MOST_NAME = 32
 const MOST_BAR = 30
+/** What the rate and the time left may take, so that the bar does not jump when they come. */
+const RATE_COLUMNS = 23
+const SIZES_COLUMNS = 18
 
 /** The end of a name tells files apart. */
 const short = (name: string, most: number): string =>
@@ -85,23 +89,23 @@ const short = (name: string, most: number): string =>
 /**
  * The line with a bar, which fits into so many columns.
  *
- * **Example** (A small terminal)
+ * **Example** (A terminal of eighty columns)
  *
  * ```ts
  * import { ProgressLine } from "@guildhall/agent/models"
  *
- * ProgressLine.bar({ file: "m.gguf", bytes: 5e8, total: 1e9, bytesPerSecond: undefined }, 50) // => "m.gguf  50 % ▕██████      ▏ 500 MB of 1.00 GB"
+ * ProgressLine.bar({ file: "m.gguf", bytes: 5e8, total: 1e9, bytesPerSecond: 1e8 }, 80) // => "m.gguf   50 % ▕███████████           ▏ 500 MB of 1.00 GB  100 MB/s  5 s"
  * ```
  *
  * @category formatting
  * @since 0.1.0
  */
 export const bar = (seen: Seen, columns: number): string => {
-  const name = short(printable(seen.file), Math.min(MOST_NAME, Math.max(8, Math.floor(columns / 3))))
-  const head = `${name}  ${String(percent(seen)).padStart(2)} % `
-  const tail = ` ${HumanText.bytes(seen.bytes)} of ${HumanText.bytes(seen.total)}${left(seen)}`
+  const name = short(printable(seen.file), Math.min(MOST_NAME, Math.max(8, Math.floor(columns / 4))))
+  const head = `${name}  ${String(percent(seen)).padStart(3)} % `
+  const tail = ` ${HumanText.bytes(seen.bytes)} of ${HumanText.bytes(seen.total)}${pace(seen)}`
   // A line as wide as the terminal would wrap in some.
-  const room = Math.min(MOST_BAR, columns - 1 - head.length - tail.length - 2)
+  const room = Math.min(MOST_BAR, columns - 1 - head.length - SIZES_COLUMNS - RATE_COLUMNS - 2)
   if (room < 5) return `${head}${tail}`.slice(0, Math.max(1, columns - 1))
   const full = seen.total === 0 ? room : Math.floor((seen.bytes * room) / seen.total)
   return `${head}▕${"█".repeat(full)}${" ".repeat(room - full)}▏${tail}`

@@ -69,14 +69,16 @@ const asJson = (event: PullEvent): string => {
 const PLAIN_EVERY_MS = 15_000
 const JSON_EVERY_MS = 1_000
 
-/** Lets progress through now and then, and always when all is there. */
+/** Lets progress through now and then, and once when all is there. */
 const sparsely = (everyMs: number) => {
   let toldAtMs = Number.NEGATIVE_INFINITY
+  let told = -1
   let speed: ProgressLine.Speed | undefined
   return (event: PullEvent & { readonly _tag: "Progress" }, nowMs: number): ProgressLine.Seen | undefined => {
     speed = ProgressLine.measure(speed, event.bytes, nowMs)
-    if (nowMs - toldAtMs < everyMs && event.bytes < event.total) return undefined
+    if (event.bytes === told || (nowMs - toldAtMs < everyMs && event.bytes < event.total)) return undefined
     toldAtMs = nowMs
+    told = event.bytes
     return { ...event, bytesPerSecond: speed.bytesPerSecond }
   }
 }

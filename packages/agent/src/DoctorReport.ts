@@ -115,14 +115,15 @@ const checkLines = (results: ReadonlyArray<Result>, look: Look): ReadonlyArray<s
   })
 }
 
-/** Only the next larger class: what keeps a machine from the ones beyond says nothing new. */
-const nextLines = ({ classification }: Subject, look: Look): ReadonlyArray<string> => {
-  const [next] = classification.misses
-  if (next === undefined || classification.class === undefined) return []
+/** Only the next larger class, as what keeps a machine from those beyond says nothing new; all of them where it fits none. */
+const missLines = ({ classification }: Subject, look: Look): ReadonlyArray<string> => {
+  const { misses } = classification
   const paint = painter(look)
   const width = look.columns === undefined ? undefined : Math.max(30, look.columns - INDENT.length)
-  const lines = folded(`${next.name} ${printable(next.reasons.join(", and "))}`, width)
-  return lines.map((line) => `${INDENT}${paint("dim", line)}`)
+  return (classification.class === undefined ? misses : misses.slice(0, 1)).flatMap(({ name, reasons }) => {
+    const [first = "", ...rest] = folded(`${name} ${printable(reasons.join(", and "))}`, width)
+    return [first, ...rest.map((line) => `  ${line}`)].map((line) => `${INDENT}${paint("dim", line)}`)
+  })
 }
 
 const countOf = (results: ReadonlyArray<Result>, state: Verdict["state"]): number =>
@@ -148,14 +149,13 @@ export const text = (subject: Subject, results: ReadonlyArray<Result>, look: Loo
   const where = market._tag === "Found" ? `on ${market.terms.name}` : "by the usual classes"
   const [failed, warned] = [countOf(results, "failed"), countOf(results, "warned")]
   const notes = warned === 0 ? "" : `, ${warned} worth a look`
-  const sum =
-    failed === 0 ? `This machine can serve${notes}.` : `${failed} to mend before this machine can serve${notes}.`
+  const sum = failed === 0 ? `This machine can serve${notes}.` : `${failed} to mend${notes}.`
   const rows = machineRows(subject.detected.hardware)
   return [
     paint("bold", "This machine"),
     ...rows.map(([name, value]) => `    ${name.padEnd(NAME_WIDTH)}${printable(value)}`),
     `    ${"Class".padEnd(NAME_WIDTH)}${paint("bold", classification.class?.name ?? "none")} ${where}`,
-    ...nextLines(subject, look),
+    ...missLines(subject, look),
     "",
     paint("bold", "Checks"),
     ...checkLines(results, look),

@@ -32,6 +32,11 @@ const rtx: Gpu = {
   computeCapability: "8.9",
 }
 
+const S16 = [
+  { name: "cpu", gpuMemoryGib: 0 },
+  { name: "gpu", gpuMemoryGib: 16, requires: { container: "nvidia" } },
+] as const satisfies DeviceClass.DeviceClasses
+
 interface Case {
   readonly hardware?: Partial<Hardware>
   readonly findings?: ReadonlyArray<Finding>
@@ -75,7 +80,7 @@ describe("checks", () => {
       name: "Class",
       one: { hardware: { memoryMib: 2_000 } },
       state: "failed",
-      says: "None, by the usual classes: cpu needs 4 GiB of memory; this machine has 1.9.",
+      says: "None, by the usual classes. Nearest is cpu, which needs 4 GiB of memory; this machine has 1.9.",
     },
     { name: "GPU", one: {}, state: "skipped", says: "No GPU was found" },
     { name: "GPU", one: { hardware: { gpus: [rtx] } }, state: "passed", says: "1 GPU" },
@@ -100,21 +105,28 @@ describe("checks", () => {
       state: "warned",
       says: "There is 1 AMD card here.",
     },
-    { name: "Containers", one: {}, state: "skipped", says: "No class asks for one." },
+    { name: "Containers", one: {}, state: "skipped", says: "No class asks that of this machine." },
     {
       name: "Containers",
-      one: { classes: [{ name: "gpu", gpuMemoryGib: 16, requires: { container: "nvidia" } }] },
-      state: "failed",
-      says: "A class of this market asks for one.",
+      one: { hardware: { container: { runtime: "podman", nvidiaToolkit: false } } },
+      state: "passed",
+      says: "Podman.",
+    },
+    { name: "Containers", one: { classes: S16 }, state: "skipped", says: "No class asks that of this machine." },
+    {
+      name: "Containers",
+      one: { hardware: { gpus: [rtx] }, classes: S16 },
+      state: "warned",
+      says: "There is no container runtime. With it this machine would be gpu.",
     },
     {
       name: "Containers",
       one: {
         hardware: { gpus: [rtx], container: { runtime: "docker", version: "27.5.1", nvidiaToolkit: false } },
-        classes: [{ name: "gpu", gpuMemoryGib: 16, requires: { container: "nvidia" } }],
+        classes: [S16[1]],
       },
       state: "failed",
-      says: "Docker 27.5.1 cannot hand NVIDIA GPUs to containers.",
+      says: "Docker 27.5.1 cannot hand NVIDIA GPUs to containers. With it this machine would be gpu.",
     },
     { name: "Disk", one: { hardware: { diskFreeMib: 3_000 } }, state: "warned", says: "2 GiB are free" },
     { name: "Home", one: {}, state: "passed", says: "can be written" },
@@ -227,7 +239,7 @@ describe("doctor", () => {
       const verdict = strict.results.find(({ name }) => name === "Class")?.verdict
       assert.strictEqual(
         verdict?.detail,
-        "None, on the market gpus-only: gpu needs 16 GiB of GPU memory; no GPU was found.",
+        "None, on the market gpus-only. Nearest is gpu, which needs 16 GiB of GPU memory; no GPU was found.",
       )
       const away = yield* examine("http://127.0.0.1:1")
       assert.strictEqual(away.results.find(({ name }) => name === "Market")?.verdict.state, "failed")

@@ -16,10 +16,11 @@ const verdict = ({ classes, classification, market }: Subject): Verdict => {
     const takes = fromGib === 0 ? "asks for no GPU" : `takes GPUs of ${fromGib} GiB${upTo}`
     return { state: "passed", detail: `${name}, ${where}; it ${takes}.` }
   }
-  const [nearest] = classification.misses
+  // The one with the fewest things missing; of several, the smallest.
+  const [nearest] = classification.misses.toSorted((a, b) => a.reasons.length - b.reasons.length)
   return {
     state: "failed",
-    detail: `None, ${where}: ${nearest?.name} ${nearest?.reasons.join(", and ")}.`,
+    detail: `None, ${where}. Nearest is ${nearest?.name}, which ${nearest?.reasons.join(", and ")}.`,
     fix: "Add what is missing, or join a market that takes smaller machines.",
   }
 }

@@ -193,19 +193,24 @@ const problemOf = (cause: Cause.Cause<RegistryError>): Problem => {
 }
 
 /** Cuts the devices that are not on the market, such as one that was revoked. One that has just come may not be known yet. */
-const sweep = Effect.fnUntraced(function* (options: Options) {
+const makeSweep = Effect.fnUntraced(function* (options: Options) {
   const tunnels = yield* Tunnels
   const router = yield* Router
+  const clock = yield* Clock.Clock
   const unlistedMs = options.unlistedMs ?? UNLISTED_MS
   let came = new Map<DeviceId, number>()
-  return Effect.gen(function* () {
+  const isListed = (device: DeviceId) => router.instances().some(({ deviceId }) => deviceId === device)
+  /** Once it was listed it has no time left to become so. */
+  const enter = (device: DeviceId): void => {
+    came.set(device, isListed(device) ? 0 : clock.currentTimeMillisUnsafe())
+  }
+  const sweep = Effect.sync(() => {
     if (tunnels.size() === 0) return
-    const nowMs = yield* Clock.currentTimeMillis
+    const nowMs = clock.currentTimeMillisUnsafe()
     const listed = new Set(router.instances().map(({ deviceId }) => deviceId))
     const next = new Map<DeviceId, number>()
     const unlisted: Array<DeviceId> = []
     for (const device of tunnels.devices()) {
-      // Once it was listed it has no time left to become so.
       const cameAtMs = listed.has(device) ? 0 : (came.get(device) ?? nowMs)
       next.set(device, cameAtMs)
       if (!listed.has(device) && nowMs - cameAtMs >= unlistedMs) unlisted.push(device)
@@ -213,9 +218,10 @@ const sweep = Effect.fnUntraced(function* (options: Options) {
     came = next
     for (const device of unlisted) tunnels.cut(device, "not_found: The device has nothing on the market.")
   })
+  return { enter, sweep }
 })
 
-const make = Effect.fnUntraced(function* (options: Options) {
+const make = Effect.fnUntraced(function* (options: Options, enter: (device: DeviceId) => void) {
   const devices = yield* Devices
   const tunnels = yield* Tunnels
   const fork = Effect.runForkWith(yield* Effect.context<never>())
@@ -230,6 +236,10 @@ const make = Effect.fnUntraced(function* (options: Options) {
   const strangerMs = options.strangerMs ?? STRANGER_MS
   let strangers = 0
 
+  const accept: Doors["accept"] = (device, hello, wire) => {
+    enter(device)
+    return tunnels.accept(device, hello, wire)
+  }
   const who: Doors["who"] = (message, then) =>
     void fork(
       Effect.matchCause(devices.authenticate(message), {
@@ -243,7 +253,7 @@ const make = Effect.fnUntraced(function* (options: Options) {
       if (!isKnown) strangers -= 1
       isKnown = true
     }
-    const doors: Doors = { accept: tunnels.accept, who, strangerMs, known }
+    const doors: Doors = { accept, who, strangerMs, known }
     tcp.once("close", known)
     sockets.handleUpgrade(request, tcp, head, (socket) => void new Connection(socket, tcp, device, doors))
   }
@@ -288,7 +298,8 @@ const alone = function (this: Server, _request: IncomingMessage, tcp: Duplex): v
 export const layer = (server: Server, options: Options = {}): Layer.Layer<never, never, Tunnels | Devices | Router> =>
   Layer.effectDiscard(
     Effect.gen(function* () {
-      const take = yield* make(options)
+      const { enter, sweep } = yield* makeSweep(options)
+      const take = yield* make(options, enter)
       yield* Effect.acquireRelease(
         Effect.sync(() => {
           server.on("upgrade", alone)
@@ -296,7 +307,6 @@ export const layer = (server: Server, options: Options = {}): Layer.Layer<never,
         }),
         (restore) => Effect.sync(() => (server.off("upgrade", alone), restore())),
       )
-      const round = yield* sweep(options)
-      yield* Effect.forkScoped(Effect.forever(Effect.andThen(Effect.sleep(SWEEP_MS), round)))
+      yield* Effect.forkScoped(Effect.forever(Effect.andThen(Effect.sleep(SWEEP_MS), sweep)))
     }),
   )

@@ -174,6 +174,27 @@ const createPairings = Effect.gen(function* () {
   )`
 })
 
+/** The tokens are sealed; what opens them is not here. */
+const createCloudAccounts = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient
+  yield* sql`CREATE TABLE registry_cloud_accounts (
+    id text PRIMARY KEY,
+    number bigint GENERATED ALWAYS AS IDENTITY,
+    member_id text NOT NULL,
+    name text NOT NULL,
+    base_url text NOT NULL,
+    models jsonb NOT NULL,
+    key_id text NOT NULL,
+    sealed bytea NOT NULL,
+    token_end text NOT NULL,
+    parked jsonb,
+    created_at_ms bigint NOT NULL,
+    revision bigint NOT NULL,
+    UNIQUE (member_id, name)
+  )`
+  yield* sql`CREATE INDEX registry_cloud_accounts_key ON registry_cloud_accounts (key_id, id)`
+})
+
 /** Creates the tables that are missing. A migration that was released is never changed. */
 export const migrate: Effect.Effect<void, RegistryError, SqlClient.SqlClient> = Migrator.make({})({
   loader: Migrator.fromRecord({
@@ -187,6 +208,7 @@ export const migrate: Effect.Effect<void, RegistryError, SqlClient.SqlClient> = 
     "0008_allow_keyless_devices": allowKeylessDevices,
     "0009_add_device_facts": addDeviceFacts,
     "0010_create_pairings": createPairings,
+    "0012_create_cloud_accounts": createCloudAccounts,
   }),
   table: "guildhall_registry_migrations",
 }).pipe(Effect.mapError(unavailable), Effect.asVoid)

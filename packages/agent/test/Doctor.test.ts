@@ -105,14 +105,14 @@ describe("checks", () => {
       state: "warned",
       says: "There is 1 AMD card here.",
     },
-    { name: "Containers", one: {}, state: "skipped", says: "No class asks that of this machine." },
+    { name: "Containers", one: {}, state: "skipped", says: "It would not change this machine's class." },
     {
       name: "Containers",
       one: { hardware: { container: { runtime: "podman", nvidiaToolkit: false } } },
       state: "passed",
       says: "Podman.",
     },
-    { name: "Containers", one: { classes: S16 }, state: "skipped", says: "No class asks that of this machine." },
+    { name: "Containers", one: { classes: S16 }, state: "skipped", says: "It would not change this machine's class." },
     {
       name: "Containers",
       one: { hardware: { gpus: [rtx] }, classes: S16 },
@@ -140,6 +140,12 @@ describe("checks", () => {
       one: { hardware: { bandwidth: { downKbps: 93_400 } } },
       state: "passed",
       says: "93.4 Mbit/s",
+    },
+    {
+      name: "Connection",
+      one: { classes: [{ name: "fast", gpuMemoryGib: 0, requires: { downKbps: 50_000 } }] },
+      state: "warned",
+      says: "a class of this market asks for it",
     },
   ] as ReadonlyArray<{ name: string; one: Case; state: string; says: string }>)(
     "$name is $state: $says",

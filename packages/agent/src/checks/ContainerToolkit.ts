@@ -39,7 +39,7 @@ const verdict = (subject: Subject): Verdict => {
   if (better === undefined) {
     const hasCards = gpus.some(({ vendor }) => vendor === "nvidia")
     if (container !== undefined && !hasCards) return { state: "passed", detail: `${nameOf(container)}.` }
-    return { state: "skipped", detail: `${what} No class asks that of this machine.` }
+    return { state: "skipped", detail: `${what} It would not change this machine's class.` }
   }
   return {
     state: classification.class === undefined ? "failed" : "warned",

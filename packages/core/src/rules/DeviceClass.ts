@@ -17,7 +17,7 @@ const Kilobits = Schema.Int.pipe(Schema.check(Schema.isBetween({ minimum: 0, max
  * - `gpuVendors`, `cudaVersion`, `computeCapability` and `ownGpuMemory` are asked of the GPU that has the memory.
  *   `ownGpuMemory` leaves out chips that share their memory with the processor.
  * - `container`: a container runtime, `nvidia` for one that can hand GPUs to containers.
- * - `downKbps` and `upKbps` are met only where they were measured.
+ * - `downKbps` is met only where it was measured.
  *
  * @category models
  * @since 0.1.0
@@ -32,7 +32,6 @@ export const Requirements = Schema.Struct({
   memoryGib: Schema.optionalKey(Gibibytes),
   diskFreeGib: Schema.optionalKey(DiskGibibytes),
   downKbps: Schema.optionalKey(Kilobits),
-  upKbps: Schema.optionalKey(Kilobits),
 })
 /** @since 0.1.0 */
 export type Requirements = typeof Requirements.Type
@@ -187,30 +186,25 @@ const containerReasons = (
     : []
 }
 
-const speedReasons = (
-  what: string,
-  haveKbps: number | undefined,
-  needKbps: number | undefined,
-): ReadonlyArray<string> => {
-  if (needKbps === undefined || (haveKbps !== undefined && haveKbps >= needKbps)) return []
-  const have = haveKbps === undefined ? "it was not measured" : `${haveKbps / 1000} were measured`
-  return [`needs ${needKbps / 1000} Mbit/s ${what}; ${have}`]
-}
-
 const reasonsAgainst = (hardware: Hardware, deviceClass: DeviceClass): ReadonlyArray<string> => {
   const { bandwidth, container, cpu, diskFreeMib, gpus, memoryMib } = hardware
   const { requires = {} } = deviceClass
-  const { cores, diskFreeGib, downKbps, memoryGib, upKbps } = requires
+  const { cores, diskFreeGib, downKbps, memoryGib } = requires
   const reasons = [...gpuReasons(gpus, deviceClass), ...containerReasons(container, requires.container)]
-  if (cores !== undefined && cpu.cores < cores)
+  if (cores !== undefined && cpu.cores < cores) {
     reasons.push(`needs ${cores} processor cores; this machine has ${cpu.cores}`)
+  }
   if (memoryGib !== undefined && !isEnough(memoryMib, memoryGib)) {
     reasons.push(`needs ${memoryGib} GiB of memory; this machine has ${gib(memoryMib)}`)
   }
   if (diskFreeGib !== undefined && diskFreeMib < diskFreeGib * 1024) {
     reasons.push(`needs ${diskFreeGib} GiB of free disk; ${gib(diskFreeMib)} are free`)
   }
-  reasons.push(...speedReasons("down", bandwidth?.downKbps, downKbps), ...speedReasons("up", bandwidth?.upKbps, upKbps))
+  const haveKbps = bandwidth?.downKbps
+  if (downKbps !== undefined && !(haveKbps !== undefined && haveKbps >= downKbps)) {
+    const have = haveKbps === undefined ? "it was not measured" : `${haveKbps / 1000} were measured`
+    reasons.push(`needs ${downKbps / 1000} Mbit/s from the market; ${have}`)
+  }
   return reasons
 }
 

@@ -5,6 +5,7 @@
  */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import * as HttpClient from "effect/http/HttpClient"
 import * as HttpClientRequest from "effect/http/HttpClientRequest"
@@ -41,24 +42,21 @@ export const measure = Effect.fn("Speed.measure")(function* (url: string) {
     ),
     Effect.orElseSucceed(() => false),
   )
+  const detail = `The market at ${url} gave nothing to measure by within ${MAX_MS / 1000} s.`
+  const none: Reading<Hardware.Bandwidth | undefined> = {
+    value: undefined,
+    findings: [{ source: "speed", reason: "Failed", detail }],
+  }
   // The first one connects, and does not count.
-  yield* Effect.timeoutOption(once, MAX_MS)
+  const first = yield* Effect.timeoutOption(once, MAX_MS)
+  if (!Option.contains(first, true)) return none
   bytes = 0
   const beganMs = yield* Clock.currentTimeMillis
   const again = Effect.repeat(once, { while: (goOn) => goOn })
-  yield* Effect.timeoutOption(
-    Effect.all(
-      Array.from({ length: CONNECTIONS }, () => again),
-      { concurrency: CONNECTIONS },
-    ),
-    MAX_MS,
-  )
+  const connections = Array.from({ length: CONNECTIONS }, () => again)
+  yield* Effect.timeoutOption(Effect.all(connections, { concurrency: CONNECTIONS }), MAX_MS)
   const tookMs = Math.max(1, (yield* Clock.currentTimeMillis) - beganMs)
   const downKbps = Math.min(1_000_000_000, Math.floor((bytes * 8) / tookMs))
-  const detail = `The market at ${url} gave nothing to measure by within ${MAX_MS / 1000} s.`
-  const reading: Reading<Hardware.Bandwidth | undefined> =
-    downKbps > 0
-      ? { value: { downKbps }, findings: [] }
-      : { value: undefined, findings: [{ source: "speed", reason: "Failed", detail }] }
+  const reading: Reading<Hardware.Bandwidth | undefined> = downKbps > 0 ? { value: { downKbps }, findings: [] } : none
   return reading
 })

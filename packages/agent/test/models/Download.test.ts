@@ -98,6 +98,19 @@ describe("V7 · a download", () => {
     }).pipe(Effect.scoped),
   )
 
+  it.live("begins anew at once where the storage gives a part of another file", () =>
+    Effect.gen(function* () {
+      const { hub, pulling } = yield* started
+      hub.faults.storage.push({ _tag: "CutAfter", bytes: 70_000 })
+      hub.faults.storage.push({ _tag: "Send", bytes: bytesOf(79, Q4.length), etag: '"other"', ignoresCondition: true })
+      const pulled = yield* pulling.pull(NAME)
+      assert.deepStrictEqual(read(pulled.path), Q4)
+      const [restarted, ...more] = pulling.told("Restarted")
+      assert.deepInclude(restarted, { why: "the storage has another file there now" })
+      assert.deepStrictEqual(more, [])
+    }).pipe(Effect.scoped),
+  )
+
   it.live("begins anew, once, where a storage without validators mixed two files", () =>
     Effect.gen(function* () {
       const { hub, pulling } = yield* started

@@ -37,7 +37,12 @@ const until = (done: () => boolean, failed: () => string | undefined) =>
     return yield* Effect.die(new Error(`it did not happen in time: ${failed() ?? ""}`))
   })
 
-export const start = Effect.fnUntraced(function* (market: ScriptedMarket, args: ReadonlyArray<string>, own?: string) {
+export const start = Effect.fnUntraced(function* (
+  market: ScriptedMarket,
+  args: ReadonlyArray<string>,
+  own?: string,
+  environment: Readonly<Record<string, string>> = {},
+) {
   const home = own ?? (yield* temporaryHome)
   let output = ""
   const child = yield* Effect.acquireRelease(
@@ -47,7 +52,7 @@ export const start = Effect.fnUntraced(function* (market: ScriptedMarket, args: 
         ["--conditions=@guildhall/source", MAIN, "--market", market.url, "--home", home, ...args],
         {
           stdio: ["pipe", "pipe", "pipe"],
-          env: { PATH: process.env["PATH"], GUILDHALL_PROVIDER_KEY: market.apiKey },
+          env: { PATH: process.env["PATH"], GUILDHALL_PROVIDER_KEY: market.apiKey, ...environment },
         },
       ),
     ),

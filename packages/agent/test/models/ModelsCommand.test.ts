@@ -3,8 +3,9 @@ import * as Path from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import * as AgentProcess from "../AgentProcess.ts"
+import * as ScriptedMarket from "../ScriptedMarket.ts"
 import * as CommandProcess from "./CommandProcess.ts"
-import { base, bytesOf, gated, gguf, own, Q4, tune } from "./Repos.ts"
+import { base, bytesOf, demo, gated, gguf, own, Q4, tune } from "./Repos.ts"
 import * as ScriptedHub from "./ScriptedHub.ts"
 
 const started = Effect.gen(function* () {
@@ -100,19 +101,7 @@ describe("V7 · guildhall-agent models", () => {
       const cases = [
         [["shy/Secret-GGUF", "--yes"], {}, 2, "make a token at"],
         [["shy/Secret-GGUF"], { HF_TOKEN: ScriptedHub.TOKEN }, 2, "run the command again with --yes"],
-        [["shy/Secret-GGUF", "--yes"], { HF_TOKEN: "hf_wrong" }, 2, "does not know the token"],
-        [["shy/Secret-GGUF", "--yes"], { HF_TOKEN: "two words" }, 2, "more than one word"],
-        [["quanter/Poet-8B-GGUF"], { HF_ENDPOINT: "ftp://x" }, 2, "HF_ENDPOINT is no address"],
         [["quanter/Poet-8B-GGUF"], { HF_HUB_OFFLINE: "1" }, 1, "HF_HUB_OFFLINE is set"],
-        [["nobody/Nothing"], {}, 2, "has no public model nobody/Nothing"],
-        [
-          ["quanter/Poet-8B-GGUF:Q6_K"],
-          {},
-          2,
-          "It has: IQ4_XS (90.0 kB), BF16 (93.0 kB), Q4_K_M (100 kB), Q8_0 (150 kB)",
-        ],
-        [["quanter/Poet-8B-GGUF", "--revision", "v9"], {}, 2, "no such revision"],
-        [["llama3.1:8b"], {}, 2, "names no model of a hub"],
         [["./here.gguf"], {}, 2, "guildhall-agent --model ./here.gguf"],
       ] as const
       yield* Effect.forEach(
@@ -152,5 +141,50 @@ describe("V7 · guildhall-agent models", () => {
           digest: ScriptedHub.sha256(bytesOf(14, 70_000)),
         })
       }).pipe(Effect.scoped),
+  )
+
+  it.live("ends with 130 and the way to go on where a person stops it", () =>
+    Effect.gen(function* () {
+      const { home, hub } = yield* started
+      hub.faults.storage.push({ _tag: "Stall", bytes: 50_000 })
+      const running = yield* CommandProcess.start(hub, home, ["models", "pull", "quanter/Poet-8B-GGUF:Q4_K_M"])
+      yield* running.until(() => hub.seen.some(({ path }) => path.includes("/resolve/")))
+      yield* running.kill("SIGINT")
+      assert.strictEqual(running.code(), 130)
+      assert.include(running.errors(), "the same command goes on from there")
+      assert.deepStrictEqual(
+        Fs.readdirSync(Path.join(home, "models", "parts")).filter((name) => name.endsWith(".lock")),
+        [],
+      )
+    }).pipe(Effect.scoped),
+  )
+})
+
+describe("V7 · guildhall-agent --model org/model --quant", () => {
+  it.live("downloads, loads and sells it under its canonical id, and starts again without the hub", () =>
+    Effect.gen(function* () {
+      const repo = demo()
+      const hub = yield* ScriptedHub.make([
+        { ...repo, tags: [...(repo.tags ?? []), "base_model:quantized:Tiny/Bigram"] },
+        { id: "Tiny/Bigram", files: [{ path: "model.safetensors", bytes: bytesOf(1, 9) }], card: { license: "mit" } },
+      ])
+      const market = yield* ScriptedMarket.make({ intervalMs: 200 })
+      const home = yield* AgentProcess.temporaryHome
+      const args = ["--model", "tiny/bigram", "--quant", "f16", "--context", "512"]
+      const environment = { HF_ENDPOINT: hub.url, HOME: home }
+      const first = yield* AgentProcess.start(market, args, home, environment)
+      yield* first.until(() => market.beats.length > 0)
+      const [registration] = market.registrations
+      assert.strictEqual<string | undefined>(registration?.model, "Tiny/Bigram")
+      assert.strictEqual(registration?.quantization, "fp16")
+      assert.match(first.output(), /Tiny\/Bigram: F16 of tiny\/Bigram-GGUF, 1\.\d+ MB, licence mit\./)
+      assert.include(first.output(), "The engine computes")
+      yield* first.stop("SIGTERM")
+      const beats = market.beats.length
+      const second = yield* AgentProcess.start(market, args, home, { HF_ENDPOINT: "http://127.0.0.1:1", HOME: home })
+      yield* second.until(() => market.beats.length > beats)
+      assert.strictEqual<string | undefined>(market.registrations.at(-1)?.model, "Tiny/Bigram")
+      assert.strictEqual(yield* second.stop("SIGTERM"), 0)
+    }).pipe(Effect.scoped),
   )
 })

@@ -168,7 +168,7 @@ const denied = (settings: HubSettings, subject: Subject, code: string, message: 
   if (code === "GatedRepo" || hasToken) return gated(settings.endpoint, repo, hasToken)
   return new ModelError({
     reason: "NotFound",
-    detail: `${settings.endpoint} has no public model ${repo}. Check the spelling; for a private one set HF_TOKEN. To look for it: guildhall-agent models search ${repo.split("/")[1] ?? repo}`,
+    detail: `${settings.endpoint} has no public model ${repo}. Check the spelling; for a private one set HF_TOKEN. Look for it with "guildhall-agent models search ${repo.split("/")[1] ?? repo}".`,
   })
 }
 

@@ -132,7 +132,7 @@ const elsewhere = Effect.fnUntraced(function* (asked: Repository, wish: Variant.
   if (candidates.length === 0) {
     return yield* letter(
       "NoGguf",
-      `${asked.id} has no GGUF files, and the hub lists nobody who quantised it. Look for another: guildhall-agent models search ${asked.id.split("/")[1] ?? ""}; or let a server (vLLM, Ollama) serve it and pass its address with --backend.`,
+      `${asked.id} has no GGUF files, and the hub lists nobody who quantised it. Look for another with "guildhall-agent models search ${asked.id.split("/")[1] ?? ""}", or let a server (vLLM, Ollama) serve it and pass its address with --backend.`,
     )
   }
   const seen = yield* Effect.forEach(candidates.slice(0, LOOKED_AT), (candidate) => Effect.option(look(candidate)), {

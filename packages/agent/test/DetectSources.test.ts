@@ -414,13 +414,6 @@ describe("processor and system", () => {
     assert.isUndefined(Processor.nameIn(textOf("cpuinfo-arm-server.txt")))
   })
 
-  it("a control group's part of the processors", () => {
-    assert.deepStrictEqual(
-      ["200000 100000\n", "150000 100000", "1000 100000", "max 100000", "", "1 0", "x"].map(Processor.quotaIn),
-      [2, 2, 1, undefined, undefined, undefined, undefined],
-    )
-  })
-
   it("a system's name", () => {
     assert.strictEqual(
       OperatingSystem.nameIn('NAME="x"\nPRETTY_NAME="Debian GNU/Linux 12 (bookworm)"\n'),

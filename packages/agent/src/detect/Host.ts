@@ -9,7 +9,7 @@ import * as Context from "effect/Context"
 
 /**
  * - `platform` and `architecture` as Node names them; `release` is the kernel's.
- * - `parallelism`: how many threads the process may run at once. `memoryMib`: what the machine has, or what the process is
+ * - `parallelism`: how many threads the process may run at once, its container's limit counted. `memoryMib`: what the machine has, or what the process is
  *   limited to where that is less.
  * - `toolPath`: the folders in which tools are looked for, in the form of `PATH`.
  *

@@ -25,26 +25,11 @@ export const nameIn = (cpuinfo: string): string | undefined => {
   return undefined
 }
 
-/**
- * How many processors a control group may use, from its `cpu.max` (`200000 100000` are two), or `undefined` for no limit.
- * A part of one counts as one.
- *
- * @category decoding
- * @since 0.1.0
- */
-export const quotaIn = (cpuMax: string): number | undefined => {
-  const [, quota, period] = /^(\d{1,15}) (\d{1,15})\s*$/.exec(cpuMax) ?? []
-  return quota === undefined || Number(period) === 0
-    ? undefined
-    : Math.max(1, Math.ceil(Number(quota) / Number(period)))
-}
-
 const ARCHITECTURES: Readonly<Record<string, Hardware.Hardware["cpu"]["architecture"]>> = { x64: "x64", arm64: "arm64" }
 
-/** Files of the kernel are short, and their size says 0. */
-const read = Effect.fnUntraced(function* (path: string) {
+const nameOnLinux = Effect.gen(function* () {
   const fs = yield* FileSystem.FileSystem
-  return yield* Effect.orElseSucceed(fs.readFileString(path), () => "")
+  return nameIn(yield* Effect.orElseSucceed(fs.readFileString("/proc/cpuinfo"), () => ""))
 })
 
 /**
@@ -55,13 +40,11 @@ const read = Effect.fnUntraced(function* (path: string) {
  */
 export const detect = Effect.fnUntraced(function* (chip: string | undefined) {
   const { architecture, cpuName, parallelism, platform } = yield* Host
-  const isLinux = platform === "linux"
   const said = cpuName === "unknown" ? undefined : Hardware.text(cpuName)
-  const name = chip ?? said ?? (isLinux ? nameIn(yield* read("/proc/cpuinfo")) : undefined)
-  const quota = isLinux ? quotaIn(yield* read("/sys/fs/cgroup/cpu.max")) : undefined
+  const name = chip ?? said ?? (platform === "linux" ? yield* nameOnLinux : undefined)
   const cpu: Hardware.Hardware["cpu"] = {
     name: name ?? `${Hardware.text(architecture) ?? "unknown"} processor`,
-    cores: Math.min(65_536, Math.max(1, Math.min(parallelism, quota ?? parallelism))),
+    cores: Math.min(65_536, Math.max(1, parallelism)),
     architecture: ARCHITECTURES[architecture] ?? "other",
   }
   return cpu

@@ -9,6 +9,7 @@ import type * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as Canonical from "@guildhall/core/Canonical"
 import { Device, type DeviceId, type DevicePublicKey, type DeviceStatus } from "@guildhall/core/Device"
+import type { EntryState } from "@guildhall/core/EntryVerification"
 import { Instance, type InstanceId } from "@guildhall/core/Instance"
 import type { MemberId } from "@guildhall/core/Member"
 import type { RegistryError } from "./RegistryError.ts"
@@ -31,7 +32,8 @@ export type DeviceRow = typeof DeviceRow.Type
 
 /**
  * An instance as it is stored. `version` numbers its last change, `termsVersion` the last one of anything but its
- * state. One that left the market stays, with `listed` false, so that readers can be told.
+ * state. One that left the market stays, with `listed` false, so that readers can be told. `entry` is how its checks ended,
+ * where the market asks for some.
  *
  * @category models
  * @since 0.1.0
@@ -43,6 +45,7 @@ export interface InstanceRow {
   readonly termsVersion: number
   readonly lastBeatAtMs: number
   readonly registeredAtMs: number
+  readonly entry?: EntryState | undefined
 }
 
 /**
@@ -173,7 +176,7 @@ export const number = (
   const rows = change.instances.map((row): InstanceRow => {
     const known = before.find(({ instance }) => instance.id === row.instance.id)
     const newTerms = known === undefined || known.listed !== row.listed || terms(known.instance) !== terms(row.instance)
-    if (!newTerms && known.instance.state === row.instance.state) {
+    if (!newTerms && known.instance.state === row.instance.state && known.entry === row.entry) {
       return { ...row, version: known.version, termsVersion: known.termsVersion }
     }
     next += 1

@@ -12,6 +12,7 @@ import * as Ref from "effect/Ref"
 import * as Result from "effect/Result"
 import type { Device, DeviceFacts, DeviceId, DevicePublicKey, DeviceStatus } from "@guildhall/core/Device"
 import type { DirectoryEvent } from "@guildhall/core/DirectoryEvent"
+import type { EntryState } from "@guildhall/core/EntryVerification"
 import type { Instance, InstanceId, InstanceState } from "@guildhall/core/Instance"
 import type { MemberId } from "@guildhall/core/Member"
 import * as SignedRequest from "@guildhall/protocol/provider/SignedRequest"
@@ -39,7 +40,8 @@ export interface SignedMessage {
 }
 
 /**
- * An instance with what only the registry knows of it. Times are milliseconds since 1970.
+ * An instance with what only the registry knows of it. Times are milliseconds since 1970; `entry` is how its checks ended, where
+ * the market asks for some.
  *
  * @category models
  * @since 0.1.0
@@ -48,6 +50,7 @@ export interface ListedInstance {
   readonly instance: Instance
   readonly lastBeatAtMs: number
   readonly registeredAtMs: number
+  readonly entry?: EntryState | undefined
 }
 
 /**
@@ -102,6 +105,11 @@ export class Devices extends Context.Service<
     ) => Effect.Effect<void, RegistryError>
     /** Sets what the steward found out about an instance. */
     readonly setState: (id: InstanceId, state: InstanceState) => Effect.Effect<void, RegistryError>
+    /**
+     * Sets how the checks of an instance ended; `subject` is the digest of what they were about (`EntrySubject`). What is
+     * about another subject than the instance has now is passed over.
+     */
+    readonly setEntry: (id: InstanceId, entry: EntryState, subject: string) => Effect.Effect<void, RegistryError>
     /** Takes an instance off the market; only its member may. */
     readonly deregister: (id: InstanceId, memberId: MemberId) => Effect.Effect<void, RegistryError>
     /**
@@ -122,7 +130,7 @@ export class Devices extends Context.Service<
     /** Names a device of a member. */
     readonly rename: (id: DeviceId, memberId: MemberId, name: string) => Effect.Effect<Device, RegistryError>
     /**
-     * Gives a device another key. `proof` is the new key's signature over {@link keyProofBytes}; the device signed the request
+     * Gives a device another key. `proof` is the new key's signature over `KeyChange.proofBytes`; the device signed the request
      * with the former one, which is worth nothing from then on.
      */
     readonly replaceKey: (change: {
@@ -156,7 +164,9 @@ export class Devices extends Context.Service<
 /**
  * How a market takes devices. `allowPrivate` lets endpoints be private addresses and local names: for one machine,
  * or a network of one's own. `devices` is how many devices a member may list, and how many models each of them: without it
- * 1,000 and 64.
+ * 1,000 and 64. With `asksEntry` an instance must pass checks before requests go to it: while its last entry (see `setEntry`) is
+ * not `passed`, it is told as `not_verified` where it would be `online`. It begins anew when it is listed, and when what was
+ * checked has changed.
  *
  * @category models
  * @since 0.1.0
@@ -164,6 +174,7 @@ export class Devices extends Context.Service<
 export interface Options {
   readonly allowPrivate: boolean
   readonly devices?: { readonly perMember: number; readonly modelsEach: number } | undefined
+  readonly asksEntry?: boolean | undefined
 }
 
 const DEVICES_USUAL = { perMember: 1_000, modelsEach: DeviceRules.INSTANCES_MAX }
@@ -178,14 +189,6 @@ const refuse = (code: RegistryError["code"], detail: string) => new RegistryErro
 
 /** The most devices of a member that are listed. @category constants @since 0.1.0 */
 export const DEVICES_SHOWN_MAX = DeviceOwning.SHOWN_MAX
-
-/**
- * What a new key signs to prove that whoever names it has it: it is for this device, and in place of this key.
- *
- * @category encoding
- * @since 0.1.0
- */
-export const keyProofBytes = DeviceOwning.keyProofBytes
 
 const revoked = (id: DeviceId) => refuse("device_revoked", `${id} was revoked. Pair a device with a new key.`)
 
@@ -253,7 +256,7 @@ const makeBeat = (store: DeviceStore.DeviceStore): Devices["Service"]["beat"] =>
  * @since 0.1.0
  */
 export const make = Effect.fnUntraced(function* (store: DeviceStore.DeviceStore, options: Options) {
-  const { devices = DEVICES_USUAL } = options
+  const { asksEntry = false, devices = DEVICES_USUAL } = options
   const owner = DeviceOwning.makeOwner(store)
   const theDevice = Effect.fnUntraced(function* (id: DeviceId) {
     const device = yield* store.device(id)
@@ -277,7 +280,7 @@ export const make = Effect.fnUntraced(function* (store: DeviceStore.DeviceStore,
       const instance = yield* Effect.fromResult(DeviceRules.instance(registration, id, options))
       if (instance.provider !== undefined) yield* claimName(instance.provider, instance.memberId)
       const nowMs = yield* Clock.currentTimeMillis
-      const register = DeviceRules.register(instance, nowMs, devices)
+      const register = DeviceRules.register(instance, nowMs, { ...devices, asksEntry })
       // A store may run the rule again where another change came between: what it wrote is what the last run answered.
       let written = instance
       const about = { device: instance.deviceId, member: instance.memberId }
@@ -292,6 +295,9 @@ export const make = Effect.fnUntraced(function* (store: DeviceStore.DeviceStore,
     beat: makeBeat(store),
     setState: Effect.fn("Devices.setState")((id, state) =>
       store.change({ instance: id }, DeviceRules.setState(id, state)),
+    ),
+    setEntry: Effect.fn("Devices.setEntry")((id, entry, subject) =>
+      store.change({ instance: id }, DeviceRules.setEntry(id, entry, subject)),
     ),
     deregister: Effect.fn("Devices.deregister")((id, memberId) =>
       store.change({ instance: id }, DeviceRules.deregister(id, memberId)),
@@ -308,13 +314,18 @@ export const make = Effect.fnUntraced(function* (store: DeviceStore.DeviceStore,
       return isDropped
     }),
     instances: Effect.map(store.listed, (rows) =>
-      rows.map(({ instance, lastBeatAtMs, registeredAtMs }) => ({ instance, lastBeatAtMs, registeredAtMs })),
+      rows.map(({ entry, instance, lastBeatAtMs, registeredAtMs }) => ({
+        instance,
+        lastBeatAtMs,
+        registeredAtMs,
+        ...(entry === undefined ? {} : { entry }),
+      })),
     ).pipe(Effect.withSpan("Devices.instances")),
     changes: Effect.fn("Devices.changes")(function* (after) {
       const { version, rows } = yield* store.since(after)
       // A reader that is ahead followed another database; it starts again.
-      if (version < after) return { version, events: DeviceRules.events(0, (yield* store.since(0)).rows) }
-      return { version, events: DeviceRules.events(after, rows) }
+      if (version < after) return { version, events: DeviceRules.events(0, (yield* store.since(0)).rows, asksEntry) }
+      return { version, events: DeviceRules.events(after, rows, asksEntry) }
     }),
   })
 })

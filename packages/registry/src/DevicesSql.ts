@@ -11,6 +11,7 @@ import * as Schema from "effect/Schema"
 import * as SqlClient from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
 import { Device, type DeviceId, DevicePublicKey } from "@guildhall/core/Device"
+import { EntryState } from "@guildhall/core/EntryVerification"
 import { Instance, InstanceId, InstanceState } from "@guildhall/core/Instance"
 import { MemberId } from "@guildhall/core/Member"
 import * as DeviceStore from "./DeviceStore.ts"
@@ -36,6 +37,7 @@ const InstanceRows = Schema.Array(
     termsVersion: Schema.Int,
     lastBeatAtMs: Schema.Int,
     registeredAtMs: Schema.Int,
+    entry: Schema.NullOr(EntryState),
   }),
 )
 
@@ -48,7 +50,12 @@ const reading = <S extends Schema.Codec<unknown, unknown>>(schema: S) => {
       Effect.flatMap((found) => Effect.mapError(decode(found), corrupt)),
     )
 }
-const readInstances = reading(InstanceRows)
+const readEntries = reading(InstanceRows)
+/** An instance of which no checks were asked has no entry in its row either. */
+const readInstances = (rows: Effect.Effect<ReadonlyArray<unknown>, SqlError>) =>
+  Effect.map(readEntries(rows), (found) =>
+    found.map(({ entry, ...row }): DeviceStore.InstanceRow => (entry === null ? row : { ...row, entry })),
+  )
 /** A device without a key has none in its row either. */
 const keyColumn = { publicKey: Schema.NullOr(DevicePublicKey) }
 const readDeviceRows = reading(Schema.Array(Schema.Struct({ ...DeviceStore.DeviceRow.fields, ...keyColumn })))
@@ -63,7 +70,7 @@ const readUse = reading(Schema.Array(Schema.Struct({ revoked: Schema.Boolean, us
 /** Numbers leave PostgreSQL as doubles, which hold every version and time exactly. */
 const INSTANCE_COLUMNS = `terms || jsonb_build_object('state', state) AS instance, listed, version::float8 AS version,
   terms_version::float8 AS "termsVersion", last_beat_at_ms::float8 AS "lastBeatAtMs",
-  registered_at_ms::float8 AS "registeredAtMs"`
+  registered_at_ms::float8 AS "registeredAtMs", entry`
 
 const DEVICES = "registry_devices d LEFT JOIN registry_sequences s ON s.device_id = d.id"
 const DEVICE_COLUMNS = `d.id, d.member_id AS "memberId", d.public_key AS "publicKey", d.state, d.facts, s.status,
@@ -126,14 +133,15 @@ const makeWrite = (sql: SqlClient.SqlClient) => {
 
   const instance = (row: DeviceStore.InstanceRow, terms: string) => sql`
     INSERT INTO registry_instances AS i
-      (id, device_id, terms, state, listed, version, terms_version, last_beat_at_ms, registered_at_ms)
+      (id, device_id, terms, state, listed, version, terms_version, last_beat_at_ms, registered_at_ms, entry)
     VALUES (${row.instance.id}, ${row.instance.deviceId}, ${terms}::text::jsonb, ${row.instance.state}, ${row.listed},
       ${int8(row.version)}::text::bigint, ${int8(row.termsVersion)}::text::bigint,
-      ${int8(row.lastBeatAtMs)}::text::bigint, ${int8(row.registeredAtMs)}::text::bigint)
+      ${int8(row.lastBeatAtMs)}::text::bigint, ${int8(row.registeredAtMs)}::text::bigint,
+      ${row.entry ?? null})
     ON CONFLICT (id) DO UPDATE SET terms = excluded.terms, state = excluded.state, listed = excluded.listed,
       version = excluded.version, terms_version = excluded.terms_version,
       last_beat_at_ms = GREATEST(i.last_beat_at_ms, excluded.last_beat_at_ms),
-      registered_at_ms = excluded.registered_at_ms`
+      registered_at_ms = excluded.registered_at_ms, entry = excluded.entry`
 
   return Effect.fnUntraced(function* (change: DeviceStore.Change, rows: ReadonlyArray<DeviceStore.InstanceRow>) {
     if (change.device !== undefined) yield* Effect.mapError(device(change.device), unavailable)

@@ -3,10 +3,12 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import type { DeviceFacts, DeviceId, DevicePublicKey } from "@guildhall/core/Device"
 import type { DirectoryEvent } from "@guildhall/core/DirectoryEvent"
+import type { EntryState } from "@guildhall/core/EntryVerification"
 import { Instance, type InstanceId, type InstanceState, type Reach } from "@guildhall/core/Instance"
 import type { MemberId } from "@guildhall/core/Member"
 import type { Change, DeviceRow, Holding, InstanceRow } from "../DeviceStore.ts"
 import * as Endpoint from "../Endpoint.ts"
+import * as EntrySubject from "../EntrySubject.ts"
 import type { Registration } from "../Registration.ts"
 import { RegistryError } from "../RegistryError.ts"
 import * as DeviceSignature from "./DeviceSignature.ts"
@@ -18,6 +20,8 @@ export const INSTANCES_MAX = 64
 export interface Bounds {
   readonly perMember: number
   readonly modelsEach: number
+  /** Whether an instance must pass checks before requests go to it. */
+  readonly asksEntry?: boolean | undefined
 }
 
 type Rule = (holding: Holding) => Result.Result<Change, RegistryError>
@@ -83,9 +87,15 @@ export const instance = (
     : refuse("invalid_request", `${HINT} ${checked.failure.message.slice(0, DETAIL_CHARS_MAX)}`)
 }
 
+/** What was found of an instance counts for as long as it stays, and what was looked at is the same. */
+const entryOf = (known: InstanceRow | undefined, wanted: Instance): Pick<InstanceRow, "entry"> => {
+  const isSame = known?.listed === true && EntrySubject.digest(known.instance) === EntrySubject.digest(wanted)
+  return { entry: isSame ? (known.entry ?? "pending") : "pending" }
+}
+
 /** Lists an instance, new or with new terms. */
 export const register =
-  (wanted: Instance, nowMs: number, { modelsEach, perMember }: Bounds): Rule =>
+  (wanted: Instance, nowMs: number, { asksEntry, modelsEach, perMember }: Bounds): Rule =>
   ({ device, instances, others }) => {
     const { deviceId: id, memberId, devicePublicKey: publicKey } = wanted
     if (device?.state === "revoked") {
@@ -119,7 +129,15 @@ export const register =
         facts: device?.facts ?? {},
         ...(publicKey === undefined ? {} : { publicKey }),
       },
-      instances: [{ instance, listed: true, lastBeatAtMs: nowMs, registeredAtMs }],
+      instances: [
+        {
+          instance,
+          listed: true,
+          lastBeatAtMs: nowMs,
+          registeredAtMs,
+          ...(asksEntry === true ? entryOf(known, instance) : {}),
+        },
+      ],
     })
   }
 
@@ -147,6 +165,15 @@ export const setState =
     return row === undefined || !row.listed
       ? refuse("not_found", `${id} is not on the market.`)
       : Result.succeed({ instances: [withState(row, state)] })
+  }
+
+/** Sets how the checks of an instance ended. What was found of another subject than it has now is passed over. */
+export const setEntry =
+  (id: InstanceId, entry: EntryState, subject: string): Rule =>
+  ({ instances }) => {
+    const row = instances.find((one) => one.instance.id === id)
+    if (row === undefined || !row.listed) return refuse("not_found", `${id} is not on the market.`)
+    return EntrySubject.digest(row.instance) === subject ? Result.succeed({ instances: [{ ...row, entry }] }) : nothing
   }
 
 /** Takes an instance off the market, for its member. */
@@ -215,10 +242,18 @@ export const revoke = (id: DeviceId, memberId: MemberId | undefined): Rule =>
   }))
 
 /** What a reader that knows everything up to a version has to be told. */
-export const events = (after: number, rows: ReadonlyArray<InstanceRow>): ReadonlyArray<DirectoryEvent> =>
+export const events = (
+  after: number,
+  rows: ReadonlyArray<InstanceRow>,
+  asksEntry = false,
+): ReadonlyArray<DirectoryEvent> =>
   rows.flatMap((row): ReadonlyArray<DirectoryEvent> => {
-    if (!row.listed) return after === 0 ? [] : [{ _tag: "InstanceUnlisted", instanceId: row.instance.id }]
-    return row.termsVersion > after
-      ? [{ _tag: "InstanceListed", instance: row.instance }]
-      : [{ _tag: "StateChanged", instanceId: row.instance.id, state: row.instance.state }]
+    const { instance, listed, termsVersion } = row
+    if (!listed) return after === 0 ? [] : [{ _tag: "InstanceUnlisted", instanceId: instance.id }]
+    // Told in the place of `online`, so that whoever asks for those that are online gets none that has not passed.
+    const isWaiting = asksEntry && row.entry !== "passed" && instance.state === "online"
+    const state = isWaiting ? "not_verified" : instance.state
+    return termsVersion > after
+      ? [{ _tag: "InstanceListed", instance: isWaiting ? { ...instance, state } : instance }]
+      : [{ _tag: "StateChanged", instanceId: instance.id, state }]
   })

@@ -195,6 +195,27 @@ const createCloudAccounts = Effect.gen(function* () {
   yield* sql`CREATE INDEX registry_cloud_accounts_key ON registry_cloud_accounts (key_id, id)`
 })
 
+/** `steps` are those of the run under way; its owner keeps it by a lease, and whoever takes it after that goes on with them. */
+const createEntries = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient
+  yield* sql`ALTER TABLE registry_instances ADD COLUMN entry text`
+  yield* sql`CREATE TABLE registry_entries (
+    instance_id text PRIMARY KEY,
+    subject text NOT NULL,
+    state text NOT NULL,
+    attempt integer NOT NULL,
+    run integer NOT NULL,
+    outcomes jsonb NOT NULL,
+    steps jsonb NOT NULL,
+    is_running boolean NOT NULL,
+    owner text,
+    lease_ends_at timestamptz,
+    due_at timestamptz NOT NULL,
+    concluded_at timestamptz
+  )`
+  yield* sql`CREATE INDEX registry_entries_due ON registry_entries (due_at)`
+})
+
 /** Creates the tables that are missing. A migration that was released is never changed. */
 export const migrate: Effect.Effect<void, RegistryError, SqlClient.SqlClient> = Migrator.make({})({
   loader: Migrator.fromRecord({
@@ -208,6 +229,7 @@ export const migrate: Effect.Effect<void, RegistryError, SqlClient.SqlClient> = 
     "0008_allow_keyless_devices": allowKeylessDevices,
     "0009_add_device_facts": addDeviceFacts,
     "0010_create_pairings": createPairings,
+    "0011_create_entries": createEntries,
     "0012_create_cloud_accounts": createCloudAccounts,
   }),
   table: "guildhall_registry_migrations",

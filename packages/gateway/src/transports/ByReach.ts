@@ -8,6 +8,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type { Instance } from "@guildhall/core/Instance"
 import { ProviderTransport } from "@guildhall/protocol/ProviderTransport"
+import * as Unreached from "../internal/Unreached.ts"
 
 /**
  * Joins transports. Where two know the same way, the first is taken. An instance that none can reach ends as `Unreachable`.
@@ -26,21 +27,7 @@ export const make = (transports: ReadonlyArray<ProviderTransport["Service"]>): P
       const { _tag } = request.instance.reach
       const transport = byReach.get(_tag)
       if (transport !== undefined) return transport.dispatch(request, sink)
-      const detail = `This gateway has no transport to instances by ${_tag}. Give it one.`
-      let isOver = false
-      queueMicrotask(() => {
-        if (isOver) return
-        isOver = true
-        sink.onError({ reason: "Unreachable", detail })
-      })
-      return {
-        resume: () => undefined,
-        cancel: (why) => {
-          if (isOver) return
-          isOver = true
-          queueMicrotask(() => sink.onError({ reason: "Cancelled", detail: why }))
-        },
-      }
+      return Unreached.because(sink, `This gateway has no transport to instances by ${_tag}. Give it one.`)
     },
   })
 }

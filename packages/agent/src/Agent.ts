@@ -8,6 +8,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Redacted from "effect/Redacted"
 import { type Prices, prices, priceSheet, type Registration } from "@guildhall/protocol/provider/Registration"
+import type { Commitment } from "@guildhall/protocol/provider/DeviceProof"
 import { AgentError } from "./AgentError.ts"
 import * as AgentHome from "./AgentHome.ts"
 import * as AgentServer from "./AgentServer.ts"
@@ -46,6 +47,9 @@ const OPEN_MS = 5_000
 /** More models than this on one server are a library, not an offer. */
 const MAX_MODELS = 16
 
+/** A commitment names the engine in so many characters. */
+const ENGINE_CHARS_MAX = 80
+
 /** A model with what is declared of it. */
 interface Offer {
   readonly model: ServedModel
@@ -76,6 +80,18 @@ const toRegistration =
     context_length_offered: model.contextLength,
     concurrency,
     ...declared,
+  })
+
+/** What the device signs that it serves. */
+const commitment =
+  (engine: string) =>
+  ({ declared, model }: Offer): Commitment => ({
+    model: model.id,
+    contextLength: model.contextLength,
+    engine: engine.slice(0, ENGINE_CHARS_MAX),
+    ...(model.digest === undefined ? {} : { weights: model.digest }),
+    ...(declared.quantization === undefined ? {} : { quantization: declared.quantization }),
+    ...(declared.tokenizer === undefined ? {} : { tokenizer: declared.tokenizer }),
   })
 
 const endpoint = (settings: Settings, port: number): string => {
@@ -113,6 +129,7 @@ const serve = Effect.fnUntraced(function* (settings: Settings, stop: Effect.Effe
   const offers = yield* Effect.forEach(models, (model) =>
     Effect.map(Declaration.make(settings, backend, model), (declared): Offer => ({ model, declared })),
   )
+  const serves = offers.map(commitment(backend.name))
   const endpoints = [...new Set(offers.flatMap(({ declared }) => declared.endpoints))]
   const concurrency = settings.concurrency ?? backend.capabilities.concurrency
   const options = {
@@ -122,6 +139,7 @@ const serve = Effect.fnUntraced(function* (settings: Settings, stop: Effect.Effe
     endpoints,
     price: priceSheet(settings.prices),
     models: models.map((model) => model.id),
+    prove: (nonce: string) => key.signProof(nonce, serves),
   }
   const live = Effect.gen(function* () {
     const server = yield* AgentServer.AgentServer

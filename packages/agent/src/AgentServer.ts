@@ -39,7 +39,8 @@ export class AgentServer extends Context.Service<
 
 /**
  * What a server needs to know. `port` 0 takes a free one; `concurrency` is how many requests run at a time; `endpoints` are
- * those that it relays; `models` are the ids that `GET /healthz` names; `price` is the sheet that tickets are priced by.
+ * those that it relays; `models` are the ids that `GET /healthz` names; `price` is the sheet that tickets are priced by. `prove`
+ * signs a market's nonce; without it there is nothing to prove here.
  *
  * @category models
  * @since 0.1.0
@@ -51,6 +52,7 @@ export interface Options {
   readonly endpoints: ReadonlyArray<Endpoint>
   readonly models: ReadonlyArray<string>
   readonly price: PriceSheet
+  readonly prove?: Reception.Options["prove"]
 }
 
 /** The gateway keeps connections; this lies above its own idle time, so that it is the one to close. */

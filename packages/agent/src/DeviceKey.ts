@@ -13,6 +13,7 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import { DeviceId, DevicePublicKey } from "@guildhall/core/Device"
 import * as SignedRequest from "@guildhall/protocol/provider/SignedRequest"
+import * as DeviceProof from "@guildhall/protocol/provider/DeviceProof"
 import { headBytes, type UsageHead } from "@guildhall/protocol/provider/UsageLog"
 import { AgentError } from "./AgentError.ts"
 import { AgentHome } from "./AgentHome.ts"
@@ -35,6 +36,8 @@ export class DeviceKey extends Context.Service<
       readonly body: Uint8Array
     }) => Effect.Effect<Readonly<Record<string, string>>, AgentError>
     readonly signHead: (head: { readonly number: number; readonly hash: string }) => UsageHead
+    /** Signs a market's nonce, with what this device serves. */
+    readonly signProof: (nonce: string, serves: ReadonlyArray<DeviceProof.Commitment>) => DeviceProof.DeviceProof
     readonly skipAhead: Effect.Effect<void>
   }
 >()("@guildhall/agent/DeviceKey") {}
@@ -128,6 +131,10 @@ export const make = Effect.gen(function* () {
       }
     }),
     signHead: (head) => ({ ...head, signature: sign(headBytes(stored.publicKey, head)) }),
+    signProof: (nonce, serves) => {
+      const proof = { device: stored.publicKey, nonce, serves }
+      return { ...proof, signature: sign(DeviceProof.bytes(proof)) }
+    },
     skipAhead: Effect.sync(() => {
       last += RESERVE
     }),

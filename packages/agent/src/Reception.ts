@@ -5,10 +5,12 @@
  * @since 0.1.0
  */
 import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
 import type { Endpoint } from "@guildhall/core/Endpoint"
 import type { InstanceId } from "@guildhall/core/Instance"
 import type { PriceSheet } from "@guildhall/core/PriceSheet"
 import type { Usage } from "@guildhall/core/Usage"
+import * as DeviceProof from "@guildhall/protocol/provider/DeviceProof"
 import { HEADER as TICKET_HEADER } from "@guildhall/protocol/provider/Ticket"
 import type { UsageLine } from "@guildhall/protocol/provider/UsageLog"
 import type { Backend } from "./Backend.ts"
@@ -32,6 +34,8 @@ export interface Options {
   readonly endpoints: ReadonlyArray<Endpoint>
   readonly models: ReadonlyArray<string>
   readonly price: PriceSheet
+  /** Signs a nonce of the market. */
+  readonly prove?: ((nonce: string) => DeviceProof.DeviceProof) | undefined
   /** Tells whether the backend is up. */
   readonly check: (tell: (isUp: boolean) => void) => void
   readonly onIdle: () => void
@@ -74,6 +78,15 @@ const CROWDED: OpenAIError.OpenAIError = {
   code: "no_capacity",
   message: "This provider holds more tickets than it can remember. Try again in a minute.",
 }
+
+const BAD_NONCE: OpenAIError.OpenAIError = {
+  status: 400,
+  code: "invalid_request",
+  message: "A nonce is 32 bytes in base64url.",
+}
+/** What comes before the nonce. */
+const PROOF = `${DeviceProof.PATH}?nonce=`
+const isNonce = Schema.is(DeviceProof.Nonce)
 
 const full = (concurrency: number): OpenAIError.OpenAIError => ({
   status: 429,
@@ -145,6 +158,10 @@ export const make = (options: Options): Reception => {
     running.set(current, ticket.ticket.instanceId)
   }
 
+  /** Nothing is signed but what has the form of a nonce, and the signature says what it is for. */
+  const prove = (response: Outgoing, nonce: string, sign: NonNullable<Options["prove"]>): void =>
+    isNonce(nonce) ? send(response, 200, JSON.stringify(sign(nonce)), load()) : refuse(response, BAD_NONCE)
+
   const health = (response: Outgoing): void =>
     options.check((isUp) => {
       const status = isClosed ? "draining" : !log.isOpen() ? "log_unwritable" : isUp ? "ok" : "backend_down"
@@ -157,6 +174,9 @@ export const make = (options: Options): Reception => {
       const endpoint = endpoints.get(request.url ?? "")
       if (endpoint !== undefined && request.method === "POST") return complete(endpoint, request, response)
       if (request.url === "/healthz" && request.method === "GET") return health(response)
+      if (request.url?.startsWith(PROOF) === true && request.method === "GET" && options.prove !== undefined) {
+        return prove(response, request.url.slice(PROOF.length), options.prove)
+      }
       return refuse(response, NOT_FOUND)
     },
     inFlight: (instance) => {

@@ -13,12 +13,20 @@ const green: ReadonlySet<string> = new Set(["is-west", "no-south", "se-north"])
 export const greenFirst = Scored.standings({
   name: "GreenFirst",
   version: 1,
-  stand: (candidate) => ({
-    first: green.has(candidate.instance.region ?? "") ? 0 : 1,
-    second: Load.inFlight(candidate) / Load.capacity(candidate),
-    weight: 1,
-  }),
-  because: ({ first, second }) => `${first === 0 ? "clean" : "other"} power, ${Math.round(100 * second)} % in use`,
+  table: (length) => {
+    const isOther = new Float64Array(length)
+    const load = new Float64Array(length)
+    return {
+      first: isOther,
+      second: load,
+      stand: (candidate, row) => {
+        isOther[row] = green.has(candidate.instance.region ?? "") ? 0 : 1
+        load[row] = Load.inFlight(candidate) / Load.capacity(candidate)
+      },
+      because: (row) =>
+        `${isOther[row] === 0 ? "clean" : "other"} power, ${Math.round(100 * (load[row] ?? 0))} % in use`,
+    }
+  },
 })
 
 /** With this among the parts of a market, its definition may say `"routing": { "use": "GreenFirst" }`. */

@@ -9,6 +9,7 @@
  * @since 0.1.0
  */
 import type { InstanceId } from "@guildhall/core/Instance"
+import type { ModelId } from "@guildhall/core/Model"
 import type { ReasonCode } from "@guildhall/core/Reason"
 import * as Draw from "./Draw.ts"
 import { excluding, type Filter } from "./Filter.ts"
@@ -74,15 +75,19 @@ export type Find = (
 ) => ReturnType<NonNullable<RoutingPolicy["prepare"]>>
 
 /**
- * Where a candidate stands, whatever is asked: by `first`, then by `second`, and among equals drawn by `weight`.
+ * Where candidates stand, whatever is asked, with a row for each: by `first`, then by `second`, and among equals drawn by
+ * `weight`. A column that is left out is the same number in all rows. `stand` writes the row of a candidate, and `because`
+ * says why it stands there: from what was written, as it may be called when the candidate has changed.
  *
  * @category models
  * @since 0.1.0
  */
-export interface Standing {
-  readonly first: number
-  readonly second: number
-  readonly weight: number
+export interface Table {
+  readonly first?: Float64Array | undefined
+  readonly second?: Float64Array | undefined
+  readonly weight?: Float64Array | undefined
+  readonly stand: (candidate: Candidate, row: number, variant: number) => void
+  readonly because: (row: number) => string
 }
 
 /**
@@ -92,8 +97,7 @@ export interface Standing {
  * @since 0.1.0
  */
 export interface Standings extends Scored {
-  readonly stand: (candidate: Candidate, variant: number) => Standing
-  readonly phrase: (standing: Standing) => string
+  readonly table: (length: number) => Table
   /** Whether candidates of equal `first` are equal. */
   readonly isByFirst: boolean
   readonly variantOf: (request: RoutingRequest, seed: number) => number
@@ -153,11 +157,12 @@ export const sieve = (
   const { length } = candidates
   const eligible = roomFor<Candidate>(length)
   const ids = roomFor<InstanceId>(length)
-  const names = roomFor<InstanceId>(length)
-  /** The places of the eligible among the names. */
+  /** The places of the eligible among those of the model. */
   const places = new Int32Array(length)
   const excluded: Array<Ranking["excluded"][number]> = []
   const exclude = excluding(request)
+  const known = Lots.likely(candidates[0]?.instance.id ?? "")
+  let isKnown = true
   let rows = 0
   let named = 0
   for (let at = 0; at < length; at++) {
@@ -170,24 +175,20 @@ export const sieve = (
       ids[rows] = id
       places[rows++] = named
     } else excluded.push({ instance: id, code })
-    if (model === request.model) names[named++] = id
+    if (model !== request.model) continue
+    if (known?.names[named] !== id) isKnown = false
+    named++
   }
   eligible.length = rows
   ids.length = rows
-  names.length = named
-  const tree = Lots.treeOf(names)
-  const draw = (ofSeed: number): Float64Array => {
-    const lots = Lots.draw(tree, ofSeed)
-    return rows === named ? lots : picked(lots, places, rows)
-  }
+  const isSame = isKnown && known?.names.length === named
+  const tree = isSame ? known : Lots.treeOf(namesOf(candidates, request.model))
+  const draw = (ofSeed: number): Float64Array => Lots.draw(tree, ofSeed, places.subarray(0, rows))
   return { pool: { request, seed, candidates: eligible, lots: draw(Draw.ofSeed(seed)), draw }, ids, excluded }
 }
 
-const picked = (values: Float64Array, places: Int32Array, length: number): Float64Array => {
-  const few = new Float64Array(length)
-  for (let row = 0; row < length; row++) few[row] = values[places[row] ?? 0] ?? 0
-  return few
-}
+const namesOf = (candidates: ReadonlyArray<Candidate>, model: ModelId): ReadonlyArray<InstanceId> =>
+  candidates.flatMap(({ instance }) => (instance.model === model ? [instance.id] : []))
 
 /**
  * A column of so many rows. (`Float64Array.from` would do the same, ten times slower.)
@@ -298,40 +299,44 @@ const both = (a: RoutingPolicy["reads"], b: RoutingPolicy["reads"]): RoutingPoli
   a === undefined || b === undefined ? undefined : [...new Set([...a, ...b])]
 
 const byStanding =
-  (stand: Standings["stand"], phrase: Standings["phrase"], variantOf: Standings["variantOf"]) =>
+  (table: Standings["table"], variantOf: Standings["variantOf"]) =>
   ({ candidates, lots, request, seed }: Pool): Score => {
     const variant = variantOf(request, seed)
-    const { length } = candidates
-    const standings = roomFor<Standing>(length)
-    const firsts = new Float64Array(length)
-    const seconds = new Float64Array(length)
-    const draws = new Float64Array(length)
-    for (let row = 0; row < length; row++) {
+    const standings = table(candidates.length)
+    for (let row = 0; row < candidates.length; row++) {
       const candidate = candidates[row]
-      if (candidate === undefined) continue
-      const standing = stand(candidate, variant)
-      standings[row] = standing
-      firsts[row] = standing.first
-      seconds[row] = standing.second
-      draws[row] = (lots[row] ?? 0) / soundWeight(standing.weight)
+      if (candidate !== undefined) standings.stand(candidate, row, variant)
     }
-    const because = (row: number): string => {
-      const standing = standings[row]
-      return standing === undefined ? "" : `${phrase(standing)}, lot ${(draws[row] ?? 0).toPrecision(6)}`
-    }
-    return { columns: [firsts, seconds, draws], because, isDrawn: true }
+    const { first, second, weight } = standings
+    const draws = weight === undefined ? lots : drawnBy(weight, lots)
+    const because = (row: number): string => `${standings.because(row)}, lot ${(draws[row] ?? 0).toPrecision(6)}`
+    return { columns: [first, second, draws].filter((one) => one !== undefined), because, isDrawn: true }
   }
+
+const drawnBy = (weight: Float64Array, lots: Float64Array): Float64Array => {
+  const draws = new Float64Array(lots.length)
+  for (let row = 0; row < lots.length; row++) draws[row] = (lots[row] ?? 0) / soundWeight(weight[row] ?? 0)
+  return draws
+}
 
 /** The weight of those that stand best. */
 const weightsOf =
-  (stand: Standings["stand"], variantOf: Standings["variantOf"]): NonNullable<RoutingPolicy["weights"]> =>
+  (table: Standings["table"], variantOf: Standings["variantOf"]): NonNullable<RoutingPolicy["weights"]> =>
   (request, candidates) => {
     const variant = variantOf(request, 0)
-    const standings = candidates.map((candidate) => stand(candidate, variant))
-    const first = standings.reduce((least, one) => Math.min(least, one.first), Infinity)
-    const best = standings.filter((one) => one.first === first)
-    const second = best.reduce((least, one) => Math.min(least, one.second), Infinity)
-    return standings.map((one) => (one.first === first && one.second === second ? one.weight : 0))
+    const standings = table(candidates.length)
+    candidates.forEach((candidate, row) => standings.stand(candidate, row, variant))
+    const { first, second, weight } = standings
+    const isBest = candidates.map(() => true)
+    for (const values of [first, second]) {
+      if (values === undefined) continue
+      const best = values.reduce(
+        (least, value, row) => (isBest[row] === true ? Math.min(least, value) : least),
+        Infinity,
+      )
+      values.forEach((value, row) => (isBest[row] &&= value === best))
+    }
+    return isBest.map((is, row) => (is ? (weight?.[row] ?? 1) : 0))
   }
 
 /**
@@ -345,30 +350,26 @@ const weightsOf =
  * @category constructors
  * @since 0.1.0
  */
-export const standings = <S extends Standing>(options: {
+export const standings = (options: {
   readonly name: string
   readonly version: number
-  readonly stand: (candidate: Candidate, variant: number) => S
-  readonly because: (standing: S) => string
+  readonly table: (length: number) => Table
   readonly variantOf?: ((request: RoutingRequest, seed: number) => number) | undefined
   readonly filters?: ReadonlyArray<Filter> | undefined
   readonly isByFirst?: boolean | undefined
   readonly weights?: RoutingPolicy["weights"]
   readonly reads?: RoutingPolicy["reads"]
 }): Standings => {
-  const { name, version, stand, because, variantOf = () => 0, filters = [], isByFirst = false } = options
-  const { weights = weightsOf(stand, variantOf) } = options
-  // What is phrased is what `stand` gave: nothing else is ever handed to it.
-  const phrase = because as (standing: Standing) => string
-  const score = byStanding(stand, phrase, variantOf)
+  const { name, version, table, variantOf = () => 0, filters = [], isByFirst = false } = options
+  const { reads, weights = weightsOf(table, variantOf) } = options
+  const score = byStanding(table, variantOf)
   const finding: Finding<StandingIndex> = {
-    index: (variant) => new StandingIndex((candidate) => stand(candidate, variant)),
+    index: (variant) => new StandingIndex(table(1), variant),
     find: (indexOf, request, seed, mayServe) =>
       indexOf(variantOf(request, seed))?.walk(Draw.ofSeed(seed), mayServe)?.instance.id,
   }
   const find: Find = (...on) => shelves(finding, ...on)
-  const { reads } = options
-  return { ...make({ name, version, score, filters, weights, find, reads }), stand, phrase, isByFirst, variantOf }
+  return { ...make({ name, version, score, filters, weights, find, reads }), table, isByFirst, variantOf }
 }
 
 /**
@@ -409,4 +410,4 @@ export const isScored = (policy: RoutingPolicy): policy is Scored => "score" in 
  * @category guards
  * @since 0.1.0
  */
-export const isStandings = (policy: RoutingPolicy): policy is Standings => isScored(policy) && "stand" in policy
+export const isStandings = (policy: RoutingPolicy): policy is Standings => isScored(policy) && "table" in policy

@@ -65,8 +65,20 @@ const constant = (value: number) =>
   Scored.standings({
     name: "Odd",
     version: 1,
-    stand: ({ instance }) => ({ first: instance.id < "ins_2" ? value : 0, second: value, weight: value }),
-    because: () => "odd",
+    table: (length) => {
+      const [first, second, weight] = [new Float64Array(length), new Float64Array(length), new Float64Array(length)]
+      return {
+        first,
+        second,
+        weight,
+        stand: ({ instance }, row) => {
+          first[row] = instance.id < "ins_2" ? value : 0
+          second[row] = value
+          weight[row] = value
+        },
+        because: () => "odd",
+      }
+    },
   })
 for (const value of [NaN, Infinity, -Infinity, -1, 1e-320]) {
   RoutingPolicyTest.suite(`a policy that scores by ${value}`, constant(value), {

@@ -53,14 +53,19 @@ const byStanding = (name: string, policy: Scored.Standings, by: Scored.Standings
     version: 1,
     ...Reads.ofAll([policy, by]),
     filters: [...policy.filters, ...by.filters],
-    stand: (candidate) => {
-      const first = policy.stand(candidate, 0)
-      const second = by.stand(candidate, 0)
-      // What is its own stands first, so that it is of another shape for V8 than other standings: theirs change with what numbers
-      // they have, and each time all of that shape.
-      return { ofFirst: first, ofSecond: second, first: first.first, second: second.first, weight: 1 }
+    table: (length) => {
+      const ofFirst = policy.table(length)
+      const ofSecond = by.table(length)
+      return {
+        first: ofFirst.first,
+        second: ofSecond.first,
+        stand: (candidate, row) => {
+          ofFirst.stand(candidate, row, 0)
+          ofSecond.stand(candidate, row, 0)
+        },
+        because: (row) => `${ofFirst.because(row)}; ${ofSecond.because(row)}`,
+      }
     },
-    because: ({ ofFirst, ofSecond }) => `${policy.phrase(ofFirst)}; ${by.phrase(ofSecond)}`,
   })
 
 /**

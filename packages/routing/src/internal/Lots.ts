@@ -195,25 +195,41 @@ export const treeOf = (names: ReadonlyArray<string>): Tree => {
   return tree
 }
 
-/** Draws the lots of the names of a tree, the seed given as `Draw.ofSeed`. */
-export const draw = (tree: Tree, ofSeed: number): Float64Array => {
+/** A tree that is still kept whose first name this is: mostly that of a market which has not changed. */
+export const likely = (first: string): Tree | undefined => kept.find(({ names }) => names[0] === first)
+
+/** Here are the least lots below the branching points of a tree while it is drawn, and then the lots of its names. */
+let drawn = new Float64Array(2_048)
+
+/**
+ * Draws the lots of the names of a tree, the seed given as `Draw.ofSeed`: of all, or of those at these places. All are drawn
+ * in any case, since each takes part in what the others draw.
+ */
+export const draw = (tree: Tree, ofSeed: number, places?: Int32Array): Float64Array => {
   const { copies, names, points } = tree
   const length = points.length / POINT
-  // The least lot below each branching point, and then the lots.
-  const drawn = new Float64Array(length + names.length)
+  while (drawn.length < length + names.length) drawn = new Float64Array(2 * drawn.length)
+  fill(points, least(ofSeed, names.length), ofSeed, drawn)
+  for (let at = 0; at < copies.length; at += 2) {
+    drawn[length + (copies[at] ?? 0)] = drawn[length + (copies[at + 1] ?? 0)] ?? 0
+  }
+  if (places === undefined) return drawn.slice(length, length + names.length)
+  const lots = new Float64Array(places.length)
+  for (let at = 0; at < places.length; at++) lots[at] = drawn[length + (places[at] ?? 0)] ?? 0
+  return lots
+}
+
+const fill = (points: Int32Array, first: number, ofSeed: number, into: Float64Array): void => {
   // Where nothing branches, this is the one name's.
-  drawn[0] = least(ofSeed, names.length)
-  for (let at = 0, point = 0; at < length; at++, point += POINT) {
+  into[0] = first
+  for (let at = 0, point = 0; point < points.length; at++, point += POINT) {
     const left = points[point + 3] ?? 0
     const count = left + (points[point + 4] ?? 0)
     const falls = fall(ofSeed, points[point] ?? 0)
-    const lot = drawn[at] ?? 0
+    const lot = into[at] ?? 0
     // No branch in the code: which side it is cannot be foreseen, and a wrong guess costs as much as all the rest.
     const side = Number(!isLeft(falls, left, count))
-    drawn[points[point + 1 + side] ?? 0] = lot
-    drawn[points[point + 2 - side] ?? 0] = lot + later(falls, points[point + 4 - side] ?? 0)
+    into[points[point + 1 + side] ?? 0] = lot
+    into[points[point + 2 - side] ?? 0] = lot + later(falls, points[point + 4 - side] ?? 0)
   }
-  const lots = drawn.subarray(length)
-  for (let at = 0; at < copies.length; at += 2) lots[copies[at] ?? 0] = lots[copies[at + 1] ?? 0] ?? 0
-  return lots
 }

@@ -1,6 +1,6 @@
 import type { InstanceId } from "@guildhall/core/Instance"
 import type { Candidate } from "../RoutingPolicy.ts"
-import type { Standing } from "../Scored.ts"
+import type { Table } from "../Scored.ts"
 import { DrawHeap, grown } from "./DrawHeap.ts"
 import * as Lots from "./Lots.ts"
 import { BELOW, BRANCH, COUNT, LotTree, ROOT, STRIDE } from "./LotTree.ts"
@@ -12,13 +12,17 @@ const SECOND = 2
 const WEIGHT = 4
 const WIDTH = 3
 
+type Standing = Omit<Table, "because">
+
 /**
  * Instances by where they stand, whatever is asked. To find who is ranked first, go down the tree where the best standing meets
  * the lowest lot; nothing else needs to be looked at. A change goes up from one leaf. Nothing is allocated to choose.
  */
 export class StandingIndex {
   readonly #tree = new LotTree(WIDTH)
-  readonly #stand: (candidate: Candidate) => Standing
+  /** Of one row, the one of the instance that is put. */
+  readonly #table: Standing
+  readonly #variant: number
   /** What is still to be looked at where the best stand: nodes with their least lots. */
   readonly #waiting = new DrawHeap()
   /** What stands lower, in no order: seldom needed. */
@@ -29,8 +33,9 @@ export class StandingIndex {
   #bestFirst = 0
   #bestSecond = 0
 
-  constructor(stand: (candidate: Candidate) => Standing) {
-    this.#stand = stand
+  constructor(table: Standing, variant = 0) {
+    this.#table = table
+    this.#variant = variant
   }
 
   get count(): number {
@@ -43,8 +48,9 @@ export class StandingIndex {
 
   /** Puts an instance where it stands. */
   put(candidate: Candidate): void {
-    const { first, second, weight } = this.#stand(candidate)
-    this.#put(candidate, sound(first), sound(second), soundWeight(weight))
+    const { first, second, weight } = this.#table
+    this.#table.stand(candidate, 0, this.#variant)
+    this.#put(candidate, sound(first?.[0] ?? 0), sound(second?.[0] ?? 0), soundWeight(weight?.[0] ?? 1))
   }
 
   /** Puts an instance where it is never found. */

@@ -36,8 +36,16 @@ export const healthiest: Scored.Standings = Scored.standings({
   version: 1,
   reads: ["healthBps"],
   isByFirst: true,
-  stand: ({ rating }) => ({ first: 10_000 - (rating?.healthBps ?? 10_000), second: 0, weight: 1 }),
-  because: ({ first }) => `${first / 100} % failed in 14 days`,
+  table: (length) => {
+    const failed = new Float64Array(length)
+    return {
+      first: failed,
+      stand: ({ rating }, row) => {
+        failed[row] = 10_000 - (rating?.healthBps ?? 10_000)
+      },
+      because: (row) => `${(failed[row] ?? 0) / 100} % failed in 14 days`,
+    }
+  },
 })
 
 /**

@@ -56,12 +56,20 @@ export const make = (settings: Settings): Scored.Standings => {
     name: Naming.withSettings("InverseSquarePrice", settings, usual),
     version: 1,
     reads: [],
-    stand: ({ instance }) => {
-      const price = Math.max(least, Price.ofTokens(instance.price, inputTokens, outputTokens))
-      // In units of the least price, so that no weight is too small to be told from none.
-      return { first: 0, second: 0, weight: weightOf(least / price), price }
+    table: (length) => {
+      const prices = new Float64Array(length)
+      const weight = new Float64Array(length)
+      return {
+        weight,
+        stand: ({ instance }, row) => {
+          const price = Math.max(least, Price.ofTokens(instance.price, inputTokens, outputTokens))
+          prices[row] = price
+          // In units of the least price, so that no weight is too small to be told from none.
+          weight[row] = weightOf(least / price)
+        },
+        because: (row) => `drawn by price ${Price.saidOf(prices[row] ?? 0, inputTokens + outputTokens)}`,
+      }
     },
-    because: ({ price }) => `drawn by price ${Price.saidOf(price, inputTokens + outputTokens)}`,
   })
 }
 

@@ -6,17 +6,28 @@
  */
 import * as Parts from "@guildhall/core/Parts"
 import * as Load from "../Load.ts"
-import { type Candidate, RoutingPolicy } from "../RoutingPolicy.ts"
+import { RoutingPolicy } from "../RoutingPolicy.ts"
 import * as Scored from "../Scored.ts"
 
 /**
  * By load. It is a quotient of two integers below 2¹⁷: two different ones differ by more than a double's rounding and equal
  * ones round to the same double, so comparing the quotients is exact.
  */
-const stand = (candidate: Candidate) => {
-  const inFlight = Load.inFlight(candidate)
-  const capacity = Load.capacity(candidate)
-  return { inFlight, capacity, first: inFlight / capacity, second: 0, weight: 1 }
+const table = (length: number): Scored.Table => {
+  const first = new Float64Array(length)
+  const inFlight = new Int32Array(length)
+  const capacity = new Int32Array(length)
+  return {
+    first,
+    stand: (candidate, row) => {
+      const used = Load.inFlight(candidate)
+      const most = Load.capacity(candidate)
+      inFlight[row] = used
+      capacity[row] = most
+      first[row] = used / most
+    },
+    because: (row) => `${inFlight[row] ?? 0} of ${capacity[row] ?? 0} in use`,
+  }
 }
 
 /**
@@ -39,10 +50,9 @@ const stand = (candidate: Candidate) => {
 export const leastLoaded: Scored.Standings = Scored.standings({
   name: "LeastLoaded",
   version: 2,
-  stand,
+  table,
   isByFirst: true,
   reads: [],
-  because: ({ capacity, inFlight }) => `${inFlight} of ${capacity} in use`,
 })
 
 /**

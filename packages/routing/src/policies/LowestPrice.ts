@@ -51,12 +51,16 @@ export const make = (settings: Settings): Scored.Standings => {
     version: 1,
     reads: [],
     isByFirst: true,
-    stand: ({ instance }) => ({
-      first: Price.ofTokens(instance.price, inputTokens, outputTokens),
-      second: 0,
-      weight: 1,
-    }),
-    because: ({ first }) => `price ${Price.saidOf(first, inputTokens + outputTokens)}`,
+    table: (length) => {
+      const prices = new Float64Array(length)
+      return {
+        first: prices,
+        stand: ({ instance }, row) => {
+          prices[row] = Price.ofTokens(instance.price, inputTokens, outputTokens)
+        },
+        because: (row) => `price ${Price.saidOf(prices[row] ?? 0, inputTokens + outputTokens)}`,
+      }
+    },
   })
 }
 

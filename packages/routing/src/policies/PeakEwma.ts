@@ -45,6 +45,9 @@ export type Settings = typeof Settings.Type
  */
 export const usual: Settings = Schema.decodeUnknownSync(Settings)({})
 
+/** In the index all are equal: it says who is drawn. */
+const alike: Omit<Scored.Table, "because"> = { stand: () => {} }
+
 /**
  * Makes the policy. `pace` of a rating is what it goes by: moving averages that rise at once and fall slowly.
  *
@@ -73,7 +76,7 @@ export const make = (settings: Settings): Scored.Scored => {
     return { columns: [costs], because }
   }
   const finding: Finding<StandingIndex> = {
-    index: () => new StandingIndex(() => ({ first: 0, second: 0, weight: 1 })),
+    index: () => new StandingIndex(alike),
     find: (indexOf, request, seed, mayServe) => {
       let drawn = 0
       let best: Candidate | undefined

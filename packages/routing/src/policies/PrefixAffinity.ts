@@ -37,6 +37,15 @@ export interface Settings {
 
 const fields = { homes: count(1, 64, 2), saturatedPercent: setting(0, 100, 90) }
 
+/** By what lots are divided in the index. */
+const byCapacity = (): Omit<Scored.Table, "because"> => {
+  const weight = new Float64Array(1)
+  const stand = (candidate: Candidate): void => {
+    weight[0] = Load.capacity(candidate)
+  }
+  return { weight, stand }
+}
+
 /**
  * Makes the policy. Homes are drawn by the `affinity` of the request, whatever the seed, each instance with the weight of its
  * capacity: weighted rendezvous hashing (lots are waiting times, so a lot divided by a weight wins with its probability). When an instance comes or goes, few beginnings move.
@@ -81,7 +90,7 @@ export const make = (settings: Settings, otherwise: RoutingPolicy): Scored.Score
   const find: Scored.Find = (policy, filters, directory) => {
     const rest = Scored.make({ ...other, filters }).prepare?.(directory)
     const finding: Finding<StandingIndex> = {
-      index: () => new StandingIndex((candidate) => ({ first: 0, second: 0, weight: Load.capacity(candidate) })),
+      index: () => new StandingIndex(byCapacity()),
       find: (indexOf, request, seed, mayServe) => {
         const affinity = request.features?.affinity
         if (affinity === undefined) return rest?.choose(request, seed)

@@ -48,14 +48,24 @@ export const make = (settings: Settings): Scored.Standings => {
     name: Naming.withSettings("QualityPreferred", settings, usual),
     version: 1,
     reads: ["pace"],
-    stand: ({ measured, rating }) => {
-      const quality = rating?.qualityBps ?? 10_000
-      const paced = rating?.pace === undefined ? typicalTokensPerSecond : 1e6 / Math.max(1, rating.pace.tokenUs)
-      // One that stands still still has a little: else its first answer after a pause could never be seen.
-      const throughput = Math.max(0.001, measured?.tokensPerSecond[0] ?? paced)
-      return { first: quality >= cleanBps ? 0 : 1, second: 0, weight: throughput, quality, throughput }
+    table: (length) => {
+      const first = new Float64Array(length)
+      const qualities = new Float64Array(length)
+      const throughputs = new Float64Array(length)
+      return {
+        first,
+        weight: throughputs,
+        stand: ({ measured, rating }, row) => {
+          const quality = rating?.qualityBps ?? 10_000
+          const paced = rating?.pace === undefined ? typicalTokensPerSecond : 1e6 / Math.max(1, rating.pace.tokenUs)
+          first[row] = quality >= cleanBps ? 0 : 1
+          qualities[row] = quality
+          // One that stands still still has a little: else its first answer after a pause could never be seen.
+          throughputs[row] = Math.max(0.001, measured?.tokensPerSecond[0] ?? paced)
+        },
+        because: (row) => `${(qualities[row] ?? 0) / 100} % clean, drawn by ${throughputs[row] ?? 0} tokens/s`,
+      }
     },
-    because: ({ quality, throughput }) => `${quality / 100} % clean, drawn by ${throughput} tokens/s`,
   })
 }
 

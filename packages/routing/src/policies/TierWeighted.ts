@@ -13,7 +13,7 @@ import type { TierPriority } from "@guildhall/core/Rating"
 import * as Schema from "effect/Schema"
 import * as Naming from "../internal/Naming.ts"
 import { setting } from "../internal/Settings.ts"
-import { type Candidate, RoutingPolicy, type RoutingRequest } from "../RoutingPolicy.ts"
+import { RoutingPolicy, type RoutingRequest } from "../RoutingPolicy.ts"
 import * as Scored from "../Scored.ts"
 
 /**
@@ -45,10 +45,25 @@ const turns: ReadonlyArray<Record<TierPriority, number>> = [
 const PREMIUM = 1
 const OWED = 2
 
-const stand = ({ rating }: Candidate, variant: number) => {
-  const { priority, weightBps } = rating?.tier ?? { priority: "normal", weightBps: 10_000 }
-  const turn = turns[variant]?.[priority] ?? 0
-  return { first: turn, second: 0, weight: weightBps, priority }
+/** Where nothing is known of a tier. */
+const UNKNOWN = { priority: "normal", weightBps: 10_000 } as const
+
+const table = (length: number): Scored.Table => {
+  const turn = new Float64Array(length)
+  const weight = new Float64Array(length)
+  const priorities: Array<TierPriority> = []
+  return {
+    first: turn,
+    weight,
+    stand: ({ rating }, row, variant) => {
+      const { priority, weightBps } = rating?.tier ?? UNKNOWN
+      priorities[row] = priority
+      turn[row] = turns[variant]?.[priority] ?? 0
+      weight[row] = weightBps
+    },
+    because: (row) =>
+      `${turn[row] === 0 ? "owed to " : ""}${priorities[row] ?? ""}, turn ${turn[row] ?? 0}, drawn by weight ${weight[row] ?? 0}`,
+  }
 }
 
 const variantOf = ({ features, model }: RoutingRequest): number =>
@@ -66,10 +81,8 @@ export const make = (settings: Settings): Scored.Standings => {
     name: Naming.withSettings("TierWeighted", settings, usual),
     version: 2,
     reads: ["buyer", "owed"],
-    stand,
+    table,
     variantOf,
-    because: ({ first, priority, weight }) =>
-      `${first === 0 ? "owed to " : ""}${priority}, turn ${first}, drawn by weight ${weight}`,
   })
   return { ...policy, guaranteedPercent }
 }

@@ -33,7 +33,7 @@ const choosing = Effect.fnUntraced(function* (wish: Partial<BackendChoice.Wish>,
       ConfigProvider.ConfigProvider,
       ConfigProvider.fromUnknown({ HF_ENDPOINT: hubUrl, HOME: directory }),
     ),
-    Effect.provideService(HubRequest.CurrentPace, { headersMs: 1_000, idleMs: 1_000, retryMs: 1 }),
+    Effect.provideService(HubRequest.CurrentPace, { headersMs: 1_000, idleMs: 1_000, retryMs: 1, mostBytes: 1e9 }),
   )
 })
 

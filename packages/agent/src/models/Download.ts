@@ -206,7 +206,10 @@ const receive = Effect.fnUntraced(function* (job: Job, state: State, body: Body)
 /** One answer of the hub: its bytes are added to what is there, until it ends or breaks. */
 const attempt = Effect.fnUntraced(function* (job: Job, state: State) {
   const hub = yield* Hub
-  const body = yield* hub.open(job.place, state)
+  const { mostBytes } = yield* HubRequest.CurrentPace
+  const { offset, etag } = state
+  const until = job.file.sizeBytes - offset > mostBytes ? offset + mostBytes : undefined
+  const body = yield* hub.open(job.place, { offset, etag, until })
   const again = new HubRequest.Later({
     afterMs: 0,
     error: wrongLength(job, "another number at each attempt"),
@@ -228,7 +231,7 @@ const attempt = Effect.fnUntraced(function* (job: Job, state: State) {
     state.isPatched = true
   }
   yield* receive(job, state, body)
-  if (state.offset < job.file.sizeBytes) {
+  if (state.offset < (until ?? job.file.sizeBytes)) {
     return yield* new HubRequest.Later({
       afterMs: undefined,
       error: new ModelError({
@@ -244,7 +247,10 @@ const complete = Effect.fnUntraced(function* (job: Job, state: State) {
   for (let tries = 1; state.offset < job.file.sizeBytes; tries++) {
     const before = state.offset
     const result = yield* Effect.result(attempt(job, state))
-    if (Result.isSuccess(result)) return
+    if (Result.isSuccess(result)) {
+      tries = 0
+      continue
+    }
     const { failure } = result
     if (failure._tag !== "Later") {
       // What has the wrong length is no part of anything.

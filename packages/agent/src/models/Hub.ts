@@ -63,6 +63,18 @@ export interface Place {
 }
 
 /**
+ * From where on a file is asked for, and up to where, both as numbers of bytes; `etag` is the validator of what is there.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Resume {
+  readonly offset: number
+  readonly until?: number | undefined
+  readonly etag: string | undefined
+}
+
+/**
  * Bytes on their way. `from` is the place of the first one; `etag` is the strong validator of the server that sends them;
  * `totalBytes` is the whole file's length, `sha256` its digest, as far as the answer says so.
  *
@@ -78,8 +90,8 @@ export interface Body {
 }
 
 /**
- * The hub. `open` sends what follows the first `offset` bytes, if the file there still is the one that `etag` names, and else the whole
- * file; it fails with `Later` where another try may help, and gives `undefined` where the server has no byte after the offset.
+ * The hub. `open` sends what follows the first `offset` bytes (up to `until`), if the file there still is the one that `etag` names, and
+ * else the whole file; it fails with `Later` where another try may help, and gives `undefined` where the server has no byte after the offset.
  *
  * @category services
  * @since 0.1.0
@@ -94,7 +106,7 @@ export class Hub extends Context.Service<
     readonly search: (query: Query) => Effect.Effect<ReadonlyArray<Repository>, ModelError>
     readonly open: (
       place: Place,
-      resume: { readonly offset: number; readonly etag: string | undefined },
+      resume: Resume,
     ) => Effect.Effect<Body | undefined, ModelError | HubRequest.Later, Scope.Scope>
   }
 >()("@guildhall/agent/models/Hub") {}
@@ -278,8 +290,10 @@ export const make = Effect.fnUntraced(function* (settings: HubSettings.HubSettin
       return value.slice(0, limit).map(toRepository)
     }),
     open: Effect.fn("Hub.open")(
-      function* ({ commit, path, repo }, { etag, offset }) {
-        const range: Record<string, string> = offset > 0 ? { range: `bytes=${offset}-` } : {}
+      function* ({ commit, path, repo }, { etag, offset, until }) {
+        const range: Record<string, string> = {}
+        if (offset > 0 || until !== undefined)
+          range["range"] = `bytes=${offset}-${until === undefined ? "" : until - 1}`
         if (offset > 0 && etag !== undefined) range["if-range"] = etag
         const answer = yield* HubRequest.send(settings, {
           url: `${endpoint}/${repo}/resolve/${commit}/${encodedPath(path)}`,

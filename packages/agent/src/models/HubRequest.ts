@@ -29,7 +29,8 @@ export class Later extends Data.TaggedError("Later")<{
 }> {}
 
 /**
- * How patient requests are, in milliseconds: until headers come, until the next byte of a file comes, and before the second try.
+ * How patient requests are, in milliseconds: until headers come, until the next byte of a file comes, and before the second try; and
+ * how many bytes one request asks for at most.
  *
  * @category models
  * @since 0.1.0
@@ -38,7 +39,11 @@ export interface Pace {
   readonly headersMs: number
   readonly idleMs: number
   readonly retryMs: number
+  readonly mostBytes: number
 }
+
+/** The hub's delivery network answers no request for more than 50 GB; larger files come in parts. */
+const MOST_BYTES = 40_000_000_000
 
 /**
  * The pace of requests.
@@ -47,7 +52,7 @@ export interface Pace {
  * @since 0.1.0
  */
 export const CurrentPace: Context.Reference<Pace> = Context.Reference("@guildhall/agent/models/HubRequest/Pace", {
-  defaultValue: (): Pace => ({ headersMs: 30_000, idleMs: 60_000, retryMs: 1_000 }),
+  defaultValue: (): Pace => ({ headersMs: 30_000, idleMs: 60_000, retryMs: 1_000, mostBytes: MOST_BYTES }),
 })
 
 const MOST_HOPS = 5

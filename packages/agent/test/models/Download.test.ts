@@ -254,6 +254,20 @@ describe("V7 · a download", () => {
     }).pipe(Effect.scoped),
   )
 
+  it.live("asks for a file that is larger than one answer may be in parts", () =>
+    Effect.gen(function* () {
+      const hub = yield* ScriptedHub.make([gguf])
+      const pulling = yield* Pulling.make({ url: hub.url, mostBytes: 40_000 })
+      hub.faults.storage.push({ _tag: "CutAfter", bytes: 0 })
+      assert.deepStrictEqual(read((yield* pulling.pull(NAME)).path), Q4)
+      assert.deepStrictEqual(hub.ranges(), ["bytes=0-39999", "bytes=0-39999", "bytes=40000-79999", "bytes=80000-"])
+      const again = yield* Pulling.make({ url: hub.url, mostBytes: 60_000 })
+      hub.faults.storage.push({ _tag: "IgnoreRange" })
+      assert.deepStrictEqual(read((yield* again.pull(NAME)).path), Q4)
+      assert.strictEqual(hub.ranges().length, 5)
+    }).pipe(Effect.scoped),
+  )
+
   it.live("gets all parts of a split model, each once, side by side", () =>
     Effect.gen(function* () {
       const { hub, pulling } = yield* started

@@ -23,6 +23,7 @@ export interface Options {
   readonly accepts?: boolean | undefined
   readonly files?: Layer.Layer<FileSystem.FileSystem>
   readonly idleMs?: number
+  readonly mostBytes?: number
 }
 
 /** A pull that can be made, with what it tells. */
@@ -52,7 +53,12 @@ export const make = Effect.fnUntraced(function* (options: Options) {
             return options.accepts
           }),
       }),
-      Effect.provideService(HubRequest.CurrentPace, { headersMs: 5_000, idleMs: options.idleMs ?? 5_000, retryMs: 1 }),
+      Effect.provideService(HubRequest.CurrentPace, {
+        headersMs: 5_000,
+        idleMs: options.idleMs ?? 5_000,
+        retryMs: 1,
+        mostBytes: options.mostBytes ?? 1_000_000_000,
+      }),
     )
   const wish = (text: string, acceptsLicense = false): Effect.Effect<ModelPull.Wish> => {
     const reference = ModelReference.parse(text)

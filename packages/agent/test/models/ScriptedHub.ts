@@ -215,7 +215,7 @@ export const make = Effect.fnUntraced(function* (
     headers: Readonly<Record<string, string>> = {},
     fault?: Fault,
   ) => {
-    const ranged = /^bytes=(\d+)-$/.exec(request.headers.range ?? "")?.[1]
+    const [, ranged, last = ""] = /^bytes=(\d+)-(\d*)$/.exec(request.headers.range ?? "") ?? []
     const condition = fault?._tag === "Send" && fault.ignoresCondition === true ? etag : request.headers["if-range"]
     const from =
       ranged !== undefined && fault?._tag !== "IgnoreRange" && (condition ?? etag) === etag ? Number(ranged) : 0
@@ -223,15 +223,18 @@ export const make = Effect.fnUntraced(function* (
       response.writeHead(416, { "content-range": `bytes */${bytes.length}` })
       return response.end()
     }
-    const body = bytes.subarray(from)
+    const isRanged = ranged !== undefined && from === Number(ranged) && fault?._tag !== "IgnoreRange"
+    const isPart = from > 0 || (isRanged && last !== "")
+    const end = isRanged && last !== "" ? Math.min(Number(last) + 1, bytes.length) : bytes.length
+    const body = bytes.subarray(from, end)
     const length = fault?._tag === "Send" ? (fault.length ?? body.length) : body.length
-    response.writeHead(from > 0 ? 206 : 200, {
+    response.writeHead(isPart ? 206 : 200, {
       "content-type": "application/octet-stream",
       "content-length": length,
       "accept-ranges": "bytes",
       etag,
       "cache-control": "public, max-age=31536000",
-      ...(from > 0 ? { "content-range": `bytes ${from}-${bytes.length - 1}/${bytes.length}` } : {}),
+      ...(isPart ? { "content-range": `bytes ${from}-${end - 1}/${bytes.length}` } : {}),
       ...headers,
     })
     if (fault?._tag === "CutAfter") return response.write(body.subarray(0, fault.bytes), () => response.destroy())

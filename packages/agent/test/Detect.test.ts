@@ -67,17 +67,29 @@ describe("a tool", () => {
     ),
   )
 
-  it.live("that hangs, and will not be ended, is not waited for", () =>
+  it.live("that hangs is killed with its children, whatever it does about it", () =>
     withTools(
-      { hangs: "trap '' TERM; echo started; while :; do /bin/sleep 1; done", holds: "/bin/sleep 30 & exit 0" },
+      {
+        hangs: `trap '' TERM; echo $$ > "$1"; while :; do /bin/sleep 1; done`,
+        holds: `/bin/sleep 30 & echo $! > "$1"; exit 0`,
+      },
       Effect.gen(function* () {
         const began = performance.now()
-        const hangs = yield* Effect.flip(Tool.run("hangs", [], { timeoutMs: 200 }))
+        const { toolPath } = yield* Host
+        const file = NodePath.join(toolPath, "pid")
+        // One that has ended may wait for its parent to look at it.
+        const isGone = () => {
+          const stat = `/proc/${Fs.readFileSync(file, "utf8").trim()}/stat`
+          return !Fs.existsSync(stat) || /\) Z /.test(Fs.readFileSync(stat, "utf8"))
+        }
+        const hangs = yield* Effect.flip(Tool.run("hangs", [file], { timeoutMs: 300 }))
         assert.strictEqual(hangs.reason, "TimedOut")
-        assert.strictEqual(hangs.detail, "hangs did not answer within 0.2 s.")
+        assert.strictEqual(hangs.detail, "hangs did not answer within 0.3 s.")
+        assert.isTrue(process.platform !== "linux" || isGone())
         // A child of it holds its output open.
-        const holds = yield* Effect.flip(Tool.run("holds", [], { timeoutMs: 200 }))
+        const holds = yield* Effect.flip(Tool.run("holds", [file], { timeoutMs: 300 }))
         assert.strictEqual(holds.reason, "TimedOut")
+        assert.isTrue(process.platform !== "linux" || isGone())
         assert.isBelow(performance.now() - began, 5_000)
       }),
     ),

@@ -3,7 +3,6 @@
  *
  * @since 0.1.0
  */
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
@@ -49,7 +48,8 @@ export interface ToolOutput {
 }
 
 const TIMEOUT_MS = 10_000
-const KILL_AFTER_MS = 500
+/** How long a tool that was killed may take to end. */
+const END_MS = 1_000
 /** A machine with sixteen partitioned GPUs and all their clocks says about two million characters. */
 const MAX_BYTES = 8 * 1024 * 1024
 
@@ -87,7 +87,8 @@ const collect = Effect.fnUntraced(function* (tool: string, args: ReadonlyArray<s
     env: { PATH: toolPath, LC_ALL: "C", LANG: "C" },
     extendEnv: true,
     stdin: "ignore",
-    forceKillAfter: Duration.millis(KILL_AFTER_MS),
+    // It only reads, and one that hangs does not listen.
+    killSignal: "SIGKILL",
   })
   const read = (stream: Stream.Stream<Uint8Array, PlatformError.PlatformError>) =>
     stream.pipe(Stream.tap(limited(maxBytes, tool)), Stream.decodeText, Stream.mkString)
@@ -99,7 +100,7 @@ const collect = Effect.fnUntraced(function* (tool: string, args: ReadonlyArray<s
 
 /**
  * Runs a tool and gives what it wrote, whatever its exit code. A tool that hangs is killed after `timeoutMs` (10 seconds), and
- * not waited for: one that waits for a broken driver cannot be killed at all. Nothing is read from it after `maxBytes` (8 MiB).
+ * waited for no longer than a second: one that waits for a broken driver cannot be killed at all. Nothing is read from it after `maxBytes` (8 MiB).
  *
  * @category constructors
  * @since 0.1.0
@@ -112,8 +113,9 @@ export const run = Effect.fnUntraced(function* (
   const { maxBytes = MAX_BYTES, timeoutMs = TIMEOUT_MS } = limits
   const fiber = yield* Effect.forkDetach(collect(tool, args, maxBytes))
   const exit = yield* Fiber.await(fiber).pipe(
-    Effect.onInterrupt(() => Effect.forkDetach(Fiber.interrupt(fiber))),
     Effect.timeoutOption(timeoutMs),
+    // Waited for, so that it does not outlive this process; but not for ever.
+    Effect.ensuring(Effect.timeoutOption(Fiber.interrupt(fiber), END_MS)),
   )
   if (exit._tag === "None") {
     const seconds = timeoutMs / 1000

@@ -9,9 +9,10 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Metric from "effect/Metric"
 import * as Option from "effect/Option"
-import type { Instance, InstanceId, InstanceState } from "@guildhall/core/Instance"
+import { type Instance, type InstanceId, type InstanceState, isAttested } from "@guildhall/core/Instance"
 import type { MarketDefinition } from "@guildhall/core/MarketDefinition"
 import { ProviderTransport } from "@guildhall/protocol/ProviderTransport"
+import { CloudAccounts } from "@guildhall/registry/CloudAccounts"
 import { Devices, type ListedInstance } from "@guildhall/registry/Devices"
 import { Router } from "@guildhall/routing/Router"
 import * as HealthChecks from "./HealthChecks.ts"
@@ -19,25 +20,36 @@ import * as Loop from "./Loop.ts"
 
 /**
  * What the rule knows of an instance. Times are milliseconds since 1970; `check` is the last health check, if any;
- * `isDraining` says that the device has said so since and not taken it back.
+ * `isDraining` says that the device has said so since and not taken it back. `lastBeatAtMs` is undefined where nobody beats,
+ * and checks are all there is. `isParked` says that it is an account in a cloud which is left alone for now.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Signs {
   readonly isDraining: boolean
-  readonly lastBeatAtMs: number
+  readonly lastBeatAtMs: number | undefined
   readonly check: HealthChecks.Check | undefined
+  readonly isParked?: boolean | undefined
   readonly nowMs: number
 }
 
 /** Whether more than `missesMax` beats are missing. */
-const isSilent = (lastBeatAtMs: number, nowMs: number, heartbeat: MarketDefinition["heartbeat"]): boolean =>
-  nowMs - lastBeatAtMs > heartbeat.intervalMs * heartbeat.missesMax
+const isSilent = (lastBeatAtMs: number | undefined, nowMs: number, heartbeat: MarketDefinition["heartbeat"]): boolean =>
+  lastBeatAtMs !== undefined && nowMs - lastBeatAtMs > heartbeat.intervalMs * heartbeat.missesMax
 
 /**
- * The state that an instance should have. It is offline when it was silent for more than `missesMax` intervals, or when
- * its last check failed; else it is what its device says.
+ * When an instance last beat. Without a device key nobody can sign a beat for it; one that the market can call is known by
+ * its checks alone then.
+ */
+const beatOf = ({ instance, lastBeatAtMs }: ListedInstance): number | undefined => {
+  const isCalled = instance.reach._tag === "Cloud" || instance.reach._tag === "Endpoint"
+  return isCalled && !isAttested(instance) ? undefined : lastBeatAtMs
+}
+
+/**
+ * The state that an instance should have. It is offline when it was silent for more than `missesMax` intervals, when
+ * its last check failed, or while its account is left alone; else it is what its device says.
  *
  * **Example** (A silent instance)
  *
@@ -54,21 +66,21 @@ const isSilent = (lastBeatAtMs: number, nowMs: number, heartbeat: MarketDefiniti
  * @since 0.1.0
  */
 export const judge = (signs: Signs, heartbeat: MarketDefinition["heartbeat"]): InstanceState => {
-  const { check, isDraining, lastBeatAtMs, nowMs } = signs
-  if (isSilent(lastBeatAtMs, nowMs, heartbeat) || check?.succeeded === false) return "offline"
+  const { check, isDraining, isParked, lastBeatAtMs, nowMs } = signs
+  if (isParked === true || isSilent(lastBeatAtMs, nowMs, heartbeat) || check?.succeeded === false) return "offline"
   return isDraining ? "draining" : "online"
 }
 
 /**
  * Whether an instance should be checked now. A silent one is not: it is offline already, and is asked again once it
- * beats. One whose last check failed is asked in every round, so that it is back soon.
+ * beats; nor is one whose account is left alone. One whose last check failed is asked in every round, so that it is back soon.
  *
  * @category rules
  * @since 0.1.0
  */
 export const isDue = (signs: Omit<Signs, "isDraining">, heartbeat: MarketDefinition["heartbeat"]): boolean => {
-  const { check, lastBeatAtMs, nowMs } = signs
-  if (isSilent(lastBeatAtMs, nowMs, heartbeat)) return false
+  const { check, isParked, lastBeatAtMs, nowMs } = signs
+  if (isParked === true || isSilent(lastBeatAtMs, nowMs, heartbeat)) return false
   return check === undefined || !check.succeeded || nowMs - check.atMs >= heartbeat.checkMs
 }
 
@@ -76,7 +88,10 @@ const changes = Metric.counter("guildhall_instance_state_changes", {
   description: "Changes of instances' states by the steward, by the new state.",
 })
 
-const addressOf = (reach: Instance["reach"]): string => (reach._tag === "Endpoint" ? reach.url : reach._tag)
+const addressOf = (reach: Instance["reach"]): string =>
+  reach._tag === "Endpoint" ? reach.url : reach._tag === "Cloud" ? reach.account : reach._tag
+
+const NONE: ReadonlySet<string> = new Set()
 
 /** What a gateway remembers of instances between two rounds. */
 class Memory {
@@ -111,7 +126,8 @@ class Memory {
 /**
  * Makes the two rounds. `judgeAll` sets every state that is not what {@link judge} says. `checkDue` asks the instances
  * that {@link isDue} names, those that the transport can reach; what it finds counts from the next judgement on, and enters
- * the health of the instance where a router is there to hear of it. Run them
+ * the health of the instance where a router is there to hear of it. Accounts in a cloud are left alone while they are parked,
+ * where `CloudAccounts` is there to say so. Run them
  * side by side: a market with many dead instances takes long to check, and silence must not wait for that.
  *
  * @category constructors
@@ -121,7 +137,15 @@ export const make = Effect.fnUntraced(function* (heartbeat: MarketDefinition["he
   const devices = yield* Devices
   const transport = yield* ProviderTransport
   const router = Option.getOrUndefined(yield* Effect.serviceOption(Router))
+  const accounts = Option.getOrUndefined(yield* Effect.serviceOption(CloudAccounts))
   const memory = new Memory()
+  /** Tells of an instance whether its account is left alone now. */
+  const parking = Effect.map(
+    accounts?.parked ?? Effect.succeed(NONE),
+    (parked) =>
+      ({ reach }: Instance) =>
+        reach._tag === "Cloud" && parked.has(reach.account),
+  )
 
   const found = (instance: Instance, check: HealthChecks.Check): void => {
     const before = memory.check(instance)
@@ -132,11 +156,16 @@ export const make = Effect.fnUntraced(function* (heartbeat: MarketDefinition["he
     router?.observe({ instanceId: instance.id, kind, atMs: check.atMs, isProbe: true })
   }
 
-  const settle = Effect.fnUntraced(function* (listed: ListedInstance) {
-    const { instance, lastBeatAtMs } = listed
-    const nowMs = yield* Clock.currentTimeMillis
-    const check = memory.check(instance)
-    const state = judge({ isDraining: memory.isDraining(listed), lastBeatAtMs, check, nowMs }, heartbeat)
+  const settle = Effect.fnUntraced(function* (listed: ListedInstance, isParked: boolean) {
+    const { instance } = listed
+    const signs = {
+      isDraining: memory.isDraining(listed),
+      lastBeatAtMs: beatOf(listed),
+      check: memory.check(instance),
+      isParked,
+      nowMs: yield* Clock.currentTimeMillis,
+    }
+    const state = judge(signs, heartbeat)
     if (state === instance.state) return
     yield* devices.setState(instance.id, state)
     yield* Metric.update(Metric.withAttributes(changes, { state }), 1)
@@ -146,11 +175,12 @@ export const make = Effect.fnUntraced(function* (heartbeat: MarketDefinition["he
   const judgeAll = Effect.gen(function* () {
     const listed = yield* devices.instances
     memory.keep(listed)
+    const isParked = yield* parking
     yield* Effect.forEach(
       listed,
       (one) =>
         Effect.catchIf(
-          settle(one),
+          settle(one, isParked(one.instance)),
           // It left the market between the list and now.
           (error) => error.code === "not_found",
           () => Effect.void,
@@ -161,11 +191,13 @@ export const make = Effect.fnUntraced(function* (heartbeat: MarketDefinition["he
 
   const checkDue = Effect.gen(function* () {
     const nowMs = yield* Clock.currentTimeMillis
-    const due = (yield* devices.instances).filter(
-      ({ instance, lastBeatAtMs }) =>
-        transport.capabilities.reaches.includes(instance.reach._tag) &&
-        isDue({ lastBeatAtMs, check: memory.check(instance), nowMs }, heartbeat),
-    )
+    const isParked = yield* parking
+    const due = (yield* devices.instances).filter((listed) => {
+      const { instance } = listed
+      if (!transport.capabilities.reaches.includes(instance.reach._tag)) return false
+      const check = memory.check(instance)
+      return isDue({ lastBeatAtMs: beatOf(listed), check, isParked: isParked(instance), nowMs }, heartbeat)
+    })
     yield* HealthChecks.checkAll(
       due.map(({ instance }) => instance),
       found,

@@ -1,11 +1,11 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Layer, Logger } from "effect"
+import { Effect, Layer, Logger, Redacted } from "effect"
 import { Digest } from "effect/crypto"
 import { TestClock } from "effect/testing"
 import type { InstanceId, InstanceState } from "@guildhall/core/Instance"
 import { ModelId } from "@guildhall/core/Model"
 import { Journal } from "@guildhall/journal"
-import { Devices } from "@guildhall/registry"
+import { CloudAccounts, Devices, SealKeys } from "@guildhall/registry"
 import { RegistryError } from "@guildhall/registry/RegistryError"
 import * as SampleDevice from "@guildhall/registry/testing/SampleDevice"
 import { Directory, Router } from "@guildhall/routing"
@@ -193,6 +193,80 @@ describe("an instance", () => {
           assert.deepStrictEqual(transport.asked, [])
         }),
       { reaches: ["Memory"] },
+    ),
+  )
+})
+
+describe("an instance without a device key", () => {
+  /** An account in a cloud on the market; the loop runs as in a gateway. */
+  const withAccount = <A, E>(
+    test: (market: {
+      readonly transport: ReturnType<typeof ScriptedTransport.make>
+      readonly account: CloudAccounts.CloudAccount
+      readonly id: InstanceId
+      readonly state: Effect.Effect<InstanceState | undefined, RegistryError>
+    }) => Effect.Effect<A, E, CloudAccounts.CloudAccounts>,
+  ) => {
+    const transport = ScriptedTransport.make(["Cloud"])
+    return Effect.gen(function* () {
+      const devices = yield* Devices.Devices
+      const { publicKey: _key, ...terms } = SampleDevice.make().registration()
+      const account = yield* (yield* CloudAccounts.CloudAccounts).add({
+        memberId: terms.memberId,
+        name: "work",
+        baseUrl: "https://api.example.com/v1",
+        token: Redacted.make("sk-0123456789abcdef"),
+        models: [{ model: terms.model, serviceModel: "large" }],
+      })
+      const reach = { _tag: "Cloud", account: account.id } as const
+      const { instance } = yield* devices.register({ ...terms, keyless: "cloud:work", reach })
+      const state = Effect.map(devices.instances, ([listed]) => listed?.instance.state)
+      return yield* test({ transport, account, id: instance.id, state })
+    }).pipe(
+      Effect.provide(
+        Liveness.layer({ heartbeat }).pipe(
+          Layer.provide(transport.layer),
+          Layer.provideMerge(Devices.layerMemory({ allowPrivate: false })),
+          Layer.provideMerge(CloudAccounts.layerMemory({ allowPrivate: false })),
+          Layer.provide(SealKeys.layer(Redacted.make(`a:${"A".repeat(43)}`))),
+        ),
+      ),
+      Effect.provide(Logger.layer([])),
+    )
+  }
+
+  it.effect("is online for as long as its checks succeed, although nobody beats for it", () =>
+    withAccount(({ id, state, transport }) =>
+      Effect.gen(function* () {
+        yield* TestClock.adjust("1 hour")
+        assert.strictEqual(yield* state, "online")
+        assert.isAtLeast(transport.asked.length, 58)
+        assert.isAtMost(transport.asked.length, 62)
+        transport.behaviours.set(id, 401)
+        yield* TestClock.adjust("2 minutes")
+        assert.strictEqual(yield* state, "offline")
+        transport.behaviours.set(id, 200)
+        yield* TestClock.adjust("1 minute")
+        assert.strictEqual(yield* state, "online")
+      }),
+    ),
+  )
+
+  it.effect("is offline and not asked while its account is parked, and comes back by itself", () =>
+    withAccount(({ account, state, transport }) =>
+      Effect.gen(function* () {
+        const accounts = yield* CloudAccounts.CloudAccounts
+        yield* TestClock.adjust("1 minute")
+        yield* accounts.park(account.id, { code: "cloud_payment_due", sinceMs: 60_000, untilMs: 660_000 })
+        yield* TestClock.adjust("30 seconds")
+        assert.strictEqual(yield* state, "offline")
+        const before = transport.asked.length
+        yield* TestClock.adjust("9 minutes")
+        assert.strictEqual(yield* state, "offline")
+        assert.strictEqual(transport.asked.length, before)
+        yield* TestClock.adjust("1 minute")
+        assert.strictEqual(yield* state, "online")
+      }),
     ),
   )
 })

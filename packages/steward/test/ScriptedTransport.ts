@@ -6,7 +6,7 @@ import { ProviderTransport } from "@guildhall/protocol/ProviderTransport"
 /** A status, a provider that cannot be reached, or one that never answers. */
 export type Behaviour = number | "unreachable" | "hangs"
 
-export const make = (reaches: ReadonlyArray<"Endpoint" | "Memory"> = ["Endpoint"]) => {
+export const make = (reaches: ReadonlyArray<"Cloud" | "Endpoint" | "Memory"> = ["Endpoint"]) => {
   const behaviours = new Map<InstanceId, Behaviour>()
   const asked: Array<InstanceId> = []
   const counts = { active: 0, most: 0, cancelled: 0 }

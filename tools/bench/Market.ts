@@ -145,7 +145,7 @@ const join = async (facts: DevFile, origin: string, instances: number): Promise<
       concurrency: 10_000,
     })
     const instance = { instance_id: registered["instance_id"], state: "serving", in_flight: 0 }
-    await send("/v1/providers/heartbeat", { instances: [instance] })
+    await send("/v1/providers/heartbeat", { nonce: registered["nonce"], instances: [instance] })
   }
   await register(models.slow)
   let left = instances

@@ -45,6 +45,7 @@ import * as Limits from "@guildhall/gateway/Limits"
 import * as LimitStoreSql from "@guildhall/gateway/LimitStoreSql"
 import { Market } from "@guildhall/gateway/Market"
 import * as NodeSignature from "@guildhall/gateway/NodeSignature"
+import * as ProbeTickets from "@guildhall/gateway/ProbeTickets"
 import * as Readiness from "@guildhall/gateway/Readiness"
 import * as Recount from "@guildhall/gateway/Recount"
 import * as TokenCatalogue from "@guildhall/gateway/TokenCatalogue"
@@ -63,8 +64,10 @@ import { PaymentRail } from "@guildhall/ledger/PaymentRail"
 import { PaymentScheme } from "@guildhall/ledger/PaymentScheme"
 import { Devices } from "@guildhall/registry/Devices"
 import * as DevicesSql from "@guildhall/registry/DevicesSql"
+import * as EntryRecordSql from "@guildhall/registry/EntryRecordSql"
 import * as HealthRecordSql from "@guildhall/registry/HealthRecordSql"
 import * as InFlightSql from "@guildhall/registry/InFlightSql"
+import * as PairingSql from "@guildhall/registry/PairingSql"
 import * as PgNotifier from "@guildhall/registry/notifiers/Pg"
 import { Members } from "@guildhall/registry/Members"
 import * as MembersSql from "@guildhall/registry/MembersSql"
@@ -73,12 +76,14 @@ import * as Router from "@guildhall/routing/Router"
 import { RoutingPolicy } from "@guildhall/routing/RoutingPolicy"
 import * as AnswerSweep from "@guildhall/steward/AnswerSweep"
 import * as DirectoryFeed from "@guildhall/steward/DirectoryFeed"
+import * as Entry from "@guildhall/steward/Entry"
 import * as HealthExchange from "@guildhall/steward/HealthExchange"
 import * as HoldExpiry from "@guildhall/steward/HoldExpiry"
 import * as InFlightExchange from "@guildhall/steward/InFlightExchange"
 import * as Liveness from "@guildhall/steward/Liveness"
 import * as Outbox from "@guildhall/steward/Outbox"
 import * as OutboxSql from "@guildhall/steward/OutboxSql"
+import * as TransportProbe from "@guildhall/verification/endpoint/TransportProbe"
 import { randomUUID } from "node:crypto"
 import type { Settings } from "./AppConfig.ts"
 import * as Definition from "./Definition.ts"
@@ -100,7 +105,12 @@ const stores = (facts: Facts, definition: MarketDefinition.MarketDefinition) => 
     AnswerStoreSql.layer(),
     MembersSql.layer,
     LimitStoreSql.layer,
-    DevicesSql.layer({ allowPrivate: definition.endpoints.allowPrivate, devices: definition.devices }),
+    DevicesSql.layer({
+      allowPrivate: definition.endpoints.allowPrivate,
+      devices: definition.devices,
+      asksEntry: definition.entry !== undefined,
+    }),
+    EntryRecordSql.layer,
     InFlightSql.layer(),
     HealthRecordSql.layer({ days: definition.health.window?.days }),
     PgNotifier.layer,
@@ -145,9 +155,28 @@ const topUps = (definition: MarketDefinition.MarketDefinition) =>
 const knowledge = () =>
   Layer.merge(HealthExchange.layer().pipe(Layer.provideMerge(DirectoryFeed.layer())), InFlightExchange.layer())
 
+/** The most that a probe's ticket promises beyond the prompt of the check of the context. */
+const PROBE_TOKENS = { input: 256, output: 32 }
+
+/** The checks of who enters, where the definition asks for some. */
+const entry = ({ endpoints, entry: settings }: MarketDefinition.MarketDefinition) => {
+  if (settings === undefined) return Layer.empty
+  const probe = Layer.unwrap(
+    Effect.map(
+      ProbeTickets.make({
+        inputTokens: settings.promptTokensMax + PROBE_TOKENS.input,
+        outputTokens: PROBE_TOKENS.output,
+      }),
+      (headers) => TransportProbe.layer({ allowPrivate: endpoints.allowPrivate, headers }),
+    ),
+  )
+  return Entry.layer({ settings, owner: `gateway-${randomUUID()}`, seed: randomUUID() }).pipe(Layer.provide(probe))
+}
+
 const loops = (definition: MarketDefinition.MarketDefinition) =>
   Layer.mergeAll(
     knowledge(),
+    entry(definition),
     Liveness.layer({ heartbeat: definition.heartbeat }),
     HoldExpiry.layer({ everyMs: Math.ceil(definition.hold.renewMs / 2) }),
     Outbox.layerWith({ definition, copy: OutboxSql.copy() }),
@@ -164,6 +193,12 @@ const answerSeal = ({ answerSecrets, home }: Settings) => {
   const [first = "", ...later] = Redacted.value(answerSecrets).split(",")
   return AnswerSeal.layer([Redacted.make(first), ...later.map((secret) => Redacted.make(secret))])
 }
+
+/** Codes by which machines are paired. They are hashed with a secret of the market, for a code is found by trying. */
+const pairing = (settings: Settings) =>
+  Layer.unwrap(
+    Effect.map(AnswerSeal.AnswerSeal, ({ mac }) => PairingSql.layer({ mac: (code) => mac("pairing", code) })),
+  ).pipe(Layer.provide(answerSeal(settings)))
 
 /** Exact counts with the tokenizers of the catalogue. */
 const recount = (folder: string) =>
@@ -235,7 +270,13 @@ export const make = (facts: Facts): Effect.Effect<Running, LaunchError, Scope.Sc
     const { settings, worker } = facts
     yield* tuneHeap
     const definition = yield* Definition.load(settings.market)
-    const services = Layer.mergeAll(InferenceLane.layer, Claims.layer, Readiness.layer, topUps(definition)).pipe(
+    const services = Layer.mergeAll(
+      InferenceLane.layer,
+      Claims.layer,
+      Readiness.layer,
+      topUps(definition),
+      pairing(settings),
+    ).pipe(
       Layer.provideMerge(
         Layer.mergeAll(
           HoldRenewal.layer,

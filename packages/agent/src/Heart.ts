@@ -52,6 +52,8 @@ interface Parts {
 interface Joined {
   readonly instances: ReadonlyArray<InstanceId>
   readonly intervalMs: number
+  /** What the market answered last, which the next beat carries. */
+  readonly nonce: string
 }
 
 const MAX_LINES = 500
@@ -84,7 +86,7 @@ const registerOnce = Effect.fnUntraced(function* (parts: Parts) {
   const last = answers.at(-1)
   if (last !== undefined) {
     parts.server.learn({ keys: last.keys, instances })
-    yield* Ref.set(parts.joined, { instances, intervalMs: last.heartbeat_interval_ms })
+    yield* Ref.set(parts.joined, { instances, intervalMs: last.heartbeat_interval_ms, nonce: last.nonce })
   }
   return instances
 })
@@ -116,15 +118,16 @@ const hear = Effect.fnUntraced(function* (parts: Parts, answer: HeartbeatAnswer)
   const { joined, log, server } = parts
   const { instances } = yield* Ref.get(joined)
   server.learn({ keys: answer.keys, instances })
-  yield* Ref.set(joined, { instances, intervalMs: answer.heartbeat_interval_ms })
+  yield* Ref.set(joined, { instances, intervalMs: answer.heartbeat_interval_ms, nonce: answer.nonce })
   yield* log.acknowledge(answer.acknowledged)
   yield* tellRefused(parts, answer.refused)
 })
 
 const beat = Effect.fn("Heart.beat")(function* (parts: Parts, state: State) {
-  const { instances } = yield* Ref.get(parts.joined)
+  const { instances, nonce } = yield* Ref.get(parts.joined)
   const usage = yield* parts.log.report(MAX_LINES)
   const body: Heartbeat = {
+    nonce,
     instances: instances.map((id) => ({ instance_id: id, state, in_flight: parts.server.inFlight(id) })),
     ...(usage === undefined ? {} : { usage }),
   }
@@ -134,10 +137,13 @@ const beat = Effect.fn("Heart.beat")(function* (parts: Parts, state: State) {
   return usage?.lines.length === MAX_LINES && first !== undefined && answer.acknowledged >= first.number
 })
 
-/** What to do after a beat that failed: join again where the market has forgotten the device, else wait. */
+/**
+ * What to do after a beat that failed: join again where the market has forgotten the device, or waits for another beat than
+ * this one, as after two answers that were lost or with a second agent that has this one's key; else wait.
+ */
 const recover = Effect.fnUntraced(function* (parts: Parts, error: AgentError, failures: number) {
   if (failures === 0 || !error.isRetryable) yield* Effect.logWarning(error.message)
-  if (error.status === 404) {
+  if (error.status === 404 || error.code === "stale_nonce") {
     const again = yield* Effect.result(register(parts))
     if (again._tag === "Success") return yield* Effect.logInfo("Registered again.")
     yield* Effect.logError(again.failure.message)
@@ -182,7 +188,7 @@ export const make = Effect.fnUntraced(function* (registrations: ReadonlyArray<Re
     server: yield* AgentServer,
     log: yield* UsageLog,
     key: yield* DeviceKey,
-    joined: yield* Ref.make<Joined>({ instances: [], intervalMs: FIRST_INTERVAL_MS }),
+    joined: yield* Ref.make<Joined>({ instances: [], intervalMs: FIRST_INTERVAL_MS, nonce: "" }),
     refused: yield* Ref.make<ReadonlySet<string>>(new Set()),
   }
   const goodbye = Effect.ignore(Effect.timeout(beat(parts, "draining"), GOODBYE_MS))

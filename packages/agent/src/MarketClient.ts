@@ -1,5 +1,6 @@
 /**
- * What the agent says to its market: JSON over HTTP under the provider's API key, signed by the device.
+ * What the agent says to its market: JSON over HTTP, signed by the device; under a provider's API key where the device is paired
+ * with nobody.
  *
  * @since 0.1.0
  */
@@ -39,14 +40,14 @@ export class MarketClient extends Context.Service<
 >()("@guildhall/agent/MarketClient") {}
 
 /**
- * Which market, and under which key. `url` is its base, such as `http://127.0.0.1:8787`.
+ * Which market, and under which key, if any. `url` is its base, such as `http://127.0.0.1:8787`.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Options {
   readonly url: string
-  readonly apiKey: Redacted.Redacted<string>
+  readonly apiKey: Redacted.Redacted<string> | undefined
 }
 
 const TIMEOUT_MS = 10_000
@@ -75,6 +76,7 @@ const advice: Readonly<Record<string, string>> = {
   missing_api_key: "Pass a provider's key with --key or GUILDHALL_PROVIDER_KEY.",
   insufficient_role: "Pass a provider's key: this one is of another role.",
   stale_message: "Set this machine's clock: it differs from the market's by more than a minute.",
+  device_not_paired: "Or pass a provider's key with --key or GUILDHALL_PROVIDER_KEY.",
   device_revoked: "Delete device-key.json in the agent's home to join as a new device, if the market allows it.",
   provider_name_taken: "Give a name of your own with --provider, or none.",
   too_many_instances: "Take off the market what is not served any more, or ask the operator for more.",
@@ -121,7 +123,7 @@ export const make = Effect.fnUntraced(function* (options: Options) {
     const headers = yield* key.signRequest({ method: "POST", path, body })
     const request = HttpClientRequest.post(`${url}${path}`).pipe(
       HttpClientRequest.setHeaders(headers),
-      HttpClientRequest.bearerToken(options.apiKey),
+      options.apiKey === undefined ? (same) => same : HttpClientRequest.bearerToken(options.apiKey),
       HttpClientRequest.bodyUint8Array(body, "application/json"),
     )
     return yield* http.execute(request).pipe(

@@ -72,6 +72,9 @@ export const make = Effect.fnUntraced(function* (
   let refusing: ReadonlyArray<number> = []
   let head = { number: 0, hash: "0".repeat(64) }
   let requests = 0
+  // As a market has it: a beat carries what was answered last, or once what was answered before that.
+  let [nonce, former]: [string, string | undefined] = ["nonce_0", undefined]
+  let nonces = 0
 
   const market = {
     apiKey,
@@ -139,15 +142,18 @@ export const make = Effect.fnUntraced(function* (
       const registration = Schema.decodeUnknownSync(Schema.fromJsonString(Registration))(text)
       market.registrations.push(registration)
       const device_id = DeviceId.make(idOf("dev", Buffer.from(device, "base64url")))
-      return { device_id, instance_id: instanceOf(device, registration.model), heartbeat_interval_ms, keys }
+      ;[nonce, former] = [`nonce_${++nonces}`, undefined]
+      return { device_id, instance_id: instanceOf(device, registration.model), nonce, heartbeat_interval_ms, keys }
     }
     const beat = Schema.decodeUnknownSync(Schema.fromJsonString(Heartbeat))(text)
     market.beats.push(beat)
+    if (beat.nonce !== nonce && beat.nonce !== former) market.problems.push(`nonce ${beat.nonce}`)
+    ;[nonce, former] = [`nonce_${++nonces}`, beat.nonce === nonce ? nonce : undefined]
     keepLines(beat)
     const refused = (beat.usage?.lines ?? [])
       .filter(({ number }) => refusing.includes(number))
       .map((line) => ({ request_id: line.ticket.ticket.requestId, code: "invalid_claim" }))
-    return { acknowledged, refused, heartbeat_interval_ms, keys }
+    return { acknowledged, refused, nonce, heartbeat_interval_ms, keys }
   }
 
   const server = Http.createServer((request, response) => {

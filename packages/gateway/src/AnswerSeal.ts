@@ -65,6 +65,8 @@ export class AnswerSeal extends Context.Service<
     readonly slot: (member: MemberId, key: Redacted.Redacted) => string
     /** What is asked, in hexadecimal: alike only for the same bytes to the same path in the same slot. */
     readonly fingerprint: (slot: string, path: string, body: Uint8Array) => string
+    /** A keyed hash of something else that is too short to be stored as a plain one, such as a code, in hexadecimal. */
+    readonly mac: (purpose: string, text: Redacted.Redacted) => string
     /** Seals with the newest secret. */
     readonly seal: (
       about: About,
@@ -139,11 +141,14 @@ export const make = Effect.fnUntraced(function* (
   const secrets = [secretOf(root), ...(yield* Effect.forEach(later, read)).map(secretOf)]
   const newest = secrets.at(-1) ?? secretOf(root)
   const slotKey = derive(root, "", "slot", 32)
+  const macKey = derive(root, "", "mac", 32)
   const fingerprintKey = derive(root, "", "fingerprint", 32)
 
   return AnswerSeal.of({
     slot: (member, key) =>
       createHmac("sha256", slotKey).update(`${member}\n`).update(Redacted.value(key)).digest("hex"),
+    mac: (purpose, text) =>
+      createHmac("sha256", macKey).update(`${purpose}\n`).update(Redacted.value(text)).digest("hex"),
     fingerprint: (slot, path, body) =>
       createHmac("sha256", fingerprintKey).update(`${slot}\n${path}\n`).update(body).digest("hex"),
     seal: (about, answer) =>

@@ -29,10 +29,22 @@ const join = async () => {
   const device = SampleDevice.make(TestControl.members.provider)
   const reply = await market.signed(device, REGISTER, registration, { as: "provider" })
   assert.strictEqual(reply.status, 200, reply.text)
-  return { device, reply, id: reply.json.instance_id as string }
+  const id = reply.json.instance_id as string
+  heard(id, reply)
+  return { device, reply, id }
 }
 
-const beat = (id: string, state = "serving") => ({ instances: [{ instance_id: id, state, in_flight: 0 }] })
+/** What the market answered last, by instance: each beat carries it. */
+const nonces = new Map<string, string>()
+const beat = (id: string, state = "serving") => ({
+  nonce: nonces.get(id),
+  instances: [{ instance_id: id, state, in_flight: 0 }],
+})
+const heard = (id: string, reply: TestControl.Reply): TestControl.Reply => {
+  assert.strictEqual(reply.status, 200, reply.text)
+  nonces.set(id, reply.json.nonce)
+  return reply
+}
 
 const stateOf = async (id: string) => {
   const { json } = await market.call("GET", "/v1/operator/instances", { as: "operator" })
@@ -57,9 +69,10 @@ describe("register", () => {
     ])
   })
 
-  it("needs the key of a provider and the signature of the device", async () => {
+  it("needs the key of a provider, or a pairing, and the signature of the device", async () => {
     const device = SampleDevice.make()
-    isProblem(await market.signed(device, REGISTER, registration), "missing_api_key")
+    isProblem(await market.signed(device, REGISTER, registration), "device_not_paired")
+    isProblem(await market.signed(device, REGISTER, registration, { as: "nobody" }), "invalid_api_key")
     isProblem(await market.signed(device, REGISTER, registration, { as: "buyer" }), "insufficient_role")
     isProblem(await market.call("POST", REGISTER, { as: "provider", body: registration }), "invalid_request")
     const sent = JSON.stringify({ ...registration, concurrency: 5 })
@@ -192,18 +205,18 @@ describe("register", () => {
 describe("heartbeat", () => {
   it("keeps an instance alive, drains it, and brings it back, with the signature alone", async () => {
     const { device, id } = await join()
-    const reply = await market.signed(device, HEARTBEAT, beat(id))
-    assert.strictEqual(reply.status, 200, reply.text)
+    const reply = heard(id, await market.signed(device, HEARTBEAT, beat(id)))
     assert.deepStrictEqual(
       { ...reply.json, keys: [] },
       {
+        nonce: nonces.get(id),
         acknowledged: 0,
         refused: [],
         heartbeat_interval_ms: 60_000,
         keys: [],
       },
     )
-    await market.signed(device, HEARTBEAT, beat(id, "draining"))
+    heard(id, await market.signed(device, HEARTBEAT, beat(id, "draining")))
     assert.strictEqual(await stateOf(id), "draining")
     await market.signed(device, HEARTBEAT, beat(id))
     assert.strictEqual(await stateOf(id), "online")
@@ -239,7 +252,9 @@ describe("heartbeat", () => {
   it("says so where an instance is not the device's, or left the market", async () => {
     const { device, id } = await join()
     const other = await join()
-    isProblem(await market.signed(device, HEARTBEAT, beat(other.id)), "not_found")
+    isProblem(await market.signed(device, HEARTBEAT, { ...beat(other.id), nonce: nonces.get(id) }), "not_found")
+    const again = await market.signed(device, REGISTER, registration, { as: "provider" })
+    nonces.set(id, again.json.nonce)
     isProblem(await market.signed(SampleDevice.make(), HEARTBEAT, beat(id)), "not_found")
     assert.strictEqual((await market.call("DELETE", `/v1/providers/${id}`, { as: "provider" })).status, 204)
     isProblem(await market.signed(device, HEARTBEAT, beat(id)), "not_found")

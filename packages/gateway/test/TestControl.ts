@@ -5,7 +5,7 @@ import * as NodeCrypto from "@effect/platform-node/NodeCrypto"
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import { Context, Effect, Layer, Logger, ManagedRuntime, Redacted } from "effect"
 import * as HttpRouter from "effect/http/HttpRouter"
-import { createHash } from "node:crypto"
+import { createHash, createHmac } from "node:crypto"
 import { createServer } from "node:http"
 import type { AddressInfo } from "node:net"
 import { Asset, KeyRing, type MarketDefinition, Member } from "@guildhall/core"
@@ -14,7 +14,7 @@ import { Ledger, PaymentRail } from "@guildhall/ledger"
 import * as LedgerStore from "@guildhall/ledger/LedgerStore"
 import * as LedgerStoreMemory from "@guildhall/ledger/LedgerStoreMemory"
 import { HEADERS } from "@guildhall/protocol/provider/SignedRequest"
-import { Devices, Members } from "@guildhall/registry"
+import { Devices, Members, Pairing } from "@guildhall/registry"
 import type * as SampleDevice from "@guildhall/registry/testing/SampleDevice"
 import { Router } from "@guildhall/routing"
 import { leastLoaded } from "@guildhall/routing/policies/LeastLoaded"
@@ -64,6 +64,8 @@ const development = PaymentRail.makeMemory({
   decide: () => ({ _tag: "Succeeded" }),
 })
 
+const pairingMac = (text: Redacted.Redacted) => createHmac("sha256", "test").update(Redacted.value(text)).digest("hex")
+
 const services = (options: Options) => {
   const made: MarketDefinition.MarketDefinition = {
     ...definition,
@@ -75,7 +77,9 @@ const services = (options: Options) => {
     Ledger.layer.pipe(Layer.provideMerge(options.store ?? LedgerStoreMemory.layer)),
     options.journal ?? Journal.layerMemory,
     Members.layerMemory,
-    Devices.layerMemory({ allowPrivate: made.endpoints.allowPrivate }),
+    Pairing.layerMemory({ mac: pairingMac }).pipe(
+      Layer.provideMerge(Devices.layerMemory({ allowPrivate: made.endpoints.allowPrivate })),
+    ),
     KeyRing.layerMemory.pipe(Layer.provide(NodeCrypto.layer)),
     Readiness.layer,
     market,

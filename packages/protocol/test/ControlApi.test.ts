@@ -34,17 +34,25 @@ describe("the API", () => {
         "get /readyz",
         // Signed by a device.
         "post /v1/providers/heartbeat",
+        "post /v1/providers/register",
+        "post /api/devices/pair",
+        "post /api/devices/{id}/key",
+        "post /api/devices/heartbeat",
+        // Gone.
+        "post /api/network/register-gpu",
       ],
     )
   })
 
-  it("keeps the operators' endpoints to operators, and registering to providers", () => {
+  it("keeps the operators' endpoints to operators, and members' devices to providers", () => {
     const { members, operator } = ControlApi.ControlApi.groups
     for (const endpoint of [...Object.values(members.endpoints), ...Object.values(operator.endpoints)]) {
       assert.deepStrictEqual(endpoint.annotations.mapUnsafe.get(Access.Roles.key), ["operator"])
     }
-    const { register } = ControlApi.ControlApi.groups.providers.endpoints
-    assert.deepStrictEqual(register.annotations.mapUnsafe.get(Access.Roles.key), ["provider"])
+    const { approve, list, pairCode, refuse, rename } = ControlApi.ControlApi.groups.devices.endpoints
+    for (const endpoint of [approve, list, pairCode, refuse, rename]) {
+      assert.deepStrictEqual(endpoint.annotations.mapUnsafe.get(Access.Roles.key), ["provider"])
+    }
   })
 })
 

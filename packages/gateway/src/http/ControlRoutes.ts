@@ -9,6 +9,7 @@ import * as HttpApiScalar from "effect/http-api/HttpApiScalar"
 import { ControlApi } from "@guildhall/protocol/api/ControlApi"
 import * as BalanceRoutes from "./BalanceRoutes.ts"
 import * as BodyGuard from "./BodyGuard.ts"
+import * as DevicesRoutes from "./DevicesRoutes.ts"
 import * as HealthRoutes from "./HealthRoutes.ts"
 import * as KeyAccess from "./KeyAccess.ts"
 import * as LimitsRoutes from "./LimitsRoutes.ts"
@@ -28,6 +29,7 @@ import * as RequestsRoutes from "./RequestsRoutes.ts"
  */
 export const layerHandlers = Layer.mergeAll(
   ProvidersRoutes.layer,
+  DevicesRoutes.layer,
   RequestsRoutes.layer,
   ReceiptsRoutes.layer,
   BalanceRoutes.layer,

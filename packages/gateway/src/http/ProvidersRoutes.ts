@@ -7,51 +7,30 @@ import * as Clock from "effect/Clock"
 import * as Digest from "effect/crypto/Digest"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import * as Result from "effect/Result"
-import * as Schema from "effect/Schema"
+import * as Redacted from "effect/Redacted"
 import * as Semaphore from "effect/Semaphore"
 import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
-import type * as HttpServerRequest from "effect/http/HttpServerRequest"
 import type { DeviceId } from "@guildhall/core/Device"
 import type { InstanceId, Reach } from "@guildhall/core/Instance"
-import { KeyRing } from "@guildhall/core/KeyRing"
 import * as Reason from "@guildhall/core/Reason"
 import { Journal } from "@guildhall/journal/Journal"
 import { Caller } from "@guildhall/protocol/api/Access"
 import { ControlApi } from "@guildhall/protocol/api/ControlApi"
 import { Problem } from "@guildhall/protocol/api/Problem"
-import { SIGNED_PATHS, type SignatureHeaders, type WhyView } from "@guildhall/protocol/api/ProvidersApi"
-import { Heartbeat } from "@guildhall/protocol/provider/Heartbeat"
+import { SIGNED_PATHS, type WhyView } from "@guildhall/protocol/api/ProvidersApi"
 import { prices, priceSheet, Registration } from "@guildhall/protocol/provider/Registration"
-import { HEADERS } from "@guildhall/protocol/provider/SignedRequest"
 import { Devices } from "@guildhall/registry/Devices"
 import type { Declared } from "@guildhall/registry/Registration"
 import { Router } from "@guildhall/routing/Router"
 import * as WhyNotQuery from "@guildhall/routing/WhyNotQuery"
-import { Claims, type Verdict } from "../Claims.ts"
-import * as Json from "../internal/Json.ts"
 import { Market } from "../Market.ts"
 import * as Acts from "./internal/Acts.ts"
+import * as Beats from "./internal/Beats.ts"
 import * as Problems from "./internal/Problems.ts"
+import * as Signed from "./internal/Signed.ts"
+import * as KeyAccess from "./KeyAccess.ts"
 
-/** The exact bytes that the device signed. The guard has read them, within its limits. */
-const bytesOf = (request: HttpServerRequest.HttpServerRequest) =>
-  Effect.map(Effect.orDie(request.arrayBuffer), (buffer) => new Uint8Array(buffer))
-
-const decode = <S extends Schema.ConstraintDecoder<unknown>>(schema: S) => {
-  const decodeValue = Schema.decodeUnknownResult(schema, { errors: "all" })
-  return (body: Uint8Array): Effect.Effect<S["Type"], Problem> => {
-    const value = Json.parse(new TextDecoder().decode(body))
-    if (value === undefined) return Effect.fail(Problem.of("invalid_json"))
-    const decoded = decodeValue(value)
-    if (Result.isSuccess(decoded)) return Effect.succeed(decoded.success)
-    const isPrice = Problems.paths(decoded.failure).every((path) => path.includes("_price_per_"))
-    return Effect.fail(Problem.of(isPrice ? "invalid_price" : "invalid_request", Problems.sentence(decoded.failure)))
-  }
-}
-
-const decodeRegistration = decode(Registration)
-const decodeHeartbeat = decode(Heartbeat)
+const decodeRegistration = Signed.decode(Registration)
 
 /** What a registration declares; what it leaves out stays undeclared. */
 const declared = (terms: Registration): Declared => ({
@@ -85,40 +64,37 @@ const reachOf = ({ endpoint_url, provider_type, reach }: Registration): Effect.E
   return Effect.succeed(way === "pull" ? { _tag: "Pull" } : { _tag: "Tunnel" })
 }
 
-/** A request as a device signed it; the headers' shape is checked already. */
-interface Signed {
-  readonly headers: SignatureHeaders
-  readonly request: HttpServerRequest.HttpServerRequest
-}
+const BEARER = /^Bearer +(.*)$/i
 
-/** Answers the device and the exact bytes that it signed. */
-const makeAuthenticate = Effect.map(Devices, (devices) =>
-  Effect.fnUntraced(function* (path: string, { headers, request }: Signed) {
-    const body = yield* bytesOf(request)
-    const publicKey = headers[HEADERS.device]
-    const id = yield* devices.authenticate({
-      method: "POST",
-      path,
-      publicKey,
-      signature: headers[HEADERS.signature],
-      issuedAtMs: headers[HEADERS.issuedAt],
-      sequence: headers[HEADERS.sequence],
-      body,
-    })
-    return { id, publicKey, body }
-  }),
-)
+/** Whose device registers: of whom the API key is that comes with it, else of whom it is paired with. */
+const makeOwner = Effect.gen(function* () {
+  const devices = yield* Devices
+  const callerOf = yield* KeyAccess.make
+  return Effect.fnUntraced(function* (id: DeviceId, authorization: string | undefined) {
+    if (authorization !== undefined) {
+      const secret = Redacted.make(BEARER.exec(authorization)?.[1]?.trim() ?? "")
+      return (yield* callerOf(secret, ["provider"])).memberId
+    }
+    const device = yield* devices.find(id)
+    if (device !== undefined) return device.memberId
+    return yield* Problem.of(
+      "device_not_paired",
+      "Make a code in the market's dashboard and run `guildhall-agent pair <code>` here, or send a provider's API key: `Authorization: Bearer sk-…`.",
+    )
+  })
+})
 
 const makeRegister = Effect.gen(function* () {
   const { definition, payments } = yield* Market
   const devices = yield* Devices
-  const authenticate = yield* makeAuthenticate
+  const authenticate = yield* Signed.makeAuthenticate
+  const ownerOf = yield* makeOwner
   const { maxCentsPerMillion } = definition.prices
   const rails = payments.map(({ name }) => name)
 
-  return Effect.fn("ProvidersRoutes.register")(function* (signed: Signed) {
-    const { memberId } = yield* Caller
-    const { body, publicKey } = yield* authenticate(SIGNED_PATHS.register, signed)
+  return Effect.fn("ProvidersRoutes.register")(function* (signed: Signed.Signed) {
+    const { body, id, publicKey } = yield* authenticate(SIGNED_PATHS.register, signed)
+    const memberId = yield* ownerOf(id, signed.request.headers["authorization"])
     const terms = yield* decodeRegistration(body)
     if (Math.max(...prices(terms)) > maxCentsPerMillion) {
       return yield* Problem.of(
@@ -141,24 +117,6 @@ const makeRegister = Effect.gen(function* () {
       concurrency: terms.concurrency,
       ...declared(terms),
     })
-  })
-})
-
-const NO_LINES: Verdict = { acknowledged: 0, refused: [] }
-
-const makeBeat = Effect.gen(function* () {
-  const devices = yield* Devices
-  const claims = yield* Claims
-  const authenticate = yield* makeAuthenticate
-
-  return Effect.fn("ProvidersRoutes.heartbeat")(function* (signed: Signed) {
-    const { id, body, publicKey } = yield* authenticate(SIGNED_PATHS.heartbeat, signed)
-    const { instances, usage } = yield* decodeHeartbeat(body)
-    yield* devices.beat(
-      id,
-      instances.map(({ instance_id, state }) => ({ id: instance_id, state })),
-    )
-    return usage === undefined ? NO_LINES : yield* claims.process({ id, publicKey }, usage)
   })
 })
 
@@ -240,33 +198,26 @@ export const layer = HttpApiBuilder.group(
   ControlApi,
   "providers",
   Effect.fnUntraced(function* (handlers) {
-    const { definition } = yield* Market
     const devices = yield* Devices
-    const ring = yield* KeyRing
     const note = yield* Acts.make
     const register = yield* makeRegister
-    const beat = yield* makeBeat
+    const beat = yield* Beats.make(SIGNED_PATHS.heartbeat)
+    const advice = yield* Beats.makeAdvice
     const why = yield* makeWhy
-    /** What every answer tells an agent: when to beat, and by which keys it knows a ticket. */
-    const advice = Effect.map(ring.list, (keys) => ({
-      heartbeat_interval_ms: definition.heartbeat.intervalMs,
-      keys: keys.filter(({ purpose }) => purpose === "ticket"),
-    }))
 
     return handlers
       .handleRaw(
         "register",
         Effect.fnUntraced(function* (signed) {
           const { device, instance } = yield* register(signed)
-          return { device_id: device.id, instance_id: instance.id, ...(yield* advice) }
+          const nonce = yield* devices.giveNonce(device.id)
+          return { device_id: device.id, instance_id: instance.id, nonce, ...(yield* advice) }
         }, Problems.answer),
       )
       .handleRaw(
         "heartbeat",
         Effect.fnUntraced(function* (signed) {
-          const { acknowledged, refused } = yield* beat(signed)
-          const told = refused.map(({ code, requestId }) => ({ request_id: requestId, code }))
-          return { acknowledged, refused: told, ...(yield* advice) }
+          return yield* beat(signed)
         }, Problems.answer),
       )
       .handle(

@@ -2,6 +2,7 @@
 export * as BalanceRoutes from "./BalanceRoutes.ts"
 export * as BodyGuard from "./BodyGuard.ts"
 export * as ControlRoutes from "./ControlRoutes.ts"
+export * as DevicesRoutes from "./DevicesRoutes.ts"
 export * as HealthRoutes from "./HealthRoutes.ts"
 export * as InferenceRoutes from "./InferenceRoutes.ts"
 export * as KeyAccess from "./KeyAccess.ts"

@@ -7,6 +7,7 @@
 import * as HttpApi from "effect/http-api/HttpApi"
 import * as OpenApi from "effect/http-api/OpenApi"
 import { BalanceApi } from "./BalanceApi.ts"
+import { DevicesApi } from "./DevicesApi.ts"
 import { Guard } from "./Guard.ts"
 import { HealthApi } from "./HealthApi.ts"
 import { LimitsApi } from "./LimitsApi.ts"
@@ -25,7 +26,18 @@ import { RequestsApi } from "./RequestsApi.ts"
  * @since 0.1.0
  */
 export class ControlApi extends HttpApi.make("guildhall")
-  .add(ProvidersApi, RequestsApi, ReceiptsApi, BalanceApi, LimitsApi, MembersApi, OperatorApi, MarketApi, HealthApi)
+  .add(
+    ProvidersApi,
+    DevicesApi,
+    RequestsApi,
+    ReceiptsApi,
+    BalanceApi,
+    LimitsApi,
+    MembersApi,
+    OperatorApi,
+    MarketApi,
+    HealthApi,
+  )
   .middleware(Guard)
   .annotate(OpenApi.Title, "Guildhall")
   .annotate(OpenApi.Version, "0.1.0")

@@ -105,8 +105,8 @@ export const WhyView = Schema.Struct({
 export type WhyView = typeof WhyView.Type
 
 /**
- * The group. Registering needs the API key of a provider and the device's signature; a heartbeat the signature only,
- * so a device goes on although its key was rotated; leaving the market the API key only.
+ * The group. Registering needs the device's signature, and of a device that is paired with nobody a provider's API key as well;
+ * a heartbeat needs the signature only; leaving the market the API key only.
  *
  * @category groups
  * @since 0.1.0
@@ -118,10 +118,10 @@ export class ProvidersApi extends HttpApiGroup.make("providers")
       payload: Registration,
       success: Registered,
       error: errors(400, 401, 403, 409, 503),
-    })
-      .middleware(Access)
-      .annotate(Roles, ["provider"])
-      .annotate(OpenApi.Summary, "Register a device with a model that it serves, or give it new terms."),
+    }).annotate(
+      OpenApi.Summary,
+      "Register a device with a model that it serves, or give it new terms: by the signature of a paired device, or with a provider's API key beside it.",
+    ),
     HttpApiEndpoint.post("heartbeat", SIGNED_PATHS.heartbeat, {
       headers: SignatureHeaders,
       payload: Heartbeat,

@@ -2,6 +2,7 @@
 export * as Access from "./Access.ts"
 export * as BalanceApi from "./BalanceApi.ts"
 export * as ControlApi from "./ControlApi.ts"
+export * as DevicesApi from "./DevicesApi.ts"
 export * as DisplayMoney from "./DisplayMoney.ts"
 export * as Guard from "./Guard.ts"
 export * as HealthApi from "./HealthApi.ts"

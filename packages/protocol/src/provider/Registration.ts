@@ -118,7 +118,7 @@ export const priceSheet = (registration: Prices): PriceSheet.PriceSheet =>
   })
 
 /**
- * The answer: ids, how often to beat, and the market's public ticket keys, by which the agent knows a ticket.
+ * The answer: ids, what the first beat must carry, how often to beat, and the market's public ticket keys, by which the agent knows a ticket.
  *
  * @category models
  * @since 0.1.0
@@ -126,6 +126,7 @@ export const priceSheet = (registration: Prices): PriceSheet.PriceSheet =>
 export const Registered = Schema.Struct({
   device_id: DeviceId,
   instance_id: InstanceId,
+  nonce: Schema.String,
   heartbeat_interval_ms: Schema.Int,
   keys: Schema.Array(PublishedKey),
 })

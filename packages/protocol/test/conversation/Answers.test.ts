@@ -334,6 +334,7 @@ describe("an error", () => {
     405: ["invalid_request_error", "invalid_request_error"],
     408: ["invalid_request_error", "timeout_error"],
     409: ["invalid_request_error", "conflict_error"],
+    410: ["invalid_request_error", "invalid_request_error"],
     413: ["invalid_request_error", "request_too_large"],
     415: ["invalid_request_error", "invalid_request_error"],
     422: ["invalid_request_error", "invalid_request_error"],

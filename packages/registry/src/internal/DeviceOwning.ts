@@ -1,6 +1,7 @@
 /** What a member does with its devices, whose key is whose, and the nonces of beats. */
 import * as Effect from "effect/Effect"
 import type { DeviceId, DevicePublicKey } from "@guildhall/core/Device"
+import * as KeyChange from "@guildhall/protocol/provider/KeyChange"
 import type { Devices } from "../Devices.ts"
 import type { DeviceStore } from "../DeviceStore.ts"
 import { RegistryError } from "../RegistryError.ts"
@@ -18,15 +19,6 @@ const unreadable = refuse(
   "invalid_request",
   "The device's key is not 32 bytes in base64url. Send the raw Ed25519 public key.",
 )
-
-/**
- * What a new key signs to prove that whoever names it has it: it is for this device, and in place of this key.
- *
- * @category encoding
- * @since 0.1.0
- */
-export const keyProofBytes = (id: DeviceId, former: DevicePublicKey, publicKey: DevicePublicKey): Uint8Array =>
-  new TextEncoder().encode(`guildhall-device-key-v1\n${id}\n${former}\n${publicKey}\n`)
 
 /** The device that a key is of: of its own, unless it was given to another or is one's no more. */
 export const makeOwner = (store: DeviceStore) =>
@@ -66,7 +58,7 @@ export const make = (
     replaceKey: Effect.fn("Devices.replaceKey")(function* ({ former, id, proof, publicKey }) {
       const derived = DeviceSignature.deviceId(publicKey)
       if (derived === undefined) return yield* unreadable
-      if (!DeviceSignature.verify(publicKey, keyProofBytes(id, former, publicKey), proof)) {
+      if (!DeviceSignature.verify(publicKey, KeyChange.proofBytes(id, former, publicKey), proof)) {
         return yield* refuse("invalid_signature", "The new key did not sign for this device. Prove that you have it.")
       }
       if (!(yield* store.replaceKey(id, former, publicKey, derived))) {

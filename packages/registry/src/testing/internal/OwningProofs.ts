@@ -5,7 +5,8 @@ import * as Effect from "effect/Effect"
 import * as TestClock from "effect/testing/TestClock"
 import type { DeviceId } from "@guildhall/core/Device"
 import * as Conformance from "@guildhall/core/testing/Conformance"
-import { Devices, keyProofBytes } from "../../Devices.ts"
+import * as KeyChange from "@guildhall/protocol/provider/KeyChange"
+import { Devices } from "../../Devices.ts"
 import * as SampleDevice from "../SampleDevice.ts"
 import { refusal } from "./MessageProofs.ts"
 
@@ -79,10 +80,13 @@ export const replacing = Effect.gen(function* () {
     id,
     former: from.publicKey,
     publicKey: to.publicKey,
-    proof: to.signBytes(keyProofBytes(id, from.publicKey, to.publicKey)),
+    proof: to.signBytes(KeyChange.proofBytes(id, from.publicKey, to.publicKey)),
   })
   const good = change(device.id, sample, next)
-  const unproved = { ...good, proof: stranger.signBytes(keyProofBytes(device.id, sample.publicKey, next.publicKey)) }
+  const unproved = {
+    ...good,
+    proof: stranger.signBytes(KeyChange.proofBytes(device.id, sample.publicKey, next.publicKey)),
+  }
   assert.strictEqual(yield* codeOf(devices.replaceKey(unproved)), "invalid_signature")
   const anothers = change(device.id, sample, stranger)
   assert.strictEqual(yield* codeOf(devices.replaceKey(anothers)), "invalid_request")

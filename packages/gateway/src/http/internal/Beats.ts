@@ -1,0 +1,53 @@
+/** Beats, under whichever path they come. */
+import * as Effect from "effect/Effect"
+import type { DeviceStatus } from "@guildhall/core/Device"
+import { KeyRing } from "@guildhall/core/KeyRing"
+import { Heartbeat } from "@guildhall/protocol/provider/Heartbeat"
+import { Devices } from "@guildhall/registry/Devices"
+import { Claims, type Verdict } from "../../Claims.ts"
+import { Market } from "../../Market.ts"
+import * as Signed from "./Signed.ts"
+
+const decodeHeartbeat = Signed.decode(Heartbeat)
+const NO_LINES: Verdict = { acknowledged: 0, refused: [] }
+
+/** What a device says of itself; what it leaves out stays unsaid. */
+const statusOf = (beat: Heartbeat): DeviceStatus => ({
+  ...(beat.queue === undefined ? {} : { queue: beat.queue }),
+  ...(beat.load_percent === undefined ? {} : { loadPercent: beat.load_percent }),
+  ...(beat.temperature_celsius === undefined ? {} : { temperatureCelsius: beat.temperature_celsius }),
+  ...(beat.vram_used_mib === undefined ? {} : { vramUsedMib: beat.vram_used_mib }),
+  ...(beat.versions === undefined ? {} : { versions: beat.versions }),
+})
+
+/** What every answer tells an agent: when to beat, and by which keys it knows a ticket. */
+export const makeAdvice = Effect.gen(function* () {
+  const { definition } = yield* Market
+  const ring = yield* KeyRing
+  return Effect.map(ring.list, (keys) => ({
+    heartbeat_interval_ms: definition.heartbeat.intervalMs,
+    keys: keys.filter(({ purpose }) => purpose === "ticket"),
+  }))
+})
+
+/** Makes the handler of a beat that names this path. */
+export const make = Effect.fnUntraced(function* (path: string) {
+  const devices = yield* Devices
+  const claims = yield* Claims
+  const authenticate = yield* Signed.makeAuthenticate
+  const advice = yield* makeAdvice
+
+  return Effect.fn("Beats.beat")(function* (signed: Signed.Signed) {
+    const { id, body, publicKey } = yield* authenticate(path, signed)
+    const beat = yield* decodeHeartbeat(body)
+    const nonce = yield* devices.takeNonce(id, beat.nonce, statusOf(beat))
+    yield* devices.beat(
+      id,
+      beat.instances.map(({ instance_id, state }) => ({ id: instance_id, state })),
+    )
+    const { acknowledged, refused } =
+      beat.usage === undefined ? NO_LINES : yield* claims.process({ id, publicKey }, beat.usage)
+    const told = refused.map(({ code, requestId }) => ({ request_id: requestId, code }))
+    return { acknowledged, refused: told, nonce, ...(yield* advice) }
+  })
+})

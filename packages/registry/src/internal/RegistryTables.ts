@@ -216,6 +216,18 @@ const createEntries = Effect.gen(function* () {
   yield* sql`CREATE INDEX registry_entries_due ON registry_entries (due_at)`
 })
 
+/** Not logged: it is written twice a second, and worth nothing after some seconds. */
+const createTunnelHolders = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient
+  yield* sql`CREATE UNLOGGED TABLE registry_tunnel_holders (
+    gateway text PRIMARY KEY,
+    peer_url text,
+    public_url text,
+    devices jsonb NOT NULL,
+    told_at timestamptz NOT NULL
+  ) WITH (fillfactor = 50)`
+})
+
 /** Creates the tables that are missing. A migration that was released is never changed. */
 export const migrate: Effect.Effect<void, RegistryError, SqlClient.SqlClient> = Migrator.make({})({
   loader: Migrator.fromRecord({
@@ -231,6 +243,7 @@ export const migrate: Effect.Effect<void, RegistryError, SqlClient.SqlClient> = 
     "0010_create_pairings": createPairings,
     "0011_create_entries": createEntries,
     "0012_create_cloud_accounts": createCloudAccounts,
+    "0013_create_tunnel_holders": createTunnelHolders,
   }),
   table: "guildhall_registry_migrations",
 }).pipe(Effect.mapError(unavailable), Effect.asVoid)

@@ -54,6 +54,39 @@ describe("an agent as a process", () => {
     }).pipe(Effect.scoped),
   )
 
+  it.live(
+    "V9 · V13 · asks the prices of its flags, else of its environment, else 100 and 200 cents a million tokens",
+    () =>
+      Effect.gen(function* () {
+        const variables = { GUILDHALL_INPUT_PRICE: "10", GUILDHALL_OUTPUT_PRICE: "20" }
+        const cases = [
+          [[], {}, [100, 200]],
+          [[], variables, [10, 20]],
+          [["--input-price", "0"], variables, [0, 20]],
+          [["--output-price", "7"], {}, [100, 7]],
+        ] as const
+        yield* Effect.forEach(
+          cases,
+          Effect.fnUntraced(function* ([args, environment, expected]) {
+            const market = yield* ScriptedMarket.make({ intervalMs: 200 })
+            const agent = yield* AgentProcess.start(market, ["--model", DEMO, ...args], undefined, environment)
+            yield* agent.until(() => market.registrations.length > 0)
+            const [registration] = market.registrations
+            const asked = [registration?.input_price_per_million, registration?.output_price_per_million]
+            assert.deepStrictEqual<ReadonlyArray<number | undefined>>(asked, expected)
+          }),
+          { concurrency: 2 },
+        )
+        // What is no price is refused before anything is asked of the market.
+        const market = yield* ScriptedMarket.make({ intervalMs: 200 })
+        const odd = yield* AgentProcess.start(market, ["--model", DEMO], undefined, { GUILDHALL_INPUT_PRICE: "1.5" })
+        yield* odd.exited
+        assert.strictEqual(odd.exitCode(), 1)
+        assert.include(odd.output(), "whole cents")
+        assert.deepStrictEqual(market.registrations, [])
+      }).pipe(Effect.scoped),
+  )
+
   it.live("keeps its key, its instance and its log over kill -9", () =>
     Effect.gen(function* () {
       const market = yield* ScriptedMarket.make({ intervalMs: 60_000 })

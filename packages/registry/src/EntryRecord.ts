@@ -62,8 +62,10 @@ export interface Held {
 export class EntryRecord extends Context.Service<
   EntryRecord,
   {
+    /** `gapMs` after its last conclusion, at the earliest, what is asked for anew is due: 0 unless told. */
     readonly ask: (
       asked: ReadonlyArray<{ readonly instanceId: InstanceId; readonly subject: string }>,
+      gapMs?: number,
     ) => Effect.Effect<void, RegistryError>
     /** Takes up to `most` of what is due, the longest due first. */
     readonly take: (options: {
@@ -123,12 +125,18 @@ export const layerMemory: Layer.Layer<EntryRecord> = Layer.sync(EntryRecord, () 
     return row?.isRunning === true && row.owner === owner && row.subject === subject ? row : undefined
   }
   return EntryRecord.of({
-    ask: Effect.fnUntraced(function* (asked) {
+    ask: Effect.fnUntraced(function* (asked, gapMs = 0) {
       const nowMs = yield* Clock.currentTimeMillis
       for (const { instanceId, subject } of asked) {
         const row = rows.get(instanceId)
         if (row?.subject === subject && (row.state !== "passed" || row.isRunning)) continue
-        rows.set(instanceId, { ...fresh(instanceId, subject, row?.run ?? 0, nowMs), outcomes: row?.outcomes ?? [] })
+        const anew = fresh(instanceId, subject, row?.run ?? 0, nowMs)
+        const { concludedAtMs, outcomes = [] } = row ?? {}
+        if (concludedAtMs === undefined) rows.set(instanceId, { ...anew, outcomes })
+        else {
+          const dueAtMs = Math.max(nowMs, concludedAtMs + gapMs)
+          rows.set(instanceId, { ...anew, outcomes, concludedAtMs, dueAtMs })
+        }
       }
     }),
     take: Effect.fnUntraced(function* ({ leaseMs, most, owner }) {

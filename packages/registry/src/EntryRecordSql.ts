@@ -66,7 +66,7 @@ export const make = Effect.gen(function* () {
     sql`instance_id = ${instanceId} AND owner = ${owner} AND subject = ${subject} AND is_running`
 
   return EntryRecord.EntryRecord.of({
-    ask: Effect.fn("EntryRecord.ask")((asked) =>
+    ask: Effect.fn("EntryRecord.ask")((asked, gapMs = 0) =>
       asked.length === 0
         ? Effect.void
         : sql`INSERT INTO registry_entries AS e
@@ -76,7 +76,8 @@ export const make = Effect.gen(function* () {
           FROM jsonb_to_recordset(${JSON.stringify(asked)}::text::jsonb) AS a("instanceId" text, subject text)
           ORDER BY a."instanceId"
           ON CONFLICT (instance_id) DO UPDATE SET subject = excluded.subject, state = 'pending', attempt = 0,
-            steps = '[]'::jsonb, is_running = false, owner = NULL, due_at = excluded.due_at
+            steps = '[]'::jsonb, is_running = false, owner = NULL,
+            due_at = GREATEST(excluded.due_at, e.concluded_at + ${gapMs}::float8 * interval '1 ms')
           WHERE e.subject <> excluded.subject OR (e.state = 'passed' AND NOT e.is_running)`.pipe(
             Effect.mapError(unavailable),
             Effect.asVoid,

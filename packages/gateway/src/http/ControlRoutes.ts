@@ -10,6 +10,7 @@ import { ControlApi } from "@guildhall/protocol/api/ControlApi"
 import * as BalanceRoutes from "./BalanceRoutes.ts"
 import * as BodyGuard from "./BodyGuard.ts"
 import * as DevicesRoutes from "./DevicesRoutes.ts"
+import * as EntriesRoutes from "./EntriesRoutes.ts"
 import * as HealthRoutes from "./HealthRoutes.ts"
 import * as KeyAccess from "./KeyAccess.ts"
 import * as LimitsRoutes from "./LimitsRoutes.ts"
@@ -29,6 +30,7 @@ import * as RequestsRoutes from "./RequestsRoutes.ts"
  */
 export const layerHandlers = Layer.mergeAll(
   ProvidersRoutes.layer,
+  EntriesRoutes.layer,
   DevicesRoutes.layer,
   RequestsRoutes.layer,
   ReceiptsRoutes.layer,

@@ -8,6 +8,7 @@ import * as HttpApi from "effect/http-api/HttpApi"
 import * as OpenApi from "effect/http-api/OpenApi"
 import { BalanceApi } from "./BalanceApi.ts"
 import { DevicesApi } from "./DevicesApi.ts"
+import { EntriesApi } from "./EntriesApi.ts"
 import { Guard } from "./Guard.ts"
 import { HealthApi } from "./HealthApi.ts"
 import { LimitsApi } from "./LimitsApi.ts"
@@ -28,6 +29,7 @@ import { RequestsApi } from "./RequestsApi.ts"
 export class ControlApi extends HttpApi.make("guildhall")
   .add(
     ProvidersApi,
+    EntriesApi,
     DevicesApi,
     RequestsApi,
     ReceiptsApi,

@@ -36,6 +36,7 @@ const QUANTIZATIONS: ReadonlyMap<Gguf.Value, Quantization> = new Map<Gguf.Value,
   [30, "int4"],
   [32, "bf16"],
   [38, "mxfp4"],
+  [39, "nvfp4"],
 ])
 
 /** The metadata stands before the weights. Most of it is the tokenizer's, a few megabytes. */

@@ -164,6 +164,12 @@ export const gated = (endpoint: string, repo: string, hasToken: boolean): ModelE
 const denied = (settings: HubSettings, subject: Subject, code: string, message: string): ModelError => {
   const { repo } = subject
   const hasToken = settings.token !== undefined
+  if (/is disabled/i.test(message)) {
+    return new ModelError({
+      reason: "NotFound",
+      detail: `${settings.endpoint} gives ${repo} to nobody any more: "${message}" Look for another with "guildhall-agent models search ${repo.split("/")[1] ?? repo}".`,
+    })
+  }
   if (code !== "GatedRepo" && hasToken && /invalid (?:credentials|token|username)|expired/i.test(message)) {
     return new ModelError({
       reason: "TokenRefused",

@@ -6,7 +6,7 @@
 import type { Quantization } from "@guildhall/core/Instance"
 
 /** The names that llama.cpp and those who publish its files use, as a part of a file's name. */
-const NAME = /^(?:I?Q[1-9](?:_[0-9A-Z]+)*|TQ[1-9]_[0-9]|MXFP4(?:_[A-Z]+)?|NVFP4|BF16|FP?16|FP?32)$/
+const NAME = /^(?:I?Q[1-9](?:_[0-9A-Z]+)*|TQ[1-9]_[0-9]|MXFP[468](?:_[0-9A-Z]+)*|NVFP4|BF16|FP?16|FP?32)$/
 /** Two words that say how the quantisation was made, not which one it is; `UD` files differ from others of the name. */
 const DYNAMIC = "UD"
 
@@ -105,6 +105,7 @@ const WHOLE: ReadonlyMap<string, Quantization> = new Map<string, Quantization>([
 export const toQuantization = (name: string): Quantization | undefined => {
   const bare = normalize(name)?.replace(`${DYNAMIC}-`, "") ?? ""
   if (bare.startsWith("MXFP4")) return "mxfp4"
+  if (bare.startsWith("MXFP8")) return "mxfp8"
   return WHOLE.get(bare) ?? BITS.get(/^I?Q([1-9])/.exec(bare)?.[1] ?? "")
 }
 

@@ -184,6 +184,17 @@ describe("V7 · answers of a hub", () => {
     }).pipe(Effect.scoped),
   )
 
+  it.live("that a model was taken down are told as they are", () =>
+    Effect.gen(function* () {
+      const { hub, pulling } = yield* everything
+      const headers = { "x-error-message": "Access to this resource is disabled." }
+      hub.faults.hub.push({ _tag: "Status", status: 403, headers })
+      const letter = yield* pulling.letter("quanter/Poet-8B-GGUF")
+      assert.strictEqual(letter.reason, "NotFound")
+      assert.include(letter.text, "to nobody any more")
+    }).pipe(Effect.scoped),
+  )
+
   it.live("with paths that lead out of a folder, or names that move a cursor, do no harm", () =>
     Effect.gen(function* () {
       const hub = yield* ScriptedHub.make([

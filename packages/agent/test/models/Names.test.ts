@@ -65,12 +65,15 @@ describe("V7 · names of quantisations", () => {
         [32, "BF16"],
         [36, "TQ1_0"],
         [38, "MXFP4_MOE"],
+        [39, "NVFP4"],
+        [40, "Q1_0"],
       ]
       for (const [type, name] of types) {
         const { quantization } = yield* WeightsFile.facts(new Map([["general.file_type", type]]))
         assert.strictEqual(QuantName.toQuantization(name), quantization, name)
       }
-      assert.include(Quantization.literals, QuantName.toQuantization("NVFP4"))
+      for (const name of ["NVFP4", "MXFP8", "BF16"])
+        assert.include(Quantization.literals, QuantName.toQuantization(name))
     }).pipe(Effect.provide(NodeCrypto.layer)),
   )
 })

@@ -6,6 +6,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import {
   type Dispatch,
   type ProviderRequest,
@@ -16,7 +17,9 @@ import {
 import { encodeOpen, type StartHead } from "@guildhall/protocol/provider/TunnelFrame"
 import type { TunnelSession } from "@guildhall/protocol/provider/TunnelSession"
 import type { StreamListener, TunnelStream } from "@guildhall/protocol/provider/TunnelStream"
+import * as PeerProof from "../internal/PeerProof.ts"
 import * as Ticks from "../internal/Ticks.ts"
+import { TunnelPeers } from "../TunnelPeers.ts"
 import { STREAMS_MAX, Tunnels } from "../Tunnels.ts"
 
 const unreachable = (detail: string): TransportError => ({ reason: "Unreachable", detail })
@@ -39,10 +42,11 @@ class Exchange implements Dispatch, StreamListener {
     this.#sink = sink
   }
 
-  begin(session: TunnelSession | undefined): Dispatch {
+  begin(session: TunnelSession | undefined, hop: Readonly<Record<string, string>> | undefined): Dispatch {
     const { body, connectMs, headers, method, path } = this.#request
     const length = body.byteLength === 0 ? undefined : { "content-length": String(body.byteLength) }
-    const head = session === undefined ? undefined : encodeOpen({ method, path, headers: { ...headers, ...length } })
+    const head =
+      session === undefined ? undefined : encodeOpen({ method, path, headers: { ...headers, ...length, ...hop } })
     if (session === undefined || head === undefined || session.size >= STREAMS_MAX) {
       const error = session === undefined ? NO_TUNNEL : head === undefined ? LARGE : FULL
       // Nothing is told before `dispatch` has returned.
@@ -111,17 +115,29 @@ class Exchange implements Dispatch, StreamListener {
 }
 
 /**
- * Makes the transport over the tunnels of this gateway.
+ * Makes the transport over the tunnels of this gateway and, where there are `TunnelPeers`, of the others: a device that is
+ * connected here is asked here, one that is connected elsewhere over one hop.
  *
  * @category constructors
  * @since 0.1.0
  */
-export const make = Effect.map(Tunnels, (tunnels) =>
-  ProviderTransport.of({
+export const make = Effect.gen(function* () {
+  const tunnels = yield* Tunnels
+  const peers = Option.getOrUndefined(yield* Effect.serviceOption(TunnelPeers))
+  return ProviderTransport.of({
     capabilities: { reaches: ["Tunnel"] },
-    dispatch: (request, sink) => new Exchange(request, sink).begin(tunnels.find(request.instance.deviceId)),
-  }),
-)
+    dispatch: (request, sink) => {
+      const { deviceId } = request.instance
+      const exchange = new Exchange(request, sink)
+      const own = tunnels.find(deviceId)
+      if (own?.isAttached === true) return exchange.begin(own, undefined)
+      const peer = peers?.find(deviceId)
+      return peer === undefined
+        ? exchange.begin(own, undefined)
+        : exchange.begin(peer, { [PeerProof.DEVICE_HEADER]: deviceId })
+    },
+  })
+})
 
 /**
  * {@link make} as a layer.

@@ -15,7 +15,7 @@
 import { TunnelBacklog } from "../internal/TunnelBacklog.ts"
 import { TunnelPulse } from "../internal/TunnelPulse.ts"
 import * as TunnelFrame from "./TunnelFrame.ts"
-import { type StreamListener, TunnelStream } from "./TunnelStream.ts"
+import { SILENT, type StreamListener, TunnelStream } from "./TunnelStream.ts"
 
 /**
  * A connection as a session uses it. `buffered` is how many bytes it has taken and not yet passed on; whoever owns it calls
@@ -75,7 +75,6 @@ export class TunnelSession {
   readonly #pulse: TunnelPulse
   #received = 0
   #owedBytes = 0
-  #owesAck = false
   #lostAtMs: number
 
   constructor(options: Options, nowMs: number) {
@@ -118,7 +117,6 @@ export class TunnelSession {
     }
     this.#wire = wire
     // The other side was just told what has come.
-    this.#owesAck = false
     this.#owedBytes = 0
     this.#pulse.begin()
     this.#backlog.again(wire.send)
@@ -126,15 +124,21 @@ export class TunnelSession {
     return undefined
   }
 
-  /** Begins a stream. Its listener hears nothing before this returns. */
-  open(head: Uint8Array, body: Uint8Array, listener: StreamListener): TunnelStream {
+  /** Begins a stream, whose body is still to be written. Its listener hears nothing before this returns. */
+  begin(head: Uint8Array, listener: StreamListener): TunnelStream {
     const stream = new TunnelStream(this.#host, true, listener)
-    if (this.#isOver) {
-      queueMicrotask(() => stream.break("The tunnel is closed."))
-      return stream
+    if (this.#isOver) queueMicrotask(() => stream.break("The tunnel is closed."))
+    else {
+      this.#unsent += 1
+      stream.begin(head)
     }
-    this.#unsent += 1
-    stream.begin(head)
+    return stream
+  }
+
+  /** Begins a stream with all of its body. */
+  open(head: Uint8Array, body: Uint8Array, listener: StreamListener): TunnelStream {
+    const stream = this.begin(head, listener)
+    if (this.#isOver) return stream
     stream.write(body)
     stream.finish()
     return stream
@@ -148,7 +152,6 @@ export class TunnelSession {
     if (flaw !== undefined) return this.fail(flaw)
     if (!TunnelFrame.isCounted(message)) return
     this.#received += 1
-    this.#owesAck = true
     this.#owedBytes += message.length
     if (this.#owedBytes >= ACK_BYTES) this.#acknowledge()
   }
@@ -180,7 +183,7 @@ export class TunnelSession {
       if (nowMs - this.#lostAtMs >= this.#options.resumeMs) this.ended("The connection did not come back.")
       return
     }
-    if (this.#owesAck) this.#acknowledge()
+    if (this.#owedBytes > 0) this.#acknowledge()
     for (const { resetAtMs } of this.#streams.values()) {
       if (pulse.isOwed(resetAtMs)) return this.fail("A cancel is not obeyed.")
     }
@@ -290,7 +293,7 @@ export class TunnelSession {
     if (head === undefined) return "The head of a request cannot be read."
     if (this.#streams.size >= streamsMax) return `More than ${streamsMax} streams are open.`
     this.#lastId = id
-    const stream = new TunnelStream(this.#host, false, DEAF)
+    const stream = new TunnelStream(this.#host, false, SILENT)
     stream.id = id
     this.#streams.set(id, stream)
     stream.listener = onOpen(stream, head)
@@ -304,7 +307,7 @@ export class TunnelSession {
     else {
       // The last word, so that the side that asks can forget the stream.
       this.#streams.delete(stream.id)
-      const word = new TunnelStream(this.#host, false, DEAF)
+      const word = new TunnelStream(this.#host, false, SILENT)
       word.id = stream.id
       word.reset("")
     }
@@ -367,7 +370,6 @@ export class TunnelSession {
   }
 
   #acknowledge(): void {
-    this.#owesAck = false
     this.#owedBytes = 0
     this.#wire?.send(TunnelFrame.control(TunnelFrame.CONTROL.ack, TunnelFrame.encodeCount(this.#received)))
   }
@@ -386,6 +388,3 @@ export class TunnelSession {
     this.#options.onOver(detail)
   }
 }
-
-/** Hears nothing: until whoever answers has said who does, and for what is only a last word. */
-const DEAF: StreamListener = { onData: () => true, onEnd: () => undefined, onReset: () => undefined }

@@ -36,6 +36,14 @@ export interface StreamListener {
   readonly onDrain?: () => void
 }
 
+/**
+ * Hears nothing: until whoever answers has said who does, and for a stream that is refused at once.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const SILENT: StreamListener = { onData: () => true, onEnd: () => undefined, onReset: () => undefined }
+
 /** What a stream asks of its session. */
 interface Host {
   /** The stream has something to send. */

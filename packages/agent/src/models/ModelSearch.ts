@@ -1,7 +1,7 @@
 /**
  * Finds the GGUF files for a model of a hub. By these rules: a repository that has GGUF files is taken as it is. For one that has none,
- * those are candidates which the hub lists as quantised from it, or, where it lists none, those of the same name that name no other
- * origin. The model's own organisation goes first, then what is downloaded most. The first that has the quantisation is taken.
+ * those are candidates which the hub lists as quantised from it and which are named after it, or, where there are none, those of the same
+ * name that name no other origin. The model's own organisation goes first, then what is downloaded most. The first that has the quantisation is taken.
  *
  * @since 0.1.0
  */
@@ -35,13 +35,6 @@ const MOST_CANDIDATES = 50
 const LOOKED_AT = 5
 
 const ownerOf = (repo: string): string => (repo.split("/")[0] ?? "").toLowerCase()
-/** A name without what those who quantise add to it. */
-const plainName = (repo: string, owner: string): string =>
-  (repo.split("/")[1] ?? "")
-    .toLowerCase()
-    .replace(/[-_.]gguf$/, "")
-    .replace(new RegExp(`^${owner.replace(/[^a-z0-9_-]/g, ".")}_`), "")
-
 /**
  * Whether a repository holds quantised files of a model, as far as the hub tells.
  *
@@ -53,7 +46,7 @@ export const isQuantizationOf = (candidate: Repository, id: string): boolean => 
   const base = CanonicalId.baseOf({ repo: candidate.id, tags, card })
   if (base !== undefined) return base.toLowerCase() === id.toLowerCase()
   const hasOrigin = tags.some((tag) => tag.startsWith("base_model:"))
-  return !hasOrigin && plainName(candidate.id, ownerOf(id)) === plainName(id, ownerOf(id))
+  return !hasOrigin && CanonicalId.isNamedAfter(candidate.id, id)
 }
 
 /**

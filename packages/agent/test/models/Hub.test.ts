@@ -8,11 +8,11 @@ import * as Hub from "../../src/models/Hub.ts"
 import * as HubRequest from "../../src/models/HubRequest.ts"
 import * as HubSettings from "../../src/models/HubSettings.ts"
 import * as Pulling from "./Pulling.ts"
-import { base, bytesOf, gated, gguf, own, Q4, tune } from "./Repos.ts"
+import { base, bytesOf, gated, gguf, liar, own, Q4, tune } from "./Repos.ts"
 import * as ScriptedHub from "./ScriptedHub.ts"
 
 const everything = Effect.gen(function* () {
-  const hub = yield* ScriptedHub.make([base, gguf, own, tune, gated])
+  const hub = yield* ScriptedHub.make([base, gguf, own, tune, liar, gated])
   return { hub, pulling: yield* Pulling.make({ url: hub.url }) }
 })
 const text = (words: string) => new TextEncoder().encode(words)
@@ -54,6 +54,7 @@ describe("V7 · what a name finds", () => {
         base,
         { ...gguf, id: "bartowski/Acme_Poet-8B-GGUF", tags: ["gguf", "license:mit"], card: { license: "mit" } },
         { ...tune, id: "evil/Poet-8B-GGUF" },
+        liar,
       ])
       const pulling = yield* Pulling.make({ url: hub.url })
       const pulled = yield* pulling.pull("Acme/Poet-8B")

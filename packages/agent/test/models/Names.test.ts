@@ -127,17 +127,34 @@ describe("V7 · the id on the market", () => {
       "Qwen/Qwen3-8B",
     ],
     ["Qwen/Qwen3-8B-GGUF", ["base_model:quantized:Qwen/Qwen3-8B"], {}, "Qwen/Qwen3-8B"],
-    ["x/y-GGUF", [], { base_model: "org/base" }, "org/base"],
-    ["x/y-GGUF", [], { base_model: ["org/base"] }, "org/base"],
+    ["x/base-GGUF", [], { base_model: "org/Base" }, "org/Base"],
+    ["x/Base-Q4_K_M-GGUF", [], { base_model: ["org/base"] }, "org/base"],
+    ["mradermacher/Base-i1-GGUF", ["base_model:quantized:org/Base"], {}, "org/Base"],
+    [
+      "bartowski/Meta-Llama-3.1-8B-Instruct-GGUF",
+      ["base_model:quantized:meta-llama/Llama-3.1-8B-Instruct"],
+      {},
+      "meta-llama/Llama-3.1-8B-Instruct",
+    ],
+    [
+      "TheBloke/Llama-2-7B-Chat-GGUF",
+      ["base_model:quantized:meta-llama/Llama-2-7b-chat-hf"],
+      {},
+      "meta-llama/Llama-2-7b-chat-hf",
+    ],
+    // What says that it quantises, and is named as something else.
+    ["x/Qwen3-8B-abliterated-GGUF", ["base_model:quantized:Qwen/Qwen3-8B"], {}, "x/Qwen3-8B-abliterated"],
+    ["unsloth/Qwen3-8B-128K-GGUF", ["base_model:quantized:Qwen/Qwen3-8B"], {}, "unsloth/Qwen3-8B-128K"],
+    ["x/y-GGUF", [], { base_model: "org/base" }, "x/y"],
     // Two bases, another relation, or files that are no quantisation: its own id.
-    ["x/y-GGUF", [], { base_model: ["org/a", "org/b"] }, "x/y"],
-    ["x/y-GGUF", ["base_model:quantized:a/a", "base_model:quantized:b/b"], {}, "x/y"],
-    ["x/y-GGUF", ["base_model:finetune:org/base"], { base_model: "org/base" }, "x/y"],
-    ["x/y-GGUF", [], { base_model: "org/base", base_model_relation: "merge" }, "x/y"],
-    ["x/y", [], { base_model: "org/base" }, "x/y"],
+    ["x/base-GGUF", [], { base_model: ["org/base", "org/b"] }, "x/base"],
+    ["x/a-GGUF", ["base_model:quantized:a/a", "base_model:quantized:b/b"], {}, "x/a"],
+    ["x/base-GGUF", ["base_model:finetune:org/base"], { base_model: "org/base" }, "x/base"],
+    ["x/base-GGUF", [], { base_model: "org/base", base_model_relation: "merge" }, "x/base"],
+    ["x/base", [], { base_model: "org/base" }, "x/base"],
     // A base that is no id of a model.
-    ["x/y-GGUF", [], { base_model: "base without owner" }, "x/y"],
-    ["x/y-GGUF", ["base_model:quantized:<script>/x"], {}, "x/y"],
+    ["x/base-GGUF", [], { base_model: "base" }, "x/base"],
+    ["x/y-GGUF", ["base_model:quantized:<script>/y"], {}, "x/y"],
     ["x/y_gguf", [], {}, "x/y"],
   ] as const)("%s %j %j is sold as %s", (repo, tags, card, id) => {
     assert.strictEqual<string>(CanonicalId.of({ repo, tags, card }), id)

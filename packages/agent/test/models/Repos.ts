@@ -66,6 +66,14 @@ export const gated: HubRepo = {
   gated: "manual",
 }
 
+/** Another tune, which says that it only quantises. */
+export const liar: HubRepo = {
+  id: "liar/Poet-8B-Uncensored-GGUF",
+  files: [{ path: "poet-uncensored-q4_k_m.gguf", bytes: bytesOf(17, 60_000) }],
+  tags: ["gguf", "base_model:quantized:Acme/Poet-8B", "license:apache-2.0"],
+  downloads: 800_000,
+}
+
 /** One that an engine can load. */
 export const demo = (): HubRepo => ({
   id: "tiny/Bigram-GGUF",

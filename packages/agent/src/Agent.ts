@@ -31,7 +31,8 @@ import * as UsageLog from "./UsageLog.ts"
  */
 export interface Settings extends BackendChoice.Wish, Declaration.Wish {
   readonly marketUrl: string
-  readonly apiKey: Redacted.Redacted<string>
+  /** A provider's API key; a device that is paired needs none. */
+  readonly apiKey: Redacted.Redacted<string> | undefined
   readonly home: string
   readonly prices: Prices
   readonly host: string
@@ -102,7 +103,7 @@ const endpoint = (settings: Settings, port: number): string => {
 /** Opens the tunnel, and waits for it for a while: a market that is reached by HTTP may still refuse it. */
 const openTunnel = Effect.fnUntraced(function* (url: string) {
   const opened = yield* Deferred.make<void>()
-  yield* Effect.forkScoped(Effect.scoped(Tunnel.keep(url, opened)))
+  yield* Effect.forkScoped(Effect.scoped(Tunnel.keepAll(url, opened)))
   yield* Effect.timeoutOption(Deferred.await(opened), OPEN_MS)
 })
 

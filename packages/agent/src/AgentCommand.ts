@@ -30,15 +30,16 @@ import {
 import { TokenizerDigest } from "@guildhall/core/Tokenizer"
 import type { Prices } from "@guildhall/protocol/provider/Registration"
 import * as Agent from "./Agent.ts"
-import { AgentError } from "./AgentError.ts"
-import { BackendError } from "./Backend.ts"
 import * as AgentLogger from "./AgentLogger.ts"
 import * as DoctorCommand from "./DoctorCommand.ts"
-import { ModelError } from "./models/ModelError.ts"
 import { CurrentListener } from "./models/PullEvent.ts"
 import * as PullListener from "./models/PullListener.ts"
 import * as ModelsCommand from "./ModelsCommand.ts"
+import * as PairCommand from "./PairCommand.ts"
+import * as PairedMarket from "./PairedMarket.ts"
 import * as ParentPipe from "./ParentPipe.ts"
+
+export { EXIT_CANNOT_SERVE, exitCode } from "./ExitCode.ts"
 
 /** Refuses a flag's value that the schema does not take, in words that say what it takes. */
 const checked =
@@ -99,12 +100,18 @@ const text = (name: string, about: string) => Flag.String(name).pipe(Flag.withDe
 
 const flags = {
   market: Flag.String("market").pipe(
-    Flag.withDescription("Address of the market, such as http://127.0.0.1:8787"),
+    Flag.withDescription(
+      "Address of the market, such as http://127.0.0.1:8787; without it, the one that `pair` was told",
+    ),
     Flag.withFallbackConfig(Config.String("GUILDHALL_MARKET_URL")),
+    Flag.optional,
   ),
   key: Flag.Redacted("key").pipe(
-    Flag.withDescription("The provider's API key (better in GUILDHALL_PROVIDER_KEY than on the command line)"),
+    Flag.withDescription(
+      "A provider's API key, where this machine is not paired (better in GUILDHALL_PROVIDER_KEY than on the command line)",
+    ),
     Flag.withFallbackConfig(Config.Redacted("GUILDHALL_PROVIDER_KEY")),
+    Flag.optional,
   ),
   home: Flag.String("home").pipe(
     Flag.withDescription("Folder for the device key and the usage log"),
@@ -231,9 +238,9 @@ type Given = Command.Command.Config.Infer<typeof flags>
 const given = (name: keyof Prices, price: Option.Option<number>): Partial<Prices> =>
   Option.match(price, { onNone: () => ({}), onSome: (cents) => ({ [name]: cents }) })
 
-const toSettings = (input: Given): Agent.Settings => ({
-  marketUrl: input.market,
-  apiKey: input.key,
+const toSettings = (input: Given, marketUrl: string): Agent.Settings => ({
+  marketUrl,
+  apiKey: Option.getOrUndefined(input.key),
   home: input.home,
   model: Option.getOrUndefined(input.model),
   quant: Option.getOrUndefined(input.quant),
@@ -269,34 +276,6 @@ const toSettings = (input: Given): Agent.Settings => ({
   tunnel: Option.getOrUndefined(Option.map(input.tunnel, (answer) => answer === "yes")),
 })
 
-/**
- * The exit code that says: starting this agent again with the same settings cannot help. Any other failure may pass.
- *
- * @category constants
- * @since 0.1.0
- */
-export const EXIT_CANNOT_SERVE = 2
-
-const final = new Set(["BadSetting", "NoModel", "CannotLoad"])
-/** What a market refuses for as long as the agent asks the same. */
-const finalRefusals = new Set(["invalid_endpoint", "invalid_price", "device_revoked", "provider_name_taken"])
-
-/**
- * The exit code of an agent that ended with this failure.
- *
- * @category getters
- * @since 0.1.0
- */
-export const exitCode = (cause: Cause.Cause<unknown>): number => {
-  if (Cause.hasInterruptsOnly(cause)) return 0
-  const error = Cause.squash(cause)
-  const isFinal =
-    ((error instanceof AgentError || error instanceof BackendError) && final.has(error.reason)) ||
-    (error instanceof AgentError && finalRefusals.has(error.code ?? "")) ||
-    (error instanceof ModelError && !error.isRetryable)
-  return isFinal ? EXIT_CANNOT_SERVE : 1
-}
-
 /** Downloads show themselves at a terminal, and else in the log. */
 const listener = Effect.fnUntraced(function* (asJson: boolean) {
   const stdio = yield* Stdio.Stdio
@@ -311,7 +290,10 @@ const listener = Effect.fnUntraced(function* (asJson: boolean) {
  * @since 0.1.0
  */
 export const command = Command.make("agent", flags, (input) =>
-  Agent.run(toSettings(input), input.exitWithParent ? ParentPipe.ended : Effect.never).pipe(
+  PairedMarket.resolve(input.market, input.home).pipe(
+    Effect.flatMap((market) =>
+      Agent.run(toSettings(input, market), input.exitWithParent ? ParentPipe.ended : Effect.never),
+    ),
     (run) => Effect.flatMap(listener(input.json), (hears) => Effect.provideService(run, CurrentListener, hears)),
     Effect.tapCause((cause) =>
       Cause.hasInterruptsOnly(cause)
@@ -329,5 +311,5 @@ export const command = Command.make("agent", flags, (input) =>
   ),
 ).pipe(
   Command.withDescription("Serve a model on a market and get paid for it."),
-  Command.withSubcommands([DoctorCommand.command, ModelsCommand.command]),
+  Command.withSubcommands([PairCommand.command, DoctorCommand.command, ModelsCommand.command]),
 )

@@ -11,7 +11,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
-import { DeviceId, DevicePublicKey } from "@guildhall/core/Device"
+import { DeviceId, DevicePublicKey, fingerprint } from "@guildhall/core/Device"
 import * as SignedRequest from "@guildhall/protocol/provider/SignedRequest"
 import * as DeviceProof from "@guildhall/protocol/provider/DeviceProof"
 import { headBytes, type UsageHead } from "@guildhall/protocol/provider/UsageLog"
@@ -30,6 +30,8 @@ export class DeviceKey extends Context.Service<
   {
     readonly id: DeviceId
     readonly publicKey: DevicePublicKey
+    /** What a person compares with what the market shows. */
+    readonly fingerprint: string
     readonly signRequest: (request: {
       readonly method: string
       readonly path: string
@@ -97,7 +99,8 @@ export const make = Effect.gen(function* () {
     catch: () => damaged(home.path(KEY_FILE)),
   })
   const publicBytes = Buffer.from(stored.publicKey, "base64url")
-  const id = DeviceId.make(`dev_${Crypto.createHash("sha256").update(publicBytes).digest("hex").slice(0, 32)}`)
+  const hash = Crypto.createHash("sha256").update(publicBytes).digest("hex")
+  const id = DeviceId.make(`dev_${hash.slice(0, 32)}`)
   const sign = (bytes: Uint8Array) => Crypto.sign(null, bytes, privateKey).toString("base64url")
 
   const onDisk = Option.flatMap(yield* home.read(SEQUENCE_FILE), (bytes) =>
@@ -120,6 +123,7 @@ export const make = Effect.gen(function* () {
   return DeviceKey.of({
     id,
     publicKey: stored.publicKey,
+    fingerprint: fingerprint(hash),
     signRequest: Effect.fn("DeviceKey.signRequest")(function* (request) {
       const issuedAtMs = yield* Clock.currentTimeMillis
       const sequence = yield* next(issuedAtMs)

@@ -15,12 +15,13 @@ import * as HttpClient from "effect/http/HttpClient"
 import * as HttpClientRequest from "effect/http/HttpClientRequest"
 import type * as HttpClientResponse from "effect/http/HttpClientResponse"
 import { Heartbeat, HeartbeatAnswer } from "@guildhall/protocol/provider/Heartbeat"
+import { PairAnswer, PairRequest } from "@guildhall/protocol/provider/PairRequest"
 import { Registered, Registration } from "@guildhall/protocol/provider/Registration"
 import { AgentError } from "./AgentError.ts"
 import { DeviceKey } from "./DeviceKey.ts"
 
 /**
- * The client. Both fail with `MarketAway` (worth another try) or `MarketRefused` (with the market's code).
+ * The client. All fail with `MarketAway` (worth another try) or `MarketRefused` (with the market's code).
  *
  * @category services
  * @since 0.1.0
@@ -30,7 +31,11 @@ export class MarketClient extends Context.Service<
   {
     readonly url: string
     readonly register: (body: Registration) => Effect.Effect<Registered, AgentError>
+    /** Asks to be paired, or what became of it. */
+    readonly pair: (body: PairRequest) => Effect.Effect<PairAnswer, AgentError>
     readonly heartbeat: (body: Heartbeat) => Effect.Effect<HeartbeatAnswer, AgentError>
+    /** The addresses at which the market last said that tunnels are opened. */
+    readonly tunnels: () => ReadonlyArray<string>
     /** Signs a request without a body and sends it, before any other message is signed. */
     readonly sign: <A, E, R>(
       request: { readonly method: string; readonly path: string },
@@ -84,6 +89,9 @@ const advice: Readonly<Record<string, string>> = {
   invalid_endpoint: "Give the address under which the market reaches this agent with --public-url.",
 }
 
+/** Refusals that do not pass while the agent tries again. */
+const locks = new Set(["pairing_locked", "too_many_pairings"])
+
 const refused = (status: number, text: string) => {
   const problem = Option.getOrElse(Schema.decodeUnknownOption(Problem)(text), () => ({}) as typeof Problem.Type)
   const code = problem.code ?? (status === 404 ? "not_found" : "invalid_request")
@@ -112,10 +120,10 @@ export const make = Effect.fnUntraced(function* (options: Options) {
   const read = Effect.fnUntraced(function* (response: HttpClientResponse.HttpClientResponse) {
     const declared = Number(response.headers["content-length"] ?? 0)
     const text = declared > MAX_ANSWER_BYTES ? "" : yield* response.text
-    if (response.status >= 500 || response.status === 429)
-      return yield* away(url, `failed with status ${response.status}`)
-    if (response.status >= 400) return yield* refused(response.status, text)
-    return text
+    if (response.status < 400) return text
+    const refusal = refused(response.status, text)
+    const mayPass = response.status >= 500 || (response.status === 429 && !locks.has(refusal.code ?? ""))
+    return yield* mayPass ? away(url, `failed with status ${response.status}`) : refusal
   })
 
   const post = Effect.fnUntraced(function* (path: string, text: string) {
@@ -141,17 +149,28 @@ export const make = Effect.fnUntraced(function* (options: Options) {
       )
 
   const toRegistration = Schema.encodeSync(Schema.fromJsonString(Registration))
+  const toPair = Schema.encodeSync(Schema.fromJsonString(PairRequest))
   const toHeartbeat = Schema.encodeSync(Schema.fromJsonString(Heartbeat))
+  let tunnels: ReadonlyArray<string> = []
+  const learn = <A extends { readonly tunnels?: ReadonlyArray<string> }>(said: A): A => {
+    tunnels = said.tunnels ?? []
+    return said
+  }
   return MarketClient.of({
     url,
     register: Effect.fn("MarketClient.register")(function* (body) {
       const text = yield* post("/v1/providers/register", toRegistration(body))
-      return yield* answer(Schema.fromJsonString(Registered))(text)
+      return learn(yield* answer(Schema.fromJsonString(Registered))(text))
+    }),
+    pair: Effect.fn("MarketClient.pair")(function* (body) {
+      const text = yield* post("/api/devices/pair", toPair(body))
+      return yield* answer(Schema.fromJsonString(PairAnswer))(text)
     }),
     heartbeat: Effect.fn("MarketClient.heartbeat")(function* (body) {
       const text = yield* post("/v1/providers/heartbeat", toHeartbeat(body))
-      return yield* answer(Schema.fromJsonString(HeartbeatAnswer))(text)
+      return learn(yield* answer(Schema.fromJsonString(HeartbeatAnswer))(text))
     }),
+    tunnels: () => tunnels,
     sign: (request, send) =>
       oneAtATime.withPermit(Effect.flatMap(key.signRequest({ ...request, body: NO_BODY }), send)),
   })

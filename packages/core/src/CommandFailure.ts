@@ -16,6 +16,8 @@ import * as Schema from "effect/Schema"
  */
 export class CommandFailure extends Schema.TaggedError<CommandFailure>()("CommandFailure", {
   detail: Schema.String,
+  /** The exit code, where it is not 1. */
+  exitCode: Schema.optionalKey(Schema.Int),
 }) {
   readonly isRetryable = false
   override get message(): string {

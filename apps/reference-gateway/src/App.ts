@@ -30,6 +30,7 @@ import type { Instance } from "@guildhall/core/Instance"
 import * as MarketDefinition from "@guildhall/core/MarketDefinition"
 import { PartError } from "@guildhall/core/Parts"
 import * as AnswerSeal from "@guildhall/gateway/AnswerSeal"
+import * as CloudCheck from "@guildhall/gateway/CloudCheck"
 import * as ClientAddress from "@guildhall/gateway/ClientAddress"
 import * as Claims from "@guildhall/gateway/Claims"
 import * as HoldRenewal from "@guildhall/gateway/HoldRenewal"
@@ -52,6 +53,7 @@ import * as TokenCatalogue from "@guildhall/gateway/TokenCatalogue"
 import * as CountingThread from "@guildhall/gateway/tokens/CountingThread"
 import * as TopUps from "@guildhall/gateway/TopUps"
 import * as ByReach from "@guildhall/gateway/transports/ByReach"
+import * as CloudTransport from "@guildhall/gateway/transports/Cloud"
 import * as TunnelTransport from "@guildhall/gateway/transports/Tunnel"
 import * as Undici from "@guildhall/gateway/transports/Undici"
 import * as Tunnels from "@guildhall/gateway/Tunnels"
@@ -62,6 +64,8 @@ import * as Ledger from "@guildhall/ledger/Ledger"
 import * as LedgerStoreSql from "@guildhall/ledger/LedgerStoreSql"
 import { PaymentRail } from "@guildhall/ledger/PaymentRail"
 import { PaymentScheme } from "@guildhall/ledger/PaymentScheme"
+import * as CloudAccounts from "@guildhall/registry/CloudAccounts"
+import * as CloudStoreSql from "@guildhall/registry/CloudStoreSql"
 import { Devices } from "@guildhall/registry/Devices"
 import * as DevicesSql from "@guildhall/registry/DevicesSql"
 import * as EntryRecordSql from "@guildhall/registry/EntryRecordSql"
@@ -71,6 +75,7 @@ import * as PairingSql from "@guildhall/registry/PairingSql"
 import * as PgNotifier from "@guildhall/registry/notifiers/Pg"
 import { Members } from "@guildhall/registry/Members"
 import * as MembersSql from "@guildhall/registry/MembersSql"
+import * as SealKeys from "@guildhall/registry/SealKeys"
 import * as NamedPolicies from "@guildhall/routing/NamedPolicies"
 import * as Router from "@guildhall/routing/Router"
 import { RoutingPolicy } from "@guildhall/routing/RoutingPolicy"
@@ -91,10 +96,17 @@ import * as DevMembers from "./DevMembers.ts"
 import { agentProgram, type AgentCommand, type Facts, listenError, type Running } from "./Launch.ts"
 import { LaunchError, reasonOf } from "./LaunchError.ts"
 import * as MarketParts from "./MarketParts.ts"
+import * as Replicas from "./Replicas.ts"
 import * as RoutingFile from "./RoutingFile.ts"
 
 /** Requests under way get so long to end by themselves before they are ended; npm takes a second of its own after all. */
 const DRAIN_MS = 3_000
+
+/** Members' accounts in a cloud: what opens their tokens comes from the settings alone. */
+const cloudAccounts = ({ sealKeys }: Settings, { endpoints }: MarketDefinition.MarketDefinition) =>
+  CloudAccounts.layer({ allowPrivate: endpoints.allowPrivate }).pipe(
+    Layer.provide([CloudStoreSql.layer, SealKeys.layer(sealKeys)]),
+  )
 
 /** Everything that keeps something: the database, the stores over it, and the keys. */
 const stores = (facts: Facts, definition: MarketDefinition.MarketDefinition) => {
@@ -110,6 +122,7 @@ const stores = (facts: Facts, definition: MarketDefinition.MarketDefinition) => 
       devices: definition.devices,
       asksEntry: definition.entry !== undefined,
     }),
+    cloudAccounts(facts.settings, definition),
     EntryRecordSql.layer,
     InFlightSql.layer(),
     HealthRecordSql.layer({ days: definition.health.window?.days }),
@@ -270,12 +283,15 @@ export const make = (facts: Facts): Effect.Effect<Running, LaunchError, Scope.Sc
     const { settings, worker } = facts
     yield* tuneHeap
     const definition = yield* Definition.load(settings.market)
+    const nodeServer = createServer(LaneServer.serverOptions)
+    const replicas = yield* Replicas.make(settings, worker, nodeServer)
     const services = Layer.mergeAll(
       InferenceLane.layer,
       Claims.layer,
       Readiness.layer,
       topUps(definition),
       pairing(settings),
+      CloudCheck.layer({ allowPrivate: definition.endpoints.allowPrivate }),
     ).pipe(
       Layer.provideMerge(
         Layer.mergeAll(
@@ -288,17 +304,17 @@ export const make = (facts: Facts): Effect.Effect<Running, LaunchError, Scope.Sc
       Layer.provideMerge(
         Layer.merge(
           market(settings.home, definition),
-          ByReach.layer([
+          ByReach.layer<never, CloudAccounts.CloudAccounts | Tunnels.Tunnels>([
             Undici.layerWith({ allowPrivate: definition.endpoints.allowPrivate }),
             TunnelTransport.layer,
-          ]).pipe(Layer.provideMerge(Tunnels.layer())),
+            CloudTransport.layerWith({ allowPrivate: definition.endpoints.allowPrivate }),
+          ]).pipe(Layer.provideMerge(replicas), Layer.provideMerge(Tunnels.layer())),
         ),
       ),
       Layer.provideMerge(stores(facts, definition)),
       Layer.provideMerge(Layer.mergeAll(NodeCrypto.layer, NodeServices.layer)),
     )
     const routes = Layer.mergeAll(InferenceRoutes.layer, ControlRoutes.layer, NotFoundRoute.layer)
-    const nodeServer = createServer(LaneServer.serverOptions)
     const server = HttpRouter.serve(routes, { disableLogger: true, disableListenLog: true }).pipe(
       Layer.provideMerge(
         NodeHttpServer.layer(() => nodeServer, {
@@ -364,6 +380,9 @@ const toLaunchError =
   (error: unknown): LaunchError => {
     if (error instanceof LaunchError) return error
     if (error instanceof HttpServerError.ServeError) return listenError(settings, error.cause)
+    if (error instanceof SealKeys.SealKeysError) {
+      return new LaunchError({ what: error.message, todo: "The README's table of settings says what it holds." })
+    }
     if (error instanceof PartError) return Definition.wrong(settings.market, error.message)
     return new LaunchError({
       what: "The gateway could not be put together.",

@@ -36,6 +36,8 @@ const Port = Schema.FiniteFromString.pipe(
 
 const DatabaseUrl = Schema.String.pipe(Schema.check(Schema.isPattern(/^postgres(ql)?:\/\/\S+$/)))
 
+const HttpUrl = Schema.String.pipe(Schema.check(Schema.isPattern(/^https?:\/\/\S+$/)))
+
 const ranges = Schema.String.pipe(
   Schema.check(
     Schema.makeFilter((text: string) => rangesOf(text).every((range) => IpRange.parse(range) !== undefined)),
@@ -100,12 +102,34 @@ const table = {
     "What answers are sealed with that are kept for an `Idempotency-Key`, oldest first: the first names the keys, the last seals. Every process needs the same. Without it: a file in the home.",
     true,
   ),
+  sealKeys: setting(
+    "GUILDHALL_SEAL_KEYS",
+    undefined,
+    Schema.NonEmptyString,
+    "one or more keys such as 2026-11:<32 random bytes in base64url>, parted by commas",
+    "What the tokens of members' accounts in a cloud are sealed with, the newest key last: it seals, all open. Every process needs the same. Without it no such accounts are taken.",
+    true,
+  ),
   catalogue: setting(
     "GUILDHALL_CATALOGUE",
     undefined,
     Schema.NonEmptyString,
     "a directory",
     "Where the tokenizers are kept by which tokens are counted exactly (`guildhall catalogue`). Without it: in the home.",
+  ),
+  tunnelUrl: setting(
+    "GUILDHALL_TUNNEL_URL",
+    undefined,
+    HttpUrl,
+    "a URL that begins with http:// or https://",
+    "Where several gateways serve a market behind one address: the address of this one alone, at which agents open tunnels. They hold some to several gateways.",
+  ),
+  peerUrl: setting(
+    "GUILDHALL_PEER_URL",
+    undefined,
+    HttpUrl,
+    "a URL that begins with http:// or https://",
+    "Where the market's other gateways reach this one, to ask agents whose tunnels end here. They need the same database and keys.",
   ),
   agent: setting(
     "GUILDHALL_AGENT",
@@ -163,8 +187,11 @@ export interface Settings {
   readonly market: string
   readonly databaseUrl: Redacted.Redacted | undefined
   readonly answerSecrets: Redacted.Redacted | undefined
+  readonly sealKeys: Redacted.Redacted | undefined
   /** Absolute path. */
   readonly catalogue: string
+  readonly tunnelUrl: string | undefined
+  readonly peerUrl: string | undefined
   readonly agent: "on" | "off"
   /** A model's name, or the absolute path of a model file. */
   readonly model: string | undefined
@@ -220,6 +247,7 @@ export const load: Effect.Effect<Settings, LaunchError> = Effect.gen(function* (
   const databaseUrl = yield* read(table.databaseUrl)
   const model = yield* read(table.model)
   const answerSecrets = yield* read(table.answerSecrets)
+  const sealKeys = yield* read(table.sealKeys)
   const homePath = home === table.home.fallback ? path.join(repository, home) : fromWhereStarted(home)
   const catalogue = yield* read(table.catalogue)
   return {
@@ -231,6 +259,9 @@ export const load: Effect.Effect<Settings, LaunchError> = Effect.gen(function* (
     databaseUrl: databaseUrl === undefined ? undefined : Redacted.make(databaseUrl),
     catalogue: catalogue === undefined ? path.join(homePath, "catalogue") : fromWhereStarted(catalogue),
     answerSecrets: answerSecrets === undefined ? undefined : Redacted.make(answerSecrets),
+    sealKeys: sealKeys === undefined ? undefined : Redacted.make(sealKeys),
+    tunnelUrl: yield* read(table.tunnelUrl),
+    peerUrl: yield* read(table.peerUrl),
     agent: yield* readRequired(table.agent),
     model: model === undefined ? undefined : resolveModel(model),
     logLevel: yield* readRequired(table.logLevel),

@@ -25,6 +25,10 @@ import * as LedgerCommand from "@guildhall/ledger/LedgerCommand"
 import * as LedgerStoreSql from "@guildhall/ledger/LedgerStoreSql"
 import * as JournalSql from "@guildhall/journal/JournalSql"
 import * as ReceiptCommand from "@guildhall/journal/ReceiptCommand"
+import * as CloudAccounts from "@guildhall/registry/CloudAccounts"
+import * as CloudCommand from "@guildhall/registry/CloudCommand"
+import * as CloudStoreSql from "@guildhall/registry/CloudStoreSql"
+import * as SealKeys from "@guildhall/registry/SealKeys"
 import * as NamedPolicies from "@guildhall/routing/NamedPolicies"
 import * as RoutingCommand from "@guildhall/routing/RoutingCommand"
 import { RoutingPolicy } from "@guildhall/routing/RoutingPolicy"
@@ -87,6 +91,17 @@ const catalogue = CatalogueCommand.make(
   ),
 )
 
+/** The accounts in a cloud of the home's market, running or stopped. Which URLs they may have was decided when they were added. */
+const cloud = CloudCommand.make(
+  Layer.unwrap(
+    Effect.map(AppConfig.load, ({ sealKeys }) =>
+      CloudAccounts.layer({ allowPrivate: true }).pipe(
+        Layer.provide([CloudStoreSql.layer.pipe(Layer.provide(Database.layerForCommand)), SealKeys.layer(sealKeys)]),
+      ),
+    ),
+  ),
+)
+
 /** By what the home's market routes: as it wrote down itself or, where it has not, as the definition says. */
 const facts = Effect.gen(function* () {
   const { home, market } = yield* AppConfig.load
@@ -108,7 +123,7 @@ const routing = RoutingCommand.make({
 
 const guildhall = Command.make("guildhall").pipe(
   Command.withDescription("Run a market in AI inference"),
-  Command.withSubcommands([start, ledger, catalogue, routing, ReceiptCommand.command, AgentCommand.command]),
+  Command.withSubcommands([start, ledger, catalogue, routing, cloud, ReceiptCommand.command, AgentCommand.command]),
 )
 
 // Standard output is for the facts that scripts read; everything told along the way goes to standard error.

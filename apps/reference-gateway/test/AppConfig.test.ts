@@ -21,12 +21,15 @@ describe("AppConfig", () => {
         market: "local",
         databaseUrl: undefined,
         answerSecrets: undefined,
+        sealKeys: undefined,
         catalogue: path.join(repository, ".guildhall/catalogue"),
         agent: "on",
         model: undefined,
         logLevel: "Info",
         metrics: "operator",
         otlpEndpoint: undefined,
+        tunnelUrl: undefined,
+        peerUrl: undefined,
       })
     }),
   )

@@ -14,11 +14,12 @@ import { Ledger, PaymentRail } from "@guildhall/ledger"
 import * as LedgerStore from "@guildhall/ledger/LedgerStore"
 import * as LedgerStoreMemory from "@guildhall/ledger/LedgerStoreMemory"
 import { HEADERS } from "@guildhall/protocol/provider/SignedRequest"
-import { Devices, Members, Pairing } from "@guildhall/registry"
+import { CloudAccounts, Devices, Members, SealKeys, Pairing } from "@guildhall/registry"
 import type * as SampleDevice from "@guildhall/registry/testing/SampleDevice"
 import { Router } from "@guildhall/routing"
 import { leastLoaded } from "@guildhall/routing/policies/LeastLoaded"
 import * as Claims from "../src/Claims.ts"
+import * as CloudCheck from "../src/CloudCheck.ts"
 import * as ControlRoutes from "../src/http/ControlRoutes.ts"
 import * as MetricsRoutes from "../src/http/MetricsRoutes.ts"
 import * as Limits from "../src/Limits.ts"
@@ -42,9 +43,15 @@ export interface Options {
   readonly rails?: ReadonlyArray<PaymentRail.PaymentRail>
   readonly journal?: Layer.Layer<Journal.Journal>
   readonly store?: Layer.Layer<LedgerStore.LedgerStore>
+  /** Null for a market that has nothing to seal tokens with. */
+  readonly sealKeys?: null
+  /** What is logged goes there; nowhere else. */
+  readonly loggers?: ReadonlyArray<Logger.Logger<unknown, unknown>>
   /** Who may read the metrics. */
   readonly metrics?: "operator" | "anyone"
 }
+
+const SEAL_KEYS = `test:${"A".repeat(43)}`
 
 /** Secrets that are known before the market starts: `sk-` and the name's hash. */
 export const secret = (name: string): string => `sk-${createHash("sha256").update(name).digest("base64url")}`
@@ -81,6 +88,10 @@ const services = (options: Options) => {
       Layer.provideMerge(Devices.layerMemory({ allowPrivate: made.endpoints.allowPrivate })),
     ),
     KeyRing.layerMemory.pipe(Layer.provide(NodeCrypto.layer)),
+    CloudAccounts.layerMemory({ allowPrivate: made.endpoints.allowPrivate }).pipe(
+      Layer.provide(SealKeys.layer(options.sealKeys === null ? undefined : Redacted.make(SEAL_KEYS))),
+    ),
+    CloudCheck.layer({ allowPrivate: made.endpoints.allowPrivate }),
     Readiness.layer,
     market,
   )
@@ -117,7 +128,7 @@ export const start = async (options: Options = {}) => {
     http.pipe(
       Layer.provide(readers),
       Layer.provideMerge(services(options)),
-      Layer.provideMerge(Logger.layer([])),
+      Layer.provideMerge(Logger.layer(options.loggers ?? [])),
       Layer.orDie,
     ),
   )
@@ -184,6 +195,7 @@ export const start = async (options: Options = {}) => {
     store: Context.get(context, LedgerStore.LedgerStore),
     journal: Context.get(context, Journal.Journal),
     devices: Context.get(context, Devices.Devices),
+    accounts: Context.get(context, CloudAccounts.CloudAccounts),
     ring: Context.get(context, KeyRing.KeyRing),
     router: Context.get(context, Router.Router),
     readiness: Context.get(context, Readiness.Readiness),

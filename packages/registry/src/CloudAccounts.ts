@@ -105,6 +105,8 @@ export interface Resealed {
 export class CloudAccounts extends Context.Service<
   CloudAccounts,
   {
+    /** Looks at an account as `add` would, its name and number included, and keeps nothing. */
+    readonly inspect: (account: NewCloudAccount) => Effect.Effect<void, RegistryError>
     /** Adds an account. Whether the service takes the token is for the caller to find out first. */
     readonly add: (account: NewCloudAccount) => Effect.Effect<CloudAccount, RegistryError>
     /** A member's accounts, oldest first. */
@@ -175,7 +177,13 @@ const viewAt =
     parked: row.parked !== null && row.parked.untilMs > nowMs ? row.parked : null,
   })
 
-const checkToken = (token: Redacted.Redacted) =>
+/**
+ * Refuses a token that could not be sent, or of which what is shown would show too much. It does not show it.
+ *
+ * @category rules
+ * @since 0.1.0
+ */
+export const checkToken = (token: Redacted.Redacted): Effect.Effect<void, RegistryError> =>
   TOKEN.test(Redacted.value(token))
     ? Effect.void
     : refuse(
@@ -260,7 +268,18 @@ export const make = Effect.fnUntraced(function* (options: Options) {
     return yield* refuse("service_unavailable", `${id} is being changed by others. Try again.`)
   })
 
+  const taken = (name: string) =>
+    refuse("invalid_request", `name: you have an account "${name}". Give another name, or remove it.`)
+  const full = () => refuse("too_many_instances", `A member has at most ${ACCOUNTS_MAX} accounts. Remove one first.`)
+
   return CloudAccounts.of({
+    inspect: Effect.fn("CloudAccounts.inspect")(function* (account) {
+      if (keys.newest === undefined) return yield* noKey()
+      yield* check(account, options)
+      const others = yield* store.ofMember(account.memberId)
+      if (others.some(({ name }) => name === account.name)) return yield* taken(account.name)
+      if (others.length >= ACCOUNTS_MAX) return yield* full()
+    }),
     add: Effect.fn("CloudAccounts.add")(function* (account) {
       if (keys.newest === undefined) return yield* noKey()
       const baseUrl = yield* check(account, options)
@@ -270,12 +289,8 @@ export const make = Effect.fnUntraced(function* (options: Options) {
       const base = { id, memberId, name, baseUrl, models, parked: null, createdAtMs: nowMs, revision: 0 }
       const row: CloudRow = { ...base, ...(yield* sealed(base, token)) }
       const kept = yield* store.insert(row, ACCOUNTS_MAX)
-      if (kept === "taken") {
-        return yield* refuse("invalid_request", `name: you have an account "${name}". Give another name, or remove it.`)
-      }
-      if (kept === "full") {
-        return yield* refuse("too_many_instances", `A member has at most ${ACCOUNTS_MAX} accounts. Remove one first.`)
-      }
+      if (kept === "taken") return yield* taken(name)
+      if (kept === "full") return yield* full()
       return viewAt(nowMs)(row)
     }),
     list: Effect.fn("CloudAccounts.list")(function* (memberId) {

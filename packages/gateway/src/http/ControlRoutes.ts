@@ -9,6 +9,7 @@ import * as HttpApiScalar from "effect/http-api/HttpApiScalar"
 import { ControlApi } from "@guildhall/protocol/api/ControlApi"
 import * as BalanceRoutes from "./BalanceRoutes.ts"
 import * as BodyGuard from "./BodyGuard.ts"
+import * as CloudRoutes from "./CloudRoutes.ts"
 import * as DevicesRoutes from "./DevicesRoutes.ts"
 import * as EntriesRoutes from "./EntriesRoutes.ts"
 import * as HealthRoutes from "./HealthRoutes.ts"
@@ -32,6 +33,7 @@ export const layerHandlers = Layer.mergeAll(
   ProvidersRoutes.layer,
   EntriesRoutes.layer,
   DevicesRoutes.layer,
+  CloudRoutes.layer,
   RequestsRoutes.layer,
   ReceiptsRoutes.layer,
   BalanceRoutes.layer,

@@ -18,33 +18,18 @@ import { Caller } from "@guildhall/protocol/api/Access"
 import { ControlApi } from "@guildhall/protocol/api/ControlApi"
 import { Problem } from "@guildhall/protocol/api/Problem"
 import { SIGNED_PATHS, type WhyView } from "@guildhall/protocol/api/ProvidersApi"
-import { prices, priceSheet, Registration } from "@guildhall/protocol/provider/Registration"
+import { priceSheet, Registration } from "@guildhall/protocol/provider/Registration"
 import { Devices } from "@guildhall/registry/Devices"
-import type { Declared } from "@guildhall/registry/Registration"
 import { Router } from "@guildhall/routing/Router"
 import * as WhyNotQuery from "@guildhall/routing/WhyNotQuery"
-import { Market } from "../Market.ts"
 import * as Acts from "./internal/Acts.ts"
 import * as Beats from "./internal/Beats.ts"
 import * as Problems from "./internal/Problems.ts"
 import * as Signed from "./internal/Signed.ts"
+import * as Terms from "./internal/Terms.ts"
 import * as KeyAccess from "./KeyAccess.ts"
 
 const decodeRegistration = Signed.decode(Registration)
-
-/** What a registration declares; what it leaves out stays undeclared. */
-const declared = (terms: Registration): Declared => ({
-  ...(terms.provider === undefined ? {} : { provider: terms.provider }),
-  ...(terms.endpoints === undefined ? {} : { endpoints: terms.endpoints }),
-  ...(terms.quantization === undefined ? {} : { quantization: terms.quantization }),
-  ...(terms.supported_parameters === undefined ? {} : { parameters: terms.supported_parameters }),
-  ...(terms.retains_data === undefined ? {} : { retainsData: terms.retains_data }),
-  ...(terms.tokenizer === undefined ? {} : { tokenizer: terms.tokenizer }),
-  ...(terms.region === undefined ? {} : { region: terms.region }),
-  ...(terms.country === undefined ? {} : { country: terms.country }),
-  ...(terms.inputs === undefined ? {} : { inputs: terms.inputs }),
-  ...(terms.rails === undefined ? {} : { rails: terms.rails }),
-})
 
 /** How requests reach what is registered. */
 const reachOf = ({ endpoint_url, provider_type, reach }: Registration): Effect.Effect<Reach, Problem> => {
@@ -85,28 +70,16 @@ const makeOwner = Effect.gen(function* () {
 })
 
 const makeRegister = Effect.gen(function* () {
-  const { definition, payments } = yield* Market
   const devices = yield* Devices
   const authenticate = yield* Signed.makeAuthenticate
   const ownerOf = yield* makeOwner
-  const { maxCentsPerMillion } = definition.prices
-  const rails = payments.map(({ name }) => name)
+  const checkTerms = yield* Terms.makeCheck
 
   return Effect.fn("ProvidersRoutes.register")(function* (signed: Signed.Signed) {
     const { body, id, publicKey } = yield* authenticate(SIGNED_PATHS.register, signed)
     const memberId = yield* ownerOf(id, signed.request.headers["authorization"])
     const terms = yield* decodeRegistration(body)
-    if (Math.max(...prices(terms)) > maxCentsPerMillion) {
-      return yield* Problem.of(
-        "invalid_price",
-        `The market takes at most ${maxCentsPerMillion} cents for a million tokens, or for a thousand images, seconds or requests. Ask for less.`,
-      )
-    }
-    const unknown = terms.rails?.find((rail) => !rails.includes(rail))
-    if (unknown !== undefined) {
-      const detail = `rails: nobody pays by ${unknown} here, so nobody would be served. This market has ${rails.join(", ")}; leave it out for all of them.`
-      return yield* Problem.of("invalid_request", detail)
-    }
+    yield* checkTerms(terms)
     return yield* devices.register({
       memberId,
       publicKey,
@@ -115,7 +88,7 @@ const makeRegister = Effect.gen(function* () {
       price: priceSheet(terms),
       contextLength: terms.context_length_offered,
       concurrency: terms.concurrency,
-      ...declared(terms),
+      ...Terms.declared(terms),
     })
   })
 })

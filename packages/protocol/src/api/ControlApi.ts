@@ -7,6 +7,7 @@
 import * as HttpApi from "effect/http-api/HttpApi"
 import * as OpenApi from "effect/http-api/OpenApi"
 import { BalanceApi } from "./BalanceApi.ts"
+import { CloudApi } from "./CloudApi.ts"
 import { DevicesApi } from "./DevicesApi.ts"
 import { EntriesApi } from "./EntriesApi.ts"
 import { Guard } from "./Guard.ts"
@@ -31,6 +32,7 @@ export class ControlApi extends HttpApi.make("guildhall")
     ProvidersApi,
     EntriesApi,
     DevicesApi,
+    CloudApi,
     RequestsApi,
     ReceiptsApi,
     BalanceApi,

@@ -102,11 +102,12 @@ export const whyUnsafe = (target: URL, endpoint: URL): string | undefined => {
   return isLocal(target.hostname) && !isOwn ? "it is an address inside a network" : undefined
 }
 
+/** Whether nobody on the way can read what is sent there. */
+const isPrivate = ({ hostname, protocol }: URL): boolean => protocol === "https:" || isLoopback(hostname)
+
 /** A token goes to the hub alone, and over a line that nobody else can read. */
 const authorization = (target: URL, endpoint: URL, { token }: HubSettings): Readonly<Record<string, string>> =>
-  token !== undefined &&
-  target.origin === endpoint.origin &&
-  (target.protocol === "https:" || isLoopback(target.hostname))
+  token !== undefined && target.origin === endpoint.origin && isPrivate(target)
     ? { authorization: `Bearer ${Redacted.value(token)}` }
     : {}
 
@@ -164,6 +165,12 @@ export const gated = (endpoint: string, repo: string, hasToken: boolean): ModelE
 const denied = (settings: HubSettings, subject: Subject, code: string, message: string): ModelError => {
   const { repo } = subject
   const hasToken = settings.token !== undefined
+  if (hasToken && !isPrivate(new URL(settings.endpoint))) {
+    return new ModelError({
+      reason: "Gated",
+      detail: `${settings.endpoint} does not show ${repo} to everybody, and the token was not sent, since anybody on the way could read it. Set HF_ENDPOINT to an address with https.`,
+    })
+  }
   if (/is disabled/i.test(message)) {
     return new ModelError({
       reason: "NotFound",

@@ -3,6 +3,7 @@ import * as Path from "node:path"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, describe, it } from "@effect/vitest"
 import { ConfigProvider, Effect, Redacted } from "effect"
+import { HttpClient, HttpClientResponse } from "effect/http"
 import * as AgentProcess from "../AgentProcess.ts"
 import * as Hub from "../../src/models/Hub.ts"
 import * as HubRequest from "../../src/models/HubRequest.ts"
@@ -270,6 +271,17 @@ describe("V7 · the variables of the field", () => {
   it.live("a token never leaves over a line that others can read, but to this machine", () =>
     Effect.gen(function* () {
       const { hub } = yield* everything
+      // A client that shows what would be sent, and to whom.
+      const sent: Array<string | undefined> = []
+      const client = HttpClient.make((request) => {
+        sent.push(request.headers["authorization"])
+        return Effect.succeed(HttpClientResponse.fromWeb(request, new Response("no", { status: 401 })))
+      })
+      const settings = { endpoint: "http://mirror.example", token: Redacted.make(ScriptedHub.TOKEN), isOffline: false }
+      const mirror = yield* Hub.make(settings).pipe(Effect.provideService(HttpClient.HttpClient, client))
+      const error = yield* Effect.flip(mirror.repository("a/b", undefined))
+      assert.include(error.message, "address with https")
+      assert.deepStrictEqual(sent, [undefined])
       const there = hub.url.replace("127.0.0.1", "localhost")
       const pulling = yield* Pulling.make({ url: there, token: ScriptedHub.TOKEN })
       yield* pulling.provided(Effect.flatMap(Hub.Hub, (one) => one.repository("Acme/Poet-8B", undefined)))

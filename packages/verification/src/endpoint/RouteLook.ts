@@ -14,7 +14,7 @@ import type { Certificate, Route } from "./EndpointProbe.ts"
 
 /**
  * `allowPrivate` lets it connect to addresses that are not public. `resolver` finds addresses, the system's where none is
- * given; `authorities` are trusted beside those of the system, as PEM.
+ * given; `authorities` are trusted in place of the system's, as PEM; `limitMs` (5,000) is for the resolution, and for the handshake.
  *
  * @category models
  * @since 0.1.0
@@ -23,10 +23,10 @@ export interface Options {
   readonly allowPrivate: boolean
   readonly resolver?: LookupFunction | undefined
   readonly authorities?: ReadonlyArray<string> | undefined
+  readonly limitMs?: number | undefined
 }
 
-const RESOLVE_MS = 5_000
-const HANDSHAKE_MS = 5_000
+const LIMIT_MS = 5_000
 /** A name with more addresses than this is no endpoint. */
 const ADDRESSES_MAX = 32
 const TEXT_MAX = 200
@@ -35,7 +35,7 @@ type Tls = Extract<Route, { readonly _tag: "Found" }>["tls"]
 
 const short = (text: string): string => (text.length > TEXT_MAX ? `${text.slice(0, TEXT_MAX)}…` : text)
 
-const addressesOf = (host: string, resolver: LookupFunction) =>
+const addressesOf = (host: string, { limitMs = LIMIT_MS, resolver = resolve }: Options) =>
   Effect.callback<ReadonlyArray<string>, string>((resume) => {
     if (isIP(host) !== 0) return resume(Effect.succeed([host]))
     resolver(host, { all: true }, (error, found) => {
@@ -45,8 +45,8 @@ const addressesOf = (host: string, resolver: LookupFunction) =>
     })
   }).pipe(
     Effect.timeoutOrElse({
-      duration: RESOLVE_MS,
-      orElse: () => Effect.fail(`no answer within ${RESOLVE_MS / 1000} s`),
+      duration: limitMs,
+      orElse: () => Effect.fail(`no answer within ${limitMs} ms`),
     }),
   )
 
@@ -76,8 +76,9 @@ const single = (value: string | ReadonlyArray<string> | undefined): string =>
 const codeOf = (reason: unknown): string =>
   reason instanceof Error && "code" in reason && typeof reason.code === "string" ? reason.code : short(String(reason))
 
-const handshake = (address: string, port: number, host: string, options: Options) =>
-  Effect.callback<Tls>((resume) => {
+const handshake = (address: string, port: number, host: string, options: Options) => {
+  const { limitMs = LIMIT_MS } = options
+  return Effect.callback<Tls>((resume) => {
     const socket = connect({
       host: address,
       port,
@@ -98,10 +99,11 @@ const handshake = (address: string, port: number, host: string, options: Options
     return Effect.sync(() => socket.destroy())
   }).pipe(
     Effect.timeoutOrElse({
-      duration: HANDSHAKE_MS,
-      orElse: () => Effect.succeed<Tls>({ _tag: "Failed", detail: `It was not done within ${HANDSHAKE_MS / 1000} s.` }),
+      duration: limitMs,
+      orElse: () => Effect.succeed<Tls>({ _tag: "Failed", detail: `It was not done within ${limitMs} ms.` }),
     }),
   )
+}
 
 /**
  * Looks at a URL.
@@ -113,7 +115,7 @@ export const url = Effect.fn("RouteLook.url")(function* (text: string, options: 
   const parsed = URL.parse(text)
   if (parsed === null) return { _tag: "Unknown", host: short(text), detail: "it is not a URL" } satisfies Route
   const host = parsed.hostname.replace(/^\[|\]$/g, "")
-  const found = yield* Effect.result(addressesOf(host, options.resolver ?? resolve))
+  const found = yield* Effect.result(addressesOf(host, options))
   if (found._tag === "Failure") return { _tag: "Unknown", host, detail: short(found.failure) } satisfies Route
   const addresses = found.success
   const [first] = addresses

@@ -2,5 +2,6 @@
 export * as ByReach from "./ByReach.ts"
 export * as Cloud from "./Cloud.ts"
 export * as Memory from "./Memory.ts"
+export * as Pull from "./Pull.ts"
 export * as Tunnel from "./Tunnel.ts"
 export * as Undici from "./Undici.ts"

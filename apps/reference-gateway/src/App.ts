@@ -86,6 +86,7 @@ import * as HealthExchange from "@guildhall/steward/HealthExchange"
 import * as HoldExpiry from "@guildhall/steward/HoldExpiry"
 import * as InFlightExchange from "@guildhall/steward/InFlightExchange"
 import * as Liveness from "@guildhall/steward/Liveness"
+import * as Silence from "@guildhall/steward/Silence"
 import * as Outbox from "@guildhall/steward/Outbox"
 import * as OutboxSql from "@guildhall/steward/OutboxSql"
 import * as TransportProbe from "@guildhall/verification/endpoint/TransportProbe"
@@ -191,6 +192,7 @@ const loops = (definition: MarketDefinition.MarketDefinition) =>
     knowledge(),
     entry(definition),
     Liveness.layer({ heartbeat: definition.heartbeat }),
+    Silence.layer({ heartbeat: definition.heartbeat }),
     HoldExpiry.layer({ everyMs: Math.ceil(definition.hold.renewMs / 2) }),
     Outbox.layerWith({ definition, copy: OutboxSql.copy() }),
     AnswerSweep.layer(),

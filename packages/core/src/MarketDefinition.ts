@@ -105,13 +105,22 @@ export const Queue = Schema.Struct({
 })
 
 /**
+ * How long an instance may be silent before it leaves the market, where the market does not say: 7 days.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const DEREGISTER_AFTER_MS = 604_800_000
+
+/**
  * A market definition.
  *
  * - `funding`: the sources of a buyer's money in the order in which they are spent.
  * - `split` shares each charge; `routing`, `payments`, `payouts` name parts.
  * - `premiumBuyers` are the members that come first where capacity is short; all others are standard.
  * - `prices` are whole cents for a million tokens: what a provider asks by default, and the range it may ask in.
- * - `heartbeat`: how often agents report, after how many missed beats and failed checks an instance is offline.
+ * - `heartbeat`: how often agents report, after how many missed beats and failed checks an instance is offline,
+ *   and after what silence it leaves the market: `deregisterAfterMs`, without it {@link DEREGISTER_AFTER_MS}.
  * - `health`: what the market does about instances that fail, are new, or have enough to do. A rule that is left out does not
  *   hold.
  * - `recount.percent`: of so many requests in a hundred the tokens are counted exactly afterwards, where the catalogue has
@@ -154,7 +163,12 @@ export const MarketDefinition = Schema.Struct({
   funding: Schema.NonEmptyArray(Schema.String.pipe(Schema.check(Schema.isPattern(/^[a-z][a-z0-9-]{0,39}$/)))),
   recount: Schema.Struct({ percent: Percent }),
   attempts: Schema.Int.pipe(Schema.check(Schema.isBetween({ minimum: 1, maximum: 10 }))),
-  heartbeat: Schema.Struct({ intervalMs: Milliseconds, missesMax: Positive, checkMs: Milliseconds }),
+  heartbeat: Schema.Struct({
+    intervalMs: Milliseconds,
+    missesMax: Positive,
+    checkMs: Milliseconds,
+    deregisterAfterMs: Schema.optionalKey(Milliseconds),
+  }),
   health: HealthRules.Settings,
   hold: Schema.Struct({ lifeMs: Milliseconds, renewMs: Milliseconds }),
   receipts: Schema.Struct({ batchMs: Milliseconds, batchSize: Positive }),

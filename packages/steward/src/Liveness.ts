@@ -40,9 +40,12 @@ const isSilent = (lastBeatAtMs: number | undefined, nowMs: number, heartbeat: Ma
 
 /**
  * When an instance last beat. Without a device key nobody can sign a beat for it; one that the market can call is known by
- * its checks alone then.
+ * its checks alone then, and never silent.
+ *
+ * @category rules
+ * @since 0.1.0
  */
-const beatOf = ({ instance, lastBeatAtMs }: ListedInstance): number | undefined => {
+export const beatOf = ({ instance, lastBeatAtMs }: ListedInstance): number | undefined => {
   const isCalled = instance.reach._tag === "Cloud" || instance.reach._tag === "Endpoint"
   return isCalled && !isAttested(instance) ? undefined : lastBeatAtMs
 }

@@ -103,18 +103,21 @@ const partOf = ({ inputTokens, outputTokens }: Settings, { features }: RoutingRe
 
 /** What an offer comes to, whatever is asked: what its price is made of, what is added to that, and by what it is weighed. */
 interface Offered {
-  readonly input: number
-  readonly output: number
-  readonly request: number
-  readonly errors: number
-  readonly costs: number
-  readonly weighed: number
+  input: number
+  output: number
+  request: number
+  errors: number
+  costs: number
+  weighed: number
 }
 
-const offered = (settings: Settings): ((candidate: Candidate) => Offered) => {
+/** The offer of a candidate, valid until the next one is asked for: with an object for each, a ranking would take a tenth longer. */
+const offered = (settings: Settings): ((candidate: Candidate) => Readonly<Offered>) => {
   const speedOf = power(settings.speedPower)
   const spareOf = power(settings.sparePower)
   const typical = { firstTokenMs: settings.typicalFirstTokenMs, tokenUs: settings.typicalTokenUs }
+  // A half is no whole number: each of these stays a double for V8, which then writes it in place.
+  const last: Offered = { input: 0.5, output: 0.5, request: 0.5, errors: 0.5, costs: 0.5, weighed: 0.5 }
   return (candidate) => {
     const { instance, rating } = candidate
     const offer = rating?.offer
@@ -125,24 +128,23 @@ const offered = (settings: Settings): ((candidate: Candidate) => Offered) => {
     const seconds = Math.max(0.001, firstTokenMs / 1_000 + (settings.outputTokens * tokenUs) / MILLION)
     const load = Load.inFlight(candidate) / Load.capacity(candidate)
     const spare = Math.max(0.001, 1 - load * load)
-    return {
-      input: offer?.inputPerMillion ?? MILLION * (listed?.input ?? 0),
-      output: offer?.outputPerMillion ?? MILLION * (listed?.output ?? 0),
-      request: listed?.request ?? 0,
-      errors: 1 + (settings.errorCost * (offer?.errorBps ?? settings.typicalErrorBps)) / 10_000,
-      costs: limited + waiting,
-      weighed: speedOf(seconds) / spareOf(spare),
-    }
+    last.input = offer?.inputPerMillion ?? MILLION * (listed?.input ?? 0)
+    last.output = offer?.outputPerMillion ?? MILLION * (listed?.output ?? 0)
+    last.request = listed?.request ?? 0
+    last.errors = 1 + (settings.errorCost * (offer?.errorBps ?? settings.typicalErrorBps)) / 10_000
+    last.costs = limited + waiting
+    last.weighed = speedOf(seconds) / spareOf(spare)
+    return last
   }
 }
 
-const priceAt = ({ input, output, request }: Offered, part: number): number =>
+const priceAt = ({ input, output, request }: Readonly<Offered>, part: number): number =>
   input * part + output * (1 - part) + request
 
-const adjustedAt = ({ leastPerMillion }: Settings, offer: Offered, part: number): number =>
+const adjustedAt = ({ leastPerMillion }: Settings, offer: Readonly<Offered>, part: number): number =>
   Math.min(MOST, Math.max(leastPerMillion, priceAt(offer, part) * offer.errors + offer.costs))
 
-const valueAt = (settings: Settings, offer: Offered, part: number): number =>
+const valueAt = (settings: Settings, offer: Readonly<Offered>, part: number): number =>
   adjustedAt(settings, offer, part) * offer.weighed
 
 /**

@@ -59,7 +59,8 @@ export const make = (settings: Settings): Scored.Scored => {
   const limitOf = (lowest: number): number => lowest * (1 + percent / 100)
   const score = ({ candidates }: Scored.Pool): Scored.Score => {
     const prices = Scored.column(candidates.length, (row) => priceAt(candidates[row]))
-    const lowest = prices.reduce((least, price) => Math.min(least, price), Infinity)
+    let lowest = Infinity
+    for (let row = 0; row < prices.length; row++) lowest = Math.min(lowest, prices[row] ?? Infinity)
     const limit = limitOf(lowest)
     const standings = Scored.column(prices.length, (row) => turnOf(prices[row] ?? 0, limit))
     const because = (row: number): string => {

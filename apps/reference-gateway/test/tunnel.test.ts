@@ -14,13 +14,13 @@ afterEach(async () => {
   for (const cleanup of cleanups.splice(0).reverse()) await cleanup()
 })
 
-const setUp = async () => {
+const setUp = async (args: ReadonlyArray<string> = []) => {
   const home = RunningMarket.makeHome()
   const environment = {
     GUILDHALL_MARKET: RunningMarket.writeDefinition(home, RunningMarket.calm),
     GUILDHALL_AGENT: "off",
   }
-  const market = await RunningMarket.start({ home, environment })
+  const market = await RunningMarket.start({ home, environment, args })
   cleanups.push(market.close)
   const network = await CutNetwork.start(Number(new URL(market.url).port))
   cleanups.push(network.close)
@@ -148,4 +148,29 @@ describe("an agent behind a tunnel", () => {
     )
     assert.strictEqual(text, words(3))
   }, 120_000)
+
+  it("is asked by every process on the port, wherever its tunnel ends", async () => {
+    const { market, startAgent } = await setUp(["--workers", "2"])
+    await startAgent()
+    await RunningMarket.listed(market, MODEL, 1)
+    const once = async (): Promise<string> => {
+      // A connection of its own, so that the kernel may hand it to either process.
+      const response = await fetch(`${market.url}/v1/chat/completions`, {
+        method: "POST",
+        headers: {
+          authorization: `Bearer ${market.buyerKey}`,
+          "content-type": "application/json",
+          connection: "close",
+        },
+        body: JSON.stringify({ model: MODEL, messages: [{ role: "user", content: "tokens=2" }] }),
+      })
+      return `${response.status} ${await response.text()}`
+    }
+    await RunningMarket.until("the first answer", async () => ((await once()).startsWith("200") ? true : undefined))
+    // Both processes know of the other's tunnels half a second after they begin.
+    await RunningMarket.until("both to answer, ten times in a row", async () => {
+      for (let at = 0; at < 10; at += 1) if (!(await once()).startsWith("200")) return undefined
+      return true
+    })
+  }, 90_000)
 })

@@ -36,9 +36,9 @@ export class MarketClient extends Context.Service<
     readonly heartbeat: (body: Heartbeat) => Effect.Effect<HeartbeatAnswer, AgentError>
     /** The addresses at which the market last said that tunnels are opened. */
     readonly tunnels: () => ReadonlyArray<string>
-    /** Signs a request without a body and sends it, before any other message is signed. */
+    /** Signs a request, without a body where none is given, and sends it before any other message is signed. */
     readonly sign: <A, E, R>(
-      request: { readonly method: string; readonly path: string },
+      request: { readonly method: string; readonly path: string; readonly body?: Uint8Array },
       send: (headers: Readonly<Record<string, string>>) => Effect.Effect<A, E, R>,
     ) => Effect.Effect<A, E | AgentError, R>
   }
@@ -172,7 +172,7 @@ export const make = Effect.fnUntraced(function* (options: Options) {
     }),
     tunnels: () => tunnels,
     sign: (request, send) =>
-      oneAtATime.withPermit(Effect.flatMap(key.signRequest({ ...request, body: NO_BODY }), send)),
+      oneAtATime.withPermit(Effect.flatMap(key.signRequest({ body: NO_BODY, ...request }), send)),
   })
 })
 

@@ -8,6 +8,7 @@ import * as NodeWS from "@effect/platform-node/NodeWS"
 import * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as FiberMap from "effect/FiberMap"
 import * as Option from "effect/Option"
 import * as Random from "effect/Random"
 import * as Schema from "effect/Schema"
@@ -234,5 +235,52 @@ export const keep = Effect.fnUntraced(function* (url: string, opened: Deferred.D
       wasWelcome && failures === 0 ? 50 : Math.min(LAST_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(failures, 8))
     failures += 1
     yield* Effect.flatMap(around(waitMs), Effect.sleep)
+  }
+})
+
+/** An agent holds tunnels to so many gateways, where the market names more: one may die without anybody noticing. */
+const GATEWAYS_MAX = 3
+const LOOK_MS = 1_000
+/** A gateway that is no longer named keeps its tunnel for so many looks: it may be the table that is away. */
+const UNNAMED_MAX = 60
+
+/** Whether an address that a market names may be dialed: a market that is asked by TLS names none that is not. */
+const isDialable = (market: string) => {
+  const isSecure = URL.parse(market)?.protocol === "https:"
+  return (url: string): boolean => {
+    const protocol = URL.parse(url)?.protocol
+    return protocol === "https:" || (protocol === "http:" && !isSecure)
+  }
+}
+
+/**
+ * Keeps tunnels to the gateways that the market names, to three at most, or to the market's own address where it names none. Those that are up stay,
+ * so that nothing breaks off when the list changes. `opened` succeeds when the first one is open.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const keepAll = Effect.fnUntraced(function* (marketUrl: string, opened: Deferred.Deferred<void>) {
+  const market = yield* MarketClient
+  const fibers = yield* FiberMap.make<string>()
+  const unnamed = new Map<string, number>()
+  const mayDial = isDialable(marketUrl)
+  while (true) {
+    const named = market.tunnels().filter(mayDial)
+    const wanted = named.length === 0 ? [marketUrl] : named
+    for (const url of unnamed.keys()) {
+      const looks = wanted.includes(url) ? 0 : (unnamed.get(url) ?? 0) + 1
+      unnamed.set(url, looks)
+      if (looks < UNNAMED_MAX) continue
+      unnamed.delete(url)
+      yield* FiberMap.remove(fibers, url)
+    }
+    const free = wanted.filter((url) => !unnamed.has(url))
+    const held = wanted.length - free.length
+    for (const url of (yield* Random.shuffle(free)).slice(0, Math.max(0, GATEWAYS_MAX - held))) {
+      unnamed.set(url, 0)
+      yield* FiberMap.run(fibers, url, Effect.scoped(keep(url, opened)))
+    }
+    yield* Effect.sleep(LOOK_MS)
   }
 })

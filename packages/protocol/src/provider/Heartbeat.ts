@@ -8,6 +8,7 @@ import { InstanceId } from "@guildhall/core/Instance"
 import { DeviceStatus } from "@guildhall/core/Device"
 import { PublishedKey } from "@guildhall/core/KeyRing"
 import { RequestId } from "@guildhall/core/Request"
+import { TunnelUrls } from "./TunnelHello.ts"
 import { UsageReport } from "./UsageLog.ts"
 
 /**
@@ -51,6 +52,7 @@ export const HeartbeatAnswer = Schema.Struct({
   nonce: Schema.String,
   heartbeat_interval_ms: Schema.Int,
   keys: Schema.Array(PublishedKey),
+  tunnels: Schema.optionalKey(TunnelUrls),
 })
 /** @since 0.1.0 */
 export type HeartbeatAnswer = typeof HeartbeatAnswer.Type

@@ -21,6 +21,7 @@ import { PublishedKey } from "@guildhall/core/KeyRing"
 import { ModelId } from "@guildhall/core/Model"
 import * as PriceSheet from "@guildhall/core/PriceSheet"
 import { TokenizerDigest } from "@guildhall/core/Tokenizer"
+import { TunnelUrls } from "./TunnelHello.ts"
 
 const Cents = Schema.Int.pipe(Schema.check(Schema.isBetween({ minimum: 0, maximum: 100_000_000 })))
 
@@ -129,6 +130,7 @@ export const Registered = Schema.Struct({
   nonce: Schema.String,
   heartbeat_interval_ms: Schema.Int,
   keys: Schema.Array(PublishedKey),
+  tunnels: Schema.optionalKey(TunnelUrls),
 })
 /** @since 0.1.0 */
 export type Registered = typeof Registered.Type

@@ -25,6 +25,17 @@ export const PATH = "/v1/providers/tunnel"
  */
 export const PROTOCOL = "guildhall-tunnel-v1"
 
+/**
+ * Addresses of gateways at which an agent opens tunnels, in the answers to registrations and heartbeats. An agent opens some of
+ * them; where there are none, one at the market's own address.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export const TunnelUrls = Schema.Array(Schema.String.pipe(Schema.check(Schema.isMaxLength(2000)))).pipe(
+  Schema.check(Schema.isMaxLength(16)),
+)
+
 const Count = Schema.Int.pipe(Schema.check(Schema.isBetween({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER })))
 const SessionName = Schema.String.pipe(Schema.check(Schema.isPattern(/^[A-Za-z0-9_-]{16,64}$/)))
 

@@ -1,11 +1,13 @@
 /** Beats, under whichever path they come. */
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import type { DeviceStatus } from "@guildhall/core/Device"
 import { KeyRing } from "@guildhall/core/KeyRing"
 import { Heartbeat } from "@guildhall/protocol/provider/Heartbeat"
 import { Devices } from "@guildhall/registry/Devices"
 import { Claims, type Verdict } from "../../Claims.ts"
 import { Market } from "../../Market.ts"
+import { TunnelPeers } from "../../TunnelPeers.ts"
 import * as Signed from "./Signed.ts"
 
 const decodeHeartbeat = Signed.decode(Heartbeat)
@@ -20,14 +22,19 @@ const statusOf = (beat: Heartbeat): DeviceStatus => ({
   ...(beat.versions === undefined ? {} : { versions: beat.versions }),
 })
 
-/** What every answer tells an agent: when to beat, and by which keys it knows a ticket. */
+/** What every answer tells an agent: when to beat, by which keys it knows a ticket, and where it may open tunnels. */
 export const makeAdvice = Effect.gen(function* () {
   const { definition } = yield* Market
   const ring = yield* KeyRing
-  return Effect.map(ring.list, (keys) => ({
-    heartbeat_interval_ms: definition.heartbeat.intervalMs,
-    keys: keys.filter(({ purpose }) => purpose === "ticket"),
-  }))
+  const peers = Option.getOrUndefined(yield* Effect.serviceOption(TunnelPeers))
+  return Effect.map(ring.list, (keys) => {
+    const tunnels = peers?.publicUrls() ?? []
+    return {
+      heartbeat_interval_ms: definition.heartbeat.intervalMs,
+      keys: keys.filter(({ purpose }) => purpose === "ticket"),
+      ...(tunnels.length === 0 ? {} : { tunnels }),
+    }
+  })
 })
 
 /** Makes the handler of a beat that names this path. */

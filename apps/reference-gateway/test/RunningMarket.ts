@@ -262,6 +262,7 @@ export interface ReceiptContent {
   readonly usage: Readonly<Record<string, number>>
   readonly usageSource: string
   readonly attempts: number
+  readonly unattested?: true
 }
 
 /** A request's signed receipt, or undefined while there is none. */

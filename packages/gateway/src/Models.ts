@@ -5,7 +5,7 @@
  */
 import type { Asset } from "@guildhall/core/Asset"
 import { Endpoint, standard } from "@guildhall/core/Endpoint"
-import { Input, type Instance, Quantization } from "@guildhall/core/Instance"
+import { Input, type Instance, isAttested, Quantization } from "@guildhall/core/Instance"
 import * as Money from "@guildhall/core/Money"
 import * as PriceSheet from "@guildhall/core/PriceSheet"
 import type { UsageUnit } from "@guildhall/core/Usage"
@@ -102,6 +102,7 @@ const describe = (id: string, listed: ReadonlyArray<Instance>, { asset, createdS
     inputs: Input.literals.filter((input) => instances.some(({ inputs }) => inputs?.includes(input) === true)),
     instances_online: online.length,
     instances_without_retention: online.filter(({ retainsData }) => retainsData === false).length,
+    instances_attested: online.filter(isAttested).length,
   }
 }
 

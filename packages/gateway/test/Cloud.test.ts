@@ -5,7 +5,7 @@
 import { afterAll, assert, beforeAll, beforeEach, describe, it } from "@effect/vitest"
 import { Logger } from "effect"
 import { Reason } from "@guildhall/core"
-import * as CloudService from "./CloudService.ts"
+import * as CloudService from "../src/testing/CloudService.ts"
 import * as TestControl from "./TestControl.ts"
 
 const PATH = "/v1/providers/cloud"

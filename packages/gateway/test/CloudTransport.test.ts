@@ -17,7 +17,7 @@ import * as SealKeys from "@guildhall/registry/SealKeys"
 import * as SampleDevice from "@guildhall/registry/testing/SampleDevice"
 import { Scrubber } from "../src/internal/Scrubber.ts"
 import * as CloudTransport from "../src/transports/Cloud.ts"
-import * as CloudService from "./CloudService.ts"
+import * as CloudService from "../src/testing/CloudService.ts"
 import * as TestLane from "./TestLane.ts"
 
 const TOKEN = "sk-canary/0123456789abcdef-end"

@@ -68,6 +68,7 @@ describe("the list of models", () => {
       inputs: ["image", "file"],
       instances_online: 3,
       instances_without_retention: 2,
+      instances_attested: 3,
     })
   })
 

@@ -10,6 +10,7 @@ import * as Receipt from "../src/Receipt.ts"
 const every = {
   device: DeviceId.make(`dev_${"1".repeat(32)}`),
   reason: "client_closed_request",
+  unattested: true,
   usage: {
     request: 1,
     inputToken: 10,

@@ -8,7 +8,7 @@ import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import type { ReasonCode } from "@guildhall/core/Reason"
-import type { InstanceId } from "@guildhall/core/Instance"
+import { type InstanceId, isAttested } from "@guildhall/core/Instance"
 import { ModelId } from "@guildhall/core/Model"
 import type { DirectorySegment } from "@guildhall/journal/Journal"
 import type { RoutingDecision } from "@guildhall/journal/JournalEntry"
@@ -22,7 +22,8 @@ import type { Ranking, RoutingPolicy, RoutingRequest } from "./RoutingPolicy.ts"
 /**
  * The explanation of a decision: what each attempt's ranking was, computed again from the directory's log as it stood
  * when the attempt was made. An attempt without an instance is one for which none was left. `model` is the one that took the
- * place of the one that was asked for, where one did, and `passed` are the models that had nobody left.
+ * place of the one that was asked for, where one did, and `passed` are the models that had nobody left. `unattested` are the
+ * instances in its ranking that no device key stands behind.
  *
  * @category models
  * @since 0.1.0
@@ -37,6 +38,7 @@ export interface Explanation {
     readonly reason: ReasonCode | null
     readonly ranking: Ranking
     readonly passed: ReadonlyArray<{ readonly model: ModelId; readonly ranking: Ranking }>
+    readonly unattested: ReadonlyArray<InstanceId>
   }>
 }
 
@@ -163,6 +165,13 @@ export const rankingOf = (
   return Preferred.rank(policy, request, directory.candidates(request.model), decision.seed)
 }
 
+/** The instances of a ranking that no device key stands behind. */
+const unattestedIn = (directory: Directory, { excluded, ranked }: Ranking): ReadonlyArray<InstanceId> =>
+  [...ranked, ...excluded].flatMap(({ instance: id }) => {
+    const candidate = directory.candidate(id)
+    return candidate === undefined || isAttested(candidate.instance) ? [] : [id]
+  })
+
 /**
  * Computes a decision's rankings. `directories` are the directory as it stood at each attempt, in their order; for a
  * decision without attempts, as it stood at the decision's version.
@@ -180,19 +189,25 @@ export const recompute = (
     (passedOver(decision, at) ?? []).map((model) => {
       return { model, ranking: rankingOf(policy, directory, decision, at, model) }
     })
-  const attempts: Array<Explanation["attempts"][number]> = decision.attempts.map((attempt, at) => ({
-    chosen: attempt.instance,
-    model: attempt.model ?? null,
-    reason: attempt.reason ?? null,
-    ranking: rankingOf(policy, directories[at] ?? first, decision, at),
-    passed: passed(directories[at] ?? first, at),
-  }))
+  const attempts: Array<Explanation["attempts"][number]> = decision.attempts.map((attempt, at) => {
+    const directory = directories[at] ?? first
+    const ranking = rankingOf(policy, directory, decision, at)
+    return {
+      chosen: attempt.instance,
+      model: attempt.model ?? null,
+      reason: attempt.reason ?? null,
+      ranking,
+      passed: passed(directory, at),
+      unattested: unattestedIn(directory, ranking),
+    }
+  })
   if (attempts.length === 0) {
     const ranking = rankingOf(policy, first, decision, 0)
     const model = modelOf(decision)
     const known = model !== undefined && first.offered.has(model)
     const reason = known ? ofAll(closest(ranking.excluded.map(({ code }) => code))) : "model_not_found"
-    attempts.push({ chosen: null, model: null, reason, ranking, passed: passed(first, 0) })
+    const unattested = unattestedIn(first, ranking)
+    attempts.push({ chosen: null, model: null, reason, ranking, passed: passed(first, 0), unattested })
   }
   return { policy: decision.policy, version: decision.version, seed: decision.seed, attempts }
 }

@@ -186,6 +186,7 @@ describe("Router.explain", () => {
           reason: "no_capacity",
           ranking: { ranked: [], excluded: [{ instance: id, code: "offline" }] },
           passed: [],
+          unattested: [],
         },
       ])
       for (const model of ["org/other", "two words", ""]) {

@@ -39,11 +39,12 @@ const explained = (
   replica: decision.replica,
   version: explanation.version,
   seed: explanation.seed,
-  attempts: explanation.attempts.map(({ chosen, model, passed, ranking, reason }) => ({
+  attempts: explanation.attempts.map(({ chosen, model, passed, ranking, reason, unattested }) => ({
     chosen,
     model,
     reason,
     ...rankingView(ranking),
+    unattested,
     passed: isBuyers ? passed.map(({ model, ranking }) => ({ model, ...rankingView(ranking) })) : [],
   })),
 })

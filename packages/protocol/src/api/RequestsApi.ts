@@ -96,7 +96,7 @@ const RankingFields = {
  * router knew of the request are its `endpoint`, what the buyer prefers and `features`; these two are null for a
  * caller who is not the buyer, and where there is nothing.
  * An attempt's `model` is the one that took the place of the one asked for, null where none did; `passed` are the models that
- * had nobody left then, for the buyer only.
+ * had nobody left then, for the buyer only. `unattested` are the instances in its ranking that no device key stands behind.
  *
  * @category models
  * @since 0.1.0
@@ -118,6 +118,7 @@ export const ExplanationView = Schema.Struct({
       model: Schema.NullOr(ModelId),
       reason: Schema.NullOr(ReasonCode),
       ...RankingFields,
+      unattested: Schema.Array(InstanceId),
       passed: Schema.Array(Schema.Struct({ model: ModelId, ...RankingFields })),
     }),
   ),

@@ -38,7 +38,8 @@ export type Pricing = typeof Pricing.Type
  * - `pricing` is the cheapest instance's, and `price_sheet` the same, exactly: in the smallest unit of `asset`.
  * - `endpoints` are those that instances speak themselves. A conversation in another dialect is translated.
  * - `quantizations`, `supported_parameters`, `providers`, `regions`, `countries` and `inputs` are what instances declared.
- * - `instances_online` counts who can serve it now, `instances_without_retention` those of them that declared to keep nothing.
+ * - `instances_online` counts who can serve it now, `instances_without_retention` those of them that declared to keep nothing,
+ *   and `instances_attested` those that a device key stands behind.
  *
  * @category models
  * @since 0.1.0
@@ -61,6 +62,7 @@ export const Model = Schema.Struct({
   inputs: Schema.Array(Input),
   instances_online: Schema.Int,
   instances_without_retention: Schema.Int,
+  instances_attested: Schema.Int,
 })
 /** @since 0.1.0 */
 export type Model = typeof Model.Type

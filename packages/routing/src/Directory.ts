@@ -24,14 +24,17 @@ export interface Place extends Candidate {
   readonly isListed: boolean
 }
 
-interface MutablePlace {
-  readonly slot: number
-  instance: Instance
-  inFlight: number
-  measured: Measured | undefined
-  rating: Rating.Rating | undefined
-  isListed: boolean
+/** What a place consists of, always in this order: one shape for all of them. */
+type Parts = Pick<Place, "slot" | "instance" | "inFlight" | "isListed"> & {
+  readonly measured: Measured | undefined
+  readonly rating: Rating.Rating | undefined
 }
+
+/** Policies that anybody wrote are handed these as they are, so none can be written to: a change makes another one. */
+const placeOf = ({ inFlight, instance, isListed, measured, rating, slot }: Parts): Parts =>
+  Object.freeze({ slot, instance, inFlight, measured, rating, isListed })
+
+const kept = (instance: Instance): Instance => Object.freeze({ ...instance })
 
 /** How many models are remembered that once had an instance. Past it, one is told "no such model" a little early. */
 const OFFERED_MAX = 10_000
@@ -56,8 +59,8 @@ const OFFERED_MAX = 10_000
  * @since 0.1.0
  */
 export class Directory implements DirectoryView {
-  readonly #places = new Map<InstanceId, MutablePlace>()
-  readonly #byModel = new Map<ModelId, Map<InstanceId, MutablePlace>>()
+  readonly #places = new Map<InstanceId, Parts>()
+  readonly #byModel = new Map<ModelId, Map<InstanceId, Parts>>()
   /** What is known until an instance of the model comes, goes, or changes its state. */
   readonly #ceilings = new Map<ModelId, PriceSheet | undefined>()
   readonly #offered = new Set<ModelId>()
@@ -133,22 +136,21 @@ export class Directory implements DirectoryView {
         this.#unlist(place)
         break
       case "StateChanged":
-        place.instance = { ...place.instance, state: event.state }
+        this.#put({ ...place, instance: kept({ ...place.instance, state: event.state }) })
         this.#ceilings.delete(place.instance.model)
         break
       case "InstanceMeasured":
-        place.measured = event.measured ?? undefined
+        this.#put({ ...place, measured: event.measured ?? undefined })
         break
       case "InstanceRated":
-        place.rating = Rating.join(place.rating, event.rating)
+        this.#put({ ...place, rating: Rating.join(place.rating, event.rating) })
         break
       case "DispatchStarted":
-        place.inFlight++
+        this.#put({ ...place, inFlight: place.inFlight + 1 })
         break
       case "DispatchEnded":
         // Never below zero: an end may arrive for a start that an earlier process counted.
-        if (place.inFlight > 0) place.inFlight--
-        if (!place.isListed) this.#forget(place)
+        this.#put({ ...place, inFlight: Math.max(0, place.inFlight - 1) })
         break
     }
     for (const listener of this.#listeners) listener(event.instanceId)
@@ -161,38 +163,44 @@ export class Directory implements DirectoryView {
     this.#nextSlot = nextSlot
     for (const model of offered) this.#offered.add(model)
     for (const { slot, instance, inFlight, measured, rating, isListed } of places) {
-      const place = { slot, instance, inFlight, measured, rating, isListed }
+      const place = placeOf({ slot, instance: kept(instance), inFlight, measured, rating, isListed })
       this.#places.set(instance.id, place)
       if (isListed) this.#enter(place)
     }
   }
 
-  #list(instance: Instance): number {
-    let place = this.#places.get(instance.id)
-    if (place === undefined) {
-      place = { slot: this.#nextSlot++, instance, inFlight: 0, measured: undefined, rating: undefined, isListed: true }
-      this.#places.set(instance.id, place)
-    } else {
-      this.#leave(place)
-      place.instance = instance
-      place.isListed = true
-    }
+  #list(listed: Instance): number {
+    const instance = kept(listed)
+    const known = this.#places.get(instance.id)
+    if (known !== undefined) this.#leave(known)
+    const place = placeOf(
+      known === undefined
+        ? { slot: this.#nextSlot++, instance, inFlight: 0, measured: undefined, rating: undefined, isListed: true }
+        : { ...known, instance, isListed: true },
+    )
+    this.#places.set(instance.id, place)
     this.#enter(place)
     for (const listener of this.#listeners) listener(instance.id)
     return place.slot
   }
 
-  #unlist(place: MutablePlace): void {
+  /** Puts a place in its former one's stead. One that is neither listed nor in use is forgotten. */
+  #put(parts: Parts): void {
+    const place = placeOf(parts)
+    const { id, model } = place.instance
+    if (place.isListed) {
+      this.#places.set(id, place)
+      this.#byModel.get(model)?.set(id, place)
+    } else if (place.inFlight > 0) this.#places.set(id, place)
+    else this.#places.delete(id)
+  }
+
+  #unlist(place: Parts): void {
     this.#leave(place)
-    place.isListed = false
-    this.#forget(place)
+    this.#put({ ...place, isListed: false })
   }
 
-  #forget(place: MutablePlace): void {
-    if (place.inFlight === 0) this.#places.delete(place.instance.id)
-  }
-
-  #enter(place: MutablePlace): void {
+  #enter(place: Parts): void {
     const { model, id } = place.instance
     this.#ceilings.delete(model)
     const places = this.#byModel.get(model)
@@ -201,7 +209,7 @@ export class Directory implements DirectoryView {
     if (this.#offered.size < OFFERED_MAX) this.#offered.add(model)
   }
 
-  #leave(place: MutablePlace): void {
+  #leave(place: Parts): void {
     const { model, id } = place.instance
     this.#ceilings.delete(model)
     const places = this.#byModel.get(model)

@@ -129,8 +129,8 @@ const faults = Metric.counter("guildhall_routing_policy_faults", {
   description: "Times that the routing policy threw, or named an instance that cannot serve, and another one chose.",
   incremental: true,
 })
-const refusedRatings = Metric.counter("guildhall_routing_ratings_refused", {
-  description: "Ratings of instances that the router refused, since they cannot be.",
+const refusedEvents = Metric.counter("guildhall_routing_events_refused", {
+  description: "Events about instances that the router refused, since they cannot be.",
   incremental: true,
 })
 const promises = Metric.counter("guildhall_routing_guaranteed_requests_total", {
@@ -150,7 +150,7 @@ const makeReport = Effect.gen(function* () {
       if (isTold) return
       isTold = true
       const text = `The routing policy ${policy} failed in ${fault.where}, so another one chooses in its place. Correct it.`
-      void fork(Effect.logError(text, fault._tag === "Threw" ? fault.cause : `It named ${fault.instance}.`))
+      void fork(Effect.logError(text, fault._tag === "Threw" ? fault.cause : fault.problem))
     }
 })
 
@@ -170,9 +170,15 @@ export const make = Effect.fnUntraced(function* (options: Options) {
   const directory = new Directory()
   const log = new DirectoryLog.DirectoryLog(directory, { ...options, replica })
   const report = yield* makeReport
+  const wrong = PolicyGuard.problem(options.policy)
+  if (wrong !== undefined) {
+    const text = `Nobody can route by the policy ${nameOf(options.policy).slice(0, 60)}: ${wrong}. Correct it, or name another one.`
+    return yield* Effect.die(new TypeError(text))
+  }
   const guarded = (policy: RoutingPolicy): RoutingPolicy => PolicyGuard.guard(policy, report(nameOf(policy)))
   const policy = guarded(options.policy)
-  const policies = new Map([...(options.formerPolicies ?? []).map(guarded), policy].map((one) => [nameOf(one), one]))
+  const former = (options.formerPolicies ?? []).filter((one) => PolicyGuard.problem(one) === undefined).map(guarded)
+  const policies = new Map([...former, policy].map((one) => [nameOf(one), one]))
   const lock = yield* Semaphore.make(1)
   const context = yield* Effect.context<never>()
   const listeners: Array<(model: ModelId) => void> = []
@@ -197,7 +203,7 @@ export const make = Effect.fnUntraced(function* (options: Options) {
     take,
     health: options.health ?? {},
     reads: policy.reads,
-    onRefused: () => refusedRatings.updateUnsafe(1, context),
+    onRefused: () => refusedEvents.updateUnsafe(1, context),
   })
 
   const flush = Effect.fn("Router.flush")(function* () {

@@ -3,16 +3,17 @@ import { InstanceId } from "@guildhall/core/Instance"
 import { ModelId } from "@guildhall/core/Model"
 import * as Journal from "@guildhall/journal/Journal"
 import type { RoutingDecision } from "@guildhall/journal/JournalEntry"
-import { Context, Effect, Logger, Metric } from "effect"
+import { Cause, Context, Effect, Exit, Logger, Metric } from "effect"
 import { Digest } from "effect/crypto"
 import { leastLoaded } from "../src/policies/LeastLoaded.ts"
 import * as Router from "../src/Router.ts"
 import type { RoutingPolicy } from "../src/RoutingPolicy.ts"
+import * as RoutingProof from "../src/RoutingProof.ts"
 import * as SampleMarket from "../src/testing/SampleMarket.ts"
 
 const [small = ModelId.make("org/small"), large = ModelId.make("org/large")] = SampleMarket.models
 const stranger = InstanceId.make("ins_stranger")
-const request = { model: small, contextTokens: 100, tried: [] }
+const asked = () => ({ model: small, contextTokens: 100, tried: [] })
 const full = InstanceId.make("ins_full")
 const foreign = InstanceId.make("ins_foreign")
 const boom = (): never => {
@@ -31,6 +32,19 @@ const policy = (rank: RoutingPolicy["rank"], prepare?: RoutingPolicy["prepare"])
   ...(prepare === undefined ? {} : { prepare }),
 })
 const chooses = (choose: () => InstanceId | undefined) => policy(leastLoaded.rank, () => ({ choose }))
+
+/** What JavaScript of others may answer, whatever the types say. */
+const wrongly = (answer: (...given: Array<never>) => unknown): (() => never) => answer as () => never
+const outlaw =
+  (code: string) => (_request: never, candidates: ReadonlyArray<{ readonly instance: { readonly id: string } }>) => ({
+    ranked: [],
+    excluded: candidates.map(({ instance }) => ({ instance: instance.id, code })),
+  })
+/** Writes to a list that is not its own. */
+const emptied = <A>(list: ReadonlyArray<A>, ...values: ReadonlyArray<A>): void => {
+  const theirs = list as Array<A>
+  theirs.splice(0, theirs.length, ...values)
+}
 
 /** A router by a policy of somebody else, with what it said and counted. */
 const withPolicy = <A, E>(
@@ -91,6 +105,79 @@ const misbehaving: ReadonlyArray<readonly [string, RoutingPolicy]> = [
       return { ranked: [...ranked, ...ranked], excluded }
     }),
   ],
+  ["ranks nobody and leaves nobody out", policy(() => ({ ranked: [], excluded: [] }))],
+  ["answers nothing", policy(wrongly(() => undefined))],
+  ["answers later", policy(wrongly(async () => ({ ranked: [], excluded: [] })))],
+  ["leaves out what is no candidate", policy(wrongly(() => ({ ranked: [], excluded: [null] })))],
+  ["leaves everybody out for a reason of its own making", policy(wrongly(outlaw("made_up")))],
+  ["leaves everybody out for a reason that objects have", policy(wrongly(outlaw("toString")))],
+  [
+    "leaves one out twice",
+    policy((request, candidates, seed) => {
+      const { excluded, ranked } = leastLoaded.rank(request, candidates, seed)
+      return { ranked, excluded: [...excluded, ...excluded] }
+    }),
+  ],
+  [
+    "empties the candidates",
+    policy((_request, candidates) => {
+      emptied(candidates)
+      return boom()
+    }),
+  ],
+  [
+    "writes to candidates",
+    policy((request, candidates, seed) => {
+      for (const candidate of candidates) Object.assign(candidate, { inFlight: 0 })
+      return leastLoaded.rank(request, candidates, seed)
+    }),
+  ],
+  [
+    "writes to instances",
+    policy((request, candidates, seed) => {
+      for (const { instance } of candidates) Object.assign(instance, { concurrency: 1_000_000 })
+      return leastLoaded.rank(request, candidates, seed)
+    }),
+  ],
+  [
+    "writes to the request",
+    policy((request, candidates, seed) => {
+      Object.assign(request, { model: large })
+      return leastLoaded.rank(request, candidates, seed)
+    }),
+  ],
+  [
+    "counts everybody as tried",
+    policy((request, candidates, seed) => {
+      emptied(request.tried, ...candidates.map(({ instance }) => instance.id))
+      return leastLoaded.rank(request, candidates, seed)
+    }),
+  ],
+  ["chooses nobody", chooses(() => undefined)],
+  [
+    "writes to the directory's candidates in its fast form",
+    policy(leastLoaded.rank, (directory) => ({
+      choose: ({ model }) => {
+        for (const candidate of directory.candidates(model)) Object.assign(candidate, { inFlight: 0 })
+        return full
+      },
+    })),
+  ],
+  [
+    "chooses what cannot be said",
+    chooses(
+      wrongly(() => ({
+        toString: boom,
+      })),
+    ),
+  ],
+  [
+    "makes no fast form",
+    policy(
+      leastLoaded.rank,
+      wrongly(() => null),
+    ),
+  ],
   ["chooses a stranger", chooses(() => stranger)],
   ["chooses one that is full", chooses(() => full)],
   ["chooses one of another model", chooses(() => foreign)],
@@ -102,7 +189,7 @@ describe("a policy of somebody else", () => {
       Effect.gen(function* () {
         const decisions: Array<RoutingDecision> = []
         for (let seed = 0; seed < 50; seed++) {
-          const choice = router.choose(request, seed)
+          const choice = router.choose(asked(), seed)
           if (choice._tag === "NoneLeft") return assert.fail(choice.reason)
           assert.include(["ins_a", "ins_b"], choice.instance.id)
           const { replica } = router
@@ -127,7 +214,53 @@ describe("a policy of somebody else", () => {
           const { attempts } = yield* router.explain(decision)
           assert.strictEqual(attempts[0]?.ranking.ranked[0]?.instance, decision.attempts[0]?.instance)
         }
-        assert.strictEqual(router.choose({ ...request, contextTokens: 1_000_000 }, 1)._tag, "NoneLeft")
+        assert.strictEqual(router.choose({ ...asked(), contextTokens: 1_000_000 }, 1)._tag, "NoneLeft")
+        assert.deepStrictEqual([...router.inFlight()], [[full, 1]])
+      }),
+    ),
+  )
+
+  const unusable: ReadonlyArray<readonly [string, Partial<Record<keyof RoutingPolicy, unknown>>, RegExp]> = [
+    ["a name of a million characters", { name: "N".repeat(1_000_000) }, /its name must have 1 to 32 of/],
+    ["no name", { name: "" }, /its name must have/],
+    ["a name that is none", { name: "my policy" }, /its name must have/],
+    ["a name that is no text", { name: 5 }, /its name must have/],
+    ["a version that is no number", { version: "1" }, /its version must be a whole number/],
+    ["half a version", { version: 0.5 }, /its version/],
+    ["nothing that ranks", { rank: undefined }, /it has no function rank/],
+    ["a fast form that is none", { prepare: 5 }, /prepare must be a function/],
+    ["a list of readings that is none", { reads: 5 }, /reads must be a list of/],
+    ["readings that nobody has", { reads: ["mind"] }, /reads must be a list of/],
+    ["a promise that is no number", { guaranteedPercent: Number.NaN }, /guaranteedPercent must be between/],
+  ]
+  it.effect.each(unusable)("that has %s is refused before anything is routed by it", ([, wrong, words]) =>
+    Effect.gen(function* () {
+      const theirs = { ...policy(leastLoaded.rank), ...wrong } as RoutingPolicy
+      const exit = yield* Effect.exit(Router.make({ replica: "test", policy: theirs }))
+      if (Exit.isSuccess(exit)) return assert.fail("it was taken")
+      const defect = Cause.squash(exit.cause)
+      if (!(defect instanceof TypeError)) return assert.fail("no letter")
+      assert.match(defect.message, /^Nobody can route by the policy /)
+      assert.match(defect.message, words)
+      assert.isBelow(defect.message.length, 500)
+    }).pipe(Effect.provide([Journal.layerMemory, Digest.layerWebCrypto])),
+  )
+
+  it.effect("of the longest name still has a proof of 300 bytes", () =>
+    withPolicy({ ...leastLoaded, name: "N".repeat(32), version: 9_999 }, (router) =>
+      Effect.sync(() => {
+        const decision = {
+          replica: router.replica,
+          seed: 4_294_967_295,
+          version: 9_999_999_999,
+          policy: router.policy,
+          model: small,
+          contextTokens: 100,
+          attempts: [],
+        }
+        const head = { ...router.head(), sealed: 9_999_999_999, version: 9_999_999_999 }
+        const proof = RoutingProof.make(decision, head, "00".repeat(16))
+        assert.isAtMost(new TextEncoder().encode(JSON.stringify(proof)).length, 300)
       }),
     ),
   )
@@ -135,18 +268,18 @@ describe("a policy of somebody else", () => {
   it.effect("that behaves is asked, and nothing is counted", () =>
     withPolicy({ ...leastLoaded, name: "Theirs", version: 1 }, (router, { faults, logged }) =>
       Effect.sync(() => {
-        for (let seed = 0; seed < 50; seed++) assert.strictEqual(router.choose(request, seed)._tag, "Chosen")
+        for (let seed = 0; seed < 50; seed++) assert.strictEqual(router.choose(asked(), seed)._tag, "Chosen")
         assert.strictEqual(faults(), 0)
         assert.deepStrictEqual(logged, [])
       }),
     ),
   )
 
-  it.effect("a rating that cannot be is refused, and the log can still be written and read", () =>
+  it.effect("an event that cannot be is refused, and the log can still be written and read", () =>
     withPolicy(leastLoaded, (router) =>
       Effect.gen(function* () {
         const instanceId = InstanceId.make("ins_a")
-        const { version } = router.choose(request, 1)
+        const { version } = router.choose(asked(), 1)
         for (const rating of [
           { foreign: Number.NaN },
           { foreign: -1 },
@@ -156,7 +289,26 @@ describe("a policy of somebody else", () => {
         ]) {
           router.apply({ _tag: "InstanceRated", instanceId, rating })
         }
-        assert.strictEqual(router.choose(request, 1).version, version)
+        const instance = SampleMarket.instance({ name: "new", model: small, concurrency: 1 })
+        for (const wrong of [
+          { concurrency: 0 },
+          { concurrency: 1.5 },
+          { contextLength: -1 },
+          { region: "Über" },
+          { price: [{ unit: "inputToken", amount: -1n, per: 1n }] },
+          { id: "no id" },
+          { state: "asleep" },
+        ]) {
+          router.apply({ _tag: "InstanceListed", instance: { ...instance, ...wrong } as typeof instance })
+        }
+        router.apply({ _tag: "StateChanged", instanceId, state: "asleep" as "online" })
+        const sizes = [0.5, 1, 1, Number.NaN] as const
+        router.apply({
+          _tag: "InstanceMeasured",
+          instanceId,
+          measured: { firstTokenMs: sizes, tokensPerSecond: sizes },
+        })
+        assert.strictEqual(router.choose(asked(), 1).version, version)
         yield* router.flush
       }),
     ),
@@ -180,7 +332,7 @@ describe("a market under load", () => {
           router.instances(small).filter(({ id }) => id === instance.id),
           1,
         )
-        assert.strictEqual(router.choose(request, 1)._tag, "Chosen")
+        assert.strictEqual(router.choose(asked(), 1)._tag, "Chosen")
       }),
     ),
   )

@@ -168,8 +168,8 @@ describe("Router.explain", () => {
         }
       })
       yield* explain.pipe(Effect.provide(layer))
-      assert.isAbove(decisions.filter(({ attempts }) => attempts.length === 3).length, 10)
-      assert.isAbove(decisions.filter(({ attempts }) => attempts.length === 0).length, 10)
+      assert.isAbove(decisions.filter(({ attempts }) => attempts.length === 3).length, 5)
+      assert.isAbove(decisions.filter(({ attempts }) => attempts.length === 0).length, 5)
     }).pipe(Effect.provide(Journal.layerMemory)),
   )
 

@@ -1,7 +1,7 @@
 import * as Schema from "effect/Schema"
-import type { DirectoryEvent } from "@guildhall/core/DirectoryEvent"
+import { DirectoryEvent } from "@guildhall/core/DirectoryEvent"
 import type { Instance, InstanceId } from "@guildhall/core/Instance"
-import { Rating } from "@guildhall/core/Rating"
+import type { Rating } from "@guildhall/core/Rating"
 import { RoutingFeatures } from "@guildhall/core/RoutingFeatures"
 import type * as HealthRules from "@guildhall/core/rules/Health"
 import type { Heard, Told } from "@guildhall/core/SharedHealth"
@@ -24,7 +24,8 @@ const termsOf = ({ inputs, parameters, rails }: Instance): ReadonlyArray<keyof R
   ...(inputs === undefined ? [] : (["inputs"] as const)),
 ]
 
-const isRating = Schema.is(Rating)
+/** What cannot be written to the log must not be in the directory: no later decision could be explained. */
+const isEvent = Schema.is(DirectoryEvent)
 /** How often what was measured is looked at for its age. */
 const EXPIRE_MS = 10_000
 
@@ -48,10 +49,9 @@ export const make = ({ directory, health: settings, onRefused, reads: read, take
     if (rating !== undefined) take({ _tag: "InstanceRated", instanceId, rating })
   }
   const apply = (event: DirectoryEvent): void => {
+    if (event._tag === "DispatchStarted" || event._tag === "DispatchEnded") return take(event)
+    if (!isEvent(event)) return onRefused()
     switch (event._tag) {
-      case "DispatchStarted":
-      case "DispatchEnded":
-        return take(event)
       case "InstanceListed":
         for (const feature of termsOf(event.instance)) reads.add(feature)
         take(event)
@@ -61,7 +61,6 @@ export const make = ({ directory, health: settings, onRefused, reads: read, take
         health.unlisted(event.instanceId)
         return take(event)
       case "InstanceRated":
-        if (!isRating(event.rating)) return onRefused()
         if (directory.candidate(event.instanceId) !== undefined) health.rated(event.instanceId, event.rating)
         return take(event)
       default:

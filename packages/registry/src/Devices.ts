@@ -79,6 +79,7 @@ export interface ListedInstance {
  * 19. A key is replaced only by one that proves itself: the device keeps its id and its instances, and the former key is refused with `key_replaced`.
  * 20. A member sees, names and revokes its own devices only.
  * 21. An instance that was silent for as long as the market waits leaves it, and one that beat since does not.
+ * 22. A device without a key is one of its member by its name, and its instances have no key; nobody signs for it.
  *
  * @category services
  * @since 0.1.0

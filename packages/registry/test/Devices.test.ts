@@ -21,6 +21,7 @@ const broken = (change: (devices: Service) => Partial<Service>, base = options) 
     Effect.map(Devices.Devices, (devices) => Devices.Devices.of({ ...devices, ...change(devices) })),
   ).pipe(Layer.provide(Devices.layerMemory(base)))
 
+const anyone = SampleDevice.member()
 const someone = DeviceId.make(`dev_${"0".repeat(32)}`)
 const trusting = broken(() => ({ authenticate: () => Effect.succeed(someone) }))
 DevicesTest.breaks("every message is from someone else", trusting, 1)
@@ -196,6 +197,16 @@ DevicesTest.breaks(
   "a silent instance leaves although it has beaten since",
   broken((devices) => ({ drop: (id) => devices.drop(id, Number.MAX_SAFE_INTEGER) })),
   21,
+)
+DevicesTest.breaks(
+  "a name is one device's, whose member it may be",
+  broken((devices) => ({
+    register: (registration) =>
+      registration.keyless === undefined
+        ? devices.register(registration)
+        : devices.register({ ...registration, memberId: anyone }),
+  })),
+  22,
 )
 
 describe("DevicesSql", () => {

@@ -161,7 +161,8 @@ export const make = Effect.fnUntraced(function* (options: Options) {
     )
 
   const askFor = Effect.fnUntraced(function* (instances: ReadonlyArray<Instance>) {
-    const waiting = instances.filter(({ state }) => state === "not_verified")
+    // An account in a cloud has no device that could be asked; its service was asked before it was taken.
+    const waiting = instances.filter(({ reach, state }) => state === "not_verified" && reach._tag !== "Cloud")
     const wanted = new Map(waiting.map((instance) => [instance.id, EntrySubject.digest(instance)]))
     const news = [...wanted].flatMap(([instanceId, subject]) =>
       asked.get(instanceId) === subject ? [] : [{ instanceId, subject }],

@@ -8,6 +8,7 @@ import * as Conformance from "@guildhall/core/testing/Conformance"
 import type { Devices, Options } from "../Devices.ts"
 import * as BoundProofs from "./internal/BoundProofs.ts"
 import * as ChangeProofs from "./internal/ChangeProofs.ts"
+import * as KeylessProofs from "./internal/KeylessProofs.ts"
 import * as MarketProofs from "./internal/MarketProofs.ts"
 import * as MessageProofs from "./internal/MessageProofs.ts"
 import * as OwningProofs from "./internal/OwningProofs.ts"
@@ -123,6 +124,11 @@ export const guarantees: ReadonlyArray<Conformance.Guarantee<Conformance.Proof<D
     number: 21,
     test: "An instance that was silent for as long as the market waits leaves it, and one that beat since does not.",
     proof: OwningProofs.silence,
+  },
+  {
+    number: 22,
+    test: "A device without a key is one of its member by its name, and its instances have no key; nobody signs for it.",
+    proof: KeylessProofs.keyless,
   },
 ]
 

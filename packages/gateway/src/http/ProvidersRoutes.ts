@@ -80,16 +80,20 @@ const makeRegister = Effect.gen(function* () {
     const memberId = yield* ownerOf(id, signed.request.headers["authorization"])
     const terms = yield* decodeRegistration(body)
     yield* checkTerms(terms)
-    return yield* devices.register({
+    const reach = yield* reachOf(terms)
+    // Before it is listed: from then on it may be asked, so what is left to do until it hears the answer is little.
+    const nonce = yield* devices.giveNonce(id)
+    const registered = yield* devices.register({
       memberId,
       publicKey,
       model: terms.model,
-      reach: yield* reachOf(terms),
+      reach,
       price: priceSheet(terms),
       contextLength: terms.context_length_offered,
       concurrency: terms.concurrency,
       ...Terms.declared(terms),
     })
+    return { ...registered, nonce }
   })
 })
 
@@ -182,8 +186,7 @@ export const layer = HttpApiBuilder.group(
       .handleRaw(
         "register",
         Effect.fnUntraced(function* (signed) {
-          const { device, instance } = yield* register(signed)
-          const nonce = yield* devices.giveNonce(device.id)
+          const { device, instance, nonce } = yield* register(signed)
           return { device_id: device.id, instance_id: instance.id, nonce, ...(yield* advice) }
         }, Problems.answer),
       )

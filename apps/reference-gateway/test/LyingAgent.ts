@@ -24,6 +24,8 @@ export interface Lies {
   readonly words?: number
   /** It gathers its whole answer before it sends any of it. */
   readonly gathers?: boolean
+  /** It does not answer this ticket, counted from 1. */
+  readonly hangsAt?: number
   /** What it answers at any path, instead of all else. */
   readonly answer?: RequestListener
 }
@@ -142,6 +144,7 @@ export const start = async (lies: Lies = {}, serves: object = {}): Promise<Lying
     if (url.pathname === DeviceProof.PATH) return json(response, 200, prove(url.searchParams.get("nonce") ?? ""))
     if (request.headers["guildhall-ticket"] !== undefined) seen.tickets += 1
     const asked = JSON.parse(await read(request)) as Asked
+    if (seen.tickets === lies.hangsAt) return
     if (gate.isFull() && lies.atATime?.afterwards === "refuse") {
       return json(response, 429, { error: { message: "There is no room.", code: "full" } })
     }

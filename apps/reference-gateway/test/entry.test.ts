@@ -19,6 +19,7 @@ const entry = {
 let market: RunningMarket.RunningMarket
 let provider: { readonly member: string; readonly secret: string }
 const home = RunningMarket.makeHome()
+let environment: Readonly<Record<string, string>>
 const cleanups: Array<() => Promise<unknown>> = []
 
 const view = async (id: string, key = provider.secret): Promise<EntryView | undefined> => {
@@ -47,7 +48,8 @@ const lying = async (lies: LyingAgent.Lies, serves: object = {}) => {
 
 beforeAll(async () => {
   const definition = RunningMarket.writeDefinition(home, { ...RunningMarket.calm, entry })
-  market = await RunningMarket.start({ home, environment: { GUILDHALL_MARKET: definition, GUILDHALL_AGENT: "off" } })
+  environment = { GUILDHALL_MARKET: definition, GUILDHALL_AGENT: "off" }
+  market = await RunningMarket.start({ home, environment })
   provider = await RunningMarket.issueKey(market, { name: "entry", role: "provider" })
 }, 90_000)
 
@@ -147,6 +149,57 @@ describe("entry verification", () => {
     },
     60_000,
   )
+
+  it("goes on where it was after kill -9 of the gateway in the middle, and asks nothing twice", async () => {
+    const agent = await lying({ hangsAt: 3 }, { model: "org/survivor" })
+    const id = await agent.register(market, provider.secret, { model: "org/survivor" })
+    const before = await RunningMarket.until("the third ticket", async () => {
+      const found = await view(id)
+      return agent.seen.tickets >= 3 && found?.running.at(-1)?.check === "streaming" ? found : undefined
+    })
+    assert.strictEqual(before.state, "pending")
+    const port = Number(new URL(market.url).port)
+    await market.kill("SIGKILL")
+    market = await RunningMarket.start({ home, port, environment })
+    const found = await concluded(id)
+    assert.strictEqual(found.state, "passed", JSON.stringify(found.checks))
+    assert.deepStrictEqual(found.checks.slice(0, before.running.length), [...before.running])
+    // Eight as ever, and the one that was not answered once more.
+    assert.strictEqual(agent.seen.tickets, 9)
+    // It does not beat, so it is offline by now; registering again, unchanged, is a sign of life and no reason for new checks.
+    await agent.register(market, provider.secret, { model: "org/survivor" })
+    await RunningMarket.listed(market, "org/survivor", 1)
+    const answer = await market
+      .client()
+      .chat.completions.create({ model: "org/survivor", messages: [{ role: "user", content: "hello" }], max_tokens: 1 })
+      .catch((error: unknown) => assert.fail(`${String(error)}\n${market.output()}`))
+    assert.strictEqual(answer.usage?.completion_tokens, 1)
+  }, 90_000)
+
+  it("checks a device anew that moved to another address, and lets it serve again once it passed", async () => {
+    const agent = await lying({}, { model: "org/mover" })
+    const id = await agent.register(market, provider.secret, { model: "org/mover" })
+    const first = await concluded(id)
+    assert.strictEqual(first.state, "passed")
+    // The new address is nobody's.
+    await agent.register(market, provider.secret, { model: "org/mover", endpoint_url: "http://127.0.0.1:9" })
+    const moved = await RunningMarket.until("the failure", async () => {
+      const found = await view(id)
+      return found?.state === "failed" ? found : undefined
+    })
+    assert.deepStrictEqual(
+      failures(moved).map(({ check, code }) => `${check} ${code ?? ""}`),
+      [
+        "reach entry_unreachable",
+        ...["device_key", "model", "completion", "streaming", "context", "concurrency"].map(
+          (check) => `${check} entry_not_checked`,
+        ),
+      ],
+    )
+    await agent.register(market, provider.secret, { model: "org/mover" })
+    await RunningMarket.until("the second pass", async () => ((await view(id))?.state === "passed" ? true : undefined))
+    await RunningMarket.listed(market, "org/mover", 1)
+  }, 60_000)
 
   it("shows nothing of it to others", async () => {
     const agent = await lying({})

@@ -1,11 +1,13 @@
 /**
  * Who is next where a model's instances are full: premium buyers first, and within a class the members in turn, each with
  * its oldest request. The queue is bounded, and nobody waits who would not be served in time: an early refusal with an
- * honest time is better than a late one.
+ * honest time is better than a late one. How long that is follows from a member's own turn, however much others have waiting;
+ * and where the queue is full, who has most waiting gives way.
  *
  * @since 0.1.0
  */
 import type { BuyerClass, MemberId } from "@guildhall/core/Member"
+import { Line, type Turn } from "./internal/Line.ts"
 
 /**
  * The bounds. Nobody waits longer than `waitMs`; 0 lets nobody wait. At most `requestsMax` wait, and of one member at most
@@ -22,7 +24,9 @@ export interface Bounds {
 
 /**
  * A request that waits. `start` is called when there may be room, and answers whether it found some; then the request is
- * out of the queue.
+ * out of the queue. `giveWay` is called when it has to leave for somebody else, with the milliseconds after which it would be
+ * worth asking again. Where one request finds no room, neither does another one with the same `needs` and as many `tokens`
+ * or more, so it need not be asked.
  *
  * @category models
  * @since 0.1.0
@@ -30,19 +34,22 @@ export interface Bounds {
 export interface Waiting {
   readonly member: MemberId
   readonly class: BuyerClass
+  readonly needs: string
+  readonly tokens: number
   readonly start: () => boolean
+  readonly giveWay: (retryMs: number) => void
 }
-
-/** The requests of a class that wait, by member; the member whose turn is next is the first. */
-type Line = Map<MemberId, Array<Waiting>>
 
 /** So many starts say how fast the queue moves. */
 const RECENT = 32
-/** Of so many requests one change asks whether it makes room for them: others have other needs, but each asking costs. */
+/** So many are asked in vain at a time: others have other needs, but each asking costs. The rest is asked a little later. */
 const ASKED_MAX = 16
+/** Nobody is told to come again sooner. */
+const RETRY_MS_MIN = 1_000
 
 /**
- * The queue of one model.
+ * The queue of one model. After whatever may have made room call `changed`, and then `next` until it says that nobody is left
+ * to ask.
  *
  * **Example** (A member with many requests does not hold up one with one)
  *
@@ -53,9 +60,20 @@ const ASKED_MAX = 16
  * const queue = new CapacityQueue.CapacityQueue({ waitMs: 5_000, requestsMax: 100, memberPercent: 50 })
  * const served: Array<string> = []
  * const wait = (name: string) =>
- *   queue.enter({ member: MemberId.make(`mem_${name}`), class: "standard", start: () => served.push(name) > 0 }, 0)
+ *   queue.enter(
+ *     {
+ *       member: MemberId.make(`mem_${name}`),
+ *       class: "standard",
+ *       needs: "",
+ *       tokens: 1,
+ *       start: () => served.push(name) > 0,
+ *       giveWay: () => undefined,
+ *     },
+ *     0,
+ *   )
  * for (const name of ["busy", "busy", "busy", "calm"]) wait(name)
- * for (const nowMs of [1, 2, 3, 4]) queue.room(nowMs)
+ * queue.changed()
+ * while (queue.next(1) === "started");
  * served // => ["busy", "calm", "busy", "busy"]
  * ```
  *
@@ -64,9 +82,12 @@ const ASKED_MAX = 16
  */
 export class CapacityQueue {
   readonly #bounds: Bounds
-  readonly #lines: Readonly<Record<BuyerClass, Line>> = { premium: new Map(), standard: new Map() }
+  readonly #lines: Readonly<Record<BuyerClass, Line>> = { premium: new Line(), standard: new Line() }
   readonly #startedAtMs: Array<number> = []
-  #size = 0
+  /** What was asked in vain since the last change: for each kind of need, the fewest tokens. */
+  readonly #inVain = new Map<string, number>()
+  #isAsking = false
+  #isChanged = false
 
   constructor(bounds: Bounds) {
     this.#bounds = bounds
@@ -74,73 +95,107 @@ export class CapacityQueue {
 
   /** How many requests wait. */
   get size(): number {
-    return this.#size
+    return this.#lines.premium.size + this.#lines.standard.size
   }
 
   /**
    * Takes a request in, or answers after how many milliseconds it would be worth asking again: when there are too many, or
-   * when those before it would take too long.
+   * when those before it would take too long. Where the queue is full, the newest request of the member that has most waiting
+   * gives way, if that has more than this one, or is of a lower class.
    */
   enter(waiting: Waiting, nowMs: number): "waits" | { readonly retryMs: number } {
     const { memberPercent, requestsMax, waitMs } = this.#bounds
-    const expectedMs = this.expectedMs(waiting.class, nowMs)
-    const own = this.#lines[waiting.class].get(waiting.member) ?? []
+    const line = this.#lines[waiting.class]
+    const expectedMs = this.expectedMs(waiting, nowMs)
     const ownMax = Math.max(1, Math.floor((requestsMax * memberPercent) / 100))
-    if (waitMs === 0 || this.#size >= requestsMax || own.length >= ownMax || (expectedMs ?? 0) > waitMs)
-      return { retryMs: Math.max(1_000, expectedMs ?? waitMs) }
-    own.push(waiting)
-    this.#lines[waiting.class].set(waiting.member, own)
-    this.#size += 1
+    const isTooMany = waitMs === 0 || line.waitingOf(waiting.member) >= ownMax
+    const isFull = this.size >= requestsMax
+    const inItsPlace = isFull ? this.#longer(waiting)?.waiting.at(-1) : undefined
+    if (isTooMany || (expectedMs ?? 0) > waitMs || (isFull && inItsPlace === undefined))
+      return { retryMs: this.retryMs(waiting, nowMs) }
+    line.add(waiting)
+    if (inItsPlace !== undefined) {
+      this.leave(inItsPlace)
+      inItsPlace.giveWay(this.retryMs(inItsPlace, nowMs))
+    }
     return "waits"
   }
 
   /** Takes a request out that no longer waits. */
   leave(waiting: Waiting): void {
-    const line = this.#lines[waiting.class]
-    const own = line.get(waiting.member)
-    const at = own?.indexOf(waiting) ?? -1
-    if (own === undefined || at === -1) return
-    own.splice(at, 1)
-    if (own.length === 0) line.delete(waiting.member)
-    this.#size -= 1
+    this.#lines[waiting.class].remove(waiting)
   }
 
-  /** There may be room for one more: starts the first in turn that finds it. Answers whether one did. */
-  room(nowMs: number): boolean {
-    let asked = 0
-    for (const line of [this.#lines.premium, this.#lines.standard]) {
-      for (const [member, [first]] of line) {
-        if (first === undefined || asked >= ASKED_MAX) return false
-        asked += 1
-        if (!first.start()) continue
-        this.leave(first)
-        const rest = line.get(member)
-        if (rest !== undefined) {
-          // Its turn comes again after everybody else's.
-          line.delete(member)
-          line.set(member, rest)
-        }
-        this.#started(nowMs)
-        return true
-      }
-    }
-    return false
+  /** There may be room now, also for those that were asked in vain. */
+  changed(): void {
+    // What has begun comes to its end first, or those asked last would never be asked.
+    if (this.#isAsking) this.#isChanged = true
+    else this.#isAsking = true
   }
 
   /**
-   * How long a request of a class that comes now would likely wait, in milliseconds: those before it, at the pace of the
-   * last starts. Undefined while too little is known.
+   * Starts the first in turn that finds room. `none` says that all were asked since the last change and `more` that enough
+   * were asked for now, though not all.
    */
-  expectedMs(buyerClass: BuyerClass, nowMs: number): number | undefined {
+  next(nowMs: number): "started" | "none" | "more" {
+    let asked = 0
+    while (this.#isAsking) {
+      for (const line of [this.#lines.premium, this.#lines.standard]) {
+        for (const turn of line.turns) {
+          const [first] = turn.waiting
+          if (first === undefined || first.tokens >= (this.#inVain.get(first.needs) ?? Infinity)) continue
+          if (asked >= ASKED_MAX) return "more"
+          asked += 1
+          if (!first.start()) {
+            this.#inVain.set(first.needs, first.tokens)
+            continue
+          }
+          this.#served(line, turn, nowMs)
+          return "started"
+        }
+      }
+      this.#inVain.clear()
+      this.#isAsking = this.#isChanged
+      this.#isChanged = false
+    }
+    return "none"
+  }
+
+  /**
+   * How long the next request of a member would likely wait, in milliseconds: those that come to their turn before it, at the
+   * pace of the last starts. Undefined while too little is known.
+   */
+  expectedMs({ class: buyerClass, member }: Pick<Waiting, "class" | "member">, nowMs: number): number | undefined {
     const [first] = this.#startedAtMs
     if (first === undefined || this.#startedAtMs.length < 2) return undefined
-    let before = buyerClass === "premium" ? 0 : this.#size
-    if (buyerClass === "premium") for (const own of this.#lines.premium.values()) before += own.length
+    const { premium, standard } = this.#lines
+    const before = buyerClass === "premium" ? premium.before(member) : premium.moving + standard.before(member)
     const eachMs = Math.max(0, nowMs - first) / this.#startedAtMs.length
     return Math.ceil(before * eachMs)
   }
 
-  #started(nowMs: number): void {
+  /** After how many milliseconds it is worth asking again for a member that is refused now. */
+  retryMs(who: Pick<Waiting, "class" | "member">, nowMs: number): number {
+    return Math.max(RETRY_MS_MIN, this.expectedMs(who, nowMs) ?? this.#bounds.waitMs)
+  }
+
+  /** Of whom a request gives way to another one, if of anybody. */
+  #longer({ class: buyerClass, member }: Waiting): Turn | undefined {
+    const { premium, standard } = this.#lines
+    if (buyerClass === "premium" && standard.size > 0) return standard.longest
+    const line = buyerClass === "premium" ? premium : standard
+    const { longest } = line
+    return longest !== undefined && longest.waiting.length > line.waitingOf(member) + 1 ? longest : undefined
+  }
+
+  #served(line: Line, served: Turn, nowMs: number): void {
+    for (const before of line === this.#lines.premium ? [line] : [this.#lines.premium, line]) {
+      for (const turn of before.turns) {
+        if (turn === served) break
+        turn.passedOver = true
+      }
+    }
+    line.served(served)
     this.#startedAtMs.push(nowMs)
     if (this.#startedAtMs.length > RECENT) this.#startedAtMs.shift()
   }

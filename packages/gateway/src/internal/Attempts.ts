@@ -107,6 +107,13 @@ const speedOf = (
 }
 const NO_SPEED = {}
 
+/** Two requests of which this is the same are served by the same instances, but for how long they are. */
+const needsOf = ({ endpoint, features = {}, preferences, tried }: RoutingRequest): string => {
+  const { buyer, confidential, countries, inputs, parameters, regions } = features
+  const needs = [endpoint, tried, preferences, buyer, confidential, countries, inputs, parameters, regions]
+  return JSON.stringify(needs, (_, value: unknown) => (typeof value === "bigint" ? `${value}` : value))
+}
+
 /** What one attempt sends, and to which instance. */
 type Asked = Pick<Attempt, "number" | "endpoint"> &
   Result.Result.Success<ReturnType<typeof RequestRewrite.make>> & {
@@ -292,6 +299,8 @@ export const make = Effect.fnUntraced(function* (hedge: Hedge) {
       model,
       member: admitted.payer.memberId,
       class: classOf(admitted.payer.memberId),
+      needs: needsOf(request),
+      tokens: request.contextTokens,
       outlet,
       deadline,
       take,

@@ -15,6 +15,9 @@ export interface Waiter<A> {
   readonly model: ModelId
   readonly member: MemberId
   readonly class: BuyerClass
+  /** What it needs of an instance besides room for so many tokens; see `CapacityQueue.Waiting`. */
+  readonly needs: string
+  readonly tokens: number
   readonly outlet: Outlet
   readonly deadline: number
   /** Takes a place on an instance that has room, or answers undefined where none has. */
@@ -26,6 +29,9 @@ const waits = Metric.counter("guildhall_queue_requests_total", {
   incremental: true,
 })
 const waiting = Metric.gauge("guildhall_queue_requests", { description: "Requests that wait for an instance." })
+
+/** Between two times that the same change asks whom it makes room for. */
+const PAUSE_MS = 1
 
 type Outcome = "served" | "full" | "timeout" | "gone"
 
@@ -41,6 +47,7 @@ export const make = Effect.fnUntraced(function* (bounds: MarketDefinition["queue
   const context = yield* Effect.context<never>()
   const queues = new Map<ModelId, CapacityQueue>()
   const due = new Set<ModelId>()
+  const pausing = new Set<ModelId>()
   const counters = {
     served: Metric.withAttributes(waits, { outcome: "served" }),
     full: Metric.withAttributes(waits, { outcome: "full" }),
@@ -54,11 +61,26 @@ export const make = Effect.fnUntraced(function* (bounds: MarketDefinition["queue
     waiting.updateUnsafe(size, context)
   }
 
-  const serve = (): void => {
+  /** Serves who can be, and goes on a little later where that takes too much asking at once. */
+  const serve = (model: ModelId): void => {
+    const queue = queues.get(model)
+    if (queue === undefined) return
+    let answer = queue.next(Ticks.now())
+    while (answer === "started") answer = queue.next(Ticks.now())
+    if (queue.size === 0) queues.delete(model)
+    else if (answer === "more" && !pausing.has(model)) {
+      pausing.add(model)
+      Ticks.after(PAUSE_MS, () => {
+        pausing.delete(model)
+        serve(model)
+      })
+    }
+  }
+
+  const serveDue = (): void => {
     for (const model of due) {
-      const queue = queues.get(model)
-      while (queue?.room(Ticks.now()) === true);
-      if (queue?.size === 0) queues.delete(model)
+      queues.get(model)?.changed()
+      serve(model)
     }
     due.clear()
   }
@@ -66,7 +88,7 @@ export const make = Effect.fnUntraced(function* (bounds: MarketDefinition["queue
   router.onRoom((model) => {
     if (!queues.has(model)) return
     // After whatever it was that made room has come to its end.
-    if (due.size === 0) queueMicrotask(serve)
+    if (due.size === 0) queueMicrotask(serveDue)
     due.add(model)
   })
 
@@ -96,6 +118,11 @@ export const make = Effect.fnUntraced(function* (bounds: MarketDefinition["queue
       const entry: Waiting = {
         member: waiter.member,
         class: waiter.class,
+        needs: waiter.needs,
+        tokens: waiter.tokens,
+        giveWay: (retryMs) => {
+          outlet.guard(() => giveUp(refused("queue_full", retryMs), "full"))
+        },
         start: () => {
           const taken = take()
           if (taken === undefined) return false
@@ -124,8 +151,10 @@ export const make = Effect.fnUntraced(function* (bounds: MarketDefinition["queue
       }
       const waitMs = Math.max(1, Math.min(bounds.waitMs, waiter.deadline - nowMs))
       const timer = Ticks.after(waitMs, () => {
-        const retryMs = queue.expectedMs(waiter.class, Ticks.now()) ?? bounds.waitMs
-        outlet.guard(() => giveUp(refused("queue_timeout", Math.max(1_000, retryMs)), "timeout"))
+        outlet.guard(() => {
+          queue.leave(entry)
+          giveUp(refused("queue_timeout", queue.retryMs(entry, Ticks.now())), "timeout")
+        })
       })
       outlet.attach(attached)
       const entered = queue.enter(entry, nowMs)

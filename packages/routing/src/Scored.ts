@@ -98,7 +98,7 @@ export interface Table {
  */
 export interface Standings extends Scored {
   readonly table: (length: number) => Table
-  /** Whether candidates of equal `first` are equal. */
+  /** Whether candidates of equal `first` are equal. The table of such a policy has that column. */
   readonly isByFirst: boolean
   readonly variantOf: (request: RoutingRequest, seed: number) => number
 }

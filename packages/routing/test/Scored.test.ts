@@ -44,6 +44,20 @@ describe("lots", () => {
     assert.approximately(above / 50_000, Math.exp(-2), 0.006)
   })
 
+  it("are the same of a few as of all", () => {
+    const names = Array.from({ length: 3_000 }, (_, at) => `ins_${at}`)
+    const tree = Lots.treeOf(names)
+    const all = Lots.draw(tree, 7)
+    const places = Int32Array.from([0, 5, 1_200, 2_999])
+    assert.deepStrictEqual(
+      [...Lots.draw(tree, 7, places)],
+      [...places].map((place) => all[place]),
+    )
+    // A smaller tree is drawn in the same room.
+    assert.lengthOf(Lots.draw(Lots.treeOf(names.slice(0, 10)), 7), 10)
+    assert.deepStrictEqual(Lots.draw(tree, 7), all)
+  })
+
   it("are drawn evenly among ids whose hashes are the same, and the fast form draws them too", () => {
     const directory = new Directory()
     const fast = leastLoaded.prepare?.(directory)

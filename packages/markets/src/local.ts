@@ -88,5 +88,7 @@ export const local: MarketDefinition = {
   receipts: { batchMs: 500, batchSize: 512 },
   devices: { perMember: 100, modelsEach: 64 },
   endpoints: { allowPrivate: true },
+  // What costs no token and a few milliseconds: a market on one machine starts as fast as without.
+  entry: { checks: ["reach", "device_key"], recheckMs: 86_400_000, promptTokensMax: 4_096, parallelMax: 4 },
   deviceClasses: DeviceClass.standard,
 }

@@ -10,6 +10,7 @@ import * as Exit from "effect/Exit"
 import * as FiberMap from "effect/FiberMap"
 import * as Layer from "effect/Layer"
 import * as Metric from "effect/Metric"
+import * as Schedule from "effect/Schedule"
 import type { Outcome, Settings } from "@guildhall/core/EntryVerification"
 import type { Instance, InstanceId } from "@guildhall/core/Instance"
 import { Devices } from "@guildhall/registry/Devices"
@@ -27,7 +28,7 @@ import * as Loop from "./Loop.ts"
  * `settings` are the market's. `owner` names this process among those that may run checks, and is another after each start; `seed`
  * decides when passed instances are checked again, and is nobody else's to know. `point` is where this gateway stands, by the
  * settings. `everyMs` (500) is how often it looks for what is due, `leaseMs` (15,000) how long after the death of its process a
- * run is taken on, `concurrent` (4) how many instances are checked at a time, `gapMs` (5,000) how long after a conclusion an
+ * run is taken on, `concurrent` (4) how many instances are checked at a time, `gapMs` (1,000) how long after a conclusion an
  * instance that changed is checked anew at the earliest.
  *
  * @category models
@@ -50,7 +51,9 @@ const runs = Metric.counter("guildhall_entry_runs", {
 
 const LEASE_MS = 15_000
 const CONCURRENT = 4
-const GAP_MS = 5_000
+const GAP_MS = 1_000
+/** So often it looks whether somebody new waits, which costs no query. */
+const GLANCE_MS = 50
 
 /** Once nobody answers, the other questions would each wait for nothing. */
 const isAway = (steps: ReadonlyArray<Outcome>): boolean =>
@@ -100,7 +103,7 @@ const makeSteps = Effect.fnUntraced(function* (options: Options) {
 })
 
 /**
- * Makes the effect that looks once: it asks for checks of those that have not passed, forgets those that left, and begins what is
+ * Makes the `round` that looks once, and `news`, which ends when there is somebody to look for. A round asks for checks of those that have not passed, forgets those that left, and begins what is
  * due. What it began goes on in the scope. Where the router has not heard of an instance yet, that waits.
  *
  * @category constructors
@@ -177,7 +180,12 @@ export const make = Effect.fnUntraced(function* (options: Options) {
     known = now
   })
 
-  return Effect.gen(function* () {
+  /** Ends once somebody waits of whom nothing was asked yet. */
+  const news = Effect.sync(() =>
+    router.instances().some(({ id, state }) => state === "not_verified" && !asked.has(id)),
+  ).pipe(Effect.repeat({ until: (isNew) => isNew, schedule: Schedule.spaced(GLANCE_MS) }), Effect.asVoid)
+
+  const round = Effect.gen(function* () {
     const instances = router.instances()
     yield* forgetGone(instances)
     yield* askFor(instances)
@@ -186,6 +194,7 @@ export const make = Effect.fnUntraced(function* (options: Options) {
     const due = yield* record.take({ owner, leaseMs, most })
     for (const entry of due) yield* FiberMap.run(fibers, entry.instanceId, begin(entry))
   }).pipe(Effect.withSpan("Entry.round"))
+  return { round, news }
 })
 
 /**
@@ -197,7 +206,7 @@ export const make = Effect.fnUntraced(function* (options: Options) {
 export const layer = (options: Options) =>
   Layer.effectDiscard(
     Effect.gen(function* () {
-      const round = yield* make(options)
-      yield* Loop.run("Entry", options.everyMs ?? 500, round)
+      const { news, round } = yield* make(options)
+      yield* Loop.run("Entry", options.everyMs ?? 500, round, news)
     }),
   )

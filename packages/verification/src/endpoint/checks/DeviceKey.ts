@@ -44,7 +44,9 @@ export const judge = (key: Instance["devicePublicKey"], proof: ProofAsk.Asked["p
 export const check: Check = {
   name: "device_key",
   run: ({ instance }) =>
-    instance.devicePublicKey === undefined
-      ? Effect.succeed(judge(undefined, Result.fail("")))
-      : Effect.map(ProofAsk.ask(instance), ({ proof }) => judge(instance.devicePublicKey, proof)),
+    instance.reach._tag === "Pull"
+      ? Effect.succeed(doesNotApply("It asks for requests itself, and signs that it does."))
+      : instance.devicePublicKey === undefined
+        ? Effect.succeed(judge(undefined, Result.fail("")))
+        : Effect.map(ProofAsk.ask(instance), ({ proof }) => judge(instance.devicePublicKey, proof)),
 }

@@ -77,7 +77,7 @@ export const judge = (
 export const check: Check = {
   name: "model",
   run: ({ instance, settings }) =>
-    instance.devicePublicKey === undefined
-      ? Effect.succeed(judge(instance, Result.fail("")))
+    instance.devicePublicKey === undefined || instance.reach._tag === "Pull"
+      ? Effect.succeed(doesNotApply("There is no endpoint with a key at which it could commit."))
       : Effect.map(ProofAsk.ask(instance), ({ proof }) => judge(instance, proof, settings.weights)),
 }

@@ -116,7 +116,7 @@ class Sessions {
       wire.close(CLOSE.refused, "no_capacity: This gateway has all the tunnels that it can hold.")
       return undefined
     }
-    return this.#begin(device, hello, wire)
+    return this.#begin(device, wire)
   }
 
   cut(device: DeviceId, reason: string): void {
@@ -132,7 +132,7 @@ class Sessions {
     for (const held of this.#held.values()) for (const { session } of held) session.end(reason)
   }
 
-  #begin(device: DeviceId, _hello: TunnelHello.Hello, wire: Wire): TunnelSession {
+  #begin(device: DeviceId, wire: Wire): TunnelSession {
     const name = nameOf()
     const resumeMs = this.#options.resumeMs ?? RESUME_MS
     const session = new TunnelSession(

@@ -5,7 +5,7 @@
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import { spawn } from "node:child_process"
 import { once } from "node:events"
-import { readdirSync, readFileSync, statSync } from "node:fs"
+import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs"
 import path from "node:path"
 import { setTimeout as pause } from "node:timers/promises"
 import * as RunningMarket from "./RunningMarket.ts"
@@ -47,10 +47,10 @@ const devices = async (): Promise<ReadonlyArray<Shown>> => {
   return (body as { data: ReadonlyArray<Shown> }).data
 }
 
-/** Runs `pair` as a process; its lines are JSON. */
-const startPair = (home: string, code: string) => {
+/** Runs a command of the agent as a process; its lines are JSON. */
+const startAgentCommand = (home: string, ...words: ReadonlyArray<string>) => {
   const main = path.join(root, "packages/agent/src/main.ts")
-  const args = ["--conditions=@guildhall/source", main, "pair", code, "--home", home, "--market", market.url, "--json"]
+  const args = ["--conditions=@guildhall/source", main, ...words, "--home", home, "--market", market.url, "--json"]
   const child = spawn(process.execPath, args, { env: { PATH: process.env["PATH"] }, stdio: ["ignore", "pipe", "pipe"] })
   let output = ""
   child.stdout.on("data", (chunk: Buffer) => (output += chunk.toString()))
@@ -67,6 +67,8 @@ const startPair = (home: string, code: string) => {
         .map((line) => JSON.parse(line)),
   }
 }
+
+const startPair = (home: string, code: string) => startAgentCommand(home, "pair", code)
 
 const makeCode = async (): Promise<{ readonly code: string; readonly longCode: string }> => {
   const { body } = await market.call("/api/devices/pair-code", { key: provider.secret, method: "POST" })
@@ -132,6 +134,39 @@ describe("S1 · a machine is paired", () => {
     assert.notInclude(after, 200)
     assert.strictEqual(engine.counts.seen, seen, "a gateway still asked the revoked device")
     await RunningMarket.until("the agent is told", () => (agent.output().includes("device_revoked") ? true : undefined))
+  }, 60_000)
+
+  it("goes on as the same device with another key, also where the change was cut off", async () => {
+    const home = path.join(market.home, "rotated")
+    const pairing = startPair(home, (await makeCode()).longCode)
+    const waiting = await RunningMarket.until("the device waits", async () =>
+      (await devices()).find(({ state }) => state === "waiting"),
+    )
+    await market.call(`/api/devices/${waiting.id}/approve`, { key: provider.secret, method: "POST" })
+    assert.strictEqual(await pairing.ended, 0, pairing.output())
+    const file = path.join(home, "device-key.json")
+    const [first, rotation] = [readFileSync(file), startAgentCommand(home, "rotate-key")]
+    assert.strictEqual(await rotation.ended, 0, rotation.output())
+    const { fingerprint } = rotation.lines()[0]
+    assert.notStrictEqual(fingerprint, waiting.fingerprint)
+    const device = async () => (await devices()).find(({ id }) => id === waiting.id)
+    assert.strictEqual((await device())?.fingerprint, fingerprint)
+    assert.notInclude(readdirSync(home).join(), "next")
+    // As if it had been killed after the market heard it.
+    const second = readFileSync(file)
+    writeFileSync(path.join(home, "device-key.next.json"), second, { mode: 0o600 })
+    writeFileSync(file, first, { mode: 0o600 })
+    const again = startAgentCommand(home, "rotate-key")
+    assert.strictEqual(await again.ended, 0, again.output())
+    assert.deepStrictEqual(readFileSync(file), second)
+    const more = startAgentCommand(home, "rotate-key")
+    assert.strictEqual(await more.ended, 0, more.output())
+    assert.strictEqual((await device())?.fingerprint, more.lines()[0].fingerprint)
+    assert.strictEqual(statSync(file).mode & 0o077, 0)
+    writeFileSync(file, first, { mode: 0o600 })
+    const stolen = startAgentCommand(home, "rotate-key")
+    assert.strictEqual(await stolen.ended, 2, stolen.output())
+    assert.deepInclude(stolen.lines().at(-1), { event: "failed", code: "key_replaced" })
   }, 60_000)
 
   it("ends with an exit code that says why: no code 2, a wrong one 3, a refusal 4", async () => {

@@ -8,6 +8,7 @@ import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import * as Stdio from "effect/Stdio"
 import * as Command from "effect/cli/Command"
@@ -34,6 +35,7 @@ import * as AgentLogger from "./AgentLogger.ts"
 import * as DoctorCommand from "./DoctorCommand.ts"
 import { CurrentListener } from "./models/PullEvent.ts"
 import * as PullListener from "./models/PullListener.ts"
+import * as RotateKeyCommand from "./RotateKeyCommand.ts"
 import * as ModelsCommand from "./ModelsCommand.ts"
 import * as PairCommand from "./PairCommand.ts"
 import * as PairedMarket from "./PairedMarket.ts"
@@ -240,7 +242,8 @@ const given = (name: keyof Prices, price: Option.Option<number>): Partial<Prices
 
 const toSettings = (input: Given, marketUrl: string): Agent.Settings => ({
   marketUrl,
-  apiKey: Option.getOrUndefined(input.key),
+  // A variable that is set to nothing is no key.
+  apiKey: Option.getOrUndefined(Option.filter(input.key, (key) => Redacted.value(key) !== "")),
   home: input.home,
   model: Option.getOrUndefined(input.model),
   quant: Option.getOrUndefined(input.quant),
@@ -311,5 +314,10 @@ export const command = Command.make("agent", flags, (input) =>
   ),
 ).pipe(
   Command.withDescription("Serve a model on a market and get paid for it."),
-  Command.withSubcommands([PairCommand.command, DoctorCommand.command, ModelsCommand.command]),
+  Command.withSubcommands([
+    PairCommand.command,
+    RotateKeyCommand.command,
+    DoctorCommand.command,
+    ModelsCommand.command,
+  ]),
 )

@@ -8,6 +8,7 @@ import * as Crypto from "node:crypto"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
@@ -45,13 +46,21 @@ export class DeviceKey extends Context.Service<
 >()("@guildhall/agent/DeviceKey") {}
 
 const KEY_FILE = "device-key.json"
+const NEXT_FILE = "device-key.next.json"
 const SEQUENCE_FILE = "device-sequence.json"
 /** How many numbers one write to disk reserves: at one a millisecond, ten minutes. */
 const RESERVE = 600_000
 
 const StoredKey = Schema.fromJsonString(
-  Schema.Struct({ algorithm: Schema.Literal("ed25519"), publicKey: DevicePublicKey, privateKey: Schema.String }),
+  Schema.Struct({
+    algorithm: Schema.Literal("ed25519"),
+    publicKey: DevicePublicKey,
+    privateKey: Schema.String,
+    /** The device's id, where this is not its first key: it comes from that one. */
+    deviceId: Schema.optionalKey(DeviceId),
+  }),
 )
+type StoredKey = typeof StoredKey.Type
 const StoredSequence = Schema.fromJsonString(Schema.Struct({ reserved: Schema.Int }))
 
 const damaged = (file: string) =>
@@ -60,25 +69,83 @@ const damaged = (file: string) =>
     detail: `${file} is not a device key of an agent. Restore it from a copy, or delete it: the agent then becomes a new device.`,
   })
 
-const create = Effect.fnUntraced(function* (home: AgentHome["Service"]) {
+const save = (home: AgentHome["Service"], file: string, key: StoredKey) =>
+  home.write(file, new TextEncoder().encode(Schema.encodeSync(StoredKey)(key)), { mode: 0o600 })
+
+const create = Effect.fnUntraced(function* (home: AgentHome["Service"], file: string, deviceId?: DeviceId) {
   const { privateKey } = Crypto.generateKeyPairSync("ed25519")
   const jwk = privateKey.export({ format: "jwk" })
   const stored = {
     algorithm: "ed25519",
     publicKey: DevicePublicKey.make(jwk.x ?? ""),
     privateKey: jwk.d ?? "",
+    ...(deviceId === undefined ? {} : { deviceId }),
   } as const
-  yield* home.write(KEY_FILE, new TextEncoder().encode(Schema.encodeSync(StoredKey)(stored)), { mode: 0o600 })
+  yield* save(home, file, stored)
   return stored
 })
 
-const load = Effect.fnUntraced(function* (home: AgentHome["Service"]) {
-  const bytes = yield* home.read(KEY_FILE)
-  if (Option.isNone(bytes)) return yield* create(home)
+const read = Effect.fnUntraced(function* (home: AgentHome["Service"], file: string) {
+  const bytes = yield* home.read(file)
+  if (Option.isNone(bytes)) return undefined
   return yield* Schema.decodeUnknownEffect(StoredKey)(new TextDecoder().decode(bytes.value)).pipe(
-    Effect.mapError(() => damaged(home.path(KEY_FILE))),
+    Effect.mapError(() => damaged(home.path(file))),
   )
 })
+
+const privateOf = (stored: StoredKey, file: string) =>
+  Effect.try({
+    try: () =>
+      Crypto.createPrivateKey({
+        format: "jwk",
+        key: { kty: "OKP", crv: "Ed25519", x: stored.publicKey, d: stored.privateKey },
+      }),
+    catch: () => damaged(file),
+  })
+
+/**
+ * A key that is to take the place of the one in the home. `isOld` where an earlier run made it and did not come to its end.
+ * `take` puts it there.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface NextKey {
+  readonly publicKey: DevicePublicKey
+  readonly isOld: boolean
+  readonly sign: (bytes: Uint8Array) => string
+  readonly take: Effect.Effect<void, AgentError>
+}
+
+/**
+ * Makes the next key of a device, or finds the one that was made before. It is on disk before anyone hears of it, so that no
+ * crash leaves a device whose key nobody has.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const makeNext = Effect.fnUntraced(function* (home: AgentHome["Service"], deviceId: DeviceId) {
+  const found = yield* read(home, NEXT_FILE)
+  const stored = found ?? (yield* create(home, NEXT_FILE, deviceId))
+  const privateKey = yield* privateOf(stored, home.path(NEXT_FILE))
+  const fs = yield* FileSystem.FileSystem
+  const next: NextKey = {
+    publicKey: stored.publicKey,
+    isOld: found !== undefined,
+    sign: (bytes) => Crypto.sign(null, bytes, privateKey).toString("base64url"),
+    take: Effect.andThen(save(home, KEY_FILE, stored), Effect.ignore(fs.remove(home.path(NEXT_FILE)))),
+  }
+  return next
+})
+
+/**
+ * What a person compares a key by.
+ *
+ * @category getters
+ * @since 0.1.0
+ */
+export const fingerprintOf = (publicKey: DevicePublicKey): string =>
+  fingerprint(Crypto.createHash("sha256").update(Buffer.from(publicKey, "base64url")).digest("hex"))
 
 /**
  * Reads the device's key from the home, or makes it. Numbers of messages follow the clock and never fall: a
@@ -89,18 +156,11 @@ const load = Effect.fnUntraced(function* (home: AgentHome["Service"]) {
  */
 export const make = Effect.gen(function* () {
   const home = yield* AgentHome
-  const stored = yield* load(home)
-  const privateKey = yield* Effect.try({
-    try: () =>
-      Crypto.createPrivateKey({
-        format: "jwk",
-        key: { kty: "OKP", crv: "Ed25519", x: stored.publicKey, d: stored.privateKey },
-      }),
-    catch: () => damaged(home.path(KEY_FILE)),
-  })
+  const stored = (yield* read(home, KEY_FILE)) ?? (yield* create(home, KEY_FILE))
+  const privateKey = yield* privateOf(stored, home.path(KEY_FILE))
   const publicBytes = Buffer.from(stored.publicKey, "base64url")
   const hash = Crypto.createHash("sha256").update(publicBytes).digest("hex")
-  const id = DeviceId.make(`dev_${hash.slice(0, 32)}`)
+  const id = stored.deviceId ?? DeviceId.make(`dev_${hash.slice(0, 32)}`)
   const sign = (bytes: Uint8Array) => Crypto.sign(null, bytes, privateKey).toString("base64url")
 
   const onDisk = Option.flatMap(yield* home.read(SEQUENCE_FILE), (bytes) =>

@@ -15,6 +15,8 @@ import * as HttpClient from "effect/http/HttpClient"
 import * as HttpClientRequest from "effect/http/HttpClientRequest"
 import type * as HttpClientResponse from "effect/http/HttpClientResponse"
 import { Heartbeat, HeartbeatAnswer } from "@guildhall/protocol/provider/Heartbeat"
+import type { DeviceId } from "@guildhall/core/Device"
+import { KeyChange } from "@guildhall/protocol/provider/KeyChange"
 import { PairAnswer, PairRequest } from "@guildhall/protocol/provider/PairRequest"
 import { Registered, Registration } from "@guildhall/protocol/provider/Registration"
 import { AgentError } from "./AgentError.ts"
@@ -33,6 +35,8 @@ export class MarketClient extends Context.Service<
     readonly register: (body: Registration) => Effect.Effect<Registered, AgentError>
     /** Asks to be paired, or what became of it. */
     readonly pair: (body: PairRequest) => Effect.Effect<PairAnswer, AgentError>
+    /** Gives the device another key. The answer is the fingerprint that the market knows it by then. */
+    readonly changeKey: (id: DeviceId, body: KeyChange) => Effect.Effect<string, AgentError>
     readonly heartbeat: (body: Heartbeat) => Effect.Effect<HeartbeatAnswer, AgentError>
     /** The addresses at which the market last said that tunnels are opened. */
     readonly tunnels: () => ReadonlyArray<string>
@@ -150,6 +154,8 @@ export const make = Effect.fnUntraced(function* (options: Options) {
 
   const toRegistration = Schema.encodeSync(Schema.fromJsonString(Registration))
   const toPair = Schema.encodeSync(Schema.fromJsonString(PairRequest))
+  const toKeyChange = Schema.encodeSync(Schema.fromJsonString(KeyChange))
+  const Changed = Schema.fromJsonString(Schema.Struct({ fingerprint: Schema.String }))
   const toHeartbeat = Schema.encodeSync(Schema.fromJsonString(Heartbeat))
   let tunnels: ReadonlyArray<string> = []
   const learn = <A extends { readonly tunnels?: ReadonlyArray<string> }>(said: A): A => {
@@ -165,6 +171,10 @@ export const make = Effect.fnUntraced(function* (options: Options) {
     pair: Effect.fn("MarketClient.pair")(function* (body) {
       const text = yield* post("/api/devices/pair", toPair(body))
       return yield* answer(Schema.fromJsonString(PairAnswer))(text)
+    }),
+    changeKey: Effect.fn("MarketClient.changeKey")(function* (id, body) {
+      const text = yield* post(`/api/devices/${id}/key`, toKeyChange(body))
+      return (yield* answer(Changed)(text)).fingerprint
     }),
     heartbeat: Effect.fn("MarketClient.heartbeat")(function* (body) {
       const text = yield* post("/v1/providers/heartbeat", toHeartbeat(body))

@@ -68,7 +68,7 @@ export const run = Effect.fn("Pair.run")(function* (options: Options) {
   )
   let answer = yield* ask
   for (;;) {
-    if (answer.device_id === key.id && answer.fingerprint !== key.fingerprint) {
+    if (answer.fingerprint !== key.fingerprint) {
       // Whoever stands between shows the member another key than this one.
       return yield* new AgentError({
         reason: "MarketRefused",

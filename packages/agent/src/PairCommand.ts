@@ -142,8 +142,13 @@ const pair = Effect.fnUntraced(function* (input: Input) {
 const VERSION = "0.0.0"
 const DEFAULT_HOME = ".guildhall-agent"
 
-/** Tells what went wrong, once, and ends with the exit code that a script can go by. */
-const fail = Effect.fnUntraced(function* (error: AgentError, asJson: boolean) {
+/**
+ * Tells what went wrong, once, and ends with the exit code that a script can go by: see {@link EXITS}.
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const fail = Effect.fnUntraced(function* (error: AgentError, asJson: boolean) {
   const code = error.code ?? error.reason
   if (asJson) yield* Console.log(JSON.stringify({ event: "failed", code, detail: error.message }))
   else yield* Console.error(printable(`FAILED\n  ${error.message}`))

@@ -9,6 +9,9 @@ import type { Candidate } from "./RoutingPolicy.ts"
 /** More than any instance may declare. A load of this size is a wrong report, or hopeless. */
 const IN_FLIGHT_MAX = 100_000
 
+/** All of what an instance declared. */
+const FULL_BPS = 10_000
+
 /**
  * Requests on the instance: this gateway's, the other gateways', and those of others that it tells of. An integer from 0 to
  * 100,000.
@@ -74,5 +77,7 @@ export const foreign = ({ inFlight, rating }: Candidate, said: number): number =
 export const capacity = ({ instance, rating }: Candidate): number => {
   if (rating === undefined) return instance.concurrency
   const most = Math.min(instance.concurrency, rating.inFlightMax ?? instance.concurrency)
-  return Math.max(1, Math.floor((most * (rating.rampBps ?? 10_000)) / 10_000))
+  const { rampBps = FULL_BPS } = rating
+  // Most have no ramp left: a ranking asks this twice of everybody, and a division is most of what it costs.
+  return Math.max(1, rampBps === FULL_BPS ? Math.floor(most) : Math.floor((most * rampBps) / FULL_BPS))
 }

@@ -29,11 +29,23 @@ export const blamed: Partial<Record<ReasonCode, "failed" | "limited">> = {
 }
 
 /**
+ * The reasons that come of how an instance is reached, before it has anything of the request: whatever the request is, they
+ * are not its fault. Any other failure may be, until another instance has served the same request.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const unasked: ReadonlySet<ReasonCode> = new Set<ReasonCode>([
+  "provider_unreachable",
+  "provider_connect_timeout",
+])
+
+/**
  * What an attempt's end says of the instance. `earlier` are the reasons for which earlier attempts of the same request
  * failed.
  *
- * - An error that another provider gave for the same request as well is neutral: it may be the request that breaks them, and
- *   a buyer could take instance after instance off the market with it.
+ * - An error that another provider gave for the same request as well is neutral: it may be the request that breaks them. If
+ *   a third one then serves it, it was theirs after all, and is told of again (see `Health.Asker`).
  * - That the whole request took too long is the fault of the first that was asked, if it had sent nothing by then.
  *
  * **Example** (The provider's, the buyer's, and the market's)

@@ -79,7 +79,7 @@ const isLost = ({ relayed }: Pick<Tried, "relayed">): boolean =>
 export const make = Effect.fnUntraced(function* (hedge: Hedge.Hedge) {
   const { definition } = yield* Market
   const router = yield* Router
-  const { attempt, decisionOf } = yield* Attempts.make(hedge)
+  const { attempt, conclude, decisionOf } = yield* Attempts.make(hedge)
   const featuresOf = yield* Features.make
   const retryBudget = RetryBudget.make(definition.relay.retries, Ticks.now())
 
@@ -156,6 +156,7 @@ export const make = Effect.fnUntraced(function* (hedge: Hedge.Hedge) {
       if (stop !== undefined || !mayRetry(way, ending)) break
       if (!retryBudget.take(Ticks.now())) break
     }
+    if (ending._tag !== "Completed") yield* conclude(way)
     if (job.flight.stopped !== undefined && ending._tag === "Failed") ending = failed(job.flight.stopped)
     const isOut = ending._tag === "Failed" && ending.retry && retryBudget.isSpent(Ticks.now())
     return {

@@ -139,7 +139,9 @@ describe("the health of a running market", () => {
     let served = 0
     for (let round = 0; round < 30; round++) {
       assert.strictEqual((await say("what is refused")).status, 400)
-      if (round % 10 === 0) assert.strictEqual((await say("what breaks engines")).status, 502)
+      // Three a second, and in the first seconds twelve at once.
+      const bad = Array.from({ length: round < 5 ? 12 : 3 }, () => say("what breaks engines"))
+      for (const { status } of await Promise.all(bad)) assert.strictEqual(status, 502)
       for (let at = 0; at < 4; at++) if ((await say("a question")).status === 200) served++
       pass(1_000)
     }
@@ -149,6 +151,18 @@ describe("the health of a running market", () => {
     for (let at = 0; at < 40; at++) assert.strictEqual((await say("a question")).status, 200)
     for (const [at, count] of asked().entries()) assert.isAbove(count, before[at] ?? 0)
     for (const count of asked()) assert.isAbove(count, 20)
+  })
+
+  it("one that is broken is parked though one buyer alone asks, as soon as others serve what it failed", async () => {
+    const { asked, lane } = await start([bad, good, good], 2)
+    for (let at = 0; at < 60; at++) assert.strictEqual((await lane.chat({})).status, 200)
+    assert.strictEqual(asked()[0], 3)
+  })
+
+  it("three that are broken are parked though two of them fail the same requests, since the fourth serves these", async () => {
+    const { asked, lane } = await start([bad, bad, bad, good], 4)
+    for (let at = 0; at < 60; at++) assert.strictEqual((await lane.chat({})).status, 200)
+    assert.deepStrictEqual(asked(), [3, 3, 3, 60])
   })
 
   it("a request that breaks every engine takes no more than one instance with it at a time", async () => {

@@ -31,6 +31,7 @@ import { type Candidate, type Readable, readableRating } from "./RoutingPolicy.t
  * - `firstTokenMs` and `tokensPerSecond`: how fast a stream was.
  * - `waiting`: the wait for the first token, where it was told of as it began.
  * - `isProbe`: it was a check and no buyer's request, so it enters the health of the last days and nothing else.
+ * - `asker`: whose request it was. Where it is absent, every failure counts.
  *
  * @category models
  * @since 0.1.0
@@ -43,6 +44,26 @@ export interface Outcome {
   readonly tokensPerSecond?: number | undefined
   readonly waiting?: Waiting | undefined
   readonly isProbe?: boolean | undefined
+  readonly asker?: Asker | undefined
+}
+
+/**
+ * Whose request it was, its id, and what is known of where the fault is if it failed. A request may itself be what breaks
+ * instances, and then its buyer could take one after the other off the market. So within the time in which failures are counted
+ * a buyer's first one at an instance counts, and of its others these, which may be told of later, once each:
+ *
+ * - `instance`: it cannot be the request, since another instance served it or nothing of it was sent.
+ * - `alone`: the request is over and nobody else was asked, so it is not known. It counts unless the instance served another
+ *   buyer in that time: those would notice as well.
+ * - `unknown`: others may be asked yet.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Asker {
+  readonly buyer: MemberId
+  readonly request: string
+  readonly fault: "unknown" | "alone" | "instance"
 }
 
 /**
@@ -88,6 +109,8 @@ const OFFER_MS = 10_000
 const EJECTION_MS = 5_000
 /** What an instance said of its load is worth nothing after so long. */
 const FOREIGN_MS = 1_000
+/** Failures are attributed over so long where nobody is left alone for them. */
+const ATTRIBUTED_MS = 60_000
 /** What instances did lately counts half after so long. */
 const HALVING_MS = 60_000
 /** Where so many members fail and nobody succeeds between them, the fault is likelier the market's own than theirs. */
@@ -161,7 +184,9 @@ export class Health {
     if (nowMs === undefined) return undefined
     const { breaker, cap, window } = this.#settings
     const one = this.#of(instance.id)
-    const { kind } = outcome
+    const { asker, kind } = outcome
+    const withinMs = breaker?.withinMs ?? ATTRIBUTED_MS
+    if (kind === "failed" && asker !== undefined && !one.faults.counts(asker, withinMs, nowMs)) return undefined
     const counted = this.#counted(outcome, instance)
     if (window !== undefined) {
       one.window = HealthWindow.add(window, one.window, counted, nowMs)
@@ -182,6 +207,7 @@ export class Health {
       one.failed++
     } else {
       one.succeeded++
+      if (asker !== undefined) one.faults.served(asker.buyer, nowMs)
       one.breaker = Breaker.succeeded(one.breaker, nowMs)
       one.cap = InFlightCap.taken(one.cap)
       // Where the wait was told of, the first token was heard of when it came.

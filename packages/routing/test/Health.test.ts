@@ -264,6 +264,95 @@ describe("a market with health", () => {
   )
 })
 
+describe("whose fault a failure is", () => {
+  const broken = { health: { breaker: { failures: 3, withinMs: 60_000, parkMs: 15_000 } } }
+  type Fault = Health.Asker["fault"]
+  /** A market with one instance, and buyers whose requests fail or succeed there. */
+  const tried = Effect.gen(function* () {
+    const { list, pass, router } = yield* market(broken)
+    const instanceId = list("a", { concurrency: 8 })
+    let nowMs = START_MS
+    let requests = 0
+    router.tick(nowMs)
+    const tell = (kind: "failed" | "succeeded", buyer: string, request: string, fault: Fault) => {
+      const asker = { buyer: MemberId.make(`mem_${buyer}`), request, fault }
+      router.observe({ instanceId, kind, atMs: nowMs, asker })
+    }
+    return {
+      tell,
+      served: (buyer: string) => tell("succeeded", buyer, `${requests++}`, "unknown"),
+      /** What is known of the fault becomes known one after the other. */
+      failed: (buyer: string, ...faults: ReadonlyArray<Fault>) => {
+        const request = `${requests++}`
+        for (const fault of ["unknown", ...faults] as const) tell("failed", buyer, request, fault)
+      },
+      pass: (ms: number) => {
+        nowMs += ms
+        pass(ms)
+      },
+      isParked: () => router.choose(request, 1)._tag === "NoneLeft",
+    }
+  })
+
+  it.effect("one buyer's requests do not park what serves others, as many as there are", () =>
+    run(
+      Effect.gen(function* () {
+        const { failed, isParked, pass, served } = yield* tried
+        served("honest")
+        for (let at = 0; at < 180; at++) {
+          // Three a second, of which nobody knows more, or which others failed as well.
+          for (let of = 0; of < 3; of++) failed("bad", ...(of === 0 ? (["alone"] as const) : []))
+          pass(1_000)
+          assert.isFalse(isParked(), `after ${at} seconds`)
+          if (at % 10 === 0) served("honest")
+        }
+      }),
+    ),
+  )
+
+  it.effect("three buyers' failures within 60 s park it, as fast as any three", () =>
+    run(
+      Effect.gen(function* () {
+        const { failed, isParked, served } = yield* tried
+        for (const buyer of ["a", "b", "c"]) served(buyer)
+        for (const buyer of ["a", "b", "a", "a"]) failed(buyer)
+        assert.isFalse(isParked())
+        failed("c")
+        assert.isTrue(isParked())
+      }),
+    ),
+  )
+
+  it.effect("of one buyer, those count that another instance served, each once", () =>
+    run(
+      Effect.gen(function* () {
+        const { failed, isParked, served } = yield* tried
+        served("other")
+        failed("a", "instance", "instance")
+        failed("a", "alone", "instance")
+        assert.isFalse(isParked())
+        failed("a", "instance")
+        assert.isTrue(isParked())
+      }),
+    ),
+  )
+
+  it.effect("the only buyer of the market's only instance is believed", () =>
+    run(
+      Effect.gen(function* () {
+        const { failed, isParked, served } = yield* tried
+        for (let at = 0; at < 2; at++) {
+          failed("a", "alone")
+          served("a")
+        }
+        assert.isFalse(isParked())
+        failed("a", "alone")
+        assert.isTrue(isParked())
+      }),
+    ),
+  )
+})
+
 /** The health of one instance, looked at by itself. */
 const alone = (given: HealthRules.Settings = settings) => {
   const health = new Health.Health(given)

@@ -8,7 +8,7 @@ import type { ModelId } from "@guildhall/core/Model"
 import type { ReasonCode } from "@guildhall/core/Reason"
 import type { RoutingFeatures } from "@guildhall/core/RoutingFeatures"
 import type { Attempt as AttemptRecord, RoutingDecision } from "@guildhall/journal/JournalEntry"
-import type { Outcome } from "@guildhall/routing/Health"
+import type { Asker, Outcome } from "@guildhall/routing/Health"
 import { type Choice, type NoneLeft, Router } from "@guildhall/routing/Router"
 import type { RoutingRequest } from "@guildhall/routing/RoutingPolicy"
 import type { Admitted } from "../Admit.ts"
@@ -87,6 +87,12 @@ const record = ({ instance, relayed, version }: Tried, asked: ModelId): AttemptR
     ...(instance.model === asked ? {} : { model: instance.model }),
     ...(reason === undefined ? {} : { reason }),
   }
+}
+
+/** Whose request an attempt was for, as long as nobody else has answered it. */
+const askerOf = ({ job: { admitted } }: Way, ending: Ending): Asker => {
+  const isUnasked = ending._tag === "Failed" && Blame.unasked.has(ending.reason)
+  return { buyer: admitted.payer.memberId, request: admitted.id, fault: isUnasked ? "instance" : "unknown" }
 }
 
 /** The endpoint that a decision need not name. */
@@ -235,6 +241,23 @@ export const make = Effect.fnUntraced(function* (hedge: Hedge) {
     attempts: tried.map((one) => record(one, job.admitted.model)),
   })
 
+  /** Tells of the failures so far again, now that more is known of whose fault they are. */
+  const blame = ({ job: { admitted }, tried }: Way, fault: Asker["fault"], atMs: number): void => {
+    if (tried.length === 0) return
+    const asker = { buyer: admitted.payer.memberId, request: admitted.id, fault }
+    for (const { instance, relayed } of tried) {
+      const kind = Blame.of(relayed.ending, [])
+      if (kind === "failed") router.observe({ instanceId: instance.id, kind, atMs, asker })
+    }
+  }
+
+  /** The request is over. Where it failed at one instance and no other was asked, nobody will find out whose fault it was. */
+  const conclude = Effect.fnUntraced(function* (way: Way) {
+    const suspects = way.tried.filter(({ relayed: { ending } }) => Blame.of(ending, []) === "failed")
+    const isServed = way.tried.some(({ relayed: { ending } }) => ending._tag === "Completed")
+    if (suspects.length === 1 && !isServed) blame(way, "alone", yield* Clock.currentTimeMillis)
+  })
+
   /** Asks an instance. */
   const carry = Effect.fnUntraced(function* (way: Way, asked: Asked) {
     const { gate, job } = way
@@ -251,7 +274,12 @@ export const make = Effect.fnUntraced(function* (hedge: Hedge) {
     const explain = () => explanation(decisionOf(way), { attempt: number, instance: instance.id })
     const waiting = admitted.touched.stream ? router.waiting(instance.id, nowMs) : undefined
     const timeMs = (): number => nowMs + Math.round(Ticks.now() - startedAt)
-    const onFirstToken = waiting && (() => router.answered(instance.id, waiting, timeMs()))
+    const onFirstToken =
+      waiting &&
+      (() => {
+        router.answered(instance.id, waiting, timeMs())
+        blame(way, "instance", timeMs())
+      })
     const said = (requests: number) => router.said(instance.id, requests)
     const carried = way.carry(job, { ...sent, number, instance, explain, said, ticket: signed, onFirstToken })
     const relayed = yield* Effect.ensuring(
@@ -266,8 +294,10 @@ export const make = Effect.fnUntraced(function* (hedge: Hedge) {
       ),
       atMs: timeMs(),
       waiting,
+      asker: askerOf(way, relayed.ending),
       ...(admitted.touched.stream ? speedOf(relayed, startedAt) : NO_SPEED),
     })
+    if (relayed.ending._tag === "Completed") blame(way, "instance", timeMs())
     if (hedge.isOn && relayed.firstTokenAt !== undefined) hedge.learn(instance.id, relayed.firstTokenAt - startedAt)
     return { number, instance, version, relayed } satisfies Tried
   })
@@ -321,5 +351,5 @@ export const make = Effect.fnUntraced(function* (hedge: Hedge) {
       free,
     )
 
-  return { attempt, decisionOf } as const
+  return { attempt, conclude, decisionOf } as const
 })

@@ -3,6 +3,7 @@ import type { Rating } from "@guildhall/core/Rating"
 import * as Breaker from "@guildhall/core/rules/Breaker"
 import * as HealthWindow from "@guildhall/core/rules/HealthWindow"
 import type * as InFlightCap from "@guildhall/core/rules/InFlightCap"
+import { Faults } from "./Faults.ts"
 import { OfferWindow } from "./OfferWindow.ts"
 import { Pace } from "./Pace.ts"
 import { Waits } from "./Waits.ts"
@@ -28,6 +29,7 @@ const hashOf = (id: InstanceId): number => {
 export class Kept {
   readonly hash: number
   breaker: Breaker.State = Breaker.closed
+  readonly faults = new Faults()
   /** What is known to all gateways, and what this one has told of. */
   shared: HealthWindow.State = HealthWindow.empty
   /** What nobody has been told of yet; without anybody to tell, all there is. */

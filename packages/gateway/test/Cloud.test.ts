@@ -164,6 +164,18 @@ describe("adding", () => {
     assert.lengthOf(service.asked, 0)
   })
 
+  it("asks for one account of a member at a time, so that a slow service is no one else's trouble", async () => {
+    const held: Array<() => void> = []
+    service.answer = (_, response) => void held.push(() => response.destroy())
+    const first = add()
+    while (held.length === 0) await new Promise((resolve) => setTimeout(resolve, 5))
+    isProblem(await add(), "service_unavailable")
+    for (const end of held) end()
+    isProblem(await first, "cloud_service_unfit")
+    service.answer = undefined
+    assert.strictEqual((await add()).status, 201)
+  })
+
   it("a name is one account's, and the market's bounds hold as for devices", async () => {
     assert.strictEqual((await add({ name: "twice" })).status, 201)
     isProblem(await add({ name: "twice" }), "invalid_request")

@@ -27,11 +27,11 @@ const accounts = CloudAccounts.layer({ allowPrivate: true }).pipe(
   Layer.provide(SealKeys.layer(Redacted.make(`a:${"A".repeat(43)}`))),
 )
 
-const instanceOf = ({ id }: CloudAccounts.CloudAccount, model: string): Instance.Instance => {
+const instanceOf = ({ id, memberId }: CloudAccounts.CloudAccount, model: string): Instance.Instance => {
   const { devicePublicKey: _key, ...keyless } = TestLane.instance("cloud", "", {
     reach: { _tag: "Cloud", account: id },
   })
-  return { ...keyless, model: Model.ModelId.make(model) }
+  return { ...keyless, memberId, model: Model.ModelId.make(model) }
 }
 
 /** An account at a URL, with one model. */
@@ -238,6 +238,9 @@ describe("what passes", () => {
     Effect.gen(function* () {
       const service = yield* withService
       const { instance } = yield* add(service.url, "acme/large", "large-2026")
+      const stranger = yield* ask({ ...instance, memberId: SampleDevice.member() })
+      assert.match(stranger.error ?? "", /^Unreachable: The account is another member's/)
+      assert.lengthOf(service.asked, 0)
       const { headers } = yield* ask(instance)
       assert.deepStrictEqual(
         Object.keys(headers).filter((name) => !["date", "content-length"].includes(name)),
@@ -251,9 +254,15 @@ describe("what passes", () => {
       const service = yield* withService
       const { instance } = yield* add(service.url, "acme/large", "large-2026")
       service.answer = (asked, response) =>
-        CloudService.json(response, 400, { error: { message: `What is ${asked.headers.authorization}?` } })
+        CloudService.json(
+          response,
+          400,
+          { error: { message: `What is ${asked.headers.authorization}?` } },
+          { "content-type": `application/json; key="${TOKEN}"` },
+        )
       const refused = yield* ask(instance)
       assert.strictEqual(refused.status, 400)
+      assert.notInclude(JSON.stringify(refused.headers), TOKEN)
       assert.notInclude(refused.text, TOKEN)
       assert.strictEqual(JSON.parse(refused.text).error.message, `What is Bearer ${"*".repeat(TOKEN.length)}?`)
       const escaped = TOKEN.replaceAll("/", "\\/")

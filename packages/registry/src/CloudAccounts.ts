@@ -53,6 +53,7 @@ export interface CloudAccount {
  */
 export interface OpenedAccount {
   readonly id: CloudAccountId
+  readonly memberId: MemberId
   readonly baseUrl: string
   readonly token: Redacted.Redacted
   readonly models: ReadonlyMap<ModelId, string>
@@ -323,7 +324,7 @@ export const make = Effect.fnUntraced(function* (options: Options) {
       }
       const { baseUrl, models, parked } = viewAt(yield* Clock.currentTimeMillis)(row)
       const names = new Map(models.map(({ model, serviceModel }) => [model, serviceModel] as const))
-      return { id, baseUrl, token, models: names, parked }
+      return { id, memberId: row.memberId, baseUrl, token, models: names, parked }
     }),
     park: Effect.fn("CloudAccounts.park")(function* (id, parked) {
       yield* change(id, (row) =>

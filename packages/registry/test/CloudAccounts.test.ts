@@ -178,6 +178,32 @@ describe("keys at the start", () => {
   )
 })
 
+it.effect("sealing again goes on where it was stopped", () =>
+  Effect.gen(function* () {
+    const store = yield* CloudStore.CloudStore
+    const before = yield* start(A)
+    const made = yield* Effect.forEach(
+      Array.from({ length: 5 }, (_, at) => `${SECRET}-${at}`),
+      (token) => before.add(account(token)),
+    )
+    let left = 2
+    const dying = CloudStore.CloudStore.of({
+      ...store,
+      replace: (row) => (left-- > 0 ? store.replace(row) : Effect.interrupt),
+    })
+    const both = `${A},${B}`
+    const stopped = yield* start(both).pipe(Effect.provideService(CloudStore.CloudStore, dying))
+    yield* Effect.exit(stopped.reseal)
+    assert.lengthOf(yield* store.notUnder("b", "", 10), 3)
+    const after = yield* start(both)
+    assert.deepStrictEqual(yield* after.reseal, { keyId: "b", resealed: 3, unreadable: [] })
+    const newest = yield* start(B)
+    for (const [at, { id }] of made.entries()) {
+      assert.strictEqual(Redacted.value((yield* newest.open(id)).token), `${SECRET}-${at}`)
+    }
+  }).pipe(Effect.provide(CloudStore.layerMemory)),
+)
+
 describe("CloudStoreSql", () => {
   it.effect("the database holds nothing of a token but its end", () =>
     Effect.gen(function* () {

@@ -4,8 +4,6 @@
  * @since 0.1.0
  */
 import * as Effect from "effect/Effect"
-import * as Option from "effect/Option"
-import * as Semaphore from "effect/Semaphore"
 import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
 import type { InstanceId } from "@guildhall/core/Instance"
 import type { MemberId } from "@guildhall/core/Member"
@@ -19,13 +17,14 @@ import { checkToken, type CloudAccount, CloudAccounts } from "@guildhall/registr
 import { CloudAccountId } from "@guildhall/registry/CloudStore"
 import { Devices, type ListedInstance } from "@guildhall/registry/Devices"
 import * as EntrySubject from "@guildhall/registry/EntrySubject"
+import type { RegistryError } from "@guildhall/registry/RegistryError"
 import { CloudCheck, type Question } from "../CloudCheck.ts"
 import * as Acts from "./internal/Acts.ts"
 import * as Problems from "./internal/Problems.ts"
 import * as Terms from "./internal/Terms.ts"
 
-/** Each question goes to a service that a member names, and one at a time is enough for most markets. */
-const QUESTIONS_MAX = 4
+/** Each question goes to a service that a member names, which may be slow: a member asks one at a time, all of them so many. */
+const QUESTIONS_MAX = 32
 
 const isOf =
   (id: string) =>
@@ -66,16 +65,23 @@ const view = (account: CloudAccount, listed: ReadonlyArray<ListedInstance>): Clo
   }
 }
 
-/** Asks services, a few at a time. */
+/** Asks services: one at a time for each member. */
 const makeCheck = Effect.gen(function* () {
   const { check } = yield* CloudCheck
-  const turns = yield* Semaphore.make(QUESTIONS_MAX)
-  return Effect.fnUntraced(function* (question: Question) {
-    const asked = yield* turns.withPermitsIfAvailable(1)(check(question))
-    if (Option.isSome(asked)) return
-    const detail = "The market is asking other services at the moment. Send this again in a few seconds."
-    return yield* Problem.of("service_unavailable", detail)
-  })
+  const asking = new Set<MemberId>()
+  return (memberId: MemberId, question: Question) =>
+    Effect.suspend((): Effect.Effect<void, Problem | RegistryError> => {
+      if (asking.has(memberId) || asking.size >= QUESTIONS_MAX) {
+        const whose = asking.has(memberId) ? "this service or another one for you" : "other services"
+        const detail = `The market is asking ${whose} at the moment. Send this again in a few seconds.`
+        return Effect.fail(Problem.of("service_unavailable", detail))
+      }
+      asking.add(memberId)
+      return Effect.ensuring(
+        check(question),
+        Effect.sync(() => asking.delete(memberId)),
+      )
+    })
 })
 
 const makeAdd = Effect.gen(function* () {
@@ -159,7 +165,7 @@ export const layer = HttpApiBuilder.group(
         const wanted = { memberId, name, baseUrl, token, models: names }
         // Its shape, its URL and its name are looked at before anybody is called.
         yield* accounts.inspect(wanted)
-        yield* check({
+        yield* check(memberId, {
           baseUrl,
           token,
           models: models.map(({ isChat, serviceModel }) => ({ name: serviceModel, isChat })),
@@ -182,7 +188,7 @@ export const layer = HttpApiBuilder.group(
         const listed = (yield* devices.instances).filter(isOf(id))
         const endpointsOf = (model: string) =>
           listed.find(({ instance }) => instance.model === model)?.instance.endpoints
-        yield* check({
+        yield* check(memberId, {
           baseUrl,
           token,
           models: models.map(({ model, serviceModel }) => ({ name: serviceModel, isChat: isChat(endpointsOf(model)) })),

@@ -96,6 +96,7 @@ const renamed = ({ body, headers, instance }: ProviderRequest, name: string): Ui
 class Passing implements ProviderSink {
   readonly #sink: ProviderSink
   readonly #names: ReadonlySet<string>
+  readonly #token: string
   readonly #scrubber: Scrubber
   readonly #onHead: (status: number, headers: Readonly<Record<string, string>>) => void
 
@@ -106,6 +107,7 @@ class Passing implements ProviderSink {
   ) {
     this.#sink = sink
     this.#names = options.names
+    this.#token = options.token
     this.#scrubber = new Scrubber(options.token)
     this.#onHead = onHead
   }
@@ -116,7 +118,9 @@ class Passing implements ProviderSink {
 
   onStart(status: number, headers: Readonly<Record<string, string>>): void {
     this.#onHead(status, headers)
-    this.#sink.onStart(status, only(headers, this.#names))
+    const passed = only(headers, this.#names)
+    for (const name in passed) if (passed[name]?.includes(this.#token) === true) passed[name] = ""
+    this.#sink.onStart(status, passed)
   }
 
   onData(chunk: Uint8Array): boolean {
@@ -257,6 +261,9 @@ export const make = Effect.fnUntraced(function* (options: Options = {}) {
     if (isParked(opened)) return Unreached.because(sink, "The account is left alone for the moment.")
     if (request.method === "GET" && request.path === HEALTH) return check(opened, request, sink)
     const { account, reach } = opened
+    // Nobody serves from another member's account, whatever an instance says.
+    if (account.memberId !== request.instance.memberId)
+      return Unreached.because(sink, "The account is another member's.")
     const name = account.models.get(request.instance.model)
     if (name === undefined) return Unreached.because(sink, `The account does not have ${request.instance.model}.`)
     const token = Redacted.value(account.token)

@@ -20,6 +20,7 @@ import * as RampUp from "@guildhall/core/rules/RampUp"
 import { Kept } from "./internal/Kept.ts"
 import { OfferWindow } from "./internal/OfferWindow.ts"
 import * as HealthSharing from "./internal/HealthSharing.ts"
+import { isEverybodyOffline, OUTAGE_MEMBERS } from "./internal/Outage.ts"
 import type { Wait } from "./internal/Waits.ts"
 import { type Candidate, type Readable, readableRating } from "./RoutingPolicy.ts"
 
@@ -113,8 +114,6 @@ const FOREIGN_MS = 1_000
 const ATTRIBUTED_MS = 60_000
 /** What instances did lately counts half after so long. */
 const HALVING_MS = 60_000
-/** Where so many members fail and nobody succeeds between them, the fault is likelier the market's own than theirs. */
-const OUTAGE_MEMBERS = 3
 /** So many that left the market are remembered, so that nobody gets rid of their past by coming back. */
 const GONE_MAX = 10_000
 /** What is told at once; the rest waits for the next time. */
@@ -423,14 +422,4 @@ export class Health {
       }
     }
   }
-}
-
-/** Whether nobody of several members is there, which is the market's own outage rather than theirs. */
-const isEverybodyOffline = (listed: ReadonlyArray<Candidate>): boolean => {
-  const members = new Set<MemberId>()
-  for (const { instance } of listed) {
-    if (instance.state !== "offline") return false
-    if (members.size < OUTAGE_MEMBERS) members.add(instance.memberId)
-  }
-  return members.size >= OUTAGE_MEMBERS
 }

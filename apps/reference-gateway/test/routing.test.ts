@@ -3,6 +3,7 @@
  * changed it.
  */
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
+import { createHash } from "node:crypto"
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs"
 import path from "node:path"
 import { local } from "@guildhall/markets/local"
@@ -60,7 +61,23 @@ interface Report {
   readonly proofs: ReadonlyArray<{ readonly request: string; readonly of: string }>
   readonly findings: ReadonlyArray<{ readonly kind: string; readonly detail: string }>
   readonly counts: Readonly<Record<string, number>>
-  readonly held: { readonly compared: number; readonly otherwise: ReadonlyArray<object> } | null
+  readonly isFileAltered: boolean
+  readonly held: {
+    readonly given: number
+    readonly compared: number
+    readonly elsewhere: number
+    readonly otherwise: ReadonlyArray<object>
+  } | null
+}
+
+/** Writes an export whose end says what its writer would say of these lines. */
+const writeExport = (name: string, lines: ReadonlyArray<string>): void => {
+  const kept = lines.slice(0, -1)
+  const count = (tag: string) => kept.filter((line) => line.startsWith(`{"_tag":"${tag}"`)).length
+  const digest = createHash("sha256")
+  for (const line of kept) digest.update(`${line}\n`)
+  const end = { _tag: "End", segments: count("Segment"), decisions: count("Decision"), digest: digest.digest("hex") }
+  writeFileSync(file(name), `${[...kept, JSON.stringify(end)].join("\n")}\n`)
 }
 
 const audit = async (
@@ -126,17 +143,20 @@ describe("guildhall routing", () => {
     const line = lines[at] ?? ""
     const [, first = "", second = ""] = /"([\w-]+)(?:\+\d+)? provider_\w+","([\w-]+)/.exec(line) ?? []
     assert.notStrictEqual(second, "", line)
-    writeFileSync(file("decision.jsonl"), `${lines.with(at, line.replace(first, second)).join("\n")}\n`)
+    writeExport("decision.jsonl", lines.with(at, line.replace(first, second)))
+    // One byte more, which changes nothing that the line says.
+    writeFileSync(file("accident.jsonl"), `${lines.with(at, `${line} `).join("\n")}\n`)
 
     // The busiest stretch: proofs of later decisions in it cover what is altered.
     const starts = lines.map((line) => (line.includes('"Segment"') ? line.split("\\n+").length : 0))
     const segment = starts.indexOf(Math.max(...starts))
     const changed = (lines[segment] ?? "").replace("\\n+", "\\n-")
-    writeFileSync(file("segment.jsonl"), `${lines.with(segment, changed).join("\n")}\n`)
+    writeExport("segment.jsonl", lines.with(segment, changed))
 
-    const [decision, log, none] = await Promise.all([
+    const [decision, log, accident, none] = await Promise.all([
       audit("decision.jsonl"),
       audit("segment.jsonl"),
+      audit("accident.jsonl"),
       RunningMarket.guildhall(market.home, ["routing", "audit", file("none.jsonl")]),
     ])
     assert.strictEqual(decision.code, 1)
@@ -147,6 +167,8 @@ describe("guildhall routing", () => {
       decision.report.proofs.map((proof) => proof.of),
       ["decision"],
     )
+    assert.isFalse(decision.report.isFileAltered)
+    assert.deepStrictEqual([accident.code, accident.report.isFileAltered], [1, true])
     assert.strictEqual(log.code, 1)
     assert.isAbove(log.report.counts["altered"] ?? 0, 0)
     assert.isAbove(log.report.counts["brokenProofs"] ?? 0, 0)
@@ -166,14 +188,30 @@ describe("guildhall routing", () => {
     mkdirSync(file("held"))
     writeFileSync(file("held/one.json"), receipt)
     const honest = await audit("log.jsonl", "--receipts", file("held"))
-    assert.deepStrictEqual([honest.code, honest.report.held], [0, { compared: 1, otherwise: [] }])
+    assert.strictEqual(honest.code, 0)
+    assert.deepInclude(honest.report.held, { given: 1, compared: 1, otherwise: [] })
 
     const lines = readFileSync(file("log.jsonl"), "utf8").trimEnd().split("\n")
     const without = lines.filter((line) => !line.includes(`"id":"${id}"`))
-    const counted = without.map((line) => line.replace(`"decisions":${REQUESTS}}`, `"decisions":${REQUESTS - 1}}`))
-    writeFileSync(file("without.jsonl"), `${counted.join("\n")}\n`)
+    writeExport("without.jsonl", without)
     const { code, report } = await audit("without.jsonl", "--receipts", file("held"))
     assert.deepStrictEqual([code, report.held?.otherwise], [1, [{ request: id, is: "absent" }]])
+
+    // Another market's name, nothing that proves anything, and none of the requests of which receipts were given away.
+    const blinded = without
+      .with(0, (without[0] ?? "").replace(/"market":"\w+"/, '"market":"another"'))
+      .map((line) => line.replace(/"salt":"[^"]*","proof":\{[^}]*\}/, '"salt":null,"proof":null'))
+    writeExport("blinded.jsonl", blinded)
+    const blind = await audit("blinded.jsonl", "--receipts", file("held"))
+    assert.deepInclude(blind.report.held, { given: 1, compared: 0, elsewhere: 1 })
+    assert.deepInclude(blind.report.counts, { proved: 0, brokenProofs: 0, unproved: REQUESTS - 1 })
+    assert.deepStrictEqual([blind.code, blind.report.ok], [1, false])
+    const args = ["routing", "audit", file("blinded.jsonl"), "--receipts", file("held")]
+    const told = await RunningMarket.guildhall(market.home, args)
+    assert.match(told.output, /FAILED {2}receipts {3}0 lead to this log/)
+    assert.match(told.output, /FAILED {2}held {7}0 of 1 receipts were compared/)
+    assert.include(told.output, "1 receipts are of another market than the export says to be of.")
+    assert.include(told.output, "Nothing is proved")
   }, 90_000)
 
   it("tells a provider why its instance was not routed to, in a terminal as over HTTP", async () => {

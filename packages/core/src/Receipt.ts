@@ -52,8 +52,9 @@ export type UsageSource = typeof UsageSource.Type
  * - `replica`: whose log, one start of one gateway. `policy` and `seed`: how it was chosen.
  * - `log`: SHA-256, in hexadecimal, over the hash of the segment that ends at version `sealed`, which was the newest that
  *   was kept for good, and over all changes after it up to `version`. Nothing that the decision saw can be changed later.
- * - `decision`: a commitment to the whole decision (model, context, endpoint, preferences, features, each attempt), with a
- *   salt that is made of that of the request's commitment.
+ * - `decision`: a commitment to the whole decision (model, context, endpoint, preferences, features, each attempt), to whose it
+ *   is (request, market, definition, reason) and to `sealed`, `version` and `log`, with a salt that is made of that of the
+ *   request's commitment.
  *
  * @category models
  * @since 0.1.0

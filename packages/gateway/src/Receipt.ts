@@ -275,7 +275,12 @@ export const step = Effect.gen(function* () {
         firstByteAtMs,
         endedAtMs: clock.currentTimeMillisUnsafe(),
         responseCommitment: delivered ? hash.digest("hex") : undefined,
-        routing: Proof.make(decision, router.head(), opening.salts.request),
+        routing: Proof.make(decision, router.head(), opening.salts.request, {
+          id: admitted.id,
+          market: market.definition.name,
+          definition: market.digest,
+          reason: reason ?? null,
+        }),
       })
       return entry(receipt, opening.salts, decision)
     })

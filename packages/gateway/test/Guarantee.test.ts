@@ -49,7 +49,7 @@ const market = async (policy: RoutingPolicy = tiers) => {
     const log = await lane.run(lane.journal.directory.upTo(replica, lane.router.head().version, 0))
     const head: AuditFile.Head = {
       _tag: "Head",
-      format: "guildhall-routing-1",
+      format: AuditFile.FORMAT,
       market: "test",
       definition: "",
       policies: {},
@@ -57,7 +57,7 @@ const market = async (policy: RoutingPolicy = tiers) => {
       toMs: 1,
     }
     const run = Audit.run(
-      { head, decisions, segments: new Map([[replica, log]]) },
+      { head, decisions, segments: new Map([[replica, log]]), isAltered: false },
       new Map([[lane.router.policy, policy]]),
     )
     return lane.run(Effect.provide(run, Digest.layerWebCrypto))

@@ -10,7 +10,7 @@ import type { InstanceId } from "@guildhall/core/Instance"
 import type { ModelId } from "@guildhall/core/Model"
 import type { ReasonCode } from "@guildhall/core/Reason"
 import type { RequestId } from "@guildhall/core/Request"
-import type { Contents, Decided } from "./AuditFile.ts"
+import { type Contents, type Decided, type Head, subjectOf } from "./AuditFile.ts"
 import type { Directory } from "./Directory.ts"
 import * as Explain from "./Explain.ts"
 import * as LogReplay from "./LogReplay.ts"
@@ -36,7 +36,7 @@ export interface Difference {
 }
 
 /**
- * A receipt whose proof does not hold: the decision is another one than it was made for, or the log does not lead to it.
+ * A receipt whose proof does not hold: the decision, or whose it is, is another than it was made for, or the log does not lead to it.
  *
  * @category models
  * @since 0.1.0
@@ -53,6 +53,8 @@ export interface BrokenProof {
  * - `beyondLog` and `otherPolicy` could not be: the log does not reach, or it was a policy that is not here.
  * - `proved` receipts hold in full; `brokenProofs` do not; `beyondProof` begin or end where the log has nothing; `unproved`
  *   requests have none (refused before anything was held, recovered after a crash, or of an earlier release).
+ * - `isFileAltered` says that the file does not fit the digest in its last line, which finds accidents: whoever writes a file can
+ *   make it anew. `definitions` are those under which requests began, with how many did; `isHead` where the head names it.
  * - `guaranteed` says of each model how the share was kept that the policy promises to guaranteed tiers, where it does. That it was
  *   not is nothing wrong by itself: an instance that failed or was full takes no more.
  *
@@ -64,6 +66,12 @@ export interface Report {
   readonly proofs: ReadonlyArray<BrokenProof>
   readonly findings: ReadonlyArray<LogReplay.Finding>
   readonly otherPolicies: ReadonlyArray<string>
+  readonly isFileAltered: boolean
+  readonly definitions: ReadonlyArray<{
+    readonly definition: string
+    readonly decisions: number
+    readonly isHead: boolean
+  }>
   readonly guaranteed: ReadonlyArray<Promised.Promised & { readonly model: ModelId }>
   readonly counts: {
     readonly replicas: number
@@ -92,16 +100,18 @@ export const LISTED_MAX = 1_000
 
 /**
  * Whether nothing is wrong, and something was looked at. Gaps that the log itself tells, and the open end of a log that is
- * still being written, are not wrong: what was decided there is counted as not made again.
+ * still being written, are not wrong: what was decided there is counted as not made again. Where that is everything, or where no
+ * proof of all decisions holds, it is wrong: nothing was shown.
  *
  * @category rules
  * @since 0.1.0
  */
-export const isSound = ({ counts }: Report): boolean =>
+export const isSound = ({ counts, isFileAltered }: Report): boolean =>
+  !isFileAltered &&
   counts.differing === 0 &&
   counts.brokenProofs === 0 &&
   counts.altered === 0 &&
-  (counts.attempts > 0 || counts.decisions === 0)
+  (counts.decisions === 0 || (counts.attempts > 0 && counts.proved > 0))
 
 /** Reasons for which a request ends before anything is sent, whatever the router says. */
 const UNSENT: ReadonlySet<ReasonCode> = new Set<ReasonCode>([
@@ -242,13 +252,15 @@ const visitsOf = (
   }))
 }
 
-const proofOf = (decided: Decided, tally: Tally): ReadonlyArray<LogReplay.ProofSeen> => {
+const proofOf = (head: Head, decided: Decided, tally: Tally): ReadonlyArray<LogReplay.ProofSeen> => {
   const { decision, id: request, proof, salt } = decided
-  if (proof === null || salt === null) {
+  if (proof === null && salt === null) {
     tally.counts.unproved++
     return []
   }
-  if (!RoutingProof.covers(proof, decision, salt)) {
+  const subject = subjectOf(head, decided)
+  const isWhole = proof !== null && salt !== null && subject !== undefined
+  if (!isWhole || !RoutingProof.covers(proof, decision, salt, subject)) {
     tally.breaks({ request, of: "decision" })
     return []
   }
@@ -262,6 +274,18 @@ const proofOf = (decided: Decided, tally: Tally): ReadonlyArray<LogReplay.ProofS
       },
     },
   ]
+}
+
+const definitionsOf = (head: Head, decisions: ReadonlyArray<Decided>): Report["definitions"] => {
+  const found = new Map<string, number>()
+  for (const { definition } of decisions) {
+    if (definition !== null) found.set(definition, (found.get(definition) ?? 0) + 1)
+  }
+  return [...found].map(([definition, count]) => ({
+    definition,
+    decisions: count,
+    isHead: definition === head.definition,
+  }))
 }
 
 const byReplica = (decisions: ReadonlyArray<Decided>): ReadonlyMap<string, ReadonlyArray<Decided>> => {
@@ -282,7 +306,7 @@ const byReplica = (decisions: ReadonlyArray<Decided>): ReadonlyMap<string, Reado
  * @since 0.1.0
  */
 export const run = Effect.fn("Audit.run")(function* (
-  { decisions, segments }: Contents,
+  { decisions, head, isAltered, segments }: Contents,
   policies: ReadonlyMap<string, RoutingPolicy>,
   progress: (attempts: number) => Effect.Effect<void> = () => Effect.void,
 ): Effect.fn.Return<Report, never, Digest.Digest> {
@@ -293,7 +317,7 @@ export const run = Effect.fn("Audit.run")(function* (
     const decided = made.get(replica) ?? []
     const findings = yield* LogReplay.walk(segments.get(replica) ?? [], {
       visits: decided.flatMap((one) => visitsOf(policies, one, tally)),
-      proofs: decided.flatMap((one) => proofOf(one, tally)),
+      proofs: decided.flatMap((one) => proofOf(head, one, tally)),
       progress: () => progress(tally.counts.attempts),
     })
     for (const finding of findings) tally.finds(finding)
@@ -305,6 +329,8 @@ export const run = Effect.fn("Audit.run")(function* (
     proofs: tally.proofs,
     findings: tally.findings,
     otherPolicies: [...tally.otherPolicies],
+    isFileAltered: isAltered,
+    definitions: definitionsOf(head, decisions),
     guaranteed: [...tally.promised].flatMap(([model, count]) => {
       const found = count.report()
       return found === undefined ? [] : [{ model, ...found }]

@@ -115,20 +115,14 @@ const ATTEMPTS_EVERY = 50_000
 
 const readFile = Effect.fnUntraced(function* (name: string, asJson: boolean) {
   const fs = yield* FileSystem.FileSystem
-  const reader = new AuditFile.Reader()
-  const wrong = (detail: string) => new FileProblem({ detail: `"${name}" is no whole export. ${detail}` })
-  yield* fs.stream(name).pipe(
-    Stream.mapError(problem(name, "is not there, or not for you to read.")),
-    Stream.decodeText,
-    Stream.splitLines,
-    Stream.runForEach((line) =>
-      Effect.andThen(
-        Effect.mapError(Effect.fromResult(reader.add(line)), wrong),
-        !asJson && reader.lines % LINES_EVERY === 0 ? Console.error(`  ${reader.lines} lines read …`) : Effect.void,
-      ),
-    ),
+  const pieces = fs
+    .stream(name)
+    .pipe(Stream.mapError(problem(name, "is not there, or not for you to read.")), Stream.decodeText)
+  const progress = (lines: number) =>
+    !asJson && lines > 0 && lines % LINES_EVERY === 0 ? Console.error(`  ${lines} lines read …`) : Effect.void
+  return yield* Effect.mapError(AuditFile.read(pieces, progress), (error) =>
+    typeof error === "string" ? new FileProblem({ detail: `"${name}" is no whole export. ${error}` }) : error,
   )
-  return yield* Effect.mapError(Effect.fromResult(reader.finish()), wrong)
 })
 
 const decodeReceipt = Schema.decodeUnknownOption(Schema.fromJsonString(Schema.toCodecJson(SignedReceipt)))
@@ -136,13 +130,14 @@ const decodeReceipt = Schema.decodeUnknownOption(Schema.fromJsonString(Schema.to
 const RECEIPTS_MAX = 100_000
 const RECEIPT_MAX_BYTES = 100_000
 
-/** The receipts in a folder: what else is there is passed over. */
+/** The receipts in a folder, and how many of its .json files are none. */
 const readReceipts = Effect.fnUntraced(function* (folder: string) {
   const fs = yield* FileSystem.FileSystem
   const path = yield* Path.Path
   const names = yield* Effect.mapError(fs.readDirectory(folder), problem(folder, "is no folder that can be read."))
   const receipts: Array<Receipt> = []
-  for (const name of names.filter((one) => one.endsWith(".json")).slice(0, RECEIPTS_MAX)) {
+  const files = names.filter((one) => one.endsWith(".json"))
+  for (const name of files.slice(0, RECEIPTS_MAX)) {
     const file = path.join(folder, name)
     const { size } = yield* Effect.mapError(fs.stat(file), problem(file, "cannot be read."))
     if (size > RECEIPT_MAX_BYTES) continue
@@ -153,7 +148,7 @@ const readReceipts = Effect.fnUntraced(function* (folder: string) {
   if (receipts.length === 0) {
     return yield* new FileProblem({ detail: `"${folder}" holds no receipt: none of its .json files is one.` })
   }
-  return receipts
+  return { receipts, passedOver: files.length - receipts.length }
 })
 
 /**
@@ -177,9 +172,11 @@ export const makeAudit = (parts: Parts) =>
     ({ file, json, receipts }) =>
       Effect.gen(function* () {
         const contents = yield* readFile(file, json)
-        const held = Option.isNone(receipts)
-          ? undefined
-          : HeldReceipts.compare(contents, yield* readReceipts(receipts.value))
+        const folder = Option.isNone(receipts) ? undefined : yield* readReceipts(receipts.value)
+        const held =
+          folder === undefined
+            ? undefined
+            : { ...HeldReceipts.compare(contents, folder.receipts), passedOver: folder.passedOver }
         const policies = yield* NamedPolicies.resolve(parts, contents.head.policies)
         let told = 0
         const report = yield* Audit.run(contents, policies, (attempts) => {
@@ -187,7 +184,7 @@ export const makeAudit = (parts: Parts) =>
           told = attempts
           return Console.error(`  ${attempts} attempts made again …`)
         })
-        const isSound = Audit.isSound(report) && (held?.otherwise.length ?? 0) === 0
+        const isSound = Audit.isSound(report) && (held === undefined || HeldReceipts.isSound(held))
         yield* Console.log(
           json
             ? JSON.stringify({

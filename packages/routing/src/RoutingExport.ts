@@ -5,7 +5,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
-import { RequestId } from "@guildhall/core/Request"
+import type { RequestId } from "@guildhall/core/Request"
 import { type DirectorySegment, Journal, PAGE_MAX, type RequestRecord } from "@guildhall/journal/Journal"
 import * as AuditFile from "./AuditFile.ts"
 
@@ -15,8 +15,7 @@ import * as AuditFile from "./AuditFile.ts"
  * @category rules
  * @since 0.1.0
  */
-export const firstId = (ms: number): RequestId =>
-  RequestId.make(`req_${Math.max(0, Math.floor(ms)).toString(16).padStart(12, "0").slice(-12)}${"0".repeat(20)}`)
+export const firstId = AuditFile.firstId
 
 /**
  * A stretch of a replica's log: what decisions need that were made in it.
@@ -115,7 +114,13 @@ export const run = Effect.fn("RoutingExport.run")(function* <E, R>(
 ) {
   const journal = yield* Journal
   const counts = { segments: 0, decisions: 0 }
-  yield* write([AuditFile.encode({ _tag: "Head", format: "guildhall-routing-1", ...options })])
+  const digest = AuditFile.startDigest()
+  const put = (lines: ReadonlyArray<AuditFile.AuditLine>) => {
+    const texts = lines.map(AuditFile.encode)
+    for (const text of texts) digest.update(`${text}\n`)
+    return write(texts)
+  }
+  yield* put([{ _tag: "Head", format: AuditFile.FORMAT, ...options }])
 
   const first = firstId(options.fromMs)
   let before: RequestId | undefined = firstId(options.toMs)
@@ -128,7 +133,7 @@ export const run = Effect.fn("RoutingExport.run")(function* <E, R>(
       needed.set(replica, { replica, from: Math.min(from, known?.from ?? from), to: Math.max(to, known?.to ?? to) })
     }
     counts.decisions += decided.length
-    yield* write(decided.map(AuditFile.encode))
+    yield* put(decided)
     const last = page.at(-1)
     before = page.length < PAGE_MAX || last === undefined || idOf(last) < first ? undefined : idOf(last)
   }
@@ -137,9 +142,9 @@ export const run = Effect.fn("RoutingExport.run")(function* <E, R>(
     yield* settled(stretch)
     yield* readLog(stretch, (segments) => {
       counts.segments += segments.length
-      return write(segments.map((segment) => AuditFile.encode({ _tag: "Segment", ...segment })))
+      return put(segments.map((segment) => ({ _tag: "Segment", ...segment })))
     })
   }
-  yield* write([AuditFile.encode({ _tag: "End", ...counts })])
+  yield* write([AuditFile.encode({ _tag: "End", ...counts, digest: digest.digest("hex") })])
   return counts
 })

@@ -62,7 +62,8 @@ export const serve = Effect.fnUntraced(function* (name: string, count: number, f
       id: idAt(from + entries.length),
       ...(isServed ? {} : { outcome: "failed", reason: "no_capacity" }),
     })
-    const routing = RoutingProof.make(decision, router.head(), entry.salts.request)
+    const { definitionDigest: definition, id, market, reason = null } = entry.receipt
+    const routing = RoutingProof.make(decision, router.head(), entry.salts.request, { id, market, definition, reason })
     const made = { ...entry, receipt: { ...entry.receipt, routing }, decision }
     entries.push(made)
     yield* journal.append([made])
@@ -93,4 +94,17 @@ export const read = (lines: ReadonlyArray<string>): Result.Result<AuditFile.Cont
     if (Result.isFailure(added)) return Result.fail(added.failure)
   }
   return reader.finish()
+}
+
+/** The lines with an end as whoever writes a file would write it: its counts and its digest made anew. */
+export const resealed = (lines: ReadonlyArray<string>): ReadonlyArray<string> => {
+  const digest = AuditFile.startDigest()
+  const counts = { segments: 0, decisions: 0 }
+  const kept = lines.filter((line) => line.trim() !== "" && !line.startsWith('{"_tag":"End"'))
+  for (const line of kept) {
+    digest.update(`${line}\n`)
+    if (line.startsWith('{"_tag":"Segment"')) counts.segments++
+    if (line.startsWith('{"_tag":"Decision"')) counts.decisions++
+  }
+  return [...kept, AuditFile.encode({ _tag: "End", ...counts, digest: digest.digest("hex") })]
 }

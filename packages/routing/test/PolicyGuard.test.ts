@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { InstanceId } from "@guildhall/core/Instance"
 import { ModelId } from "@guildhall/core/Model"
+import { RequestId } from "@guildhall/core/Request"
 import * as Journal from "@guildhall/journal/Journal"
 import type { RoutingDecision } from "@guildhall/journal/JournalEntry"
 import { Cause, Context, Effect, Exit, Logger, Metric } from "effect"
@@ -259,7 +260,12 @@ describe("a policy of somebody else", () => {
           attempts: [],
         }
         const head = { ...router.head(), sealed: 9_999_999_999, version: 9_999_999_999 }
-        const proof = RoutingProof.make(decision, head, "00".repeat(16))
+        const proof = RoutingProof.make(decision, head, "00".repeat(16), {
+          id: RequestId.make(`req_${"1".repeat(32)}`),
+          market: "local",
+          definition: "d".repeat(64),
+          reason: null,
+        })
         assert.isAtMost(new TextEncoder().encode(JSON.stringify(proof)).length, 300)
       }),
     ),

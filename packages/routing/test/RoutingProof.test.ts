@@ -5,6 +5,7 @@ import { InstanceId } from "@guildhall/core/Instance"
 import { MemberId } from "@guildhall/core/Member"
 import * as Receipt from "@guildhall/core/Receipt"
 import { ReasonCode } from "@guildhall/core/Reason"
+import { RequestId } from "@guildhall/core/Request"
 import type { DirectorySegment } from "@guildhall/journal/Journal"
 import type { RoutingDecision } from "@guildhall/journal/JournalEntry"
 import * as SampleEntry from "@guildhall/journal/testing/SampleEntry"
@@ -40,7 +41,13 @@ const wide: RoutingDecision = {
   })),
 }
 const head = { replica: wide.replica, sealed: 2_000_000_000, version: 2_000_000_999, hash: "f".repeat(64) }
-const proof = RoutingProof.make(wide, head, SALT)
+const subject: RoutingProof.Subject = {
+  id: RequestId.make(`req_${"1".repeat(32)}`),
+  market: "local",
+  definition: "d".repeat(64),
+  reason: null,
+}
+const proof = RoutingProof.make(wide, head, SALT, subject)
 
 describe("RoutingProof", () => {
   it("takes at most 300 bytes as JSON, for three attempts with features as for one", () => {
@@ -48,7 +55,7 @@ describe("RoutingProof", () => {
   })
 
   it("covers the decision in all its parts, and shows nothing of it without the salt", () => {
-    assert.isTrue(RoutingProof.covers(proof, wide, RoutingProof.saltOf(SALT)))
+    assert.isTrue(RoutingProof.covers(proof, wide, RoutingProof.saltOf(SALT), subject))
     const { attempts } = wide
     const first = { ...wide.features?.buyer, member: MemberId.make("mem_other") }
     const others: ReadonlyArray<Partial<RoutingDecision>> = [
@@ -69,14 +76,32 @@ describe("RoutingProof", () => {
     ]
     for (const other of others) {
       assert.isFalse(
-        RoutingProof.covers(proof, { ...wide, ...other }, RoutingProof.saltOf(SALT)),
+        RoutingProof.covers(proof, { ...wide, ...other }, RoutingProof.saltOf(SALT), subject),
         JSON.stringify(other),
       )
     }
-    assert.isFalse(RoutingProof.covers(proof, wide, "00".repeat(16)))
+    assert.isFalse(RoutingProof.covers(proof, wide, "00".repeat(16), subject))
     // An auditor gets the salt of the decision, with which nobody can guess at the request.
-    assert.isFalse(RoutingProof.covers(proof, wide, SALT))
+    assert.isFalse(RoutingProof.covers(proof, wide, SALT, subject))
     assert.match(RoutingProof.saltOf(SALT), /^[0-9a-f]{32}$/)
+    // Another spelling of the same bytes.
+    assert.isFalse(RoutingProof.covers(proof, wide, RoutingProof.saltOf(SALT).toUpperCase(), subject))
+  })
+
+  it("covers whose decision it is, and where the log stood", () => {
+    const salt = RoutingProof.saltOf(SALT)
+    const others: ReadonlyArray<Partial<RoutingProof.Subject>> = [
+      { id: RequestId.make(`req_${"2".repeat(32)}`) },
+      { market: "another" },
+      { definition: "e".repeat(64) },
+      { reason: "no_capacity" },
+    ]
+    for (const other of others) {
+      assert.isFalse(RoutingProof.covers(proof, wide, salt, { ...subject, ...other }), JSON.stringify(other))
+    }
+    for (const moved of [{ sealed: 1 }, { version: proof.version + 1 }, { log: "e".repeat(64) }]) {
+      assert.isFalse(RoutingProof.covers({ ...proof, ...moved }, wide, salt, subject), JSON.stringify(moved))
+    }
   })
 
   it("is covered by the receipt's leaf, and a receipt without one has the bytes that it always had", () => {
@@ -142,7 +167,7 @@ describe("the head of a directory's log", () => {
         const { heads, segments } = yield* grown(name)
         assert.isAbove(heads.length, 50)
         for (const head of heads) {
-          const proof = RoutingProof.make(wide, head, SALT)
+          const proof = RoutingProof.make(wide, head, SALT, subject)
           const lines = changes(segments, head.sealed, head.version)
           const ends = ["-", ...segments.filter(({ toVersion }) => toVersion === head.sealed).map(({ hash }) => hash)]
           const fitting = ends.filter((hash) => RoutingProof.fits(proof, hash, lines))

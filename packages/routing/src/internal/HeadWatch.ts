@@ -3,7 +3,10 @@ import type { RoutingProof } from "@guildhall/core/Receipt"
 import type { DirectorySegment } from "@guildhall/journal/Journal"
 import { startHead } from "../DirectoryLog.ts"
 
-/** A proof that a log should lead to. `tell` is called once: with `undefined` where the log has no such stretch. */
+/**
+ * A proof that a log should lead to. `tell` is called once: with `undefined` where the log has no such stretch, and with false also
+ * where it has that stretch, and no segment ends where the proof begins.
+ */
 export interface ProofSeen {
   readonly proof: RoutingProof
   readonly tell: (fits: boolean | undefined) => void
@@ -25,6 +28,8 @@ export class HeadWatch {
   /** By the version at which the segment ends that they begin with. */
   readonly #waiting = new Map<number, ReadonlyArray<ProofSeen>>()
   #followed = new Map<number, Followed>()
+  /** The stretches of the log that are there without a gap. */
+  readonly #known: Array<{ from: number; to: number }> = []
 
   constructor(proofs: ReadonlyArray<ProofSeen>) {
     const waiting = new Map<number, Array<ProofSeen>>()
@@ -48,8 +53,11 @@ export class HeadWatch {
   }
 
   /** A segment was read, and its changes were told: proofs may begin at its end. */
-  seal({ hash, toVersion }: DirectorySegment): void {
+  seal({ hash, toVersion, version }: DirectorySegment): void {
     this.#follow(toVersion, hash)
+    const last = this.#known.at(-1)
+    if (last === undefined || version !== last.to) this.#known.push({ from: version, to: toVersion })
+    else last.to = toVersion
   }
 
   /** The changes after a version. */
@@ -84,7 +92,11 @@ export class HeadWatch {
   /** The log is over. */
   end(): void {
     this.lose()
-    for (const proofs of this.#waiting.values()) for (const { tell } of proofs) tell(undefined)
+    for (const [sealed, proofs] of this.#waiting) {
+      // Whatever a proof begins with was written by then: a segment that ends there.
+      const isInside = this.#known.some(({ from, to }) => from < sealed && sealed < to)
+      for (const { tell } of proofs) tell(isInside ? false : undefined)
+    }
     this.#waiting.clear()
   }
 

@@ -51,6 +51,14 @@ const ask = (market: RunningMarket.RunningMarket, script: string, signal?: Abort
       signal === undefined ? {} : { signal },
     )
 
+/** It is listed before its tunnel is open: the first request may come between the two. */
+const serving = (market: RunningMarket.RunningMarket) =>
+  RunningMarket.until("the agent to serve", async () => {
+    await RunningMarket.listed(market, MODEL, 1)
+    const stream = await ask(market, "tokens=1").catch(() => undefined)
+    return stream === undefined ? undefined : read(stream)
+  })
+
 const words = (count: number): string => Array.from({ length: count }, (_, at) => `word${at} `).join("")
 
 /** Reads a stream to its end; does something when some of it has come. */
@@ -68,7 +76,7 @@ describe("an agent behind a tunnel", () => {
   it("serves streams side by side, hears of buyers who leave, and finishes what is under way when it is stopped", async () => {
     const { engine, market, network, startAgent } = await setUp()
     const agent = await startAgent()
-    await RunningMarket.listed(market, MODEL, 1)
+    await serving(market)
     const instances = await market.call("/v1/operator/instances")
     assert.include(JSON.stringify(instances.body), '"reach":{"_tag":"Tunnel"}')
     assert.strictEqual(await read(await ask(market, "tokens=3")), words(3))
@@ -93,7 +101,7 @@ describe("an agent behind a tunnel", () => {
   it("goes on where it was after its connection broke, or hung half open, in the middle of a stream", async () => {
     const { engine, market, network, startAgent } = await setUp()
     await startAgent()
-    await RunningMarket.listed(market, MODEL, 1)
+    await serving(market)
     const broken = await read(await ask(market, "tokens=80 gap=20"), 10, network.drop)
     assert.strictEqual(broken, words(80))
     const hung = await read(await ask(market, "tokens=80 gap=20"), 10, network.hang)
@@ -116,7 +124,7 @@ describe("an agent behind a tunnel", () => {
   it("is given up after some seconds when it is killed, and serves again under the same name", async () => {
     const { market, startAgent } = await setUp()
     const agent = await startAgent()
-    await RunningMarket.listed(market, MODEL, 1)
+    await serving(market)
     const startedAt = performance.now()
     let error: unknown
     await read(await ask(market, "tokens=400 gap=20"), 5, () => agent.kill("SIGKILL")).catch(
@@ -137,7 +145,7 @@ describe("an agent behind a tunnel", () => {
   it("dials again after the gateway was killed and started anew", async () => {
     const { environment, home, market, startAgent } = await setUp()
     await startAgent()
-    await RunningMarket.listed(market, MODEL, 1)
+    await serving(market)
     const stream = await ask(market, "tokens=400 gap=20")
     await read(stream, 5, () => market.kill("SIGKILL")).catch(() => undefined)
     const again = await RunningMarket.start({ home, environment, port: Number(new URL(market.url).port) })
@@ -156,7 +164,7 @@ describe("an agent behind a tunnel", () => {
   it("is asked by every process on the port, wherever its tunnel ends", async () => {
     const { market, startAgent } = await setUp(["--workers", "2"])
     await startAgent()
-    await RunningMarket.listed(market, MODEL, 1)
+    await serving(market)
     const once = async (): Promise<string> => {
       // A connection of its own, so that the kernel may hand it to either process.
       const response = await fetch(`${market.url}/v1/chat/completions`, {

@@ -39,6 +39,7 @@ import * as MetricsRoutes from "@guildhall/gateway/http/MetricsRoutes"
 import * as InferenceRoutes from "@guildhall/gateway/http/InferenceRoutes"
 import * as LaneServer from "@guildhall/gateway/http/LaneServer"
 import * as NotFoundRoute from "@guildhall/gateway/http/NotFoundRoute"
+import * as PullRoutes from "@guildhall/gateway/http/PullRoutes"
 import * as TunnelServer from "@guildhall/gateway/http/TunnelServer"
 import * as Idempotency from "@guildhall/gateway/Idempotency"
 import * as InferenceLane from "@guildhall/gateway/InferenceLane"
@@ -52,8 +53,10 @@ import * as Recount from "@guildhall/gateway/Recount"
 import * as TokenCatalogue from "@guildhall/gateway/TokenCatalogue"
 import * as CountingThread from "@guildhall/gateway/tokens/CountingThread"
 import * as TopUps from "@guildhall/gateway/TopUps"
+import * as PullJobs from "@guildhall/gateway/PullJobs"
 import * as ByReach from "@guildhall/gateway/transports/ByReach"
 import * as CloudTransport from "@guildhall/gateway/transports/Cloud"
+import * as PullTransport from "@guildhall/gateway/transports/Pull"
 import * as TunnelTransport from "@guildhall/gateway/transports/Tunnel"
 import * as Undici from "@guildhall/gateway/transports/Undici"
 import * as Tunnels from "@guildhall/gateway/Tunnels"
@@ -306,17 +309,18 @@ export const make = (facts: Facts): Effect.Effect<Running, LaunchError, Scope.Sc
       Layer.provideMerge(
         Layer.merge(
           market(settings.home, definition),
-          ByReach.layer<never, CloudAccounts.CloudAccounts | Tunnels.Tunnels>([
+          ByReach.layer<never, CloudAccounts.CloudAccounts | PullJobs.PullJobs | Tunnels.Tunnels>([
             Undici.layerWith({ allowPrivate: definition.endpoints.allowPrivate }),
             TunnelTransport.layer,
+            PullTransport.layer,
             CloudTransport.layerWith({ allowPrivate: definition.endpoints.allowPrivate }),
-          ]).pipe(Layer.provideMerge(replicas), Layer.provideMerge(Tunnels.layer())),
+          ]).pipe(Layer.provideMerge(replicas), Layer.provideMerge(Layer.merge(Tunnels.layer(), PullJobs.layer()))),
         ),
       ),
       Layer.provideMerge(stores(facts, definition)),
       Layer.provideMerge(Layer.mergeAll(NodeCrypto.layer, NodeServices.layer)),
     )
-    const routes = Layer.mergeAll(InferenceRoutes.layer, ControlRoutes.layer, NotFoundRoute.layer)
+    const routes = Layer.mergeAll(InferenceRoutes.layer, ControlRoutes.layer, PullRoutes.layer, NotFoundRoute.layer)
     const server = HttpRouter.serve(routes, { disableLogger: true, disableListenLog: true }).pipe(
       Layer.provideMerge(
         NodeHttpServer.layer(() => nodeServer, {

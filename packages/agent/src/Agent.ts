@@ -18,13 +18,14 @@ import * as Declaration from "./Declaration.ts"
 import * as DeviceKey from "./DeviceKey.ts"
 import * as Heart from "./Heart.ts"
 import * as MarketClient from "./MarketClient.ts"
+import * as Pull from "./Pull.ts"
 import * as Tunnel from "./Tunnel.ts"
 import * as UsageLog from "./UsageLog.ts"
 
 /**
  * The settings of an agent. `prices` are whole US cents, as the registration has them; `port` 0 takes a free one; `publicUrl` is where
  * the market reaches the agent, if that is not `host` and port. `tunnel` says whether it is asked through a tunnel that it
- * opens itself; without it {@link opensTunnel} decides.
+ * opens itself; without it {@link opensTunnel} decides. With `pull` it asks for requests when it has room.
  *
  * @category models
  * @since 0.1.0
@@ -39,6 +40,7 @@ export interface Settings extends BackendChoice.Wish, Declaration.Wish {
   readonly port: number
   readonly publicUrl: string | undefined
   readonly tunnel?: boolean | undefined
+  readonly pull?: boolean | undefined
 }
 
 /** A market's gateway waits five seconds for its agent; the goodbyes take a part of that. */
@@ -67,15 +69,22 @@ const isHere = (host: string): boolean => /^(?:localhost|127\.\d+\.\d+\.\d+|\[?:
  * @category predicates
  * @since 0.1.0
  */
-export const opensTunnel = (settings: Pick<Settings, "marketUrl" | "host" | "publicUrl" | "tunnel">): boolean =>
-  settings.tunnel ??
-  (settings.publicUrl === undefined && isHere(settings.host) && !isHere(URL.parse(settings.marketUrl)?.hostname ?? ""))
+export const opensTunnel = (
+  settings: Pick<Settings, "marketUrl" | "host" | "publicUrl" | "tunnel" | "pull">,
+): boolean =>
+  settings.pull !== true &&
+  (settings.tunnel ??
+    (settings.publicUrl === undefined &&
+      isHere(settings.host) &&
+      !isHere(URL.parse(settings.marketUrl)?.hostname ?? "")))
 
 const toRegistration =
   (settings: Settings, endpointUrl: string | undefined, concurrency: number) =>
   ({ declared, model }: Offer): Registration => ({
     provider_type: "agent",
-    ...(endpointUrl === undefined ? { reach: "tunnel" } : { endpoint_url: endpointUrl }),
+    ...(endpointUrl === undefined
+      ? { reach: settings.pull === true ? "pull" : "tunnel" }
+      : { endpoint_url: endpointUrl }),
     model: model.id,
     ...settings.prices,
     context_length_offered: model.contextLength,
@@ -144,15 +153,18 @@ const serve = Effect.fnUntraced(function* (settings: Settings, stop: Effect.Effe
   }
   const live = Effect.gen(function* () {
     const server = yield* AgentServer.AgentServer
-    const url = opensTunnel(settings) ? undefined : endpoint(settings, server.port)
+    const isPulling = settings.pull === true
+    const url = isPulling || opensTunnel(settings) ? undefined : endpoint(settings, server.port)
     const heart = yield* Heart.make(offers.map(toRegistration(settings, url, concurrency)))
-    const where = url === undefined ? `through a tunnel to ${settings.marketUrl}` : `at ${url}`
+    const way = isPulling ? `by asking ${settings.marketUrl}` : `through a tunnel to ${settings.marketUrl}`
+    const where = url === undefined ? way : `at ${url}`
     yield* Effect.logInfo(`Device ${key.id}, home ${settings.home}.`)
     const joined = Effect.gen(function* () {
       const instances = yield* heart.register
-      if (url === undefined) yield* openTunnel(settings.marketUrl)
+      const pull = isPulling ? yield* Pull.make({ instances, concurrency }) : undefined
+      if (url === undefined && !isPulling) yield* openTunnel(settings.marketUrl)
       // From here on the market may send requests, so the way out goes through the farewell.
-      yield* Effect.addFinalizer(() => heart.farewell(DRAIN_MS))
+      yield* Effect.addFinalizer(() => Effect.andThen(pull?.stop ?? Effect.void, heart.farewell(DRAIN_MS)))
       yield* Effect.logInfo(
         `Serving ${models.map((model) => model.id).join(", ")} with ${backend.name} ${where} as ${instances.join(", ")}: ${endpoints.join(", ")}.`,
       )

@@ -227,6 +227,11 @@ const flags = {
     "GUILDHALL_TUNNEL",
     "yes or no: whether requests come through a tunnel that the agent opens, so that no port need be open here; without it, yes where the market is on another machine and there is no --public-url",
   ).pipe(checked(Schema.String.pipe(Schema.decodeTo(YesNo)), "yes or no"), Flag.optional),
+  pull: Flag.Boolean("pull").pipe(
+    Flag.withDescription("Ask the market for requests when there is room, in place of being called or of a tunnel"),
+    Flag.withFallbackConfig(Config.Boolean("GUILDHALL_PULL")),
+    Flag.withDefault(false),
+  ),
   json: Flag.Boolean("json").pipe(Flag.withDescription("Write logs as JSON"), Flag.withDefault(false)),
   exitWithParent: Flag.Boolean("exit-with-parent").pipe(
     Flag.withDescription("Stop when standard input ends, which a parent's death does"),
@@ -277,6 +282,7 @@ const toSettings = (input: Given, marketUrl: string): Agent.Settings => ({
   port: input.port,
   publicUrl: Option.getOrUndefined(input.publicUrl),
   tunnel: Option.getOrUndefined(Option.map(input.tunnel, (answer) => answer === "yes")),
+  pull: input.pull,
 })
 
 /** Downloads show themselves at a terminal, and else in the log. */

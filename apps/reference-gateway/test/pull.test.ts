@@ -1,0 +1,136 @@
+/**
+ * An agent that asks for requests when it has room: it serves, survives a network that breaks, and loses what it has when it is
+ * killed.
+ */
+import { afterEach, assert, describe, it } from "@effect/vitest"
+import OpenAI from "openai"
+import * as CutNetwork from "./CutNetwork.ts"
+import * as RunningMarket from "./RunningMarket.ts"
+import * as ScriptedEngine from "./ScriptedEngine.ts"
+
+const MODEL = "scripted/pulled"
+
+const cleanups: Array<() => Promise<unknown>> = []
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).reverse()) await cleanup()
+})
+
+const setUp = async () => {
+  const home = RunningMarket.makeHome()
+  const environment = {
+    GUILDHALL_MARKET: RunningMarket.writeDefinition(home, RunningMarket.calm),
+    GUILDHALL_AGENT: "off",
+  }
+  const market = await RunningMarket.start({ home, environment })
+  cleanups.push(market.close)
+  const network = await CutNetwork.start(Number(new URL(market.url).port))
+  cleanups.push(network.close)
+  const engine = await ScriptedEngine.start(MODEL)
+  cleanups.push(engine.close)
+  const provider = await RunningMarket.issueKey(market, { name: "puller", role: "provider" })
+  const startAgent = async (url = network.url) => {
+    const agent = await RunningMarket.startAgent(
+      { ...market, url },
+      { key: provider.secret, backend: engine.url, flags: ["--pull"] },
+    )
+    cleanups.push(() => agent.kill("SIGKILL"))
+    // It is listed a moment before it asks for the first time.
+    await RunningMarket.until("it to ask", () => (agent.output().includes("Serving") ? true : undefined))
+    return agent
+  }
+  return { market, network, engine, startAgent }
+}
+
+const ask = (market: RunningMarket.RunningMarket, script: string, signal?: AbortSignal) =>
+  market
+    .client()
+    .chat.completions.create(
+      { model: MODEL, messages: [{ role: "user", content: script }], stream: true, max_tokens: 500 },
+      signal === undefined ? {} : { signal },
+    )
+
+const words = (count: number): string => Array.from({ length: count }, (_, at) => `word${at} `).join("")
+
+/** Reads a stream to its end; does something when some of it has come. */
+const read = async (stream: Awaited<ReturnType<typeof ask>>, at = -1, act: () => unknown = () => undefined) => {
+  let text = ""
+  let chunks = 0
+  for await (const chunk of stream) {
+    text += chunk.choices[0]?.delta.content ?? ""
+    if (++chunks === at) await act()
+  }
+  return text
+}
+
+describe("G2 · an agent that pulls", () => {
+  it("serves streams side by side, token by token, hears of buyers who leave, and finishes what it has when it is stopped", async () => {
+    const { engine, market, startAgent } = await setUp()
+    const agent = await startAgent()
+    const instances = await market.call("/v1/operator/instances")
+    assert.include(JSON.stringify(instances.body), '"reach":{"_tag":"Pull"}')
+    assert.strictEqual(await read(await ask(market, "tokens=3")), words(3))
+
+    // The buyer has seen some of the answer while the rest is still being made.
+    let active = 0
+    const slow = ask(market, "tokens=60 gap=20").then((stream) =>
+      read(stream, 5, () => (active = engine.counts.active)),
+    )
+    const quick = await Promise.all([1, 2, 3].map(async (count) => read(await ask(market, `tokens=${count}`))))
+    assert.deepStrictEqual(quick, [words(1), words(2), words(3)])
+    assert.strictEqual(await slow, words(60))
+    assert.isAtLeast(active, 1)
+
+    const buyer = new AbortController()
+    const left = await ask(market, "tokens=400 gap=20", buyer.signal)
+    await read(left, 3, () => buyer.abort()).catch(() => undefined)
+    await RunningMarket.until("the engine to hear of it", () => (engine.counts.aborted === 1 ? true : undefined))
+
+    const last = await ask(market, "tokens=40 gap=20")
+    assert.strictEqual(await read(last, 3, () => void agent.kill("SIGINT")), words(40))
+    assert.strictEqual(await agent.kill("SIGINT"), 0)
+  }, 90_000)
+
+  it("goes on with an answer where it was after its connections broke", async () => {
+    const { engine, market, network, startAgent } = await setUp()
+    await startAgent()
+    const broken = await read(await ask(market, "tokens=80 gap=20"), 10, network.drop)
+    assert.strictEqual(broken, words(80))
+    // An answer that was finished while the connection was gone is not lost either.
+    const finished = await read(await ask(market, "tokens=30 gap=5"), 10, async () => {
+      network.open(false)
+      network.drop()
+      await RunningMarket.until("the engine to finish", () => (engine.counts.active === 0 ? true : undefined))
+      network.open(true)
+    })
+    assert.strictEqual(finished, words(30))
+    assert.strictEqual(engine.counts.aborted, 0)
+  }, 90_000)
+
+  it("loses its lease when it is killed: what had begun ends, what had not is served elsewhere", async () => {
+    const { market, startAgent } = await setUp()
+    const first = await startAgent()
+    let error: unknown
+    const begun = ask(market, "tokens=400 gap=20").then((stream) =>
+      read(stream, 5, () => first.kill("SIGKILL")).catch((caught: unknown) => (error = caught)),
+    )
+    await begun
+    assert.instanceOf(error, OpenAI.APIError)
+    assert.strictEqual((error as InstanceType<typeof OpenAI.APIError>).code, "provider_closed_early")
+
+    // A second agent joins; the next request goes to one that has taken it and said nothing, and is killed.
+    const second = await startAgent()
+    await RunningMarket.listed(market, MODEL, 2)
+    const waiting = market.client().chat.completions.create({
+      model: MODEL,
+      messages: [{ role: "user", content: "tokens=4 gap=1500" }],
+      max_tokens: 500,
+    })
+    const third = await startAgent()
+    await RunningMarket.listed(market, MODEL, 3)
+    await second.kill("SIGKILL")
+    const { choices, usage } = await waiting
+    assert.strictEqual(choices[0]?.message.content, words(4))
+    assert.strictEqual(usage?.completion_tokens, 4)
+    assert.strictEqual(await third.kill("SIGINT"), 0)
+  }, 120_000)
+})

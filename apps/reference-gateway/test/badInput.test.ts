@@ -481,8 +481,8 @@ describe("a device", () => {
   it("whose message is signed wrongly, replayed, stale or from the future is refused", async () => {
     const registered = await register(registration())
     assert.strictEqual(registered.status, 200, registered.text)
-    const { instance_id } = JSON.parse(registered.text) as { instance_id: string }
-    const body = JSON.stringify({ instances: [{ instance_id, state: "serving", in_flight: 0 }] })
+    const { instance_id, nonce } = JSON.parse(registered.text) as { instance_id: string; nonce: string }
+    const body = JSON.stringify({ nonce, instances: [{ instance_id, state: "serving", in_flight: 0 }] })
     const headers = signed(HEARTBEAT, body)
     const first = await beat(body, headers)
     assert.strictEqual(first.status, 200, first.text)
@@ -514,7 +514,9 @@ describe("a device", () => {
     }
     isProblem(await beat(body, {}), 400, "invalid_request")
     isProblem(await beat("{"), 400, "invalid_json")
+    isProblem(await beat(JSON.stringify({ nonce: "nonce_of_my_own", instances: [] })), 409, "stale_nonce")
     const others = JSON.stringify({
+      nonce: (JSON.parse(first.text) as { nonce: string }).nonce,
       instances: [{ instance_id: "ins_someone-elses", state: "draining", in_flight: 0 }],
     })
     isProblem(await beat(others), 404, "not_found")

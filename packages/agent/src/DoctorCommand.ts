@@ -18,7 +18,9 @@ import type { Check, Market, Subject } from "./checks/Check.ts"
 import * as LocalChecks from "./checks/LocalChecks.ts"
 import * as Detect from "./detect/Detect.ts"
 import * as Speed from "./detect/Speed.ts"
+import * as OpenAICompatible from "./backends/OpenAICompatible.ts"
 import * as DoctorReport from "./DoctorReport.ts"
+import * as EntryDoctor from "./EntryDoctor.ts"
 import * as MarketTerms from "./MarketTerms.ts"
 
 /**
@@ -79,6 +81,26 @@ export const examine = Effect.fn("Doctor.examine")(function* (
   return { subject, results }
 })
 
+/** The checks of who enters, of a model server; that it is not there is a verdict as well. */
+const asMarket = Effect.fnUntraced(function* (url: string | undefined, publicUrl: string | undefined) {
+  if (url === undefined) return []
+  return yield* EntryDoctor.examine({ publicUrl }).pipe(
+    Effect.provide(OpenAICompatible.layer({ url })),
+    Effect.catch((error) =>
+      Effect.succeed<ReadonlyArray<DoctorReport.Result>>([
+        {
+          name: "Entry: backend",
+          verdict: {
+            state: "failed",
+            detail: error.message,
+            fix: "Start the model server, or correct the address after --backend.",
+          },
+        },
+      ]),
+    ),
+  )
+})
+
 const MAX_COLUMNS = 100
 
 const look = Effect.gen(function* () {
@@ -118,6 +140,16 @@ const flags = {
     Flag.withDescription("Measure how fast the market is heard: 5 seconds and 32 MiB at most"),
     Flag.withDefault(false),
   ),
+  backend: Flag.String("backend").pipe(
+    Flag.withDescription(
+      "Ask the model server at this address what a market asks of who enters: a few thousand tokens",
+    ),
+    Flag.optional,
+  ),
+  publicUrl: Flag.String("public-url").pipe(
+    Flag.withDescription("With --backend: the URL at which the market will call, to look at its name and certificate"),
+    Flag.optional,
+  ),
   json: Flag.Boolean("json").pipe(Flag.withDescription("Print one JSON object"), Flag.withDefault(false)),
 }
 
@@ -131,7 +163,9 @@ const flags = {
 export const command = Command.make("doctor", flags, (input) =>
   Effect.gen(function* () {
     const work = examine({ market: Option.getOrUndefined(input.market), home: input.home, isMeasured: input.speed })
-    const { results, subject } = yield* input.json ? work : waiting(work)
+    const { results: machine, subject } = yield* input.json ? work : waiting(work)
+    const entry = yield* asMarket(Option.getOrUndefined(input.backend), Option.getOrUndefined(input.publicUrl))
+    const results = [...machine, ...entry]
     yield* Console.log(
       input.json ? DoctorReport.json(subject, results) : DoctorReport.text(subject, results, yield* look),
     )

@@ -369,6 +369,10 @@ describe("accounts", () => {
         assert.strictEqual(listed?.parked?.code, code)
         assert.strictEqual((listed?.parked?.untilMs ?? 0) - (listed?.parked?.sinceMs ?? 0), forMs)
         assert.isTrue((yield* registry.parked).has(account.id))
+        // With another token it is asked again at once.
+        service.answer = undefined
+        yield* registry.setToken(account.id, account.memberId, Redacted.make(TOKEN))
+        assert.strictEqual((yield* ask(instance)).status, 200)
       }
     }).pipe(Effect.scoped, Effect.provide(cloud)),
   )

@@ -5,7 +5,7 @@
  *
  * @since 0.1.0
  */
-import { randomBytes } from "node:crypto"
+import { hash, randomBytes } from "node:crypto"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -56,6 +56,8 @@ export interface OpenedAccount {
   readonly memberId: MemberId
   readonly baseUrl: string
   readonly token: Redacted.Redacted
+  /** Says of two tokens of an account whether they are the same, and nothing else. */
+  readonly tokenVersion: string
   readonly models: ReadonlyMap<ModelId, string>
   readonly parked: Parked | null
 }
@@ -121,8 +123,15 @@ export class CloudAccounts extends Context.Service<
     readonly remove: (id: CloudAccountId, memberId: MemberId) => Effect.Effect<void, RegistryError>
     /** The account with its token, as it is now: `not_found` where it is gone, `internal_error` where it does not open. */
     readonly open: (id: CloudAccountId) => Effect.Effect<OpenedAccount, RegistryError>
-    /** Leaves an account alone until a time. One that is parked for longer, or gone, stays so. */
-    readonly park: (id: CloudAccountId, parked: Parked) => Effect.Effect<void, RegistryError>
+    /**
+     * Leaves an account alone until a time. One that is parked for longer, or gone, stays so; and where a token is named, one
+     * that has another by now is not parked for what its former one did.
+     */
+    readonly park: (
+      id: CloudAccountId,
+      parked: Parked,
+      of?: Pick<OpenedAccount, "tokenVersion">,
+    ) => Effect.Effect<void, RegistryError>
     /** The accounts that are parked now. */
     readonly parked: Effect.Effect<ReadonlySet<string>, RegistryError>
     /** Seals all tokens with the newest key, those that are not. */
@@ -170,6 +179,9 @@ const unknown = (id: CloudAccountId) =>
 /** A row that was moved, or whose URL was changed, must not send the token anywhere. */
 const boundTo = ({ baseUrl, id, memberId }: Pick<CloudRow, "id" | "memberId" | "baseUrl">): string =>
   JSON.stringify(["cloud", id, memberId, baseUrl])
+
+/** Of what is sealed: it is random, so its hash says nothing of the token. */
+const versionOf = ({ sealed }: CloudRow): string => hash("sha256", sealed, "base64url")
 
 const viewAt =
   (nowMs: number) =>
@@ -324,12 +336,14 @@ export const make = Effect.fnUntraced(function* (options: Options) {
       }
       const { baseUrl, models, parked } = viewAt(yield* Clock.currentTimeMillis)(row)
       const names = new Map(models.map(({ model, serviceModel }) => [model, serviceModel] as const))
-      return { id, memberId: row.memberId, baseUrl, token, models: names, parked }
+      return { id, memberId: row.memberId, baseUrl, token, tokenVersion: versionOf(row), models: names, parked }
     }),
-    park: Effect.fn("CloudAccounts.park")(function* (id, parked) {
-      yield* change(id, (row) =>
-        Effect.succeed(row.parked !== null && row.parked.untilMs >= parked.untilMs ? undefined : { parked }),
-      )
+    park: Effect.fn("CloudAccounts.park")(function* (id, parked, of) {
+      yield* change(id, (row) => {
+        const isFormer = of !== undefined && of.tokenVersion !== versionOf(row)
+        const isLonger = row.parked !== null && row.parked.untilMs >= parked.untilMs
+        return Effect.succeed(isFormer || isLonger ? undefined : { parked })
+      })
     }),
     parked: Effect.gen(function* () {
       const rows = yield* store.parkedAt(yield* Clock.currentTimeMillis)

@@ -42,6 +42,8 @@ export interface CloudShelf {
   readonly get: (id: string) => Opened | undefined
   /** Opens an account and tells; `undefined` where it cannot be opened. Never tells before it returns. */
   readonly open: (id: string, tell: Waiting) => void
+  /** Takes an account off the shelf: what the store knows of it is news. */
+  readonly forget: (id: string) => void
 }
 
 export const make: Effect.Effect<CloudShelf, never, CloudAccounts | Scope.Scope> = Effect.gen(function* () {
@@ -57,7 +59,8 @@ export const make: Effect.Effect<CloudShelf, never, CloudAccounts | Scope.Scope>
   )
 
   const keep = (id: string, opened: Opened): void => {
-    if (kept.size >= KEPT_MAX) return
+    // One that is left alone is in no use, and when that ends is the store's to say.
+    if (kept.size >= KEPT_MAX || opened.account.parked !== null) return
     kept.set(id, { opened, timer: Ticks.after(KEPT_MS, () => kept.delete(id)) })
   }
 
@@ -69,6 +72,10 @@ export const make: Effect.Effect<CloudShelf, never, CloudAccounts | Scope.Scope>
 
   return {
     get: (id) => kept.get(id)?.opened,
+    forget: (id) => {
+      Ticks.stop(kept.get(id)?.timer)
+      kept.delete(id)
+    },
     open: (id, tell) => {
       const waiting = opening.get(id)
       if (waiting !== undefined) return void waiting.push(tell)

@@ -207,7 +207,10 @@ export const make = Effect.fnUntraced(function* (options: Options = {}) {
     const said = `${Reason.describe(found.code).sentence} It answered ${status}, so ${id} is left alone for ${seconds} s.`
     fork(
       Effect.catch(
-        Effect.andThen(accounts.park(id, { code: found.code, sinceMs, untilMs }), Effect.logWarning(said)),
+        Effect.andThen(accounts.park(id, { code: found.code, sinceMs, untilMs }, opened.account), () => {
+          shelf.forget(id)
+          return Effect.logWarning(said)
+        }),
         (error) => Effect.logError(`${said} Other gateways do not know: ${error.message}`),
       ),
     )

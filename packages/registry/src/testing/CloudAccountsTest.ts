@@ -231,6 +231,13 @@ const parking = Effect.gen(function* () {
   yield* accounts.setToken(id, wanted.memberId, newToken())
   assert.isNull(yield* shown)
   yield* accounts.park(CloudAccountId.make("cld_none"), parked)
+  // A refusal of a former token, which comes late, is none of the one that took its place.
+  const former = yield* accounts.open(id)
+  yield* accounts.setToken(id, wanted.memberId, newToken())
+  yield* accounts.park(id, { ...parked, untilMs: 2_000_000 }, former)
+  assert.isNull(yield* shown)
+  yield* accounts.park(id, { ...parked, untilMs: 2_000_000 }, yield* accounts.open(id))
+  assert.isNotNull(yield* shown)
 })
 
 const resealing = Effect.gen(function* () {

@@ -283,6 +283,25 @@ describe("explain", () => {
     assert.strictEqual(ever.json?.fromMs, 0)
   })
 
+  it("answers each member in its turn, one question at a time, while another one asks in a loop", async () => {
+    const member = await market.call("POST", "/v1/operator/members", { as: "operator", body: { name: "modest" } })
+    const issued = await market.call("POST", "/v1/operator/keys", {
+      as: "operator",
+      body: { member: member.json?.id, name: "modest", role: "provider", dataCollection: "deny" },
+    })
+    const headers = { authorization: `Bearer ${issued.json?.secret}` }
+    const ask = (more: { as: string } | { headers: typeof headers }) => market.call("GET", "/v1/providers/why", more)
+    let isOver = false
+    const statuses = new Set<number>()
+    const loops = [1, 2, 3, 4].map(async () => {
+      while (!isOver) statuses.add((await ask({ as: "provider" })).status)
+    })
+    for (let at = 0; at < 12; at++) assert.strictEqual((await ask({ headers })).status, 200)
+    isOver = true
+    await Promise.all(loops)
+    assert.sameMembers([...statuses], [200, 429])
+  })
+
   it("says so where the log does not reach, or nothing was chosen", async () => {
     const { receipt } = await ended()
     isProblem(await market.call("GET", `/v1/requests/${receipt.id}/explain`, { as: "buyer" }), "not_found")

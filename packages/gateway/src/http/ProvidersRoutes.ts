@@ -6,9 +6,7 @@
 import * as Clock from "effect/Clock"
 import * as Digest from "effect/crypto/Digest"
 import * as Effect from "effect/Effect"
-import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
-import * as Semaphore from "effect/Semaphore"
 import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
 import type { DeviceId } from "@guildhall/core/Device"
 import type { InstanceId, Reach } from "@guildhall/core/Instance"
@@ -27,6 +25,7 @@ import * as Beats from "./internal/Beats.ts"
 import * as Problems from "./internal/Problems.ts"
 import * as Signed from "./internal/Signed.ts"
 import * as Terms from "./internal/Terms.ts"
+import * as Turns from "./internal/Turns.ts"
 import * as KeyAccess from "./KeyAccess.ts"
 
 const decodeRegistration = Signed.decode(Registration)
@@ -97,9 +96,12 @@ const makeRegister = Effect.gen(function* () {
   })
 })
 
-/** So many requests one question looks at, so close together: it costs as much whoever asks, and one is answered at a time. */
+/** So many requests one question looks at, so close together: it costs as much whoever asks. */
 const WHY_SAMPLE = 256
 const WHY_VERSIONS_MAX = 20_000
+/** So many are answered at a time, one of each member, while so many wait. */
+const WHY_AT_ONCE = 2
+const WHY_WAITING = 32
 const DAY_MS = 86_400_000
 
 interface WhyQuery {
@@ -124,7 +126,7 @@ const periodOf = ({ from, to }: WhyQuery, nowMs: number) => {
 const makeWhy = Effect.gen(function* () {
   const journal = yield* Journal
   const router = yield* Router
-  const turn = yield* Semaphore.make(1)
+  const inTurn = yield* Turns.make(WHY_AT_ONCE, WHY_WAITING)
 
   const answer = Effect.fn("ProvidersRoutes.why")(function* (asked: WhyQuery) {
     const { memberId } = yield* Caller
@@ -157,10 +159,8 @@ const makeWhy = Effect.gen(function* () {
     return { fromMs, toMs, ...found, reasons } satisfies WhyView
   })
   return Effect.fnUntraced(function* (query: WhyQuery) {
-    const answered = yield* turn.withPermitsIfAvailable(1)(answer(query))
-    if (Option.isSome(answered)) return answered.value
-    const detail = "The market is answering such a question of somebody already. Ask again in a few seconds."
-    return yield* Problem.of("service_unavailable", detail)
+    const { memberId } = yield* Caller
+    return yield* inTurn(memberId, answer(query))
   })
 })
 

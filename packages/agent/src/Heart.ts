@@ -12,6 +12,7 @@ import type { Heartbeat, HeartbeatAnswer } from "@guildhall/protocol/provider/He
 import type { Registration } from "@guildhall/protocol/provider/Registration"
 import type { AgentError } from "./AgentError.ts"
 import { AgentServer } from "./AgentServer.ts"
+import * as AgentVersions from "./AgentVersions.ts"
 import { DeviceKey } from "./DeviceKey.ts"
 import { MarketClient } from "./MarketClient.ts"
 import { UsageLog } from "./UsageLog.ts"
@@ -86,6 +87,9 @@ const registerOnce = Effect.fnUntraced(function* (parts: Parts) {
   const last = answers.at(-1)
   if (last !== undefined) {
     parts.server.learn({ keys: last.keys, instances })
+    if (last.entry !== undefined) {
+      yield* Effect.logInfo(`The market checks who enters before it sends requests. What it finds: GET ${last.entry}`)
+    }
     yield* Ref.set(parts.joined, { instances, intervalMs: last.heartbeat_interval_ms, nonce: last.nonce })
   }
   return instances
@@ -128,6 +132,7 @@ const beat = Effect.fn("Heart.beat")(function* (parts: Parts, state: State) {
   const usage = yield* parts.log.report(MAX_LINES)
   const body: Heartbeat = {
     nonce,
+    versions: AgentVersions.running,
     instances: instances.map((id) => ({ instance_id: id, state, in_flight: parts.server.inFlight(id) })),
     ...(usage === undefined ? {} : { usage }),
   }

@@ -23,6 +23,7 @@ import type { Hardware } from "@guildhall/core/Hardware"
 import { readCode } from "@guildhall/protocol/provider/PairRequest"
 import { AgentError } from "./AgentError.ts"
 import * as AgentHome from "./AgentHome.ts"
+import * as AgentVersions from "./AgentVersions.ts"
 import * as Detect from "./detect/Detect.ts"
 import * as DeviceKey from "./DeviceKey.ts"
 import * as MarketClient from "./MarketClient.ts"
@@ -121,7 +122,7 @@ const pair = Effect.fnUntraced(function* (input: Input) {
       code,
       name: Option.getOrUndefined(input.name),
       hardware,
-      versions: { agent: VERSION, node: process.versions.node },
+      versions: AgentVersions.running,
       tell: Effect.fnUntraced(function* ({ device_id, fingerprint, state }) {
         if (state !== "waiting") return
         if (!isTold) {
@@ -139,7 +140,6 @@ const pair = Effect.fnUntraced(function* (input: Input) {
   }).pipe(Effect.provide(services))
 })
 
-const VERSION = "0.0.0"
 const DEFAULT_HOME = ".guildhall-agent"
 
 /**

@@ -41,7 +41,8 @@ export type Heartbeat = typeof Heartbeat.Type
 
 /**
  * The answer. Lines up to `acknowledged` may be forgotten: each is settled, paid as a claim, or refused for a reason.
- * The next beat carries `nonce`.
+ * The next beat carries `nonce`. `entry` is there where the market checks who enters: under this path, with the instance's id, it
+ * says what it found.
  *
  * @category models
  * @since 0.1.0
@@ -53,6 +54,7 @@ export const HeartbeatAnswer = Schema.Struct({
   heartbeat_interval_ms: Schema.Int,
   keys: Schema.Array(PublishedKey),
   tunnels: Schema.optionalKey(TunnelUrls),
+  entry: Schema.optionalKey(Schema.String),
 })
 /** @since 0.1.0 */
 export type HeartbeatAnswer = typeof HeartbeatAnswer.Type

@@ -120,6 +120,8 @@ export const priceSheet = (registration: Prices): PriceSheet.PriceSheet =>
 
 /**
  * The answer: ids, what the first beat must carry, how often to beat, and the market's public ticket keys, by which the agent knows a ticket.
+ * `entry` is there where the market checks who enters before requests go to it: under this path, with the instance's id, it says
+ * what it found.
  *
  * @category models
  * @since 0.1.0
@@ -131,6 +133,7 @@ export const Registered = Schema.Struct({
   heartbeat_interval_ms: Schema.Int,
   keys: Schema.Array(PublishedKey),
   tunnels: Schema.optionalKey(TunnelUrls),
+  entry: Schema.optionalKey(Schema.String),
 })
 /** @since 0.1.0 */
 export type Registered = typeof Registered.Type

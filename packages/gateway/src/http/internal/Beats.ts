@@ -22,6 +22,9 @@ const statusOf = (beat: Heartbeat): DeviceStatus => ({
   ...(beat.versions === undefined ? {} : { versions: beat.versions }),
 })
 
+/** Where a provider reads what the checks of an instance found. */
+const ENTRY_PATH = "/v1/providers/{instance_id}/entry"
+
 /** What every answer tells an agent: when to beat, by which keys it knows a ticket, and where it may open tunnels. */
 export const makeAdvice = Effect.gen(function* () {
   const { definition } = yield* Market
@@ -33,6 +36,7 @@ export const makeAdvice = Effect.gen(function* () {
       heartbeat_interval_ms: definition.heartbeat.intervalMs,
       keys: keys.filter(({ purpose }) => purpose === "ticket"),
       ...(tunnels.length === 0 ? {} : { tunnels }),
+      ...(definition.entry === undefined ? {} : { entry: ENTRY_PATH }),
     }
   })
 })

@@ -176,7 +176,7 @@ const knowledge = () =>
 const PROBE_TOKENS = { input: 256, output: 32 }
 
 /** The checks of who enters, where the definition asks for some. */
-const entry = ({ endpoints, entry: settings }: MarketDefinition.MarketDefinition) => {
+const entry = ({ point }: Settings, { endpoints, entry: settings }: MarketDefinition.MarketDefinition) => {
   if (settings === undefined) return Layer.empty
   const probe = Layer.unwrap(
     Effect.map(
@@ -187,13 +187,15 @@ const entry = ({ endpoints, entry: settings }: MarketDefinition.MarketDefinition
       (headers) => TransportProbe.layer({ allowPrivate: endpoints.allowPrivate, headers }),
     ),
   )
-  return Entry.layer({ settings, owner: `gateway-${randomUUID()}`, seed: randomUUID() }).pipe(Layer.provide(probe))
+  return Entry.layer({ settings, owner: `gateway-${randomUUID()}`, seed: randomUUID(), point }).pipe(
+    Layer.provide(probe),
+  )
 }
 
-const loops = (definition: MarketDefinition.MarketDefinition) =>
+const loops = (settings: Settings, definition: MarketDefinition.MarketDefinition) =>
   Layer.mergeAll(
     knowledge(),
-    entry(definition),
+    entry(settings, definition),
     Liveness.layer({ heartbeat: definition.heartbeat }),
     Silence.layer({ heartbeat: definition.heartbeat }),
     HoldExpiry.layer({ everyMs: Math.ceil(definition.hold.renewMs / 2) }),
@@ -333,7 +335,9 @@ export const make = (facts: Facts): Effect.Effect<Running, LaunchError, Scope.Sc
     )
     const context = yield* Layer.build(
       Layer.mergeAll(server, LaneServer.layer(nodeServer), TunnelServer.layer(nodeServer)).pipe(
-        Layer.provideMerge(worker === undefined || worker === 1 ? loops(definition) : furtherLoops(definition)),
+        Layer.provideMerge(
+          worker === undefined || worker === 1 ? loops(settings, definition) : furtherLoops(definition),
+        ),
         Layer.provideMerge(services),
         Layer.provideMerge(telemetry(settings)),
         Layer.provideMerge(Layer.succeed(ClientAddress.TrustedProxies, settings.trustedProxies)),

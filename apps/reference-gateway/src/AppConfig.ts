@@ -38,6 +38,8 @@ const DatabaseUrl = Schema.String.pipe(Schema.check(Schema.isPattern(/^postgres(
 
 const HttpUrl = Schema.String.pipe(Schema.check(Schema.isPattern(/^https?:\/\/\S+$/)))
 
+const PointName = Schema.String.pipe(Schema.check(Schema.isPattern(/^[a-z][a-z0-9-]{0,39}$/)))
+
 const ranges = Schema.String.pipe(
   Schema.check(
     Schema.makeFilter((text: string) => rangesOf(text).every((range) => IpRange.parse(range) !== undefined)),
@@ -131,6 +133,13 @@ const table = {
     "a URL that begins with http:// or https://",
     "Where the market's other gateways reach this one, to ask agents whose tunnels end here. They need the same database and keys.",
   ),
+  point: setting(
+    "GUILDHALL_POINT",
+    undefined,
+    PointName,
+    "a name such as fra, of lower-case letters, digits and hyphens",
+    "Where this gateway stands, by a name of the definition's `entry.points`: what the check of regions measures from.",
+  ),
   agent: setting(
     "GUILDHALL_AGENT",
     "on",
@@ -192,6 +201,7 @@ export interface Settings {
   readonly catalogue: string
   readonly tunnelUrl: string | undefined
   readonly peerUrl: string | undefined
+  readonly point: string | undefined
   readonly agent: "on" | "off"
   /** A model's name, or the absolute path of a model file. */
   readonly model: string | undefined
@@ -262,6 +272,7 @@ export const load: Effect.Effect<Settings, LaunchError> = Effect.gen(function* (
     sealKeys: sealKeys === undefined ? undefined : Redacted.make(sealKeys),
     tunnelUrl: yield* read(table.tunnelUrl),
     peerUrl: yield* read(table.peerUrl),
+    point: yield* read(table.point),
     agent: yield* readRequired(table.agent),
     model: model === undefined ? undefined : resolveModel(model),
     logLevel: yield* readRequired(table.logLevel),

@@ -70,6 +70,12 @@ export const instance = (
   const deviceId = identified.success
   const checkedReach = reachable(reach, options)
   if (Result.isFailure(checkedReach)) return refuse("invalid_endpoint", checkedReach.failure)
+  if (terms.price.length === 0) {
+    return refuse(
+      "invalid_price",
+      "The price sheet is empty, and would be free by mistake. Say what a unit costs: 0 is a price.",
+    )
+  }
   if (new Set(terms.price.map((line) => line.unit)).size !== terms.price.length) {
     return refuse("invalid_price", "A unit stands twice. Give each unit one line.")
   }

@@ -48,6 +48,8 @@ export const registering = Effect.gen(function* () {
   if (line === undefined) return assert.fail("the sheet is empty")
   const twice = yield* Conformance.refused(devices.register(device.registration({ price: [line, line] })))
   assert.strictEqual(twice.code, "invalid_price")
+  const nothing = yield* Conformance.refused(devices.register(device.registration({ price: [] })))
+  assert.strictEqual(nothing.code, "invalid_price")
 })
 
 const newName = (): string => `p-${SampleDevice.member().slice(-16)}`

@@ -142,13 +142,15 @@ export const make = Effect.fnUntraced(function* (
       const registration = Schema.decodeUnknownSync(Schema.fromJsonString(Registration))(text)
       market.registrations.push(registration)
       const device_id = DeviceId.make(idOf("dev", Buffer.from(device, "base64url")))
-      ;[nonce, former] = [`nonce_${++nonces}`, undefined]
+      nonces += 1
+      ;[nonce, former] = [`nonce_${nonces}`, undefined]
       return { device_id, instance_id: instanceOf(device, registration.model), nonce, heartbeat_interval_ms, keys }
     }
     const beat = Schema.decodeUnknownSync(Schema.fromJsonString(Heartbeat))(text)
     market.beats.push(beat)
     if (beat.nonce !== nonce && beat.nonce !== former) market.problems.push(`nonce ${beat.nonce}`)
-    ;[nonce, former] = [`nonce_${++nonces}`, beat.nonce === nonce ? nonce : undefined]
+    nonces += 1
+    ;[nonce, former] = [`nonce_${nonces}`, beat.nonce === nonce ? nonce : undefined]
     keepLines(beat)
     const refused = (beat.usage?.lines ?? [])
       .filter(({ number }) => refusing.includes(number))

@@ -172,7 +172,11 @@ export const reasons = {
     false,
     "GPUs are not registered under this address: their machine is paired with a member.",
   ),
-  job_over: reason(410, false, "The job is not this worker's any more: it was handed back, cancelled, or took too long."),
+  job_over: reason(
+    410,
+    false,
+    "The job is not this worker's any more: it was handed back, cancelled, or took too long.",
+  ),
   invalid_price: reason(400, false, "The price is negative, fractional or outside of what the market allows."),
   too_many_instances: reason(409, false, "The member or the device lists as much as the market takes of one."),
   provider_name_taken: reason(409, false, "The provider's name belongs to another member."),

@@ -38,6 +38,7 @@ import * as Definition from "./Definition.ts"
 import * as Launch from "./Launch.ts"
 import * as RoutingFile from "./RoutingFile.ts"
 import { routingParts } from "./RoutingParts.ts"
+import * as SealLetter from "./SealLetter.ts"
 import * as Terminal from "./Terminal.ts"
 import * as Workers from "./Workers.ts"
 
@@ -97,6 +98,9 @@ const cloud = CloudCommand.make(
     Effect.map(AppConfig.load, ({ sealKeys }) =>
       CloudAccounts.layer({ allowPrivate: true }).pipe(
         Layer.provide([CloudStoreSql.layer.pipe(Layer.provide(Database.layerForCommand)), SealKeys.layer(sealKeys)]),
+        Layer.catchTag("SealKeysError", (error) =>
+          Layer.effect(CloudAccounts.CloudAccounts, Effect.fail(SealLetter.of(error))),
+        ),
       ),
     ),
   ),

@@ -261,6 +261,10 @@ describe("T12 · an account in a cloud", () => {
   }, 120_000)
 
   it("is sealed again under a new key by a command, and the old key may go", async () => {
+    const without = await RunningMarket.guildhall(home, ["cloud", "rotate-key"], { GUILDHALL_SEAL_KEYS: NEW })
+    assert.strictEqual(without.code, 1)
+    assert.match(without.output, /A key to seal with is missing\. .*"old"/)
+    assert.notMatch(without.output, /at .*\.ts:\d+/)
     const settings = { GUILDHALL_SEAL_KEYS: `${OLD},${NEW}`, GUILDHALL_MARKET: path.join(home, "market.json") }
     const rotate = () => RunningMarket.guildhall(home, ["cloud", "rotate-key"], settings)
     const done = await rotate()

@@ -2,7 +2,9 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { InstanceId } from "@guildhall/core/Instance"
 import * as Parts from "@guildhall/core/Parts"
+import * as Filtered from "../src/combinators/Filter.ts"
 import { Directory } from "../src/Directory.ts"
+import { bonded } from "../src/filters/Bonded.ts"
 import { healthiest } from "../src/policies/Healthiest.ts"
 import * as InverseSquarePrice from "../src/policies/InverseSquarePrice.ts"
 import * as LowestPrice from "../src/policies/LowestPrice.ts"
@@ -47,6 +49,33 @@ RoutingPolicyTest.breaks(
     return { ranked: [...ranked, ...excluded.slice(0, 1).map(({ instance }) => ({ instance, because: "" }))], excluded }
   }),
   2,
+)
+
+RoutingPolicyTest.breaks(
+  "it makes up a reason",
+  broken((request, candidates, seed) => {
+    const { ranked, excluded } = leastLoaded.rank(request, candidates, seed)
+    // Deliberately wrong: the type forbids it, and a policy in JavaScript may do it.
+    const code = "made_up" as (typeof excluded)[number]["code"]
+    return { ranked, excluded: excluded.map(({ instance }) => ({ instance, code })) }
+  }),
+  2,
+)
+const nobody = broken((_request, candidates) => ({
+  ranked: [],
+  excluded: candidates.map(({ instance }) => ({ instance: instance.id, code: "offline" as const })),
+}))
+RoutingPolicyTest.breaks("it ranks nobody", nobody, 7)
+RoutingPolicyTest.breaks("it ranks nobody", nobody, 8)
+RoutingPolicyTest.breaks("it says weights, and ranks nobody", { ...nobody, weights: bySquare }, 9)
+RoutingPolicyTest.breaks(
+  "it ranks only bonded ones, and ties by id",
+  Filtered.filter(
+    "bonded",
+    bonded,
+    broken((request, candidates) => leastLoaded.rank(request, candidates, 7)),
+  ),
+  7,
 )
 
 const without = (code: Ranking["excluded"][number]["code"]) =>

@@ -39,8 +39,10 @@ import * as MetricsRoutes from "@guildhall/gateway/http/MetricsRoutes"
 import * as InferenceRoutes from "@guildhall/gateway/http/InferenceRoutes"
 import * as LaneServer from "@guildhall/gateway/http/LaneServer"
 import * as NotFoundRoute from "@guildhall/gateway/http/NotFoundRoute"
+import * as HordeRoutes from "@guildhall/gateway/http/HordeRoutes"
 import * as PullRoutes from "@guildhall/gateway/http/PullRoutes"
 import * as TunnelServer from "@guildhall/gateway/http/TunnelServer"
+import * as Horde from "@guildhall/gateway/Horde"
 import * as Idempotency from "@guildhall/gateway/Idempotency"
 import * as InferenceLane from "@guildhall/gateway/InferenceLane"
 import * as Limits from "@guildhall/gateway/Limits"
@@ -296,6 +298,7 @@ export const make = (facts: Facts): Effect.Effect<Running, LaunchError, Scope.Sc
     const services = Layer.mergeAll(
       InferenceLane.layer,
       Claims.layer,
+      Horde.layer(),
       Readiness.layer,
       topUps(definition),
       pairing(settings),
@@ -323,7 +326,13 @@ export const make = (facts: Facts): Effect.Effect<Running, LaunchError, Scope.Sc
       Layer.provideMerge(stores(facts, definition)),
       Layer.provideMerge(Layer.mergeAll(NodeCrypto.layer, NodeServices.layer)),
     )
-    const routes = Layer.mergeAll(InferenceRoutes.layer, ControlRoutes.layer, PullRoutes.layer, NotFoundRoute.layer)
+    const routes = Layer.mergeAll(
+      InferenceRoutes.layer,
+      ControlRoutes.layer,
+      PullRoutes.layer,
+      HordeRoutes.layer,
+      NotFoundRoute.layer,
+    )
     const server = HttpRouter.serve(routes, { disableLogger: true, disableListenLog: true }).pipe(
       Layer.provideMerge(
         NodeHttpServer.layer(() => nodeServer, {

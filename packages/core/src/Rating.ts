@@ -54,7 +54,8 @@ export type TierPriority = typeof TierPriority.Type
  * - `qualityBps`: how clean its record of probes and attestations is.
  * - `foreign`: requests on it, or waiting there, that are not this market's: what it last said of its load, less what the
  *   market's gateways had on it then.
- * - `peersInFlight`: what the other gateways of the market have in flight on it.
+ * - `peersInFlight`: what the other gateways of the market have in flight on it, or what is kept free for them there while
+ *   requests wait at several gateways.
  * - `pace`: its time to the first token and for each further one, moving averages that rise at once and fall slowly.
  * - `offer`: what it really cost and how it behaved in the last half hour: `inputPerMillion` and `outputPerMillion` in the
  *   smallest unit of the price's asset for a million tokens, with what its cache saved taken off; `errorBps` of its

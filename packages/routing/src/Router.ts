@@ -62,6 +62,12 @@ export class Router extends Context.Service<
     readonly hasRoom: (request: RoutingRequest, seed: number) => boolean
     /** Calls the listener after each change by which an instance of the model may have room. */
     readonly onRoom: (listener: (model: ModelId) => void) => void
+    /** One more request waits until the model has room, or one less. */
+    readonly queued: (model: ModelId, by: 1 | -1) => void
+    /** How many requests wait for each model that has too little room. */
+    readonly waitingFor: () => ReadonlyMap<ModelId, number>
+    /** How many requests each of a model's instances takes at a time by now. */
+    readonly capacities: (model: ModelId) => ReadonlyMap<InstanceId, number>
     /** For each unit the highest price among a model's instances that are online; undefined where none is. */
     readonly ceiling: (model: ModelId) => PriceSheet | undefined
     /** Takes in how an attempt ended, before its `DispatchEnded`. What follows from it becomes changes of the directory. */

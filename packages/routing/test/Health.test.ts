@@ -264,6 +264,56 @@ describe("a market with health", () => {
   )
 })
 
+describe("what an instance says of its load, and the other gateways", () => {
+  const said = Effect.gen(function* () {
+    const { list, router } = yield* market({ health: {} })
+    const instanceId = list("a", { concurrency: 6 })
+    router.tick(START_MS)
+    const peers = (peersInFlight: number) =>
+      router.apply({ _tag: "InstanceRated", instanceId, rating: { peersInFlight } })
+    /** How many requests it takes until it is full, which then end. */
+    const room = () => {
+      let count = 0
+      for (; router.choose(request, count)._tag === "Chosen"; count++)
+        router.apply({ _tag: "DispatchStarted", instanceId })
+      for (let at = 0; at < count; at++) router.apply({ _tag: "DispatchEnded", instanceId })
+      return count
+    }
+    return { said: (requests: number) => router.said(instanceId, requests), peers, room }
+  })
+
+  it.effect("are not counted twice, whichever is heard first", () =>
+    run(
+      Effect.gen(function* () {
+        const { peers, room, said: says } = yield* said
+        says(3)
+        assert.strictEqual(room(), 3)
+        peers(3)
+        assert.strictEqual(room(), 3, "what the others told of was part of what it said")
+        says(3)
+        assert.strictEqual(room(), 3)
+        peers(1)
+        assert.strictEqual(room(), 5)
+      }),
+    ),
+  )
+
+  it.effect("are both counted where it has more than theirs", () =>
+    run(
+      Effect.gen(function* () {
+        const { peers, room, said: says } = yield* said
+        says(5)
+        peers(3)
+        assert.strictEqual(room(), 1)
+        peers(2)
+        assert.strictEqual(room(), 2)
+        peers(6)
+        assert.strictEqual(room(), 0)
+      }),
+    ),
+  )
+})
+
 describe("whose fault a failure is", () => {
   const broken = { health: { breaker: { failures: 3, withinMs: 60_000, parkMs: 15_000 } } }
   type Fault = Health.Asker["fault"]

@@ -146,8 +146,10 @@ describe("gateways that tell each other what they have in flight", () => {
       const [id = InstanceId.make("ins_0")] = ids(1)
       let isAway = false
       const away = new RegistryError({ code: "service_unavailable", detail: "It is away." })
+      const others = [{ gateway: "other", inFlight: new Map([[id, 4]]), waiting: new Map() }]
+      const heard: InFlight.Heard = { atMs: 0, others }
       const flaky = InFlight.InFlight.of({
-        exchange: () => (isAway ? Effect.fail(away) : Effect.succeed(new Map([[id, 4]]))),
+        exchange: () => (isAway ? Effect.fail(away) : Effect.succeed(heard)),
       })
       const [gateway] = yield* Effect.provideService(gateways(1, 1), InFlight.InFlight, flaky)
       if (gateway === undefined) return assert.fail("a gateway was made")

@@ -56,8 +56,9 @@ export const make = Effect.fnUntraced(function* (bounds: MarketDefinition["queue
   }
   let size = 0
 
-  const count = (by: number): void => {
+  const count = (model: ModelId, by: 1 | -1): void => {
     size += by
+    router.queued(model, by)
     waiting.updateUnsafe(size, context)
   }
 
@@ -126,7 +127,7 @@ export const make = Effect.fnUntraced(function* (bounds: MarketDefinition["queue
         start: () => {
           const taken = take()
           if (taken === undefined) return false
-          count(-1)
+          count(model, -1)
           end(taken, "served")
           return true
         },
@@ -134,7 +135,7 @@ export const make = Effect.fnUntraced(function* (bounds: MarketDefinition["queue
       const giveUp = (answer: Ending, outcome: Outcome): void => {
         if (isOver) return
         queue.leave(entry)
-        count(-1)
+        count(model, -1)
         end(answer, outcome)
       }
       const attached: Attached = {
@@ -159,7 +160,7 @@ export const make = Effect.fnUntraced(function* (bounds: MarketDefinition["queue
       outlet.attach(attached)
       const entered = queue.enter(entry, nowMs)
       if (entered !== "waits") return end(refused("queue_full", entered.retryMs), "full")
-      count(1)
+      count(model, 1)
       if (outlet.gone) attached.onGone()
       else attached.onGate()
     })

@@ -228,6 +228,12 @@ const createTunnelHolders = Effect.gen(function* () {
   ) WITH (fillfactor = 50)`
 })
 
+/** For how many requests of a gateway each model has too little room. */
+const tellWhoWaits = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient
+  yield* sql`ALTER TABLE registry_in_flight ADD COLUMN waiting jsonb NOT NULL DEFAULT '{}'`
+})
+
 /** Creates the tables that are missing. A migration that was released is never changed. */
 export const migrate: Effect.Effect<void, RegistryError, SqlClient.SqlClient> = Migrator.make({})({
   loader: Migrator.fromRecord({
@@ -244,6 +250,7 @@ export const migrate: Effect.Effect<void, RegistryError, SqlClient.SqlClient> = 
     "0011_create_entries": createEntries,
     "0012_create_cloud_accounts": createCloudAccounts,
     "0013_create_tunnel_holders": createTunnelHolders,
+    "0014_tell_who_waits": tellWhoWaits,
   }),
   table: "guildhall_registry_migrations",
 }).pipe(Effect.mapError(unavailable), Effect.asVoid)

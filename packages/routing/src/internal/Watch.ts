@@ -2,6 +2,7 @@ import * as Schema from "effect/Schema"
 import { DirectoryEvent } from "@guildhall/core/DirectoryEvent"
 import type { Instance, InstanceId } from "@guildhall/core/Instance"
 import type { Rating } from "@guildhall/core/Rating"
+import type { ModelId } from "@guildhall/core/Model"
 import { RoutingFeatures } from "@guildhall/core/RoutingFeatures"
 import type * as HealthRules from "@guildhall/core/rules/Health"
 import type { Heard, Told } from "@guildhall/core/SharedHealth"
@@ -43,10 +44,20 @@ export const make = ({ directory, health: settings, onRefused, reads: read, take
   const performance = new Performance()
   const reads = new Set(read ?? everything)
   const health = new Health(settings, reads)
+  const queues = new Map<ModelId, number>()
   let expiredAtMs = -Infinity
 
   const rate = (instanceId: InstanceId, rating: Rating | undefined): void => {
     if (rating !== undefined) take({ _tag: "InstanceRated", instanceId, rating })
+  }
+  const rated = (instanceId: InstanceId, rating: Rating): void => {
+    const known = directory.candidate(instanceId)?.rating
+    if (directory.candidate(instanceId) !== undefined) health.rated(instanceId, rating)
+    const { foreign = 0, peersInFlight: before = 0 } = known ?? {}
+    const more = (rating.peersInFlight ?? before) - before
+    // What an instance said of its load before the other gateways told of theirs had theirs in it.
+    if (more <= 0 || foreign === 0 || rating.foreign !== undefined) return rate(instanceId, rating)
+    rate(instanceId, { ...rating, foreign: Math.max(0, foreign - more) })
   }
   const apply = (event: DirectoryEvent): void => {
     if (event._tag === "DispatchStarted" || event._tag === "DispatchEnded") return take(event)
@@ -61,8 +72,7 @@ export const make = ({ directory, health: settings, onRefused, reads: read, take
         health.unlisted(event.instanceId)
         return take(event)
       case "InstanceRated":
-        if (directory.candidate(event.instanceId) !== undefined) health.rated(event.instanceId, event.rating)
-        return take(event)
+        return rated(event.instanceId, event.rating)
       default:
         return take(event)
     }
@@ -99,6 +109,15 @@ export const make = ({ directory, health: settings, onRefused, reads: read, take
 
   const leftAloneMs = (id: InstanceId): number | undefined => health.leftAloneMs(id)
 
+  const queued = (model: ModelId, by: 1 | -1): void => {
+    const count = (queues.get(model) ?? 0) + by
+    if (count > 0) queues.set(model, count)
+    else queues.delete(model)
+  }
+  const waitingFor = (): ReadonlyMap<ModelId, number> => queues
+  const capacities = (model: ModelId): ReadonlyMap<InstanceId, number> =>
+    new Map(directory.candidates(model).map((one) => [one.instance.id, Load.capacity(one)]))
+
   const shareHealth = (nowMs: number): Told => health.share(nowMs)
   const learnHealth = (heard: Heard, nowMs: number): void => health.learn(heard, nowMs)
 
@@ -112,6 +131,9 @@ export const make = ({ directory, health: settings, onRefused, reads: read, take
     charged,
     tick,
     leftAloneMs,
+    queued,
+    waitingFor,
+    capacities,
     shareHealth,
     learnHealth,
   } as const

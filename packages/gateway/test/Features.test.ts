@@ -23,7 +23,7 @@ const listening = (reads: RoutingPolicy["reads"]) => {
 }
 
 describe("what the router is told of a request", () => {
-  it("V4 · an instance serves buyers of the rails that it accepts, and no others", async () => {
+  it("V4 · two rails filter buyers: an instance that accepts only the other one is left out, one that accepts both serves", async () => {
     const { lane } = await TestLane.withUpstreams([good])
     const url = (await TestLane.upstream(good)).url
     const { instance } = TestLane

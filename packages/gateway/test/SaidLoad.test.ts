@@ -1,4 +1,6 @@
 import { afterEach, assert, describe, it } from "@effect/vitest"
+import { leastLoaded } from "@guildhall/routing/policies/LeastLoaded"
+import type { RoutingPolicy } from "@guildhall/routing/RoutingPolicy"
 import type { ServerResponse } from "node:http"
 import * as Upstream from "./ScriptedUpstream.ts"
 import * as TestLane from "./TestLane.ts"
@@ -9,24 +11,38 @@ afterEach(async () => {
   for (const close of closers.splice(0).reverse()) await close()
 })
 
-/** Two instances that take two requests at a time each, and say with each answer that they have so many. */
-const start = async (says: string) => {
+/** Instances that take two requests at a time each, or so many, and say with each answer that they have so many. */
+const start = async (says: string, names: ReadonlyArray<string> = ["a", "b"], concurrency = 2) => {
   const open: Array<ServerResponse> = []
+  let saying = says
   const upstream = await Upstream.start((response) => {
-    response.setHeader("x-guildhall-load", says)
+    response.setHeader("x-guildhall-load", saying)
     open.push(response)
   })
   closers.push(upstream.close)
-  const lane = await TestLane.start()
+  let seen: ReadonlyArray<number | undefined> = []
+  const rank: RoutingPolicy["rank"] = (request, candidates, seed) => {
+    seen = candidates.map(({ rating }) => rating?.foreign)
+    return leastLoaded.rank(request, candidates, seed)
+  }
+  const lane = await TestLane.start({ policy: { name: "Watching", version: 1, rank } })
   closers.push(lane.close)
-  for (const name of ["a", "b"]) lane.list(TestLane.instance(name, upstream.url, { concurrency: 2 }))
+  for (const name of names) lane.list(TestLane.instance(name, upstream.url, { concurrency }))
   const serve = async () => {
     const answer = lane.chat({})
     const response = await until("an instance is asked", () => open.shift())
     Upstream.whole("word", { prompt: 1, completion: 1 })(response, upstream.seen[0] ?? assert.fail("nothing was seen"))
     return (await answer).headers["x-guildhall-instance"]
   }
-  return { lane, serve }
+  const say = (text: string) => {
+    saying = text
+  }
+  /** What is known to be on the instances that is not this market's. */
+  const foreign = () => {
+    lane.router.choose({ model: TestLane.MODEL, contextTokens: 1, tried: [] }, 1)
+    return seen
+  }
+  return { foreign, lane, say, serve }
 }
 
 describe("what an instance says of its load", () => {
@@ -52,11 +68,16 @@ describe("what an instance says of its load", () => {
     await lane.books()
   })
 
-  it.each(["", "-1", "many", "1e9", "9999999", "1.5", "NaN"])("is ignored where it is %j", async (says) => {
-    const { lane, serve } = await start(says)
+  it.each(["", "-1", "many", "1e9", "9999999", "1.5", "0x3", "NaN"])("is ignored where it is %j", async (says) => {
+    const { foreign, lane, say, serve } = await start("6", ["a"], 16)
     assert.isDefined(await serve())
-    const choice = lane.router.choose({ model: TestLane.MODEL, contextTokens: 1, tried: [] }, 1)
-    assert.strictEqual(choice._tag, "Chosen")
+    assert.deepStrictEqual(foreign(), [5])
+    say(says)
+    assert.isDefined(await serve())
+    assert.deepStrictEqual(foreign(), [5], "what it said before is what is known")
+    say("3")
+    assert.isDefined(await serve())
+    assert.deepStrictEqual(foreign(), [2])
     await lane.books()
   })
 })

@@ -8,6 +8,7 @@ import * as Audit from "../src/Audit.ts"
 import * as AuditFile from "../src/AuditFile.ts"
 import * as combinators from "../src/combinators/index.ts"
 import * as DirectoryLog from "../src/DirectoryLog.ts"
+import * as HealthFloor from "../src/filters/HealthFloor.ts"
 import * as HeldReceipts from "../src/HeldReceipts.ts"
 import * as NamedPolicies from "../src/NamedPolicies.ts"
 import * as policies from "../src/policies/index.ts"
@@ -75,19 +76,42 @@ describe("Audit", () => {
     }).pipe(Effect.provide(surroundings)),
   )
 
-  it.effect("makes the decisions of every policy again, bit for bit, by its reference form alone", () =>
+  it.effect("makes the decisions of every policy and combinator again, bit for bit, by its reference form alone", () =>
     Effect.gen(function* () {
-      const all = Parts.make([...Object.values(policies), ...Object.values(combinators)].map(({ part }) => part))
+      const made = [...Object.values(policies), ...Object.values(combinators), HealthFloor]
+      const all = Parts.make(made.map(({ part }) => part))
       const names = Object.values(policies).map(({ part }) => part.name)
-      const tieBreak = { use: "tieBreak", with: { policy: { use: "LeastLoaded" }, by: { use: "Healthiest" } } }
-      for (const ref of [...names.map((use) => ({ use })), tieBreak]) {
-        const policy = yield* all.resolve(RoutingPolicy, ref)
-        const replica = Router.layer({ replica: "test", policy, snapshotEvery: 200 })
+      const [policy, other] = [{ use: "LeastLoaded" }, { use: "InverseSquarePrice" }]
+      const filter = { use: "filter", with: { filter: { use: "HealthFloor", with: { bps: 5_000 } }, policy } }
+      const combined = [
+        { use: "tieBreak", with: { policy, by: { use: "Healthiest" } } },
+        filter,
+        { use: "orElse", with: { first: filter, second: other } },
+        {
+          use: "weighted",
+          with: {
+            policies: [
+              { policy, weight: 3 },
+              { policy: other, weight: 1 },
+            ],
+          },
+        },
+        { use: "partitionBy", with: { by: "member", policy: other } },
+        { use: "cap", with: { by: "member", percent: 25, policy } },
+        { use: "pooled", with: { by: "member", machines: 2, policy } },
+      ]
+      assert.sameMembers(
+        combined.map(({ use }) => use),
+        Object.values(combinators).map(({ part }) => part.name),
+      )
+      for (const ref of [...names.map((use) => ({ use })), ...combined]) {
+        const resolved = yield* all.resolve(RoutingPolicy, ref)
+        const replica = Router.layer({ replica: "test", policy: resolved, snapshotEvery: 200 })
         const report = yield* Effect.gen(function* () {
           yield* AuditedMarket.serve(ref.use, 120).pipe(Effect.provide(replica))
           return yield* Audit.run(
             Result.getOrThrow(AuditedMarket.read(yield* AuditedMarket.exported)),
-            new Map([[NamedPolicies.nameOf(policy), policy]]),
+            new Map([[NamedPolicies.nameOf(resolved), resolved]]),
           )
         }).pipe(Effect.provide(Layer.fresh(surroundings)))
         const { beyondLog, otherPolicy, proved } = report.counts

@@ -71,7 +71,7 @@ describe("Filter", () => {
   it.each<[RoutingFeatures, object, Reason.ReasonCode | undefined]>([
     [{ buyer, parameters: ["tools"], inputs: ["audio"], affinity: "a" }, {}, undefined],
     [{ buyer }, { rails: ["ApiKey"] }, undefined],
-    // V4 · an instance serves the buyers of the rails that it accepts, and no others.
+    // V4 · of the two rails, an instance serves the buyers of those that it accepts, and no others.
     [{ buyer }, declared, "rail_not_accepted"],
     [{ regions: ["us", "eu-west"], countries: ["DE"] }, declared, undefined],
     [{ regions: ["us"] }, declared, "region_not_accepted"],
@@ -92,7 +92,7 @@ describe("Filter", () => {
     assert.isUndefined(Filter.exclude(request, one))
   })
 
-  it("G3 · a confidential request goes to an attested instance only", () => {
+  it("G3 · a confidential workload goes to an attested lane or is refused, never best effort", () => {
     const features = { confidential: true }
     const told = (confidential: boolean) =>
       Filter.exclude({ ...request, features }, { ...candidate(), rating: { confidential } })

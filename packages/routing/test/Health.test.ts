@@ -600,7 +600,14 @@ describe("Health", () => {
       health.observe({ instanceId: instance.id, kind: "failed", atMs: START_MS }, { instance, inFlight: 1 })
       health.unlisted(instance.id)
     }
-    assert.deepStrictEqual(health.tick(START_MS, []), [])
+    // They come back, the oldest first: what the first 2,000 did was forgotten.
+    const back = Array.from({ length: 12_000 }, (_, at) => ({
+      instance: SampleMarket.instance({ name: `${at}` }),
+      inFlight: 0,
+    }))
+    const known = health.tick(START_MS, back).filter(({ rating }) => rating.healthBps === 0)
+    assert.strictEqual(known.length, 10_000)
+    assert.strictEqual(known[0]?.instanceId, back[2_000]?.instance.id)
   })
 
   it("tells what it found out once, and goes on from what all know together", () => {

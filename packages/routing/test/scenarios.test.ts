@@ -76,7 +76,8 @@ describe("uptime", () => {
   })
 })
 
-describe("prices that follow a strategy", () => {
+// What strategy a provider follows (a peak from 09 to 21, less when idle) is its own: the market sees the prices that it registers.
+describe("prices that change", () => {
   const directory = new Directory()
   const policy = InverseSquarePrice.make(InverseSquarePrice.usual)
   const fast = policy.prepare?.(directory)
@@ -99,7 +100,7 @@ describe("prices that follow a strategy", () => {
   const near = (expected: number): void =>
     assert.approximately(share(), expected, 4 * Math.sqrt((expected * (1 - expected)) / SEEDS))
 
-  it("A2 · 50 % more from 09 to 21 leaves 31 % of the requests, 20 % less when idle draws 61 %, from the next request on", () => {
+  it("A2 · whoever goes up by 50 % keeps 31 % of the requests, and by 20 % down gets 61 %, from the next request on", () => {
     ask("mine", 100)
     ask("other", 100)
     near(1 / 2)

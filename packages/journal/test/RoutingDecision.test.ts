@@ -7,8 +7,9 @@ import { decisionJson, RoutingDecision } from "../src/JournalEntry.ts"
 
 const json = Schema.toCodecJson(RoutingDecision)
 
-/** Three failed attempts with the longest code there is, on the longest ids that the registry makes. */
-const longest = ReasonCode.literals.reduce((a, b) => (b.length > a.length ? b : a))
+/** Three failed attempts with the longest code that a provider's failure has, on the longest ids that the registry makes. */
+const failures = ReasonCode.literals.filter((code) => code.startsWith("provider_"))
+const longest = failures.reduce((a, b) => (b.length > a.length ? b : a))
 const wide: RoutingDecision = {
   replica: "gateway-mcrz8k2q0zz",
   version: 2_000_000_000,

@@ -329,8 +329,8 @@ export const make = (facts: Facts): Effect.Effect<Running, LaunchError, Scope.Sc
     const routes = Layer.mergeAll(
       InferenceRoutes.layer,
       ControlRoutes.layer,
-      PullRoutes.layer,
-      HordeRoutes.layer,
+      // A job is this process's own: its worker must not speak to another one on the same port.
+      worker === undefined ? Layer.merge(PullRoutes.layer, HordeRoutes.layer) : Layer.empty,
       NotFoundRoute.layer,
     )
     const server = HttpRouter.serve(routes, { disableLogger: true, disableListenLog: true }).pipe(

@@ -22,6 +22,7 @@ import { OfferWindow } from "./internal/OfferWindow.ts"
 import * as HealthSharing from "./internal/HealthSharing.ts"
 import { isEverybodyOffline, OUTAGE_MEMBERS } from "./internal/Outage.ts"
 import type { Wait } from "./internal/Waits.ts"
+import * as Load from "./Load.ts"
 import { type Candidate, type Readable, readableRating } from "./RoutingPolicy.ts"
 
 /**
@@ -32,6 +33,7 @@ import { type Candidate, type Readable, readableRating } from "./RoutingPolicy.t
  * - `firstTokenMs` and `tokensPerSecond`: how fast a stream was.
  * - `waiting`: the wait for the first token, where it was told of as it began.
  * - `isProbe`: it was a check and no buyer's request, so it enters the health of the last days and nothing else.
+ * - `said`: how many requests the instance said that it has.
  * - `asker`: whose request it was. Where it is absent, every failure counts.
  *
  * @category models
@@ -45,6 +47,7 @@ export interface Outcome {
   readonly tokensPerSecond?: number | undefined
   readonly waiting?: Waiting | undefined
   readonly isProbe?: boolean | undefined
+  readonly said?: number | undefined
   readonly asker?: Asker | undefined
 }
 
@@ -177,7 +180,9 @@ export class Health {
   }
 
   /** Takes in how an attempt ended, its own part of `inFlight` included. Answers what is to be said of the instance at once. */
-  observe(outcome: Outcome, { inFlight, instance }: Pick<Candidate, "instance" | "inFlight">): Rating | undefined {
+  observe(outcome: Outcome, candidate: Pick<Candidate, "instance" | "inFlight" | "rating">): Rating | undefined {
+    const { instance } = candidate
+    const inFlight = Load.inFlight(candidate)
     outcome.waiting?.over()
     const nowMs = Number.isFinite(outcome.atMs) ? outcome.atMs : this.#nowMs
     if (nowMs === undefined) return undefined
@@ -200,7 +205,9 @@ export class Health {
       if (counted !== "failed") one.toldUntilMs = one.breaker.left?.untilMs ?? one.toldUntilMs
     }
     if (kind === "limited") {
-      if (cap === undefined) return this.#told(one, this.#standing(one, nowMs))
+      // One that says that it is full is so by other gateways' requests, and takes as many as it declared.
+      const isFull = (outcome.said ?? 0) >= instance.concurrency
+      if (cap === undefined || isFull) return this.#told(one, this.#standing(one, nowMs))
       one.cap = InFlightCap.refused(cap, one.cap, { declared: instance.concurrency, inFlight }, nowMs)
     } else if (kind === "failed") {
       one.failed++
@@ -387,13 +394,7 @@ export class Health {
   #offer(one: Kept, instance: Instance, nowMs: number): Rating["offer"] {
     const said = one.said.offer
     const offer = one.offers.offer(instance, nowMs) ?? (said === undefined ? undefined : OfferWindow.listed(instance))
-    if (offer === undefined || said === undefined) return offer
-    const isSame =
-      offer.inputPerMillion === said.inputPerMillion &&
-      offer.outputPerMillion === said.outputPerMillion &&
-      offer.errorBps === said.errorBps &&
-      offer.limitedBps === said.limitedBps
-    return isSame ? undefined : offer
+    return offer !== undefined && said !== undefined && OfferWindow.isSame(offer, said) ? undefined : offer
   }
 
   /** Compares the instances of each model, every few seconds. */

@@ -314,6 +314,31 @@ describe("what an instance says of its load, and the other gateways", () => {
   )
 })
 
+describe("an instance that refuses since other gateways fill it", () => {
+  it.effect("is full for a while, and is neither held to take less nor parked", () =>
+    run(
+      Effect.gen(function* () {
+        const { list, pass, router } = yield* market()
+        const instanceId = list("a", { concurrency: 4 })
+        router.tick(START_MS)
+        for (let at = 0; at < 10; at++) {
+          // It runs four of others, and refuses ours, of which it has none.
+          router.apply({ _tag: "DispatchStarted", instanceId })
+          router.said(instanceId, 4)
+          router.observe({ instanceId, kind: "limited", atMs: START_MS })
+          router.apply({ _tag: "DispatchEnded", instanceId })
+          assert.strictEqual(router.choose(request, 1)._tag, "NoneLeft")
+          router.apply({ _tag: "InstanceRated", instanceId, rating: { peersInFlight: 4 } })
+          router.apply({ _tag: "InstanceRated", instanceId, rating: { peersInFlight: 0 } })
+          assert.deepStrictEqual([...router.capacities(request.model)], [[instanceId, 4]])
+        }
+        pass(1_000)
+        assert.strictEqual(router.choose(request, 1)._tag, "Chosen")
+      }),
+    ),
+  )
+})
+
 describe("whose fault a failure is", () => {
   const broken = { health: { breaker: { failures: 3, withinMs: 60_000, parkMs: 15_000 } } }
   type Fault = Health.Asker["fault"]

@@ -87,6 +87,16 @@ export class OfferWindow {
     }
   }
 
+  /** Whether nothing that is measured has changed. */
+  static isSame(one: NonNullable<Rating["offer"]>, other: NonNullable<Rating["offer"]>): boolean {
+    return (
+      one.inputPerMillion === other.inputPerMillion &&
+      one.outputPerMillion === other.outputPerMillion &&
+      one.errorBps === other.errorBps &&
+      one.limitedBps === other.limitedBps
+    )
+  }
+
   #add(at: number, more: number): void {
     this.#parts[at] = (this.#parts[at] ?? 0) + more
   }

@@ -13,6 +13,7 @@ import * as ScriptedEngine from "./ScriptedEngine.ts"
 const MODEL = "scripted/engine"
 
 let market: RunningMarket.RunningMarket
+let providerKey: string
 let home: string
 const cleanups: Array<() => Promise<unknown>> = []
 
@@ -27,6 +28,7 @@ beforeAll(async () => {
   const environment = { GUILDHALL_MARKET: define(local.routing), GUILDHALL_AGENT: "off" }
   market = await RunningMarket.start({ home, environment })
   const provider = await RunningMarket.issueKey(market, { name: "provider", role: "provider" })
+  providerKey = provider.secret
   const serve = async (always: string) => {
     const engine = await ScriptedEngine.start(MODEL, always)
     cleanups.push(engine.close)
@@ -95,6 +97,8 @@ const audit = async (
   if (line === undefined) throw new Error(output)
   return { code, report: JSON.parse(line) as Report }
 }
+
+type WhyNot = Readonly<Record<"requests" | "served" | "outranked" | "excluded" | "notSeen", number>>
 
 const REQUESTS = 24
 
@@ -223,12 +227,16 @@ describe("guildhall routing", () => {
         const { code, output } = await RunningMarket.guildhall(market.home, args)
         assert.strictEqual(code, 0, output)
         const line = output.split("\n").find((line) => line.startsWith("{")) ?? ""
-        return JSON.parse(line) as Readonly<
-          Record<"requests" | "served" | "outranked" | "excluded" | "notSeen", number>
-        >
+        return JSON.parse(line) as WhyNot
       }),
     )
     assert.strictEqual(answers.length, 3)
+    for (const [at, { instance }] of data.entries()) {
+      const over = await market.call(`/v1/providers/why?instance=${instance.id}`, { key: providerKey })
+      assert.strictEqual(over.status, 200)
+      const { excluded, notSeen, outranked, requests, served } = over.body as WhyNot
+      assert.deepInclude(answers[at], { excluded, notSeen, outranked, requests, served }, instance.id)
+    }
     for (const { excluded, notSeen, outranked, requests, served } of answers) {
       assert.deepStrictEqual([requests, notSeen], [REQUESTS, 0])
       assert.strictEqual(served + outranked + excluded, REQUESTS)

@@ -10,7 +10,7 @@ import type { Directory } from "../Directory.ts"
 import { type Charged, Health, type Outcome, type Waiting } from "../Health.ts"
 import * as Load from "../Load.ts"
 import { Performance } from "../Performance.ts"
-import { type Candidate, type Readable, readableRating, type RoutingPolicy } from "../RoutingPolicy.ts"
+import { type Readable, readableRating, type RoutingPolicy } from "../RoutingPolicy.ts"
 
 const isFeature = (name: string): name is keyof RoutingFeatures => Object.hasOwn(RoutingFeatures.fields, name)
 const everything: ReadonlyArray<Readable> = [
@@ -80,25 +80,19 @@ export const make = ({ directory, health: settings, onRefused, reads: read, take
         return take(event)
     }
   }
-  const count = (candidate: Candidate, requests: number): void => {
-    const foreign = Math.floor(Load.foreign(candidate, requests))
-    if (foreign === (candidate.rating?.foreign ?? 0)) return
-    apply({ _tag: "InstanceRated", instanceId: candidate.instance.id, rating: { foreign } })
-  }
   const said = (id: InstanceId, requests: number): void => {
     const candidate = directory.candidate(id)
     if (candidate === undefined || !(requests >= 0)) return
     loads.set(id, requests)
-    count(candidate, requests)
+    const foreign = Math.floor(Load.foreign(candidate, requests))
+    if (foreign !== (candidate.rating?.foreign ?? 0))
+      apply({ _tag: "InstanceRated", instanceId: id, rating: { foreign } })
   }
   const observe = (outcome: Outcome): void => {
     const candidate = directory.candidate(outcome.instanceId)
     if (candidate === undefined) return
     const { atMs, firstTokenMs = Number.NaN, instanceId, tokensPerSecond = Number.NaN } = outcome
-    const said = loads.get(instanceId)
-    // What it refuses is not among those that it has, but among ours.
-    if (outcome.kind === "limited" && said !== undefined) count(candidate, said + 1)
-    rate(instanceId, health.observe({ ...outcome, said }, candidate))
+    rate(instanceId, health.observe({ ...outcome, said: loads.get(instanceId) }, candidate))
     if (!Number.isFinite(atMs) || !(firstTokenMs >= 0) || !(tokensPerSecond >= 0)) return
     const measured = performance.observe(instanceId, { firstTokenMs, tokensPerSecond }, atMs)
     if (measured !== undefined) take({ _tag: "InstanceMeasured", instanceId, measured })

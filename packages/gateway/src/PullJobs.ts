@@ -85,6 +85,8 @@ export class PullJobs extends Context.Service<
     readonly find: (id: string) => Job | Past | undefined
     /** Whether a worker of this instance is there. */
     readonly isThere: (instance: Pick<Instance, "id" | "deviceId">) => boolean
+    /** The devices whose workers are there. */
+    readonly devices: () => ReadonlySet<DeviceId>
     /** How many jobs wait or are under way. */
     readonly size: () => number
   }
@@ -101,6 +103,9 @@ const jobsGauge = Metric.gauge("guildhall_pull_jobs", { description: "Requests t
 const unreachable = (detail: string): TransportError => ({ reason: "Unreachable", detail })
 
 const keyOf = ({ deviceId, id }: Pick<Instance, "id" | "deviceId">): string => `${deviceId}/${id}`
+
+/** The device of a key: it was one when the key was made. */
+const deviceOf = (key: string): DeviceId => key.slice(0, key.indexOf("/")) as DeviceId
 
 class Desk {
   readonly #options: Required<{ [Name in keyof Options]: number }>
@@ -152,6 +157,14 @@ class Desk {
     const seenAt = this.#seen.get(key)
     if (seenAt !== undefined && Ticks.now() - seenAt <= this.#options.idleMs) return true
     return this.#polls.get(instance.deviceId)?.some(({ wish }) => wish.instances.has(instance.id)) ?? false
+  }
+
+  devices(): ReadonlySet<DeviceId> {
+    const oldest = Ticks.now() - this.#options.idleMs
+    const found = new Set<DeviceId>(this.#polls.keys())
+    for (const [key, seenAt] of this.#seen) if (seenAt >= oldest) found.add(deviceOf(key))
+    for (const key of this.#held.keys()) found.add(deviceOf(key))
+    return found
   }
 
   /** Asks; answers what takes the question back. */
@@ -289,6 +302,7 @@ export const make = Effect.fnUntraced(function* (options: Options = {}) {
       }),
     find: (id) => desk.find(id),
     isThere: (instance) => desk.isThere(instance),
+    devices: () => desk.devices(),
     size: () => desk.size,
   })
 })

@@ -10,6 +10,7 @@ import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import type { DeviceId } from "@guildhall/core/Device"
 import { KeyRing } from "@guildhall/core/KeyRing"
 import * as TunnelDial from "@guildhall/protocol/provider/TunnelDial"
@@ -18,6 +19,7 @@ import type * as TunnelHello from "@guildhall/protocol/provider/TunnelHello"
 import { TunnelSession, type Wire } from "@guildhall/protocol/provider/TunnelSession"
 import { type Holder, TunnelHolders } from "@guildhall/registry/TunnelHolders"
 import * as PeerProof from "./internal/PeerProof.ts"
+import { PullJobs } from "./PullJobs.ts"
 import { STREAMS_MAX, Tunnels } from "./Tunnels.ts"
 
 /**
@@ -124,6 +126,8 @@ const dial = ({ headers, isPeer, nowMs, url }: Dial): Link => {
 export const make = Effect.fnUntraced(function* (options: Options) {
   const tunnels = yield* Tunnels
   const holders = yield* TunnelHolders
+  // Workers that ask for requests here are asked from elsewhere in the same way.
+  const pulls = Option.getOrUndefined(yield* Effect.serviceOption(PullJobs))
   const ring = yield* KeyRing
   const fork = Effect.runForkWith(yield* Effect.context<never>())
   const links = new Map<string, Link>()
@@ -156,7 +160,8 @@ export const make = Effect.fnUntraced(function* (options: Options) {
   const round = Effect.gen(function* () {
     const nowMs = yield* Clock.currentTimeMillis
     for (const link of links.values()) link.session?.tick(nowMs)
-    const devices = [...tunnels.devices()].filter((device) => tunnels.find(device)?.isAttached === true)
+    const attached = [...tunnels.devices()].filter((device) => tunnels.find(device)?.isAttached === true)
+    const devices = pulls === undefined ? attached : [...new Set([...attached, ...pulls.devices()])]
     const { name: gateway, peerUrl, publicUrl } = options
     take(yield* holders.exchange({ gateway, peerUrl, publicUrl, devices }))
     yield* Effect.forEach(heard, (holder) => connect(holder, nowMs), { discard: true })

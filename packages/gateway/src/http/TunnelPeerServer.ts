@@ -10,6 +10,7 @@ import * as NodeWS from "@effect/platform-node/NodeWS"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import { DeviceId } from "@guildhall/core/Device"
 import { KeyRing } from "@guildhall/core/KeyRing"
@@ -20,6 +21,8 @@ import { TunnelSession, type Wire } from "@guildhall/protocol/provider/TunnelSes
 import { SILENT, type StreamListener, type TunnelStream } from "@guildhall/protocol/provider/TunnelStream"
 import * as Ids from "../internal/Ids.ts"
 import * as PeerProof from "../internal/PeerProof.ts"
+import * as PullHop from "../internal/PullHop.ts"
+import { PullJobs } from "../PullJobs.ts"
 import { TunnelPeers } from "../TunnelPeers.ts"
 import { STREAMS_MAX, Tunnels } from "../Tunnels.ts"
 import { intercept } from "./internal/Intercept.ts"
@@ -27,13 +30,20 @@ import { intercept } from "./internal/Intercept.ts"
 const TICK_MS = 500
 const isDevice = Schema.is(DeviceId)
 
+/** The devices that are asked through this gateway. */
+interface Here {
+  readonly tunnels: Tunnels["Service"]
+  readonly pulls: PullJobs["Service"] | undefined
+}
+
 /** Passes a request on to the device's own tunnel, and the answer back; each side's pause is the other's. */
-const bridge = (
-  tunnels: Tunnels["Service"],
-  stream: TunnelStream,
-  { headers, method, path }: TunnelFrame.OpenHead,
-): StreamListener => {
-  const { [PeerProof.DEVICE_HEADER]: device, ...kept } = headers
+const bridge = ({ pulls, tunnels }: Here, stream: TunnelStream, open: TunnelFrame.OpenHead): StreamListener => {
+  const { headers, method, path } = open
+  const { [PeerProof.DEVICE_HEADER]: device, [PullHop.HEADER]: pulled, ...kept } = headers
+  const instance = pulled === undefined ? undefined : PullHop.decode(pulled)
+  if (pulls !== undefined && instance !== undefined) {
+    return PullHop.serve(pulls, stream, open, { headers: kept, instance })
+  }
   const session = isDevice(device) ? tunnels.find(device) : undefined
   const head = TunnelFrame.encodeOpen({ method, path, headers: kept })
   // No other gateway is asked: that would be a second hop.
@@ -66,14 +76,14 @@ const wireOf = (socket: NodeWS.WebSocket): Wire => ({
 })
 
 /** One gateway that asks. The first message is its hello. */
-const serve = (tunnels: Tunnels["Service"], socket: NodeWS.WebSocket, tcp: Duplex, nowMs: number): TunnelSession => {
+const serve = (here: Here, socket: NodeWS.WebSocket, tcp: Duplex, nowMs: number): TunnelSession => {
   const wire = wireOf(socket)
   const session = new TunnelSession(
     {
       side: "answers",
       resumeMs: 0,
       streamsMax: STREAMS_MAX,
-      onOpen: (stream, head) => bridge(tunnels, stream, head),
+      onOpen: (stream, head) => bridge(here, stream, head),
       onOver: () => socket.terminate(),
     },
     nowMs,
@@ -104,7 +114,8 @@ export const layer = (server: Server): Layer.Layer<never, never, TunnelPeers | T
   Layer.effectDiscard(
     Effect.gen(function* () {
       const { name } = yield* TunnelPeers
-      const tunnels = yield* Tunnels
+      const pulls = Option.getOrUndefined(yield* Effect.serviceOption(PullJobs))
+      const here: Here = { tunnels: yield* Tunnels, pulls }
       const ring = yield* KeyRing
       const clock = yield* Clock.Clock
       const fork = Effect.runForkWith(yield* Effect.context<never>())
@@ -122,7 +133,7 @@ export const layer = (server: Server): Layer.Layer<never, never, TunnelPeers | T
         if (answer === undefined) return void tcp.end(REFUSED)
         answers.set(request, answer)
         sockets.handleUpgrade(request, tcp, head, (socket) => {
-          const session = serve(tunnels, socket, tcp, clock.currentTimeMillisUnsafe())
+          const session = serve(here, socket, tcp, clock.currentTimeMillisUnsafe())
           sessions.add(session)
           socket.on("close", () => sessions.delete(session))
         })

@@ -6,9 +6,14 @@
  */
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import { type Dispatch, ProviderTransport, type ProviderSink } from "@guildhall/protocol/ProviderTransport"
+import * as PeerProof from "../internal/PeerProof.ts"
+import * as PullHop from "../internal/PullHop.ts"
 import * as Unreached from "../internal/Unreached.ts"
 import { PullJobs } from "../PullJobs.ts"
+import { TunnelPeers } from "../TunnelPeers.ts"
+import { Exchange } from "./Tunnel.ts"
 
 const NOBODY = "No worker of the instance asks for requests at the moment."
 
@@ -33,20 +38,29 @@ const healthy = (sink: ProviderSink): Dispatch => {
 }
 
 /**
- * Makes the transport. A check of health is answered by whether a worker is there, and takes none of its time.
+ * Makes the transport. A worker that asks this gateway is served by it, one that asks another by one hop, where there are
+ * `TunnelPeers`. A check of health is answered by whether a worker is there, and takes none of its time.
  *
  * @category constructors
  * @since 0.1.0
  */
-export const make = Effect.map(PullJobs, (jobs) =>
-  ProviderTransport.of({
+export const make = Effect.gen(function* () {
+  const jobs = yield* PullJobs
+  const peers = Option.getOrUndefined(yield* Effect.serviceOption(TunnelPeers))
+  return ProviderTransport.of({
     capabilities: { reaches: ["Pull"] },
     dispatch: (request, sink) => {
-      if (request.method !== "GET" || request.path !== "/healthz") return jobs.dispatch(request, sink)
-      return jobs.isThere(request.instance) ? healthy(sink) : Unreached.because(sink, NOBODY)
+      const { instance, method, path } = request
+      const peer = jobs.isThere(instance) ? undefined : peers?.find(instance.deviceId)
+      if (method === "GET" && path === "/healthz") {
+        return peer !== undefined || jobs.isThere(instance) ? healthy(sink) : Unreached.because(sink, NOBODY)
+      }
+      if (peer === undefined) return jobs.dispatch(request, sink)
+      const hop = { [PeerProof.DEVICE_HEADER]: instance.deviceId, [PullHop.HEADER]: PullHop.encode(instance) }
+      return new Exchange(request, sink).begin(peer, hop)
     },
-  }),
-)
+  })
+})
 
 /**
  * {@link make} as a layer.

@@ -28,8 +28,13 @@ const NO_TUNNEL = unreachable("The instance's agent holds no tunnel to this mark
 const FULL = unreachable(`The instance's tunnel carries ${STREAMS_MAX} requests already.`)
 const LARGE = unreachable("The request's headers are larger than a tunnel carries.")
 
-/** One exchange: a stream of the tunnel on one side, the port's sink on the other. */
-class Exchange implements Dispatch, StreamListener {
+/**
+ * One exchange: a stream of a tunnel, or of the hop to another gateway, on one side, the port's sink on the other.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export class Exchange implements Dispatch, StreamListener {
   readonly #sink: ProviderSink
   readonly #request: ProviderRequest
   #stream: TunnelStream | undefined

@@ -1,6 +1,6 @@
 /**
  * Tells the other gateways of the market what this one has in flight and for what its requests wait, and the router what they
- * have: five times a second, so that gateways which cannot see each other's requests share instances as if they were one.
+ * have: ten times a second, so that gateways which cannot see each other's requests share instances as if they were one.
  *
  * A gateway sees at once what becomes free by its own requests, and what becomes free by others' only at the next exchange. So
  * while requests wait, whoever has a place would keep it. Therefore each then has its share of every instance that is wanted, by
@@ -132,10 +132,10 @@ export const make = Effect.gen(function* () {
 })
 
 /**
- * Exchanges every `everyMs` (200 unless told) for as long as the layer lives.
+ * Exchanges every `everyMs` (100 unless told) for as long as the layer lives.
  *
  * @category layers
  * @since 0.1.0
  */
 export const layer = (options: { readonly everyMs?: number } = {}) =>
-  Layer.effectDiscard(Effect.flatMap(make, (round) => Loop.run("InFlightExchange", options.everyMs ?? 200, round)))
+  Layer.effectDiscard(Effect.flatMap(make, (round) => Loop.run("InFlightExchange", options.everyMs ?? 100, round)))

@@ -28,10 +28,10 @@ const setUp = async () => {
   const engine = await ScriptedEngine.start(MODEL)
   cleanups.push(engine.close)
   const provider = await RunningMarket.issueKey(market, { name: "puller", role: "provider" })
-  const startAgent = async (url = network.url) => {
+  const startAgent = async (backend = engine.url) => {
     const agent = await RunningMarket.startAgent(
-      { ...market, url },
-      { key: provider.secret, backend: engine.url, flags: ["--pull"] },
+      { ...market, url: network.url },
+      { key: provider.secret, backend, flags: ["--pull"] },
     )
     cleanups.push(() => agent.kill("SIGKILL"))
     // It is listed a moment before it asks for the first time.
@@ -117,20 +117,24 @@ describe("G2 · an agent that pulls", () => {
     assert.instanceOf(error, OpenAI.APIError)
     assert.strictEqual((error as InstanceType<typeof OpenAI.APIError>).code, "provider_closed_early")
 
-    // A second agent joins; the next request goes to one that has taken it and said nothing, and is killed.
-    const second = await startAgent()
-    await RunningMarket.listed(market, MODEL, 2)
+    // The next one has taken a request and said nothing of it when it is killed.
+    const silent = await ScriptedEngine.start(MODEL, "hang")
+    cleanups.push(silent.close)
+    const second = await startAgent(silent.url)
     const waiting = market.client().chat.completions.create({
       model: MODEL,
-      messages: [{ role: "user", content: "tokens=4 gap=1500" }],
+      messages: [{ role: "user", content: "tokens=4" }],
       max_tokens: 500,
     })
+    await RunningMarket.until("the engine to be asked", () => (silent.counts.seen > 0 ? true : undefined), 30_000)
     const third = await startAgent()
-    await RunningMarket.listed(market, MODEL, 3)
+    const killedAt = performance.now()
     await second.kill("SIGKILL")
     const { choices, usage } = await waiting
     assert.strictEqual(choices[0]?.message.content, words(4))
     assert.strictEqual(usage?.completion_tokens, 4)
+    // Its lease ended before anybody else was asked.
+    assert.isAtLeast(performance.now() - killedAt, 3_000)
     assert.strictEqual(await third.kill("SIGINT"), 0)
   }, 120_000)
 })

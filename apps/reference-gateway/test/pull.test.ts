@@ -4,9 +4,10 @@
  */
 import { afterEach, assert, describe, it } from "@effect/vitest"
 import OpenAI from "openai"
-import * as CutNetwork from "./CutNetwork.ts"
 import * as RunningMarket from "./RunningMarket.ts"
 import * as ScriptedEngine from "./ScriptedEngine.ts"
+import * as UncalledAgent from "./UncalledAgent.ts"
+import { read, words } from "./UncalledAgent.ts"
 
 const MODEL = "scripted/pulled"
 
@@ -16,51 +17,19 @@ afterEach(async () => {
 })
 
 const setUp = async () => {
-  const home = RunningMarket.makeHome()
-  const environment = {
-    GUILDHALL_MARKET: RunningMarket.writeDefinition(home, RunningMarket.calm),
-    GUILDHALL_AGENT: "off",
+  const { startAgent, ...running } = await UncalledAgent.setUp(cleanups, { model: MODEL, flags: ["--pull"] })
+  return {
+    ...running,
+    startAgent: async (of: Parameters<typeof startAgent>[0] = {}) => {
+      const agent = await startAgent(of)
+      // It is listed a moment before it asks for the first time.
+      await RunningMarket.until("it to ask", () => (agent.output().includes("Serving") ? true : undefined))
+      await RunningMarket.listed(running.market, MODEL, 1)
+      return agent
+    },
   }
-  const market = await RunningMarket.start({ home, environment })
-  cleanups.push(market.close)
-  const network = await CutNetwork.start(Number(new URL(market.url).port))
-  cleanups.push(network.close)
-  const engine = await ScriptedEngine.start(MODEL)
-  cleanups.push(engine.close)
-  const provider = await RunningMarket.issueKey(market, { name: "puller", role: "provider" })
-  const startAgent = async (backend = engine.url) => {
-    const agent = await RunningMarket.startAgent(
-      { ...market, url: network.url },
-      { key: provider.secret, backend, flags: ["--pull"] },
-    )
-    cleanups.push(() => agent.kill("SIGKILL"))
-    // It is listed a moment before it asks for the first time.
-    await RunningMarket.until("it to ask", () => (agent.output().includes("Serving") ? true : undefined))
-    return agent
-  }
-  return { market, network, engine, startAgent }
 }
-
-const ask = (market: RunningMarket.RunningMarket, script: string, signal?: AbortSignal) =>
-  market
-    .client()
-    .chat.completions.create(
-      { model: MODEL, messages: [{ role: "user", content: script }], stream: true, max_tokens: 500 },
-      signal === undefined ? {} : { signal },
-    )
-
-const words = (count: number): string => Array.from({ length: count }, (_, at) => `word${at} `).join("")
-
-/** Reads a stream to its end; does something when some of it has come. */
-const read = async (stream: Awaited<ReturnType<typeof ask>>, at = -1, act: () => unknown = () => undefined) => {
-  let text = ""
-  let chunks = 0
-  for await (const chunk of stream) {
-    text += chunk.choices[0]?.delta.content ?? ""
-    if (++chunks === at) await act()
-  }
-  return text
-}
+const ask = UncalledAgent.asking(MODEL)
 
 describe("G2 · an agent that pulls", () => {
   it("serves streams side by side, token by token, hears of buyers who leave, and finishes what it has when it is stopped", async () => {
@@ -120,7 +89,7 @@ describe("G2 · an agent that pulls", () => {
     // The next one has taken a request and said nothing of it when it is killed.
     const silent = await ScriptedEngine.start(MODEL, "hang")
     cleanups.push(silent.close)
-    const second = await startAgent(silent.url)
+    const second = await startAgent({ backend: silent.url })
     const waiting = market.client().chat.completions.create({
       model: MODEL,
       messages: [{ role: "user", content: "tokens=4" }],

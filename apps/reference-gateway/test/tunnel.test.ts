@@ -3,9 +3,9 @@
  */
 import { afterEach, assert, describe, it } from "@effect/vitest"
 import OpenAI from "openai"
-import * as CutNetwork from "./CutNetwork.ts"
 import * as RunningMarket from "./RunningMarket.ts"
-import * as ScriptedEngine from "./ScriptedEngine.ts"
+import * as UncalledAgent from "./UncalledAgent.ts"
+import { read, words } from "./UncalledAgent.ts"
 
 const MODEL = "scripted/tunnelled"
 
@@ -14,42 +14,9 @@ afterEach(async () => {
   for (const cleanup of cleanups.splice(0).reverse()) await cleanup()
 })
 
-const setUp = async (args: ReadonlyArray<string> = []) => {
-  const home = RunningMarket.makeHome()
-  const environment = {
-    GUILDHALL_MARKET: RunningMarket.writeDefinition(home, RunningMarket.calm),
-    GUILDHALL_AGENT: "off",
-  }
-  const market = await RunningMarket.start({ home, environment, args })
-  cleanups.push(market.close)
-  const network = await CutNetwork.start(Number(new URL(market.url).port))
-  cleanups.push(network.close)
-  const engine = await ScriptedEngine.start(MODEL)
-  cleanups.push(engine.close)
-  const provider = await RunningMarket.issueKey(market, { name: "home", role: "provider" })
-  const startAgent = async (agentHome?: string) => {
-    const agent = await RunningMarket.startAgent(
-      { ...market, url: network.url },
-      {
-        key: provider.secret,
-        backend: engine.url,
-        flags: ["--tunnel", "yes"],
-        ...(agentHome === undefined ? {} : { home: agentHome }),
-      },
-    )
-    cleanups.push(() => agent.kill("SIGKILL"))
-    return agent
-  }
-  return { environment, home, market, network, engine, startAgent }
-}
-
-const ask = (market: RunningMarket.RunningMarket, script: string, signal?: AbortSignal) =>
-  market
-    .client()
-    .chat.completions.create(
-      { model: MODEL, messages: [{ role: "user", content: script }], stream: true, max_tokens: 500 },
-      signal === undefined ? {} : { signal },
-    )
+const setUp = (args: ReadonlyArray<string> = []) =>
+  UncalledAgent.setUp(cleanups, { model: MODEL, flags: ["--tunnel", "yes"], args })
+const ask = UncalledAgent.asking(MODEL)
 
 /** It is listed before its tunnel is open: the first request may come between the two. */
 const serving = (market: RunningMarket.RunningMarket) =>
@@ -58,19 +25,6 @@ const serving = (market: RunningMarket.RunningMarket) =>
     const stream = await ask(market, "tokens=1").catch(() => undefined)
     return stream === undefined ? undefined : read(stream)
   })
-
-const words = (count: number): string => Array.from({ length: count }, (_, at) => `word${at} `).join("")
-
-/** Reads a stream to its end; does something when some of it has come. */
-const read = async (stream: Awaited<ReturnType<typeof ask>>, at = -1, act: () => unknown = () => undefined) => {
-  let text = ""
-  let chunks = 0
-  for await (const chunk of stream) {
-    text += chunk.choices[0]?.delta.content ?? ""
-    if (++chunks === at) await act()
-  }
-  return text
-}
 
 describe("an agent behind a tunnel", () => {
   it("serves streams side by side, hears of buyers who leave, and finishes what is under way when it is stopped", async () => {
@@ -133,7 +87,7 @@ describe("an agent behind a tunnel", () => {
     assert.instanceOf(error, OpenAI.APIError)
     assert.strictEqual((error as InstanceType<typeof OpenAI.APIError>).code, "provider_closed_early")
     assert.isBelow(performance.now() - startedAt, 10_000)
-    await startAgent(agent.home)
+    await startAgent({ home: agent.home })
     const text = await RunningMarket.until("the next agent to serve", () =>
       ask(market, "tokens=3")
         .then((stream) => read(stream))

@@ -3,8 +3,6 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Redacted } from "effect"
-import { createServer } from "node:http"
-import type { AddressInfo } from "node:net"
 import { type Instance, Model } from "@guildhall/core"
 import type { ProviderRequest } from "@guildhall/protocol/ProviderTransport"
 import { ProviderTransport } from "@guildhall/protocol/ProviderTransport"
@@ -18,6 +16,7 @@ import * as SampleDevice from "@guildhall/registry/testing/SampleDevice"
 import { Scrubber } from "../src/internal/Scrubber.ts"
 import * as CloudTransport from "../src/transports/Cloud.ts"
 import * as CloudService from "../src/testing/CloudService.ts"
+import * as ScriptedHttp from "./ScriptedHttp.ts"
 import * as TestLane from "./TestLane.ts"
 
 const TOKEN = "sk-canary/0123456789abcdef-end"
@@ -60,36 +59,7 @@ const scripted = Layer.effect(
       )
     return ScriptedProvider.of({
       unreachable: account("http://127.0.0.1:1"),
-      serve: (script) =>
-        Effect.flatMap(
-          Effect.acquireRelease(
-            Effect.callback<ReturnType<typeof createServer>>((resume) => {
-              const server = createServer((request, response) => {
-                const chunks: Array<Buffer> = []
-                request.on("error", () => undefined)
-                request.on("data", (chunk: Buffer) => chunks.push(chunk))
-                request.on("end", () =>
-                  script({
-                    method: request.method ?? "",
-                    path: request.url ?? "",
-                    headers: Object.fromEntries(
-                      Object.entries(request.headers).map(([name, value]) => [name, String(value)]),
-                    ),
-                    body: Buffer.concat(chunks),
-                    start: (status, headers) => response.writeHead(status, headers),
-                    data: (chunk) => response.write(chunk),
-                    end: () => response.end(),
-                    close: () => response.destroy(),
-                    onDrain: (listener) => response.on("drain", listener),
-                    onClosed: (listener) => response.on("close", () => response.writableFinished || listener()),
-                  }),
-                )
-              }).listen(0, "127.0.0.1", () => resume(Effect.succeed(server)))
-            }),
-            (server) => Effect.sync(() => (server.closeAllConnections(), server.close())),
-          ),
-          (server) => account(`http://127.0.0.1:${(server.address() as AddressInfo).port}`),
-        ),
+      serve: (script) => Effect.flatMap(ScriptedHttp.listen(script), account),
     })
   }),
 )

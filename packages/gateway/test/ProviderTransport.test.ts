@@ -1,19 +1,14 @@
 import { assert, it } from "@effect/vitest"
 import { Effect, Layer } from "effect"
-import { createServer } from "node:http"
-import type { AddressInfo } from "node:net"
 import type { Instance } from "@guildhall/core"
-import {
-  type Dispatch,
-  type ProviderRequest,
-  type ProviderSink,
-  ProviderTransport,
-} from "@guildhall/protocol/ProviderTransport"
+import { type ProviderRequest, type ProviderSink, ProviderTransport } from "@guildhall/protocol/ProviderTransport"
 import { ProviderTransportTest } from "@guildhall/protocol/testing"
 import { ScriptedProvider } from "@guildhall/protocol/testing/ScriptedProvider"
 import * as ByReach from "../src/transports/ByReach.ts"
 import * as MemoryTransport from "../src/transports/Memory.ts"
 import * as UndiciTransport from "../src/transports/Undici.ts"
+import * as BrokenTransport from "./BrokenTransport.ts"
+import * as ScriptedHttp from "./ScriptedHttp.ts"
 import * as TestLane from "./TestLane.ts"
 
 /** A provider on a real socket. */
@@ -21,36 +16,7 @@ const overHttp = Layer.succeed(
   ScriptedProvider,
   ScriptedProvider.of({
     unreachable: Effect.succeed(TestLane.instance("gone", "http://127.0.0.1:1")),
-    serve: (script) =>
-      Effect.map(
-        Effect.acquireRelease(
-          Effect.callback<ReturnType<typeof createServer>>((resume) => {
-            const server = createServer((request, response) => {
-              const chunks: Array<Buffer> = []
-              request.on("error", () => undefined)
-              request.on("data", (chunk: Buffer) => chunks.push(chunk))
-              request.on("end", () =>
-                script({
-                  method: request.method ?? "",
-                  path: request.url ?? "",
-                  headers: Object.fromEntries(
-                    Object.entries(request.headers).map(([name, value]) => [name, String(value)]),
-                  ),
-                  body: Buffer.concat(chunks),
-                  start: (status, headers) => response.writeHead(status, headers),
-                  data: (chunk) => response.write(chunk),
-                  end: () => response.end(),
-                  close: () => response.destroy(),
-                  onDrain: (listener) => response.on("drain", listener),
-                  onClosed: (listener) => response.on("close", () => response.writableFinished || listener()),
-                }),
-              )
-            }).listen(0, "127.0.0.1", () => resume(Effect.succeed(server)))
-          }),
-          (server) => Effect.sync(() => (server.closeAllConnections(), server.close())),
-        ),
-        (server) => TestLane.instance("http", `http://127.0.0.1:${(server.address() as AddressInfo).port}`),
-      ),
+    serve: (script) => Effect.map(ScriptedHttp.listen(script), (url) => TestLane.instance("http", url)),
   }),
 )
 
@@ -118,19 +84,7 @@ it.effect("an instance that no transport can reach is told as unreachable, after
   }),
 )
 
-/** The memory transport with something wrong with it. */
-const broken = (
-  change: (
-    dispatch: (request: ProviderRequest, sink: ProviderSink) => Dispatch,
-  ) => (request: ProviderRequest, sink: ProviderSink) => Dispatch,
-  base = inMemory(),
-) =>
-  Layer.effect(
-    ProviderTransport,
-    Effect.map(ProviderTransport, (transport) =>
-      ProviderTransport.of({ ...transport, dispatch: change(transport.dispatch) }),
-    ),
-  ).pipe(Layer.provideMerge(base))
+const broken = BrokenTransport.over(inMemory())
 
 ProviderTransportTest.breaks(
   "an end is told twice",
@@ -168,9 +122,8 @@ ProviderTransportTest.breaks(
 )
 ProviderTransportTest.breaks(
   "a pause is not kept, over a socket",
-  broken(
+  BrokenTransport.over(undici)(
     (dispatch) => (request, sink) => dispatch(request, { ...sink, onData: (chunk) => (sink.onData(chunk), true) }),
-    undici,
   ),
   3,
 )

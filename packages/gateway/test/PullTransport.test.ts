@@ -1,8 +1,9 @@
 /** The suite of transports on workers that pull: real requests on a real port. */
 import { Effect, Layer } from "effect"
-import { type ProviderRequest, type ProviderSink, ProviderTransport } from "@guildhall/protocol/ProviderTransport"
+import { ProviderTransport } from "@guildhall/protocol/ProviderTransport"
 import { ProviderTransportTest } from "@guildhall/protocol/testing"
 import { ScriptedProvider } from "@guildhall/protocol/testing/ScriptedProvider"
+import * as BrokenTransport from "./BrokenTransport.ts"
 import * as PullMarket from "./PullMarket.ts"
 import * as PullWorker from "./PullWorker.ts"
 
@@ -43,15 +44,7 @@ const pull = (change: (script: PullWorker.Script) => PullWorker.Script = (script
 
 ProviderTransportTest.suite("pull", pull())
 
-const broken = (
-  change: (
-    dispatch: ProviderTransport["Service"]["dispatch"],
-  ) => (request: ProviderRequest, sink: ProviderSink) => ReturnType<ProviderTransport["Service"]["dispatch"]>,
-) =>
-  Layer.effect(
-    ProviderTransport,
-    Effect.map(ProviderTransport, (transport) => ({ ...transport, dispatch: change(transport.dispatch) })),
-  ).pipe(Layer.provideMerge(pull()))
+const broken = BrokenTransport.over(pull())
 
 ProviderTransportTest.breaks(
   "an end is told twice",

@@ -1,8 +1,9 @@
 /** The suite of transports on the tunnel: a real WebSocket on a real port. */
 import { Effect, Layer } from "effect"
-import { type ProviderRequest, type ProviderSink, ProviderTransport } from "@guildhall/protocol/ProviderTransport"
+import { ProviderTransport } from "@guildhall/protocol/ProviderTransport"
 import { ProviderTransportTest } from "@guildhall/protocol/testing"
 import { ScriptedProvider } from "@guildhall/protocol/testing/ScriptedProvider"
+import * as BrokenTransport from "./BrokenTransport.ts"
 import * as TunnelAgent from "./TunnelAgent.ts"
 import * as TunnelMarket from "./TunnelMarket.ts"
 
@@ -39,15 +40,7 @@ const tunnel = (change: (script: TunnelAgent.Script) => TunnelAgent.Script = (sc
 
 ProviderTransportTest.suite("tunnel", tunnel())
 
-const broken = (
-  change: (
-    dispatch: ProviderTransport["Service"]["dispatch"],
-  ) => (request: ProviderRequest, sink: ProviderSink) => ReturnType<ProviderTransport["Service"]["dispatch"]>,
-) =>
-  Layer.effect(
-    ProviderTransport,
-    Effect.map(ProviderTransport, (transport) => ({ ...transport, dispatch: change(transport.dispatch) })),
-  ).pipe(Layer.provideMerge(tunnel()))
+const broken = BrokenTransport.over(tunnel())
 
 ProviderTransportTest.breaks(
   "an end is told twice",

@@ -74,6 +74,13 @@ export const judge = (signs: Signs, heartbeat: MarketDefinition["heartbeat"]): I
   return isDraining ? "draining" : "online"
 }
 
+/** So long one that nobody calls may take, once it is listed, until its tunnel stands or it asks for the first time. */
+const JOIN_MS = 5_000
+
+/** Whether it is on its way in: a check would only say that it is not there yet, and put it offline as it comes. */
+const isJoining = ({ instance: { reach }, registeredAtMs }: ListedInstance, nowMs: number): boolean =>
+  (reach._tag === "Tunnel" || reach._tag === "Pull") && nowMs >= registeredAtMs && nowMs - registeredAtMs < JOIN_MS
+
 /**
  * Whether an instance should be checked now. A silent one is not: it is offline already, and is asked again once it
  * beats; nor is one whose account is left alone. One whose last check failed is asked in every round, so that it is back soon.
@@ -197,7 +204,7 @@ export const make = Effect.fnUntraced(function* (heartbeat: MarketDefinition["he
     const isParked = yield* parking
     const due = (yield* devices.instances).filter((listed) => {
       const { instance } = listed
-      if (!transport.capabilities.reaches.includes(instance.reach._tag)) return false
+      if (!transport.capabilities.reaches.includes(instance.reach._tag) || isJoining(listed, nowMs)) return false
       const check = memory.check(instance)
       return isDue({ lastBeatAtMs: beatOf(listed), check, isParked: isParked(instance), nowMs }, heartbeat)
     })

@@ -52,12 +52,18 @@ const withMarket = <A, E>(
     readonly beat: (state?: "serving" | "draining") => Effect.Effect<void, RegistryError, Devices.Devices>
     readonly state: Effect.Effect<InstanceState | undefined, RegistryError, Devices.Devices>
   }) => Effect.Effect<A, E, Devices.Devices>,
-  options: { readonly reaches?: ReadonlyArray<"Endpoint" | "Memory"> } = {},
+  options: {
+    readonly reaches?: ReadonlyArray<"Endpoint" | "Memory" | "Tunnel">
+    readonly isTunnelled?: boolean
+    readonly heartbeat?: typeof heartbeat
+  } = {},
 ) => {
   const transport = ScriptedTransport.make(options.reaches)
   return Effect.gen(function* () {
     const devices = yield* Devices.Devices
-    const { device, instance } = yield* devices.register(SampleDevice.make().registration())
+    const { device, instance } = yield* devices.register(
+      SampleDevice.make().registration(options.isTunnelled === true ? { reach: { _tag: "Tunnel" } } : {}),
+    )
     return yield* test({
       transport,
       id: instance.id,
@@ -66,7 +72,7 @@ const withMarket = <A, E>(
     })
   }).pipe(
     Effect.provide(
-      Liveness.layer({ heartbeat }).pipe(
+      Liveness.layer({ heartbeat: options.heartbeat ?? heartbeat }).pipe(
         Layer.provide(transport.layer),
         Layer.provideMerge(Devices.layerMemory({ allowPrivate: false })),
       ),
@@ -90,6 +96,25 @@ describe("an instance", () => {
       }),
     ),
   )
+
+  it.effect("that nobody calls has five seconds to come before it is checked", () => {
+    const fast = { intervalMs: 1_000, missesMax: 20, checkMs: 20_000 }
+    return withMarket(
+      ({ id, state, transport }) =>
+        Effect.gen(function* () {
+          transport.behaviours.set(id, "unreachable")
+          yield* TestClock.adjust(4_900)
+          assert.strictEqual(yield* state, "online")
+          assert.lengthOf(transport.asked, 0)
+          yield* TestClock.adjust(1_000)
+          assert.strictEqual(yield* state, "offline")
+          transport.behaviours.set(id, 200)
+          yield* TestClock.adjust(1_000)
+          assert.strictEqual(yield* state, "online")
+        }),
+      { reaches: ["Tunnel"], isTunnelled: true, heartbeat: fast },
+    )
+  })
 
   it.effect(
     "that beats no more is offline within two intervals of the first beat it missed, and back with the next",

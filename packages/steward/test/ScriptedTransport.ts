@@ -1,12 +1,12 @@
 /** A provider transport whose instances answer as a test says. */
 import { Layer } from "effect"
-import type { InstanceId } from "@guildhall/core/Instance"
+import type { Instance, InstanceId } from "@guildhall/core/Instance"
 import { ProviderTransport } from "@guildhall/protocol/ProviderTransport"
 
 /** A status, a provider that cannot be reached, or one that never answers. */
 export type Behaviour = number | "unreachable" | "hangs"
 
-export const make = (reaches: ReadonlyArray<"Cloud" | "Endpoint" | "Memory"> = ["Endpoint"]) => {
+export const make = (reaches: ReadonlyArray<Instance["reach"]["_tag"]> = ["Endpoint"]) => {
   const behaviours = new Map<InstanceId, Behaviour>()
   const asked: Array<InstanceId> = []
   const counts = { active: 0, most: 0, cancelled: 0 }

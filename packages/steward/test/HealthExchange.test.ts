@@ -374,8 +374,14 @@ describe("gateways that share what they know of the health of instances", () => 
           one.ids.map((id) => known.get(id)),
           one.ids.map((id, at) => (id === half ? 7_500 : at % 4 === 0 ? 0 : 10_000)),
         )
-        // Nothing is read again that did not change.
-        assert.deepStrictEqual((yield* record.changes((yield* record.changes(undefined)).mark)).days, [])
+        // Nothing is read again that did not change, once no older transaction is under way anywhere on the server: it might
+        // still write what a mark above it would pass over, and other tests run there too.
+        const again = Effect.gen(function* () {
+          const { mark } = yield* record.changes(undefined)
+          return (yield* record.changes(mark)).days
+        })
+        const days = yield* Effect.repeat(again, { until: ({ length }) => length === 0, times: 200 })
+        assert.deepStrictEqual(days, [])
       }).pipe(
         Effect.provide(Layer.merge(surroundings, HealthRecordSql.layer()).pipe(Layer.provideMerge(TestDatabase.layer))),
       ),

@@ -26,6 +26,9 @@ export class CommandFailure extends Schema.TaggedError<CommandFailure>()("Comman
   override get [Runtime.errorReported](): boolean {
     return false
   }
+  override get [Runtime.errorExitCode](): number {
+    return this.exitCode ?? 1
+  }
 }
 
 /** A name that a program can tell failures by: the reason of an error, where it has one, or the error's own. */

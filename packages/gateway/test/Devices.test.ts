@@ -92,7 +92,7 @@ describe("S1 · pairing", () => {
   it("shows the member what the device is, and gives it the device when it approves", async () => {
     const device = SampleDevice.make()
     const code = await makeCode()
-    assert.strictEqual(code.command, `guildhall-agent pair ${code.longCode}`)
+    assert.strictEqual(code.command, `guildhall-agent pair ${code.longCode} --market ${market.url}`)
     assert.isAbove(code.endsAtMs, Date.now() + 590_000)
     const asked = await market.signed(device, PAIR, { code: code.code, ...rig })
     assert.strictEqual(asked.status, 202, asked.text)

@@ -4,8 +4,10 @@
  * @since 0.1.0
  */
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
+import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import type { DeviceId } from "@guildhall/core/Device"
 import type { MemberId } from "@guildhall/core/Member"
@@ -140,11 +142,16 @@ export const layer = HttpApiBuilder.group(
     return handlers
       .handle(
         "pairCode",
-        Effect.fn("DevicesRoutes.pairCode")(function* () {
+        Effect.fn("DevicesRoutes.pairCode")(function* ({ request }) {
           const { memberId } = yield* Caller
           const { code, endsAtMs, id } = yield* pairing.makeCode(memberId, yield* addressed)
           const longCode = `${Redacted.value(code)}-${id.slice("pair_".length)}`
-          return { code: Redacted.value(code), longCode, command: `guildhall-agent pair ${longCode}`, endsAtMs }
+          // The member reached the market there, so its machine will in most cases.
+          const at = Option.match(HttpServerRequest.toURL(request), {
+            onNone: () => "",
+            onSome: ({ origin }) => ` --market ${origin}`,
+          })
+          return { code: Redacted.value(code), longCode, command: `guildhall-agent pair ${longCode}${at}`, endsAtMs }
         }, Problems.answer),
       )
       .handleRaw(

@@ -187,7 +187,8 @@ describe("a key with terms", () => {
       async () => {
         const after = await ask(secret)
         if (after.status === 200) return true
-        assert.include(["budget_exceeded", "service_unavailable"], after.code)
+        // Until a health check has reached the provider's new address, there is nobody to serve what the budget allows.
+        assert.include(["budget_exceeded", "no_capacity", "service_unavailable"], after.code)
         assert.isTrue(after.headers.has("retry-after"), after.message)
         return undefined
       },

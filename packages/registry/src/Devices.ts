@@ -111,8 +111,8 @@ export class Devices extends Context.Service<
      * about another subject than the instance has now is passed over.
      */
     readonly setEntry: (id: InstanceId, entry: EntryState, subject: string) => Effect.Effect<void, RegistryError>
-    /** Takes an instance off the market; only its member may. */
-    readonly deregister: (id: InstanceId, memberId: MemberId) => Effect.Effect<void, RegistryError>
+    /** Takes an instance off the market; only its member may. Where a device is named, only one of that device. */
+    readonly deregister: (id: InstanceId, memberId: MemberId, deviceId?: DeviceId) => Effect.Effect<void, RegistryError>
     /**
      * Ends a device for ever: its instances leave the market and nothing it signs is accepted again. Where a member is named,
      * only its own.
@@ -300,8 +300,8 @@ export const make = Effect.fnUntraced(function* (store: DeviceStore.DeviceStore,
     setEntry: Effect.fn("Devices.setEntry")((id, entry, subject) =>
       store.change({ instance: id }, DeviceRules.setEntry(id, entry, subject)),
     ),
-    deregister: Effect.fn("Devices.deregister")((id, memberId) =>
-      store.change({ instance: id }, DeviceRules.deregister(id, memberId)),
+    deregister: Effect.fn("Devices.deregister")((id, memberId, deviceId) =>
+      store.change({ instance: id }, DeviceRules.deregister(id, memberId, deviceId)),
     ),
     drop: Effect.fn("Devices.drop")(function* (id, silentSinceMs) {
       let isDropped = false

@@ -49,13 +49,17 @@ export const layer = HttpApiBuilder.group(
 
     return handlers.handleAll({
       entry: Effect.fn("EntriesRoutes.entry")(function* ({ params: { id } }) {
-        const { memberId, role } = yield* Caller
+        const { deviceId, memberId, role } = yield* Caller
         if (asked === undefined || record === undefined) {
           return yield* Problem.of("not_found", "This market asks for no checks: whoever registers is on it.")
         }
         const instance = router.instances().find((one) => one.id === id)
         // The same for what is not there and for what is somebody else's.
-        if (instance === undefined || (instance.memberId !== memberId && role !== "operator")) {
+        if (
+          instance === undefined ||
+          (instance.memberId !== memberId && role !== "operator") ||
+          (deviceId !== undefined && instance.deviceId !== deviceId)
+        ) {
           return yield* Problem.of("not_found", `You have no ${id} on the market.`)
         }
         return view(id, Checks.inOrder(asked), yield* record.find(id))

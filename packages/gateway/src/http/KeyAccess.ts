@@ -11,11 +11,13 @@ import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import type { Role } from "@guildhall/core/Member"
-import { Access, Caller, Roles } from "@guildhall/protocol/api/Access"
+import { Access, ByDevice, Caller, Roles } from "@guildhall/protocol/api/Access"
 import { Problem } from "@guildhall/protocol/api/Problem"
+import type { Devices } from "@guildhall/registry/Devices"
 import { Members } from "@guildhall/registry/Members"
 import * as ClientAddress from "../ClientAddress.ts"
 import * as KeyGuard from "../KeyGuard.ts"
+import * as DeviceAccess from "./internal/DeviceAccess.ts"
 import * as Problems from "./internal/Problems.ts"
 
 /**
@@ -52,19 +54,25 @@ export const make = Effect.gen(function* () {
 })
 
 /**
- * Looks a request's key up, and asks for the roles that its endpoint is open to.
+ * Looks a request's key up, and asks for the roles that its endpoint is open to; where the endpoint takes it, a device's signature
+ * stands for a key.
  *
  * @category layers
  * @since 0.1.0
  */
-export const layer: Layer.Layer<Access, never, Members> = Layer.effect(
+export const layer: Layer.Layer<Access, never, Members | Devices> = Layer.effect(
   Access,
-  Effect.map(make, (callerOf) =>
-    Access.of({
+  Effect.gen(function* () {
+    const callerOf = yield* make
+    const signerOf = yield* DeviceAccess.make
+    return Access.of({
       bearer: Effect.fnUntraced(function* (handle, { credential, endpoint, group }) {
-        const roles = Context.get(Context.merge(group.annotations, endpoint.annotations), Roles)
-        return yield* Effect.provideService(handle, Caller, yield* callerOf(credential, roles))
+        const annotations = Context.merge(group.annotations, endpoint.annotations)
+        const request = yield* HttpServerRequest.HttpServerRequest
+        const isByDevice = Context.get(annotations, ByDevice) && DeviceAccess.isSigned(request)
+        const caller = yield* isByDevice ? signerOf() : callerOf(credential, Context.get(annotations, Roles))
+        return yield* Effect.provideService(handle, Caller, caller)
       }),
-    }),
-  ),
+    })
+  }),
 )

@@ -129,8 +129,11 @@ const makeWhy = Effect.gen(function* () {
   const inTurn = yield* Turns.make(WHY_AT_ONCE, WHY_WAITING)
 
   const answer = Effect.fn("ProvidersRoutes.why")(function* (asked: WhyQuery) {
-    const { memberId } = yield* Caller
-    const { device, instance } = asked
+    const { deviceId, memberId } = yield* Caller
+    const { device = deviceId, instance } = asked
+    if (deviceId !== undefined && device !== deviceId) {
+      return yield* Problem.of("not_found", `A device asks for itself: ${deviceId}. Ask for others with an API key.`)
+    }
     const { fromMs, toMs } = yield* periodOf(asked, yield* Clock.currentTimeMillis)
     const { policyOf } = router
     yield* router.flush
@@ -199,8 +202,8 @@ export const layer = HttpApiBuilder.group(
       .handle(
         "leave",
         Effect.fn("ProvidersRoutes.leave")(function* ({ params }) {
-          const { memberId } = yield* Caller
-          yield* devices.deregister(params.id, memberId)
+          const { deviceId, memberId } = yield* Caller
+          yield* devices.deregister(params.id, memberId, deviceId)
           yield* note(memberId, "instance.left", params.id)
         }, Problems.answer),
       )

@@ -9,19 +9,28 @@ import type * as Redacted from "effect/Redacted"
 import * as HttpApiMiddleware from "effect/http-api/HttpApiMiddleware"
 import * as HttpApiSecurity from "effect/http-api/HttpApiSecurity"
 import * as HttpClientRequest from "effect/http/HttpClientRequest"
+import type { DeviceId } from "@guildhall/core/Device"
 import type { KeyTerms } from "@guildhall/core/KeyTerms"
 import { type KeyId, type MemberId, Role } from "@guildhall/core/Member"
 import { errors } from "./Problem.ts"
 
 /**
- * The member behind a request, and the key that it used, with its terms.
+ * The member behind a request, and the key that it used, with its terms. `deviceId` is there where no key was used, and one of
+ * the member's devices signed the request (see {@link ByDevice}): then it is about that device alone, and `keyId` is the
+ * device's.
  *
  * @category services
  * @since 0.1.0
  */
 export class Caller extends Context.Service<
   Caller,
-  { readonly memberId: MemberId; readonly keyId: KeyId; readonly role: Role; readonly terms: KeyTerms }
+  {
+    readonly memberId: MemberId
+    readonly keyId: KeyId
+    readonly role: Role
+    readonly terms: KeyTerms
+    readonly deviceId?: DeviceId | undefined
+  }
 >()("@guildhall/protocol/api/Caller") {}
 
 /**
@@ -33,6 +42,15 @@ export class Caller extends Context.Service<
 export const Roles = Context.Reference<ReadonlyArray<Role>>("@guildhall/protocol/api/Roles", {
   defaultValue: () => Role.literals,
 })
+
+/**
+ * Whether an endpoint also takes the signature of a device in place of an API key, as an annotation of the endpoint or of its
+ * group. Its handler then looks at `Caller.deviceId`, and shows and changes what is that device's alone. Without it, no.
+ *
+ * @category annotations
+ * @since 0.1.0
+ */
+export const ByDevice = Context.Reference<boolean>("@guildhall/protocol/api/ByDevice", { defaultValue: () => false })
 
 /**
  * Asks for an API key, `Authorization: Bearer sk-…`, of a role that the endpoint is open to.

@@ -9,7 +9,7 @@ import * as HttpApiGroup from "effect/http-api/HttpApiGroup"
 import * as OpenApi from "effect/http-api/OpenApi"
 import { CheckName, EntryState, Outcome } from "@guildhall/core/EntryVerification"
 import { InstanceId } from "@guildhall/core/Instance"
-import { Access, Roles } from "./Access.ts"
+import { Access, ByDevice, Roles } from "./Access.ts"
 import { errors } from "./Problem.ts"
 
 /**
@@ -49,6 +49,7 @@ export class EntriesApi extends HttpApiGroup.make("entries")
       error: errors(403, 404, 503),
     })
       .annotate(Roles, ["provider", "operator"])
+      .annotate(ByDevice, true)
       .annotate(OpenApi.Summary, "Whether an instance passed the market's checks, and what each found."),
   )
   .middleware(Access)

@@ -15,7 +15,7 @@ import { ReasonCode } from "@guildhall/core/Reason"
 import { Heartbeat, HeartbeatAnswer } from "../provider/Heartbeat.ts"
 import { Registered, Registration } from "../provider/Registration.ts"
 import { HEADERS } from "../provider/SignedRequest.ts"
-import { Access, Roles } from "./Access.ts"
+import { Access, ByDevice, Roles } from "./Access.ts"
 import { errors } from "./Problem.ts"
 
 /**
@@ -106,7 +106,7 @@ export type WhyView = typeof WhyView.Type
 
 /**
  * The group. Registering needs the device's signature, and of a device that is paired with nobody a provider's API key as well;
- * a heartbeat needs the signature only; leaving the market the API key only.
+ * a heartbeat needs the signature only. The others take an API key, or the signature of a device for what is its own.
  *
  * @category groups
  * @since 0.1.0
@@ -135,6 +135,7 @@ export class ProvidersApi extends HttpApiGroup.make("providers")
     })
       .middleware(Access)
       .annotate(Roles, ["provider"])
+      .annotate(ByDevice, true)
       .annotate(OpenApi.Summary, "Take an instance off the market."),
   )
   .add(
@@ -150,6 +151,7 @@ export class ProvidersApi extends HttpApiGroup.make("providers")
     })
       .middleware(Access)
       .annotate(Roles, ["provider"])
+      .annotate(ByDevice, true)
       .annotate(OpenApi.Summary, "Why the caller's instances were not routed to: the last day, unless told otherwise."),
   )
   .annotate(OpenApi.Title, "Providers") {}

@@ -184,11 +184,11 @@ export const setEntry =
 
 /** Takes an instance off the market, for its member. */
 export const deregister =
-  (id: InstanceId, memberId: MemberId): Rule =>
+  (id: InstanceId, memberId: MemberId, deviceId?: DeviceId): Rule =>
   ({ instances }) => {
     const row = instances.find((one) => one.instance.id === id)
     if (row === undefined) return refuse("not_found", `There is no instance ${id}.`)
-    if (row.instance.memberId !== memberId) {
+    if (row.instance.memberId !== memberId || (deviceId !== undefined && row.instance.deviceId !== deviceId)) {
       return refuse("insufficient_role", `${id} belongs to another member. Only its member takes it off the market.`)
     }
     return row.listed ? Result.succeed({ instances: [{ ...row, listed: false }] }) : nothing

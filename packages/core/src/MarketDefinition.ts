@@ -15,6 +15,7 @@ import * as EntryVerification from "./EntryVerification.ts"
 import { MemberId } from "./Member.ts"
 import { ModelId } from "./Model.ts"
 import { PartRef } from "./Parts.ts"
+import { Onboarding } from "./ProviderRails.ts"
 import { DeviceClasses } from "./rules/DeviceClass.ts"
 import * as HealthRules from "./rules/Health.ts"
 import { Split } from "./rules/Split.ts"
@@ -117,6 +118,8 @@ export const DEREGISTER_AFTER_MS = 604_800_000
  *
  * - `funding`: the sources of a buyer's money in the order in which they are spent.
  * - `split` shares each charge; `routing`, `payments`, `payouts` name parts.
+ * - `onboarding`: what a provider must have set up before it is paid by one of the `payments`, by their names; nothing for those
+ *   that are not there.
  * - `premiumBuyers` are the members that come first where capacity is short; all others are standard.
  * - `prices` are whole cents for a million tokens: what a provider asks by default, and the range it may ask in.
  * - `heartbeat`: how often agents report, after how many missed beats and failed checks an instance is offline,
@@ -148,6 +151,7 @@ export const MarketDefinition = Schema.Struct({
   payments: Schema.NonEmptyArray(PartRef),
   topUps: Schema.Array(PartRef),
   payouts: Schema.Array(PartRef),
+  onboarding: Schema.optionalKey(Schema.Record(Schema.String, Onboarding)),
   premiumBuyers: Schema.optionalKey(Schema.Array(MemberId).pipe(Schema.check(Schema.isMaxLength(100_000)))),
   aliases: Schema.Record(Schema.String, ModelId),
   prices: Schema.Struct({
@@ -196,6 +200,10 @@ export const MarketDefinition = Schema.Struct({
       ])
       for (const code of used) {
         if (!known.has(code)) problems.push({ path: ["assets"], issue: `the asset ${code} is used but not listed.` })
+      }
+      for (const name of Object.keys(definition.onboarding ?? {})) {
+        if (definition.payments.some(({ use }) => use === name)) continue
+        problems.push({ path: ["onboarding", name], issue: "the market has no payment of this name." })
       }
       const price = known.get(priceAsset)
       if (price !== undefined && price.scale !== USD.scale) {

@@ -179,6 +179,8 @@ export const reasons = {
   ),
   invalid_price: reason(400, false, "The price is negative, fractional or outside of what the market allows."),
   too_many_instances: reason(409, false, "The member or the device lists as much as the market takes of one."),
+  last_rail: reason(409, false, "It would leave no way in which buyers can pay the instances: one rail stays on."),
+  onboarding_needed: reason(409, false, "What this way of being paid needs is not set up yet."),
   provider_name_taken: reason(409, false, "The provider's name belongs to another member."),
   invalid_endpoint: reason(400, false, "The endpoint's URL is not one that the market may call."),
   cloud_token_refused: reason(400, false, "The service does not take the token of the account there."),

@@ -10,6 +10,8 @@
  * 4. A receipt is unsigned until a batch with it is sealed; once sealed its signed form verifies offline and never changes.
  * 5. The directory log is returned as it was appended, from the newest snapshot at or before a version up to it.
  * 6. No entry holds a body of a request or of an answer.
+ * 7. What instances served is summed by day from the newest revision of each receipt, in whatever order they were appended and
+ *    however often, newest day first, page by page.
  *
  * @since 0.1.0
  */
@@ -17,12 +19,17 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
+import type { AssetCode } from "@guildhall/core/Asset"
+import type { DeviceId } from "@guildhall/core/Device"
+import type { InstanceId } from "@guildhall/core/Instance"
 import type { MemberId } from "@guildhall/core/Member"
-import type { ReceiptBatch, SignedReceipt } from "@guildhall/core/Receipt"
+import type { ModelId } from "@guildhall/core/Model"
+import type { Receipt, ReceiptBatch, SignedReceipt } from "@guildhall/core/Receipt"
 import type { RequestId } from "@guildhall/core/Request"
 import { columns, type Columns, type JournalEntry, JournalEntryJson } from "./JournalEntry.ts"
 import { JournalError } from "./JournalError.ts"
 import * as ReceiptSeal from "./ReceiptSeal.ts"
+import * as ServedDay from "./ServedDay.ts"
 
 export { JournalError }
 
@@ -65,6 +72,24 @@ export interface UnsealedReceipt {
 }
 
 /**
+ * Which days are meant: of one provider or, where it is null, of all; from a day to another, both included; of one instance,
+ * device or model, or of all. `after` is the last row of the page before.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface ServedQuery {
+  readonly provider: MemberId | null
+  readonly fromDay: number
+  readonly toDay: number
+  readonly instance?: InstanceId | undefined
+  readonly device?: DeviceId | undefined
+  readonly model?: ModelId | undefined
+  readonly after?: { readonly day: number; readonly instance: InstanceId; readonly asset: AssetCode } | undefined
+  readonly limit: number
+}
+
+/**
  * The port.
  *
  * @category services
@@ -101,6 +126,8 @@ export class Journal extends Context.Service<
       ) => Effect.Effect<void, JournalError>
       readonly signed: (id: RequestId) => Effect.Effect<SignedReceipt | undefined, JournalError>
     }
+    /** What instances served, day by day: at most {@link SERVED_MAX} rows, the newest day first, then by instance. */
+    readonly served: (query: ServedQuery) => Effect.Effect<ReadonlyArray<ServedDay.ServedDay>, JournalError>
     /**
      * The routing directory's log. `upTo` starts with the newest snapshot at or before the version, or at the
      * beginning where there is none, and ends with the first segment that reaches the version. With `from`, an earlier
@@ -125,6 +152,14 @@ export class Journal extends Context.Service<
  */
 export const PAGE_MAX = 1000
 
+/**
+ * The most rows of served days that one read answers.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const SERVED_MAX = 10_000
+
 /** An entry is kept as JSON, as in a database: what its schema does not name is not kept. */
 interface Row extends Columns {
   readonly json: typeof JournalEntryJson.Encoded
@@ -144,6 +179,12 @@ const corrupt = (cause: unknown) => new JournalError({ reason: "Corrupt", cause 
 const isRequest = (entry: JournalEntry): entry is RequestRecord => entry._tag !== "OperatorActed"
 const revisionOf = (row: Row): number => row.revision ?? -1
 
+type Place = NonNullable<ServedQuery["after"]>
+const byDay = (a: Place, b: Place): number =>
+  b.day - a.day ||
+  (a.instance === b.instance ? 0 : a.instance < b.instance ? -1 : 1) ||
+  (a.asset === b.asset ? 0 : a.asset < b.asset ? -1 : 1)
+
 class State {
   readonly entries = new Map<string, Row>()
   readonly byRequest = new Map<RequestId, Row>()
@@ -160,6 +201,26 @@ class State {
     if (row.requestId === null) return
     const known = this.byRequest.get(row.requestId)
     if (known === undefined || revisionOf(known) < revisionOf(row)) this.byRequest.set(row.requestId, row)
+  }
+
+  served(receipts: Iterable<Receipt>, query: ServedQuery): ReadonlyArray<ServedDay.ServedDay> {
+    const sums = new ServedDay.Sums()
+    for (const receipt of receipts) sums.count(receipt, 1)
+    const { after, device, fromDay, instance, model, provider, toDay } = query
+    return sums
+      .all()
+      .filter(
+        (one) =>
+          (provider === null || one.provider === provider) &&
+          one.day >= fromDay &&
+          one.day <= toDay &&
+          (instance === undefined || one.instance === instance) &&
+          (device === undefined || one.device === device) &&
+          (model === undefined || one.model === model) &&
+          (after === undefined || byDay(after, one) < 0),
+      )
+      .sort(byDay)
+      .slice(0, Math.max(0, Math.min(query.limit, SERVED_MAX)))
   }
 
   page(member: MemberId | null, before: RequestId | undefined, limit: number): ReadonlyArray<Row> {
@@ -223,6 +284,11 @@ export const makeMemory: Effect.Effect<Journal["Service"]> = Effect.sync(() => {
         return row === undefined ? [] : (yield* read([row])).filter(isRequest)
       }
       return (yield* read(state.page(query.member, query.before, query.limit))).filter(isRequest)
+    }),
+    served: Effect.fn("Journal.served")(function* (query) {
+      const newest = yield* read([...state.byRequest.values()])
+      const receipts = newest.flatMap((entry) => (entry._tag === "RequestEnded" ? [entry.receipt] : []))
+      return state.served(receipts, query)
     }),
     receipts: {
       unsealed: Effect.fn("Journal.receipts.unsealed")((limit) =>

@@ -14,6 +14,7 @@ import { DirectorySegment, Journal, PAGE_MAX, type RequestRecord, type UnsealedR
 import { columns, type JournalEntry, JournalEntryJson } from "./JournalEntry.ts"
 import { JournalError } from "./JournalError.ts"
 import * as ReceiptSeal from "./ReceiptSeal.ts"
+import * as DaySums from "./internal/DaySums.ts"
 import * as JournalTables from "./internal/JournalTables.ts"
 import * as StorableJson from "./internal/StorableJson.ts"
 
@@ -59,7 +60,8 @@ const toRow = Effect.fnUntraced(function* (entry: JournalEntry) {
 })
 
 const makeEntries = (sql: SqlClient.SqlClient) => {
-  const insert = (rows: ReadonlyArray<unknown>) => sql`
+  /** Answers the ids of those receipts that were not there before. */
+  const insert = (rows: ReadonlyArray<unknown>) => sql<{ readonly entry_id: string }>`
     WITH given AS (
       SELECT DISTINCT ON (e.id) e.*
       FROM ROWS FROM (jsonb_to_recordset(${JSON.stringify(rows)}::text::jsonb)
@@ -73,7 +75,8 @@ const makeEntries = (sql: SqlClient.SqlClient) => {
       RETURNING id
     )
     INSERT INTO journal_unsealed (entry_id, leaf)
-    SELECT g.id, decode(g.leaf, 'hex') FROM given g JOIN added USING (id) WHERE g.leaf IS NOT NULL ORDER BY g.number`
+    SELECT g.id, decode(g.leaf, 'hex') FROM given g JOIN added USING (id) WHERE g.leaf IS NOT NULL ORDER BY g.number
+    RETURNING entry_id`
 
   const read = (rows: Effect.Effect<ReadonlyArray<unknown>, JournalError>) =>
     Effect.flatMap(rows, (found) => Effect.mapError(decodeEntries(found), corrupt)).pipe(
@@ -84,7 +87,9 @@ const makeEntries = (sql: SqlClient.SqlClient) => {
     if (entries.length === 0 && position === undefined) return
     const rows = yield* Effect.forEach(entries, toRow).pipe(Effect.mapError(corrupt))
     const write = Effect.gen(function* () {
-      for (const chunk of chunksOf(rows)) yield* insert(chunk)
+      const fresh = new Set<string>()
+      for (const chunk of chunksOf(rows)) for (const { entry_id } of yield* insert(chunk)) fresh.add(entry_id)
+      yield* DaySums.count(sql, entries, fresh)
       if (position !== undefined) {
         const up = `${position}`
         yield* sql`UPDATE journal_position SET position = GREATEST(position, ${up}::text::numeric)`
@@ -112,7 +117,13 @@ const makeEntries = (sql: SqlClient.SqlClient) => {
     return (yield* read(Effect.mapError(rows, unavailable))).filter(isRequest)
   })
 
-  return { append, position, requests }
+  const served: Journal["Service"]["served"] = Effect.fn("Journal.served")((query) =>
+    Effect.mapError(DaySums.read(sql, query), (error) =>
+      error._tag === "SchemaError" ? corrupt(error) : unavailable(error),
+    ),
+  )
+
+  return { append, position, requests, served }
 }
 
 const LEAF_BYTES = 32

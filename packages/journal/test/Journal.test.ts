@@ -1,7 +1,9 @@
 import * as TestDatabase from "@guildhall/tools/TestDatabase"
 import { Effect, Layer } from "effect"
+import type { Receipt } from "@guildhall/core/Receipt"
 import * as Journal from "../src/Journal.ts"
 import * as JournalSql from "../src/JournalSql.ts"
+import * as ServedDay from "../src/ServedDay.ts"
 import * as JournalTest from "../src/testing/JournalTest.ts"
 
 JournalTest.suite("memory", Journal.layerMemory)
@@ -65,4 +67,23 @@ JournalTest.breaks(
     }
   }),
   6,
+)
+JournalTest.breaks(
+  "a receipt that is appended again counts again",
+  broken((journal) => {
+    const appended: Array<Receipt> = []
+    return {
+      append: (entries, position) => {
+        appended.push(...entries.flatMap((entry) => (entry._tag === "RequestEnded" ? [entry.receipt] : [])))
+        return journal.append(entries, position)
+      },
+      served: ({ provider }) =>
+        Effect.sync(() => {
+          const sums = new ServedDay.Sums()
+          for (const receipt of appended) sums.count(receipt, 1)
+          return sums.all().filter((day) => day.provider === provider)
+        }),
+    }
+  }),
+  7,
 )

@@ -3,6 +3,7 @@ import * as Schema from "effect/Schema"
 import * as SqlClient from "effect/sql/SqlClient"
 import * as Receipt from "@guildhall/core/Receipt"
 import * as ReceiptSeal from "../ReceiptSeal.ts"
+import * as DaySums from "./DaySums.ts"
 
 const create = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
@@ -65,5 +66,12 @@ const keepLeaves = Effect.gen(function* () {
   yield* sql`ALTER TABLE journal_unsealed ALTER COLUMN leaf SET NOT NULL`
 })
 
+/** What instances served, summed by day: a sum over a year of receipts would read each of them. */
+const sumDays = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient
+  yield* DaySums.create(sql)
+  yield* DaySums.fill(sql)
+})
+
 /** The journal's migrations, in order. A released one is never changed. */
-export const migrations = { "0001_create": create, "0002_leaves": keepLeaves }
+export const migrations = { "0001_create": create, "0002_leaves": keepLeaves, "0004_sum_days": sumDays }

@@ -11,12 +11,14 @@ import * as Schema from "effect/Schema"
 import * as SecureRandom from "effect/crypto/SecureRandom"
 import * as Signature from "effect/crypto/Signature"
 import * as Conformance from "@guildhall/core/testing/Conformance"
+import { InstanceId } from "@guildhall/core/Instance"
 import * as KeyRing from "@guildhall/core/KeyRing"
-import { SignedReceipt } from "@guildhall/core/Receipt"
+import { type Receipt, SignedReceipt } from "@guildhall/core/Receipt"
 import type { RequestId } from "@guildhall/core/Request"
-import { type DirectorySegment, Journal, PAGE_MAX, type UnsealedReceipt } from "../Journal.ts"
+import { type DirectorySegment, Journal, PAGE_MAX, SERVED_MAX, type UnsealedReceipt } from "../Journal.ts"
 import * as ReceiptSeal from "../ReceiptSeal.ts"
 import * as ReceiptVerify from "../ReceiptVerify.ts"
+import * as ServedDay from "../ServedDay.ts"
 import * as SampleEntry from "./SampleEntry.ts"
 
 const Crypto = Signature.layerWebCrypto.pipe(Layer.provide(SecureRandom.layerWebCrypto))
@@ -194,6 +196,69 @@ const noBodies = Effect.gen(function* () {
   assert.notInclude(JSON.stringify([kept, unsealed], amounts), canary)
 })
 
+const DAY_MS = 86_400_000
+
+const served = Effect.gen(function* () {
+  const journal = yield* Journal
+  const provider = SampleEntry.member()
+  const [one, other] = [SampleEntry.text(), SampleEntry.text()].map((text) => InstanceId.make(`ins_${text}`))
+  if (one === undefined || other === undefined) return assert.fail("there is no instance")
+  const [a, b, c, d] = SampleEntry.requestIds(4)
+  const endedAtMs = 20_000 * DAY_MS + 5_000
+  const at = { provider, endedAtMs, startedAtMs: endedAtMs - 1_000, firstByteAtMs: endedAtMs - 900 }
+  const first = SampleEntry.ended({ ...at, ...(a === undefined ? {} : { id: a }), instance: one })
+  const revised = SampleEntry.ended({
+    ...first.receipt,
+    revision: 1,
+    charge: 10n,
+    split: [{ party: "provider", amount: 9n }],
+  })
+  const elsewhere = SampleEntry.ended({ ...at, ...(b === undefined ? {} : { id: b }), instance: other })
+  const dayAfter = SampleEntry.ended({
+    ...at,
+    ...(c === undefined ? {} : { id: c }),
+    instance: one,
+    endedAtMs: endedAtMs + DAY_MS,
+  })
+  const failed = SampleEntry.ended({ ...at, ...(d === undefined ? {} : { id: d }), instance: one, outcome: "failed" })
+  yield* journal.append([revised, elsewhere, elsewhere])
+  yield* journal.append([first, failed])
+  yield* journal.append([dayAfter, revised, first])
+  yield* journal.append([SampleEntry.acted(provider)])
+
+  const days = { provider, fromDay: 0, toDay: 30_000, limit: SERVED_MAX }
+  const newest = (receipts: ReadonlyArray<Receipt>) => receipts.flatMap((receipt) => ServedDay.of(receipt) ?? [])
+  const expected = newest([
+    dayAfter.receipt,
+    ...[revised.receipt, elsewhere.receipt].sort((x, y) => ((x.instance ?? "") < (y.instance ?? "") ? -1 : 1)),
+  ])
+  assert.deepStrictEqual(yield* journal.served(days), expected)
+  const [top, ...rest] = expected
+  assert.deepStrictEqual(yield* journal.served({ ...days, limit: 1 }), top === undefined ? [] : [top])
+  assert.deepStrictEqual(yield* journal.served({ ...days, after: top }), rest)
+  assert.deepStrictEqual(
+    yield* journal.served({ ...days, instance: other }),
+    rest.filter(({ instance }) => instance === other),
+  )
+  assert.deepStrictEqual(yield* journal.served({ ...days, toDay: 20_000 }), rest)
+  assert.deepStrictEqual(yield* journal.served({ ...days, fromDay: 20_002 }), [])
+  const everyone = yield* journal.served({ ...days, provider: null, model: first.receipt.model })
+  assert.includeDeepMembers([...everyone], [...expected])
+  assert.deepStrictEqual(yield* journal.served({ ...days, provider: SampleEntry.member() }), [])
+
+  const many = Array.from({ length: 40 }, () => SampleEntry.ended({ ...at, provider, instance: one }))
+  yield* Effect.forEach([0, 1, 2, 3], (part) => journal.append(many.slice(part * 10, part * 10 + 20)), {
+    concurrency: "unbounded",
+    discard: true,
+  })
+  const [sum] = yield* journal.served({ ...days, instance: one, toDay: 20_000 })
+  assert.deepInclude(sum, { requests: 41, shared: 9n + 40n * 18_000_000n })
+  assert.strictEqual(
+    sum?.firstBytes.reduce((all, count) => all + count, 0),
+    41,
+  )
+})
+
 /**
  * What a journal guarantees, in the order of the port's documentation.
  *
@@ -227,6 +292,11 @@ export const guarantees: ReadonlyArray<Conformance.Guarantee<Conformance.Proof<J
     proof: directory,
   },
   { number: 6, test: "No entry holds a body of a request or of an answer.", proof: noBodies },
+  {
+    number: 7,
+    test: "What instances served is summed by day from the newest revision of each receipt, in whatever order they were appended and however often, newest day first, page by page.",
+    proof: served,
+  },
 ]
 
 const port: Conformance.Port<Journal> = { name: "Journal", guarantees, clock: "virtual" }

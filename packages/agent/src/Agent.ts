@@ -16,6 +16,7 @@ import { Backend, type ServedModel } from "./Backend.ts"
 import * as BackendChoice from "./BackendChoice.ts"
 import * as Declaration from "./Declaration.ts"
 import * as DeviceKey from "./DeviceKey.ts"
+import * as DeviceReadings from "./DeviceReadings.ts"
 import * as Heart from "./Heart.ts"
 import * as MarketClient from "./MarketClient.ts"
 import * as Pull from "./Pull.ts"
@@ -155,7 +156,11 @@ const serve = Effect.fnUntraced(function* (settings: Settings, stop: Effect.Effe
     const server = yield* AgentServer.AgentServer
     const isPulling = settings.pull === true
     const url = isPulling || opensTunnel(settings) ? undefined : endpoint(settings, server.port)
-    const heart = yield* Heart.make(offers.map(toRegistration(settings, url, concurrency)))
+    const heart = yield* Heart.make(offers.map(toRegistration(settings, url, concurrency)), {
+      serves,
+      engine: backend.name,
+      takes: backend.capabilities.concurrency,
+    })
     const way = isPulling ? `by asking ${settings.marketUrl}` : `through a tunnel to ${settings.marketUrl}`
     const where = url === undefined ? way : `at ${url}`
     yield* Effect.logInfo(`Device ${key.id}, home ${settings.home}.`)
@@ -189,6 +194,7 @@ export const run = Effect.fnUntraced(function* (settings: Settings, stop: Effect
   const services = Layer.effectContext(BackendChoice.context(settings)).pipe(
     Layer.provideMerge(MarketClient.layer({ url: settings.marketUrl, apiKey: settings.apiKey })),
     Layer.provideMerge(UsageLog.layer),
+    Layer.provideMerge(DeviceReadings.layer),
     Layer.provideMerge(DeviceKey.layer),
     Layer.provideMerge(home),
   )

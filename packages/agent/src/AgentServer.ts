@@ -15,7 +15,9 @@ import type { Endpoint } from "@guildhall/core/Endpoint"
 import type { PriceSheet } from "@guildhall/core/PriceSheet"
 import { AgentError } from "./AgentError.ts"
 import { Backend } from "./Backend.ts"
-import * as Reception from "./Reception.ts"
+import * as Reception from "./serving/Reception.ts"
+import type { DeviceProof } from "@guildhall/protocol/provider/DeviceProof"
+import type * as Gate from "./serving/TicketGate.ts"
 import * as TicketGate from "./TicketGate.ts"
 import { UsageLog } from "./UsageLog.ts"
 
@@ -32,7 +34,7 @@ export class AgentServer extends Context.Service<
     readonly port: number
     readonly handle: Reception.Reception["handle"]
     readonly inFlight: Reception.Reception["inFlight"]
-    readonly learn: TicketGate.TicketGate["learn"]
+    readonly learn: Gate.TicketGate["learn"]
     readonly drain: (limitMs: number) => Effect.Effect<void>
   }
 >()("@guildhall/agent/AgentServer") {}
@@ -52,7 +54,7 @@ export interface Options {
   readonly endpoints: ReadonlyArray<Endpoint>
   readonly models: ReadonlyArray<string>
   readonly price: PriceSheet
-  readonly prove?: Reception.Options["prove"]
+  readonly prove?: ((nonce: string) => DeviceProof) | undefined
 }
 
 /** The gateway keeps connections; this lies above its own idle time, so that it is the one to close. */
@@ -111,8 +113,10 @@ export const make = Effect.fnUntraced(function* (options: Options) {
   const idle = yield* Latch.make(true)
   const isUp = yield* Effect.cachedWithTTL(Effect.isSuccess(Effect.timeout(backend.describe, CHECK_MS)), CHECK_HOLDS_MS)
   const fork = Effect.runForkWith(yield* Effect.context<never>())
+  const { prove } = options
   const reception = Reception.make({
     ...options,
+    prove: prove === undefined ? undefined : (nonce, tell) => tell(prove(nonce)),
     backend,
     check: (tell) => void fork(Effect.map(isUp, tell)),
     gate,

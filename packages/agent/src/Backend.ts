@@ -19,8 +19,8 @@ import * as Runtime from "effect/Runtime"
 import * as Schema from "effect/Schema"
 import type { ModelId } from "@guildhall/core/Model"
 import type { Endpoint } from "@guildhall/core/Endpoint"
-import type { Usage } from "@guildhall/core/Usage"
-import type { Dispatch, ProviderSink } from "@guildhall/protocol/ProviderTransport"
+import type { Dispatch } from "@guildhall/protocol/ProviderTransport"
+import type { EngineRequest, EngineSink } from "./serving/Exchange.ts"
 import type { Facts } from "./WeightsFile.ts"
 
 /**
@@ -56,28 +56,11 @@ export class BackendError extends Schema.TaggedError<BackendError>()("BackendErr
   }
 }
 
-/**
- * What hears the answer. A backend that counts tokens itself tells its count with `onUsage` as it goes; the last one holds, also for
- * an answer that was cancelled. Where it does not, the agent reads the counts from the answer.
- *
- * @category models
- * @since 0.1.0
- */
-export interface BackendSink extends ProviderSink {
-  readonly onUsage?: (usage: Usage) => void
-}
+/** A request as it came. @category models @since 0.1.0 */
+export type BackendRequest = EngineRequest
 
-/**
- * A request as it came: `path` is the endpoint's, such as `/v1/embeddings`. A body without `contentType` is JSON.
- *
- * @category models
- * @since 0.1.0
- */
-export interface BackendRequest {
-  readonly path: string
-  readonly body: Uint8Array
-  readonly contentType?: string | undefined
-}
+/** What hears the answer. @category models @since 0.1.0 */
+export type BackendSink = EngineSink
 
 /**
  * What a backend can do. `parameters` are the members of a request that it understands, where it knows them all.

@@ -15,6 +15,8 @@ import * as Schema from "effect/Schema"
 import { DeviceId, DevicePublicKey, fingerprint } from "@guildhall/core/Device"
 import * as SignedRequest from "@guildhall/protocol/provider/SignedRequest"
 import * as DeviceProof from "@guildhall/protocol/provider/DeviceProof"
+import type { KeyedHead } from "@guildhall/protocol/provider/Attested"
+import * as SignedCommitment from "@guildhall/protocol/provider/SignedCommitment"
 import { headBytes, type UsageHead } from "@guildhall/protocol/provider/UsageLog"
 import { AgentError } from "./AgentError.ts"
 import { AgentHome } from "./AgentHome.ts"
@@ -39,6 +41,13 @@ export class DeviceKey extends Context.Service<
       readonly body: Uint8Array
     }) => Effect.Effect<Readonly<Record<string, string>>, AgentError>
     readonly signHead: (head: { readonly number: number; readonly hash: string }) => UsageHead
+    /** Whether this key signed a head. */
+    readonly hasSigned: (head: KeyedHead) => boolean
+    /** Signs what this device serves, under a number that it has not used. */
+    readonly signCommitment: (
+      number: number,
+      serves: ReadonlyArray<DeviceProof.Commitment>,
+    ) => SignedCommitment.SignedCommitment
     /** Signs a market's nonce, with what this device serves. */
     readonly signProof: (nonce: string, serves: ReadonlyArray<DeviceProof.Commitment>) => DeviceProof.DeviceProof
     readonly skipAhead: Effect.Effect<void>
@@ -158,6 +167,7 @@ export const make = Effect.gen(function* () {
   const home = yield* AgentHome
   const stored = (yield* read(home, KEY_FILE)) ?? (yield* create(home, KEY_FILE))
   const privateKey = yield* privateOf(stored, home.path(KEY_FILE))
+  const publicKey = Crypto.createPublicKey(privateKey)
   const publicBytes = Buffer.from(stored.publicKey, "base64url")
   const hash = Crypto.createHash("sha256").update(publicBytes).digest("hex")
   const id = stored.deviceId ?? DeviceId.make(`dev_${hash.slice(0, 32)}`)
@@ -195,6 +205,13 @@ export const make = Effect.gen(function* () {
       }
     }),
     signHead: (head) => ({ ...head, signature: sign(headBytes(stored.publicKey, head)) }),
+    hasSigned: ({ device, signature, ...head }) =>
+      device === stored.publicKey &&
+      Crypto.verify(null, headBytes(device, head), publicKey, Buffer.from(signature, "base64url")),
+    signCommitment: (number, serves) => {
+      const statement = { device: stored.publicKey, number, serves }
+      return { ...statement, signature: sign(SignedCommitment.bytes(statement)) }
+    },
     signProof: (nonce, serves) => {
       const proof = { device: stored.publicKey, nonce, serves }
       return { ...proof, signature: sign(DeviceProof.bytes(proof)) }

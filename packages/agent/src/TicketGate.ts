@@ -1,39 +1,15 @@
 /**
- * Decides whether a request may be served: only with a ticket that the market signed, for an instance of this agent, before it
- * expires, once. It is synchronous and runs on the byte path.
+ * The gate of `serving/TicketGate`, with Node's hash and signatures.
  *
  * @since 0.1.0
  */
 import * as Crypto from "node:crypto"
-import * as Result from "effect/Result"
-import * as Schema from "effect/Schema"
-import * as Canonical from "@guildhall/core/Canonical"
-import type { InstanceId } from "@guildhall/core/Instance"
-import type { PublishedKey } from "@guildhall/core/KeyRing"
-import * as PriceSheet from "@guildhall/core/PriceSheet"
-import * as Ticket from "@guildhall/protocol/provider/Ticket"
+import type * as PriceSheet from "@guildhall/core/PriceSheet"
+import type { Ticket } from "@guildhall/protocol/provider/Ticket"
+import * as Gate from "./serving/TicketGate.ts"
 import * as TicketSignature from "./TicketSignature.ts"
-import type { OpenAIError } from "./OpenAIError.ts"
 
-/**
- * The gate.
- *
- * - `admit` looks at the value of the `guildhall-ticket` header at a time in milliseconds since 1970.
- * - `use` marks an admitted ticket as served: the same request and attempt is refused from then on. It answers `false` where the gate
- *   remembers as many as it can, which only a flood causes.
- * - `learn` replaces the market's keys and the instances that tickets may name.
- *
- * @category models
- * @since 0.1.0
- */
-export interface TicketGate {
-  readonly admit: (header: string | undefined, nowMs: number) => Result.Result<Ticket.SignedTicket, OpenAIError>
-  readonly use: (ticket: Ticket.Ticket, nowMs: number) => boolean
-  readonly learn: (market: {
-    readonly keys: ReadonlyArray<PublishedKey>
-    readonly instances: ReadonlyArray<InstanceId>
-  }) => void
-}
+const sha256 = (bytes: Uint8Array): Uint8Array => Crypto.hash("sha256", bytes, "buffer")
 
 /**
  * What a ticket names a price sheet by: SHA-256, in hexadecimal, of its canonical JSON with amounts as decimal strings.
@@ -41,20 +17,7 @@ export interface TicketGate {
  * @category encoding
  * @since 0.1.0
  */
-export const priceDigest = (sheet: PriceSheet.PriceSheet): string =>
-  Crypto.createHash("sha256")
-    .update(Canonical.bytes(PriceSheet.json(sheet)))
-    .digest("hex")
-
-/** A ticket is about 700 characters, and 60 for each hash of its path. */
-const MAX_HEADER = 8_192
-const decode = Schema.decodeUnknownResult(Schema.fromJsonString(Ticket.SignedTicket))
-
-const sha256 = (bytes: Uint8Array): Uint8Array => Crypto.hash("sha256", bytes, "buffer")
-
-const refuse = (message: string) => Result.fail<OpenAIError>({ status: 401, code: "invalid_ticket", message })
-
-const identity = (ticket: Ticket.Ticket) => `${ticket.requestId}:${ticket.attempt}`
+export const priceDigest = (sheet: PriceSheet.PriceSheet): string => Gate.priceDigest(sha256, sheet)
 
 /**
  * Makes a gate that knows no key yet and so admits nothing. Tickets must be for `price`, the sheet that the provider asks. `maxRemembered` bounds how many served tickets it keeps in mind until they
@@ -66,48 +29,5 @@ const identity = (ticket: Ticket.Ticket) => `${ticket.requestId}:${ticket.attemp
 export const make = (options: {
   readonly price: PriceSheet.PriceSheet
   readonly maxRemembered?: number
-  readonly served?: ReadonlyArray<Ticket.Ticket>
-}): TicketGate => {
-  const maxRemembered = options.maxRemembered ?? 65_536
-  const remembered = new Map<string, number>()
-  for (const ticket of options.served ?? []) remembered.set(identity(ticket), ticket.expiresAtMs)
-  const price = priceDigest(options.price)
-  let keys = TicketSignature.verifier([])
-  let instances: ReadonlySet<string> = new Set()
-
-  const forgetExpired = (nowMs: number) => {
-    for (const [id, expiresAtMs] of remembered) if (expiresAtMs < nowMs) remembered.delete(id)
-  }
-
-  return {
-    admit: (header, nowMs) => {
-      if (header === undefined) {
-        return refuse(
-          `This is a provider of a market and serves only requests that the market sends. Send yours to the market's gateway. (No "${Ticket.HEADER}" header.)`,
-        )
-      }
-      if (header.length > MAX_HEADER) return refuse("The ticket is larger than any ticket is.")
-      const decoded = decode(Buffer.from(header, "base64url").toString("utf8"))
-      if (Result.isFailure(decoded)) return refuse("The ticket cannot be read.")
-      const { ticket, signature } = decoded.success
-      const payload = Ticket.signedBytes(sha256, decoded.success)
-      if (payload === undefined || !keys(payload, signature))
-        return refuse("The ticket was not signed by a key of this market.")
-      if (ticket.expiresAtMs < nowMs) return refuse("The ticket has expired. Check that both clocks are right.")
-      if (!instances.has(ticket.instanceId)) return refuse("The ticket is for another instance.")
-      if (ticket.priceDigest !== price) return refuse("The ticket is for another price than this provider asks.")
-      if (remembered.has(identity(ticket))) return refuse("The ticket was used before.")
-      return Result.succeed(decoded.success)
-    },
-    use: (ticket, nowMs) => {
-      if (remembered.size >= maxRemembered) forgetExpired(nowMs)
-      if (remembered.size >= maxRemembered) return false
-      remembered.set(identity(ticket), ticket.expiresAtMs)
-      return true
-    },
-    learn: (market) => {
-      keys = TicketSignature.verifier(market.keys)
-      instances = new Set(market.instances)
-    },
-  }
-}
+  readonly served?: ReadonlyArray<Ticket>
+}): Gate.TicketGate => Gate.make({ ...options, platform: { sha256, verifier: TicketSignature.verifier } })

@@ -4,24 +4,9 @@
  * @since 0.1.0
  */
 import * as Crypto from "node:crypto"
-import type { KeySignature, PublishedKey } from "@guildhall/core/KeyRing"
-
-/**
- * A check of a payload against a signature.
- *
- * @category models
- * @since 0.1.0
- */
-export type Verifier = (payload: Uint8Array, signature: KeySignature) => boolean
-
-/**
- * The bytes that a ticket key signs: the purpose is part of them, so a signature for another purpose does not pass.
- *
- * @category encoding
- * @since 0.1.0
- */
-export const signed = (payload: Uint8Array): Uint8Array =>
-  Buffer.concat([Buffer.from("guildhall-ticket-v1\n"), payload])
+import type { PublishedKey } from "@guildhall/core/KeyRing"
+import { message } from "@guildhall/protocol/provider/Ticket"
+import type { Verifier } from "./serving/TicketGate.ts"
 
 const publicKey = (key: PublishedKey) =>
   Crypto.createPublicKey({ format: "jwk", key: { kty: "OKP", crv: "Ed25519", x: key.publicKey } })
@@ -41,6 +26,6 @@ export const verifier = (keys: ReadonlyArray<PublishedKey>): Verifier => {
   return (payload, signature) => {
     const key = ready.get(signature.keyId)
     const value = Buffer.from(signature.value, "base64url")
-    return key !== undefined && value.length === 64 && Crypto.verify(null, signed(payload), key, value)
+    return key !== undefined && value.length === 64 && Crypto.verify(null, message(payload), key, value)
   }
 }

@@ -10,6 +10,7 @@ import * as FileSystem from "effect/FileSystem"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import { lineBytes, UsageLine } from "@guildhall/protocol/provider/UsageLog"
+import { type Base, START } from "./serving/UsageLog.ts"
 
 /**
  * The name of the file in the agent's home.
@@ -18,20 +19,6 @@ import { lineBytes, UsageLine } from "@guildhall/protocol/provider/UsageLog"
  * @since 0.1.0
  */
 export const NAME = "usage.log"
-
-/**
- * Where a chain stands: the number and the hash of its last line.
- *
- * @category models
- * @since 0.1.0
- */
-export interface Base {
-  readonly number: number
-  readonly hash: string
-}
-
-/** The chain before its first line. */
-const START: Base = { number: 0, hash: "0".repeat(64) }
 
 const Row = Schema.fromJsonString(
   Schema.Union([

@@ -11,35 +11,14 @@ import * as Schema from "effect/Schema"
 import * as Semaphore from "effect/Semaphore"
 import * as FileProblem from "@guildhall/core/FileProblem"
 import { lineBytes, UsageLine } from "@guildhall/protocol/provider/UsageLog"
+import { type Base, type Entry, follow, type Store } from "./serving/UsageLog.ts"
 import { AgentError } from "./AgentError.ts"
 import { AgentHome } from "./AgentHome.ts"
 import * as UsageFile from "./UsageFile.ts"
 
-/**
- * What is recorded of a served ticket; the chain adds number and hashes.
- *
- * @category models
- * @since 0.1.0
- */
-export type Entry = Omit<UsageLine, "number" | "previous" | "hash">
-
-/**
- * The store. `append` returns once the group is on disk; where it fails nothing of the group is kept, so the same group may be
- * tried again. `acknowledge` answers how many lines it forgot. `lines` are those
- * that are kept, oldest first.
- *
- * @category models
- * @since 0.1.0
- */
-export interface UsageStore {
-  readonly append: (entries: ReadonlyArray<Entry>) => Effect.Effect<void, AgentError>
-  readonly acknowledge: (number: number) => Effect.Effect<number, AgentError>
-  readonly lines: Effect.Effect<ReadonlyArray<UsageLine>>
-}
-
 interface State {
   readonly lines: ReadonlyArray<UsageLine>
-  readonly head: UsageFile.Base
+  readonly head: Base
   /** How many lines on disk have been acknowledged: what a compaction would free. */
   readonly dead: number
 }
@@ -48,9 +27,34 @@ interface State {
 const MIN_DEAD = 64
 const encodeLine = Schema.encodeSync(UsageLine)
 
-const chain = (head: UsageFile.Base, entry: Entry): UsageLine => {
-  const line = { ...entry, number: head.number + 1, previous: head.hash }
+const chain = (head: Base, entry: Entry): UsageLine => {
+  const line = follow(head, entry)
   return { ...line, hash: Crypto.createHash("sha256").update(lineBytes(line)).digest("hex") }
+}
+
+/** Where what is kept begins. */
+const baseOf = ({ head, lines }: Pick<State, "head" | "lines">): UsageFile.Base => {
+  const [first] = lines
+  return first === undefined ? head : { number: first.number - 1, hash: first.previous }
+}
+
+/** Whether the chain has a position, or has left it behind long ago. */
+const has = (state: State, held: UsageFile.Base): boolean => {
+  const base = baseOf(state)
+  if (held.number < base.number) return true
+  if (held.number === base.number) return held.hash === base.hash
+  return state.lines.find(({ number }) => number === held.number)?.hash === held.hash
+}
+
+/** The entries as lines that follow a position. */
+const chainAll = (from: UsageFile.Base, entries: ReadonlyArray<Entry>): Pick<State, "head" | "lines"> => {
+  let head = from
+  const lines = entries.map((entry) => {
+    const line = chain(head, entry)
+    head = { number: line.number, hash: line.hash }
+    return line
+  })
+  return { head, lines }
 }
 
 /**
@@ -93,21 +97,14 @@ export const make = Effect.gen(function* () {
 
   const compact = Effect.gen(function* () {
     const { lines, head } = yield* Ref.get(state)
-    const [first] = lines
-    const base = first === undefined ? head : { number: first.number - 1, hash: first.previous }
     const rows = lines.map((line) => encodeLine(line))
-    yield* home.write(UsageFile.NAME, UsageFile.encode(base, rows))
+    yield* home.write(UsageFile.NAME, UsageFile.encode(baseOf({ head, lines }), rows))
     yield* Ref.update(state, (now) => ({ ...now, dead: 0 }))
   })
 
   const append = Effect.fnUntraced(function* (entries: ReadonlyArray<Entry>) {
     const before = yield* Ref.get(state)
-    let head = before.head
-    const lines = entries.map((entry) => {
-      const line = chain(head, entry)
-      head = { number: line.number, hash: line.hash }
-      return line
-    })
+    const { head, lines } = chainAll(before.head, entries)
     yield* write(lines.map((line) => ({ line: encodeLine(line) })))
     yield* Ref.set(state, { ...before, lines: [...before.lines, ...lines], head })
   })
@@ -124,12 +121,25 @@ export const make = Effect.gen(function* () {
     return gone
   })
 
+  const goOnFrom = Effect.fnUntraced(function* (held: UsageFile.Base) {
+    const before = yield* Ref.get(state)
+    if (has(before, held)) return false
+    const entries = before.lines.map(({ hash: _hash, number: _number, previous: _previous, ...entry }) => entry)
+    const { head, lines } = chainAll(held, entries)
+    const rows = lines.map((line) => encodeLine(line))
+    yield* home.write(UsageFile.NAME, UsageFile.encode(held, rows))
+    yield* Ref.set(state, { head, lines, dead: 0 })
+    return true
+  })
+
   // A write that was begun is finished: half a group would look like a crash.
   const alone = <A, E>(effect: Effect.Effect<A, E>) => Effect.uninterruptible(oneAtATime.withPermit(effect))
-  const made: UsageStore = {
+  const made: Store<AgentError> = {
     append: (entries) => alone(append(entries)),
     acknowledge: (number) => alone(acknowledge(number)),
     lines: Effect.map(Ref.get(state), ({ lines }) => lines),
+    head: Effect.map(Ref.get(state), ({ head }) => head),
+    goOnFrom: (held) => alone(goOnFrom(held)),
   }
   return made
 })

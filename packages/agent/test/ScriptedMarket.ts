@@ -15,7 +15,6 @@ import * as SignedRequest from "@guildhall/protocol/provider/SignedRequest"
 import * as Ticket from "@guildhall/protocol/provider/Ticket"
 import { headBytes, lineBytes, type UsageLine } from "@guildhall/protocol/provider/UsageLog"
 import { priceDigest } from "../src/TicketGate.ts"
-import * as TicketSignature from "../src/TicketSignature.ts"
 
 export interface ScriptedMarket {
   readonly url: string
@@ -222,7 +221,7 @@ export const make = Effect.fnUntraced(function* (
         ...fields,
       }
       const signer = key === "other" ? other.privateKey : own.privateKey
-      const value = Crypto.sign(null, TicketSignature.signed(Ticket.bytes(ticket)), signer).toString("base64url")
+      const value = Crypto.sign(null, Ticket.message(Ticket.bytes(ticket)), signer).toString("base64url")
       const encoded = Schema.encodeSync(Schema.fromJsonString(Ticket.SignedTicket))({
         ticket,
         signature: { keyId: "ticket-1", value },

@@ -1,5 +1,5 @@
 /** Entries of the usage log, for tests. */
-import type { Entry } from "../src/UsageStore.ts"
+import type { Entry } from "../src/serving/UsageLog.ts"
 import * as TestTicket from "./TestTicket.ts"
 
 export const entry = (number: number): Entry => ({

@@ -3,6 +3,7 @@ import { Effect, Result } from "effect"
 import { InstanceId } from "@guildhall/core/Instance"
 import * as KeyRing from "@guildhall/core/KeyRing"
 import * as PriceSheet from "@guildhall/core/PriceSheet"
+import type * as Gate from "../src/serving/TicketGate.ts"
 import * as TicketGate from "../src/TicketGate.ts"
 import * as TestTicket from "./TestTicket.ts"
 
@@ -20,7 +21,7 @@ const prepared = Effect.gen(function* () {
 const header = (fields: Parameters<typeof TestTicket.ticket>[2], purpose?: KeyRing.KeyPurpose) =>
   Effect.map(TestTicket.signed(TestTicket.ticket(2, NOW, fields), purpose), TestTicket.header)
 
-const refusal = (gate: TicketGate.TicketGate, value: string | undefined, nowMs = NOW) => {
+const refusal = (gate: Gate.TicketGate, value: string | undefined, nowMs = NOW) => {
   const result = gate.admit(value, nowMs)
   return Result.isFailure(result) ? result.failure : assert.fail("it was admitted")
 }

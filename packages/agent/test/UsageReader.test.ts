@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import * as UsageReader from "../src/UsageReader.ts"
+import * as UsageReader from "../src/serving/UsageReader.ts"
 
 const encode = (text: string) => new TextEncoder().encode(text)
 const frame = (value: unknown) => `data: ${JSON.stringify(value)}\n\n`

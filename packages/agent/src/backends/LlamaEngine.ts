@@ -9,7 +9,7 @@ import * as FileSystem from "effect/FileSystem"
 import * as Option from "effect/Option"
 import type { ChatHistoryItem, ChatWrapper, LlamaContextSequence } from "node-llama-cpp"
 import { BackendError } from "../Backend.ts"
-import type { ChatRequest, Message } from "./ChatRequest.ts"
+import type { ChatRequest, Message } from "../serving/ChatRequest.ts"
 import type * as LlamaVariant from "./LlamaVariant.ts"
 
 /**

@@ -7,9 +7,9 @@ import * as Layer from "effect/Layer"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import { Backend, type BackendSink, type ServedModel } from "../Backend.ts"
-import * as OpenAIError from "../OpenAIError.ts"
-import * as ChatRequest from "./ChatRequest.ts"
-import * as ChatWriter from "./ChatWriter.ts"
+import * as OpenAIError from "../serving/OpenAIError.ts"
+import * as ChatRequest from "../serving/ChatRequest.ts"
+import * as ChatWriter from "../serving/ChatWriter.ts"
 
 /**
  * The script. `answer` gives the pieces of an answer, one token each; it may be endless. The default says the prompt again.

@@ -9,6 +9,7 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as Hardware from "@guildhall/core/Hardware"
 import type { Finding, Reading } from "./Finding.ts"
+import * as Gauges from "./Gauges.ts"
 import * as Tool from "./Tool.ts"
 import * as XmlReader from "./XmlReader.ts"
 
@@ -203,6 +204,48 @@ export const parseCapabilities = (csv: string): ReadonlyMap<string, Hardware.Ver
     }),
   )
 }
+
+const whole = (cell: string | undefined): number | undefined =>
+  /^-?\d{1,8}$/.test(cell ?? "") ? Number(cell) : undefined
+
+/** What a beat can wait for least: one question, and no card that is woken for it for long. */
+const GAUGES_MS = 5_000
+const GAUGES = "utilization.gpu,temperature.gpu,memory.used,driver_version"
+
+/**
+ * Reads the gauges from what `nvidia-smi --query-gpu=utilization.gpu,temperature.gpu,memory.used,driver_version
+ * --format=csv,noheader,nounits` wrote: a line for each card. A cell such as `[N/A]`, as for the load of a partitioned card, says nothing.
+ *
+ * @category decoding
+ * @since 0.1.0
+ */
+export const parseGauges = (csv: string): Gauges.Gauges =>
+  Gauges.together(
+    csv
+      .slice(0, 100_000)
+      .split("\n")
+      .filter((line) => line.includes(","))
+      .map((line) => {
+        const [load, temperature, used, driver = ""] = line.split(",").map((cell) => cell.trim())
+        const [loadPercent, temperatureCelsius, vramUsedMib] = [whole(load), whole(temperature), whole(used)]
+        return {
+          ...(loadPercent === undefined ? {} : { loadPercent }),
+          ...(temperatureCelsius === undefined ? {} : { temperatureCelsius }),
+          ...(vramUsedMib === undefined ? {} : { vramUsedMib }),
+          ...(/^[\d.]{1,40}$/.test(driver) ? { driver } : {}),
+        }
+      }),
+  )
+
+/**
+ * The gauges of this machine's NVIDIA GPUs, within five seconds.
+ *
+ * @category getters
+ * @since 0.1.0
+ */
+export const gauges = Tool.succeed(TOOL, [`--query-gpu=${GAUGES}`, "--format=csv,noheader,nounits"], {
+  timeoutMs: GAUGES_MS,
+}).pipe(Effect.map(parseGauges))
 
 /** What its exit codes and sentences mean for the one who has to mend it. */
 const fixes: ReadonlyArray<readonly [RegExp, string]> = [

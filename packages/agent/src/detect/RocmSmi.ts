@@ -10,6 +10,7 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as Hardware from "@guildhall/core/Hardware"
 import type { Finding, Reading } from "./Finding.ts"
+import * as Gauges from "./Gauges.ts"
 import * as Tool from "./Tool.ts"
 
 const TOOL = "rocm-smi"
@@ -98,6 +99,57 @@ export const parse = (
   }
   return { value: found, findings }
 }
+
+const decimal = (text: string | undefined): number | undefined =>
+  /^\d{1,18}(?:\.\d{1,6})?$/.test(text ?? "") ? Number(text) : undefined
+
+const GAUGES_MS = 5_000
+
+/**
+ * Reads the gauges from what `rocm-smi --showuse --showtemp --showmeminfo vram --json` wrote. Undefined where that is not its JSON.
+ * Of a card's temperatures the junction's counts, which is the hottest, else the edge's.
+ *
+ * @category decoding
+ * @since 0.1.0
+ */
+export const parseGauges = (output: string): Gauges.Gauges | undefined => {
+  const json = output.slice(output.indexOf("{"), output.lastIndexOf("}") + 1)
+  const cards = Option.getOrUndefined(Schema.decodeUnknownOption(Output)(json))
+  if (cards === undefined) return undefined
+  const gauges = Object.entries(cards).flatMap(([key, card]) => {
+    if (!/^card\d{1,4}$/.test(key)) return []
+    const loadPercent = decimal(field(card, "GPU use (%)"))
+    const temperatureCelsius = decimal(
+      field(card, "Temperature (Sensor junction) (C)", "Temperature (Sensor edge) (C)"),
+    )
+    const used = decimal(field(card, "VRAM Total Used Memory (B)"))
+    return [
+      {
+        ...(loadPercent === undefined ? {} : { loadPercent }),
+        ...(temperatureCelsius === undefined ? {} : { temperatureCelsius }),
+        ...(used === undefined ? {} : { vramUsedMib: used / Number(MIB) }),
+      },
+    ]
+  })
+  return Gauges.together(gauges)
+}
+
+/**
+ * The gauges of this machine's AMD GPUs, within five seconds.
+ *
+ * @category getters
+ * @since 0.1.0
+ */
+export const gauges = Tool.succeed(TOOL, ["--showuse", "--showtemp", "--showmeminfo", "vram", "--json"], {
+  timeoutMs: GAUGES_MS,
+}).pipe(
+  Effect.map(parseGauges),
+  Effect.flatMap((found) =>
+    found === undefined
+      ? Effect.fail(new Tool.ToolError({ tool: TOOL, reason: "Failed", detail: "It wrote no JSON." }))
+      : Effect.succeed(found),
+  ),
+)
 
 const fixes: ReadonlyArray<readonly [RegExp, string]> = [
   [/amdgpu not found|not initialized|driver/i, "Load the driver: modprobe amdgpu, or install ROCm's driver."],

@@ -4,7 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as PullJob from "@guildhall/protocol/provider/PullJob"
-import type { Incoming, Outgoing } from "../Exchange.ts"
+import type { Incoming, Outgoing } from "../serving/Exchange.ts"
 
 type Listener = () => void
 

@@ -21,7 +21,33 @@ import { PublishedKey } from "@guildhall/core/KeyRing"
 import { ModelId } from "@guildhall/core/Model"
 import * as PriceSheet from "@guildhall/core/PriceSheet"
 import { TokenizerDigest } from "@guildhall/core/Tokenizer"
+import { Attested } from "./Attested.ts"
 import { TunnelUrls } from "./TunnelHello.ts"
+
+/**
+ * How long a context may be, in tokens.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export const ContextLength = Schema.Int.pipe(Schema.check(Schema.isBetween({ minimum: 1, maximum: 100_000_000 })))
+
+/**
+ * The context of a page in a browser that says none, in tokens: what the smallest model behind a browser's prompt API takes.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const BROWSER_CONTEXT = 4_096
+
+/**
+ * Which payment schemes the words `accepts_stripe` and `accepts_tempo` mean: that of buyers who send `Authorization: Bearer sk-…`, and
+ * that of buyers who send `Authorization: Payment …`.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const PUBLISHED_RAILS = { accepts_stripe: "ApiKey", accepts_tempo: "Mpp" } as const
 
 const Cents = Schema.Int.pipe(Schema.check(Schema.isBetween({ minimum: 0, maximum: 100_000_000 })))
 
@@ -30,6 +56,8 @@ const Cents = Schema.Int.pipe(Schema.check(Schema.isBetween({ minimum: 0, maximu
  * of sound or requests. Context is in tokens.
  *
  * - `provider_type`: an agent, where nothing is said, or a page in a browser.
+ * - `context_length_offered`: an agent says it; a page that does not is taken to offer {@link BROWSER_CONTEXT}.
+ * - `concurrency`: how many requests it answers at a time; one, where nothing is said.
  * - `reach`: how requests reach it: at `endpoint_url`, over a tunnel that it holds open, or pulled by it. Where it is left out,
  *   one with a URL is called and any other is asked over its tunnel.
  *
@@ -43,6 +71,7 @@ const Cents = Schema.Int.pipe(Schema.check(Schema.isBetween({ minimum: 0, maximu
  * - `tokenizer`: the digest of the engine's tokenizer.
  * - `region`, `country`: where it stands, such as `eu-west` and `DE`. `inputs`: what it takes in beside text, where it knows
  *   all of it. `rails`: the payment schemes whose buyers it serves, all where it is left out.
+ * - `accepts_stripe`, `accepts_tempo`: the same for two schemes, in words that other markets' clients use: {@link PUBLISHED_RAILS}.
  *
  * @category models
  * @since 0.1.0
@@ -56,8 +85,11 @@ export const Registration = Schema.Struct({
   model: ModelId,
   input_price_per_million: Cents,
   output_price_per_million: Cents,
-  context_length_offered: Schema.Int.pipe(Schema.check(Schema.isBetween({ minimum: 1, maximum: 100_000_000 }))),
-  concurrency: Schema.Int.pipe(Schema.check(Schema.isBetween({ minimum: 1, maximum: 100_000 }))),
+  context_length_offered: Schema.optionalKey(ContextLength),
+  concurrency: Schema.Int.pipe(
+    Schema.check(Schema.isBetween({ minimum: 1, maximum: 100_000 })),
+    Schema.withDecodingDefaultKey(Effect.succeed(1)),
+  ),
   provider: Schema.optionalKey(ProviderName),
   endpoints: Schema.optionalKey(Endpoints),
   quantization: Schema.optionalKey(Quantization),
@@ -68,6 +100,8 @@ export const Registration = Schema.Struct({
   country: Schema.optionalKey(Country),
   inputs: Schema.optionalKey(Inputs),
   rails: Schema.optionalKey(Rails),
+  accepts_stripe: Schema.optionalKey(Schema.Boolean),
+  accepts_tempo: Schema.optionalKey(Schema.Boolean),
   cached_input_price_per_million: Schema.optionalKey(Cents),
   image_price_per_thousand: Schema.optionalKey(Cents),
   audio_second_price_per_thousand: Schema.optionalKey(Cents),
@@ -121,7 +155,7 @@ export const priceSheet = (registration: Prices): PriceSheet.PriceSheet =>
 /**
  * The answer: ids, what the first beat must carry, how often to beat, and the market's public ticket keys, by which the agent knows a ticket.
  * `entry` is there where the market checks who enters before requests go to it: under this path, with the instance's id, it says
- * what it found.
+ * what it found. `attested` is what the market holds that the device has signed.
  *
  * @category models
  * @since 0.1.0
@@ -134,6 +168,25 @@ export const Registered = Schema.Struct({
   keys: Schema.Array(PublishedKey),
   tunnels: Schema.optionalKey(TunnelUrls),
   entry: Schema.optionalKey(Schema.String),
+  attested: Schema.optionalKey(Attested),
 })
 /** @since 0.1.0 */
 export type Registered = typeof Registered.Type
+
+/**
+ * The answer to who registers under an API key alone: no key of a device stands behind the instance, so there is nothing to sign and
+ * no first beat to bind. Health checks say whether it is there; it may beat.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export const RegisteredPlain = Schema.Struct({
+  device_id: Registered.fields.device_id,
+  instance_id: Registered.fields.instance_id,
+  unattested: Schema.Literal(true),
+  heartbeat_interval_ms: Registered.fields.heartbeat_interval_ms,
+  keys: Registered.fields.keys,
+  entry: Registered.fields.entry,
+})
+/** @since 0.1.0 */
+export type RegisteredPlain = typeof RegisteredPlain.Type

@@ -91,6 +91,21 @@ export const bytes = (ticket: Ticket): Uint8Array => Canonical.bytes({ ...ticket
 export const rootBytes = (root: Uint8Array, size: number): Uint8Array =>
   Canonical.bytes({ root: Base64Url.encode(root), size })
 
+const PURPOSE = new TextEncoder().encode("guildhall-ticket-v1\n")
+
+/**
+ * What a ticket key really signs: the purpose, then {@link signedBytes}. A signature for another purpose does not pass.
+ *
+ * @category encoding
+ * @since 0.1.0
+ */
+export const message = (payload: Uint8Array): Uint8Array => {
+  const joined = new Uint8Array(PURPOSE.length + payload.length)
+  joined.set(PURPOSE)
+  joined.set(payload, PURPOSE.length)
+  return joined
+}
+
 /** A path is never longer than this: so many tickets are never signed together. */
 const PATH_MAX = 16
 

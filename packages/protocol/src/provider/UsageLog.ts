@@ -77,7 +77,7 @@ export const headBytes = (device: typeof DevicePublicKey.Type, head: Omit<UsageH
 
 /**
  * What a beat carries of the log: the lines that the market has not acknowledged, oldest first, without a gap up to
- * the head. At most 500 lines travel in one beat.
+ * the head. At most 500 lines travel in one beat. Without lines it is the head of the log alone, signed anew.
  *
  * @category models
  * @since 0.1.0

@@ -1,6 +1,11 @@
+/**
+ * A request that came by a tunnel, as an exchange reads and answers it.
+ *
+ * @since 0.1.0
+ */
 import { encodeStart, type OpenHead } from "@guildhall/protocol/provider/TunnelFrame"
 import type { StreamListener, TunnelStream } from "@guildhall/protocol/provider/TunnelStream"
-import type { Incoming, Outgoing } from "../Exchange.ts"
+import type { Incoming, Outgoing } from "./Exchange.ts"
 
 type Listener<A extends ReadonlyArray<never> = []> = (...values: A) => void
 
@@ -65,7 +70,7 @@ class Answer implements Outgoing {
   }
 
   destroy(): void {
-    this.#stream.reset("The agent broke off.")
+    this.#stream.reset("The provider broke off.")
   }
 
   on(event: "drain" | "close" | "error", listener: Listener): unknown {
@@ -75,7 +80,12 @@ class Answer implements Outgoing {
   }
 }
 
-/** A request that came by a tunnel, handed to what answers those that come to a server. */
+/**
+ * Hands a request that came by a tunnel to what answers those that come to a server, and gives who hears the rest of it.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
 export const visit = (
   stream: TunnelStream,
   head: OpenHead,

@@ -6,9 +6,8 @@
  */
 import type { Endpoint } from "@guildhall/core/Endpoint"
 import type { Usage } from "@guildhall/core/Usage"
-import type { Dispatch } from "@guildhall/protocol/ProviderTransport"
+import type { Dispatch, ProviderSink } from "@guildhall/protocol/ProviderTransport"
 import type { UsageLine } from "@guildhall/protocol/provider/UsageLog"
-import type { Backend, BackendSink } from "./Backend.ts"
 import type { OpenAIError } from "./OpenAIError.ts"
 import * as UsageReader from "./UsageReader.ts"
 
@@ -43,6 +42,39 @@ export interface Outgoing {
 }
 
 /**
+ * A request as an engine gets it: `path` is the endpoint's, such as `/v1/embeddings`. A body without `contentType` is JSON.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface EngineRequest {
+  readonly path: string
+  readonly body: Uint8Array
+  readonly contentType?: string | undefined
+}
+
+/**
+ * What hears an engine's answer. An engine that counts tokens itself tells its count with `onUsage` as it goes; the last one
+ * holds, also for an answer that was cancelled. Where it does not, the counts are read from the answer.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface EngineSink extends ProviderSink {
+  readonly onUsage?: (usage: Usage) => void
+}
+
+/**
+ * What produces the tokens: it answers the requests of an endpoint in that endpoint's shape.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Engine {
+  readonly dispatch: (request: EngineRequest, sink: EngineSink) => Dispatch
+}
+
+/**
  * An exchange under way. `end` stops it: the gateway sees its connection closed.
  *
  * @category models
@@ -59,7 +91,7 @@ export interface Exchange {
  * @since 0.1.0
  */
 export interface Options {
-  readonly backend: Backend["Service"]
+  readonly backend: Engine
   readonly endpoint: Endpoint
   readonly request: Incoming
   readonly response: Outgoing
@@ -96,7 +128,7 @@ const finish = (state: State, options: Options, outcome: UsageLine["outcome"]): 
 }
 
 /** What the backend tells goes to the gateway, and past the reader of usage. */
-const sinkOf = (state: State, options: Options, requestBytes: number): BackendSink => {
+const sinkOf = (state: State, options: Options, requestBytes: number): EngineSink => {
   const { response } = options
   let status = 0
   return {
@@ -125,6 +157,18 @@ const sinkOf = (state: State, options: Options, requestBytes: number): BackendSi
   }
 }
 
+const joined = (chunks: ReadonlyArray<Uint8Array>, bytes: number): Uint8Array => {
+  const [only] = chunks
+  if (chunks.length === 1 && only !== undefined) return only
+  const all = new Uint8Array(bytes)
+  let at = 0
+  for (const chunk of chunks) {
+    all.set(chunk, at)
+    at += chunk.length
+  }
+  return all
+}
+
 /** Reads the body and hands it on; one that is too large is refused before it has come. */
 const receive = (state: State, options: Options): void => {
   const { backend, request } = options
@@ -140,7 +184,7 @@ const receive = (state: State, options: Options): void => {
   })
   request.on("end", () => {
     if (state.isDone) return
-    const body = Buffer.concat(chunks)
+    const body = joined(chunks, bytes)
     chunks.length = 0
     state.dispatch = backend.dispatch(
       { path: `/v1/${options.endpoint}`, body, contentType: single(request.headers["content-type"]) },

@@ -1,5 +1,5 @@
 /**
- * Answers the requests that come to an agent's server: looks at the ticket, keeps to the number of requests at a time, begins the
+ * Answers the requests that come to a provider, by whichever way: looks at the ticket, keeps to the number of requests at a time, begins the
  * exchange, logs its end. It is plain callbacks: the byte path.
  *
  * @since 0.1.0
@@ -13,8 +13,7 @@ import type { Usage } from "@guildhall/core/Usage"
 import * as DeviceProof from "@guildhall/protocol/provider/DeviceProof"
 import { HEADER as TICKET_HEADER } from "@guildhall/protocol/provider/Ticket"
 import type { UsageLine } from "@guildhall/protocol/provider/UsageLog"
-import type { Backend } from "./Backend.ts"
-import { type Exchange, exchange, type Incoming, type Outgoing } from "./Exchange.ts"
+import { type Engine, type Exchange, exchange, type Incoming, type Outgoing } from "./Exchange.ts"
 import * as OpenAIError from "./OpenAIError.ts"
 import type { TicketGate } from "./TicketGate.ts"
 import type { UsageLog } from "./UsageLog.ts"
@@ -26,16 +25,16 @@ import type { UsageLog } from "./UsageLog.ts"
  * @since 0.1.0
  */
 export interface Options {
-  readonly backend: Backend["Service"]
-  readonly gate: TicketGate
-  readonly log: UsageLog["Service"]
+  readonly backend: Engine
+  readonly gate: Pick<TicketGate, "admit" | "use">
+  readonly log: Pick<UsageLog<unknown>, "isOpen" | "record">
   readonly nowMs: () => number
   readonly concurrency: number
   readonly endpoints: ReadonlyArray<Endpoint>
   readonly models: ReadonlyArray<string>
   readonly price: PriceSheet
-  /** Signs a nonce of the market. */
-  readonly prove?: ((nonce: string) => DeviceProof.DeviceProof) | undefined
+  /** Signs a nonce of the market, at once or later. Without it there is nothing to prove here. */
+  readonly prove?: ((nonce: string, tell: (proof: DeviceProof.DeviceProof) => void) => void) | undefined
   /** Tells whether the backend is up. */
   readonly check: (tell: (isUp: boolean) => void) => void
   readonly onIdle: () => void
@@ -88,6 +87,8 @@ const BAD_NONCE: OpenAIError.OpenAIError = {
 const PROOF = `${DeviceProof.PATH}?nonce=`
 const isNonce = Schema.is(DeviceProof.Nonce)
 
+const encoder = new TextEncoder()
+
 const full = (concurrency: number): OpenAIError.OpenAIError => ({
   status: 429,
   code: "concurrency_full",
@@ -97,7 +98,7 @@ const full = (concurrency: number): OpenAIError.OpenAIError => ({
 const send = (response: Outgoing, status: number, body: string, headers: Readonly<Record<string, string>>): void => {
   response.writeHead(status, {
     "content-type": "application/json",
-    "content-length": Buffer.byteLength(body),
+    "content-length": encoder.encode(body).length,
     ...headers,
   })
   response.end(body)
@@ -160,7 +161,9 @@ export const make = (options: Options): Reception => {
 
   /** Nothing is signed but what has the form of a nonce, and the signature says what it is for. */
   const prove = (response: Outgoing, nonce: string, sign: NonNullable<Options["prove"]>): void =>
-    isNonce(nonce) ? send(response, 200, JSON.stringify(sign(nonce)), load()) : refuse(response, BAD_NONCE)
+    isNonce(nonce)
+      ? sign(nonce, (proof) => send(response, 200, JSON.stringify(proof), load()))
+      : refuse(response, BAD_NONCE)
 
   const health = (response: Outgoing): void =>
     options.check((isUp) => {

@@ -7,7 +7,7 @@
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import type { Endpoint } from "@guildhall/core/Endpoint"
-import type { OpenAIError } from "../OpenAIError.ts"
+import type { OpenAIError } from "./OpenAIError.ts"
 
 /**
  * A message, as text.

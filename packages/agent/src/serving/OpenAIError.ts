@@ -24,7 +24,7 @@ export interface OpenAIError {
  * **Example** (A body that is not JSON)
  *
  * ```ts
- * import { OpenAIError } from "@guildhall/agent"
+ * import { OpenAIError } from "@guildhall/agent/serving"
  *
  * const refusal = { status: 400, code: "invalid_json", message: "The body is not valid JSON." } as const
  * JSON.parse(OpenAIError.encode(refusal)).error.type // => "invalid_request_error"

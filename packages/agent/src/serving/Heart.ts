@@ -1,0 +1,302 @@
+/**
+ * Keeps a provider on its market: registers, beats, hands over the usage log, comes back after the market was away, and says
+ * goodbye.
+ *
+ * @since 0.1.0
+ */
+import * as Effect from "effect/Effect"
+import * as Random from "effect/Random"
+import * as Ref from "effect/Ref"
+import type { DeviceStatus } from "@guildhall/core/Device"
+import type { InstanceId } from "@guildhall/core/Instance"
+import type { Attested, KeyedHead } from "@guildhall/protocol/provider/Attested"
+import type { Heartbeat, HeartbeatAnswer, Warning } from "@guildhall/protocol/provider/Heartbeat"
+import type { Registration } from "@guildhall/protocol/provider/Registration"
+import type { SignedCommitment } from "@guildhall/protocol/provider/SignedCommitment"
+import type { MarketClient } from "./MarketClient.ts"
+import type { TicketGate } from "./TicketGate.ts"
+import type { UsageLog } from "./UsageLog.ts"
+
+/**
+ * Why something that was said to a market failed: `isRetryable` where it may pass, `code` and `status` where the market refused.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export interface Failure {
+  readonly message: string
+  readonly isRetryable: boolean
+  readonly code?: string | undefined
+  readonly status?: number | undefined
+}
+
+/**
+ * What serves the requests: it learns the market's keys and the ids of its instances, says how many requests of one are
+ * under way, and drains for up to so many milliseconds.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Server {
+  readonly learn: TicketGate["learn"]
+  readonly inFlight: (instance: InstanceId) => number
+  readonly drain: (limitMs: number) => Effect.Effect<void>
+}
+
+/**
+ * A heart.
+ *
+ * - `register` joins the market with every instance and fails where the market says no; while the market is away it waits.
+ * - `beat` sends one beat and answers whether lines of the log wait for another one.
+ * - `run` beats until it is interrupted. It never fails.
+ * - `farewell` says that the agent is draining, drains the server for up to `limitMs`, and hands over what was served meanwhile.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Heart<E> {
+  readonly register: Effect.Effect<ReadonlyArray<InstanceId>, E>
+  readonly beat: (state: State) => Effect.Effect<boolean, E>
+  readonly run: Effect.Effect<never>
+  readonly farewell: (limitMs: number) => Effect.Effect<void>
+}
+
+type State = Heartbeat["instances"][number]["state"]
+
+/**
+ * What a heart works with: one registration for each instance. `skipAhead` raises the numbers of messages by a lot.
+ *
+ * - `status` is how the device is doing with so many requests under way, known at once: no beat waits for it.
+ * - `commit` signs what is served, from what the market holds; nothing where it holds that already. `hasSigned` says whether a
+ *   head is this device's own. Without them nothing is committed to, and the log goes on from nobody's word.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options<E> {
+  readonly registrations: ReadonlyArray<Registration>
+  readonly market: Pick<MarketClient<E>, "register" | "heartbeat">
+  readonly server: Server
+  readonly log: Pick<UsageLog<E>, "report" | "acknowledge" | "due" | "goOnFrom">
+  readonly skipAhead: Effect.Effect<void>
+  readonly status: (inFlight: number) => Effect.Effect<DeviceStatus>
+  readonly commit?: (held: Attested["commitment"]) => Effect.Effect<SignedCommitment | undefined, E>
+  readonly hasSigned?: (head: KeyedHead) => boolean
+}
+
+/** What a heart knows. */
+interface Parts<E> extends Options<E> {
+  readonly joined: Ref.Ref<Joined>
+  /** What the market refused in its last answer. */
+  readonly refused: Ref.Ref<ReadonlySet<string>>
+  /** What the market warned of in its last answer, by id. */
+  readonly warned: Ref.Ref<ReadonlySet<string>>
+}
+
+/** What the market answered to the registrations. */
+interface Joined {
+  readonly instances: ReadonlyArray<InstanceId>
+  readonly intervalMs: number
+  /** What the market answered last, which the next beat carries. */
+  readonly nonce: string
+  /** What the market has yet to hear that is served here. */
+  readonly commitment: SignedCommitment | undefined
+}
+
+const MAX_LINES = 500
+const FIRST_INTERVAL_MS = 60_000
+const FIRST_RETRY_MS = 500
+const LAST_RETRY_MS = 30_000
+/** Early beats keep this distance, or a market that acknowledges nothing would be asked without a pause. */
+const MIN_DISTANCE_MS = 1_000
+const GOODBYE_MS = 800
+
+/** Some way around a time, so that agents which started together do not beat together. */
+const around = (ms: number) => Effect.map(Random.next, (part) => Math.round(ms * (0.9 + part * 0.2)))
+
+const backoff = (failures: number) =>
+  Effect.flatMap(around(Math.min(LAST_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(failures, 10))), Effect.sleep)
+
+/** A market that saw a higher number may have it from a copy of this home; a jump ends the quarrel. */
+const retryReplayed = <A, E extends Failure>({ skipAhead }: Parts<E>, effect: Effect.Effect<A, E>) =>
+  Effect.catchIf(
+    effect,
+    (error) => error.code === "replayed_message",
+    () => Effect.andThen(skipAhead, effect),
+  )
+
+/** Goes on from what this device has signed, as the market holds it, and answers what the market has yet to hear. */
+const goOnFrom = Effect.fnUntraced(function* <E>(parts: Parts<E>, attested: Attested | undefined) {
+  const { commit, hasSigned, log } = parts
+  const head = attested?.usage_head
+  if (head !== undefined && hasSigned?.(head) === true && (yield* log.goOnFrom(head))) {
+    yield* Effect.logWarning(
+      `This device has signed line ${head.number} of a usage log that this home does not have: was it restored from an old copy? The log goes on from there.`,
+    )
+  }
+  return attested === undefined || commit === undefined ? undefined : yield* commit(attested.commitment)
+})
+
+const registerOnce = Effect.fnUntraced(function* <E extends Failure>(parts: Parts<E>) {
+  const answers = yield* Effect.forEach(parts.registrations, (body) =>
+    retryReplayed(parts, parts.market.register(body)),
+  )
+  const instances = answers.map((answer) => answer.instance_id)
+  const last = answers.at(-1)
+  if (last !== undefined) {
+    if (last.entry !== undefined) {
+      yield* Effect.logInfo(`The market checks who enters before it sends requests. What it finds: GET ${last.entry}`)
+    }
+    const joined = { instances, intervalMs: last.heartbeat_interval_ms, nonce: last.nonce }
+    const commitment = yield* goOnFrom(parts, last.attested)
+    yield* Ref.set(parts.joined, { ...joined, commitment })
+    parts.server.learn({ keys: last.keys, instances })
+    // The receipts of what is served from now on name it, so the market hears it before the next beat is due.
+    if (commitment !== undefined) yield* beat(parts, "serving")
+  }
+  return instances
+})
+
+const register = Effect.fn("Heart.register")(function* <E extends Failure>(parts: Parts<E>) {
+  for (let failures = 0; ; failures++) {
+    const result = yield* Effect.result(registerOnce(parts))
+    if (result._tag === "Success") return result.success
+    if (!result.failure.isRetryable) return yield* Effect.fail(result.failure)
+    if (failures === 0) yield* Effect.logWarning(result.failure.message)
+    yield* backoff(failures)
+  }
+})
+
+/**
+ * Says what the market refuses, once. A line is sent again, and refused again, as long as one before it is not decided, and
+ * then forgotten with it.
+ */
+const tellRefused = Effect.fnUntraced(function* <E>({ refused }: Parts<E>, lines: HeartbeatAnswer["refused"]) {
+  const said = yield* Ref.getAndSet(refused, new Set(lines.map(({ code, request_id }) => `${request_id} ${code}`)))
+  yield* Effect.forEach(lines, ({ code, request_id }) =>
+    said.has(`${request_id} ${code}`)
+      ? Effect.void
+      : Effect.logWarning(`The market refused the usage of ${request_id}: ${code}. It is not paid.`),
+  )
+})
+
+/** Says what the market warns of, once. */
+const tellWarnings = Effect.fnUntraced(function* <E>({ warned }: Parts<E>, warnings: ReadonlyArray<Warning>) {
+  const said = yield* Ref.getAndSet(warned, new Set(warnings.map(({ id }) => id)))
+  yield* Effect.forEach(warnings, ({ code, detail, id }) =>
+    said.has(id) ? Effect.void : Effect.logWarning(`The market warns (${code}): ${detail}`),
+  )
+})
+
+const hear = Effect.fnUntraced(function* <E>(parts: Parts<E>, answer: HeartbeatAnswer) {
+  const { joined, log, server } = parts
+  const { instances } = yield* Ref.get(joined)
+  server.learn({ keys: answer.keys, instances })
+  yield* Ref.update(joined, (now) => ({
+    ...now,
+    intervalMs: answer.heartbeat_interval_ms,
+    nonce: answer.nonce,
+  }))
+  yield* log.acknowledge(answer.acknowledged)
+  yield* tellRefused(parts, answer.refused)
+  yield* tellWarnings(parts, answer.warnings ?? [])
+  const commitment = yield* goOnFrom(parts, answer.attested)
+  yield* Ref.update(joined, (now) => ({ ...now, commitment }))
+})
+
+/** What a beat says of how the device is doing. */
+const told = (status: DeviceStatus) => ({
+  ...(status.queue === undefined ? {} : { queue: status.queue }),
+  ...(status.loadPercent === undefined ? {} : { load_percent: status.loadPercent }),
+  ...(status.temperatureCelsius === undefined ? {} : { temperature_celsius: status.temperatureCelsius }),
+  ...(status.vramUsedMib === undefined ? {} : { vram_used_mib: status.vramUsedMib }),
+  ...(status.versions === undefined ? {} : { versions: status.versions }),
+})
+
+const beat = Effect.fn("Heart.beat")(function* <E extends Failure>(parts: Parts<E>, state: State) {
+  const { commitment, instances, nonce } = yield* Ref.get(parts.joined)
+  const usage = yield* parts.log.report(MAX_LINES)
+  const serving = instances.map((id) => ({ instance_id: id, state, in_flight: parts.server.inFlight(id) }))
+  const inFlight = serving.reduce((sum, { in_flight }) => sum + in_flight, 0)
+  const body: Heartbeat = {
+    nonce,
+    ...told(yield* parts.status(inFlight)),
+    instances: serving,
+    usage,
+    ...(commitment === undefined ? {} : { commitment }),
+  }
+  const answer = yield* retryReplayed(parts, parts.market.heartbeat(body))
+  yield* hear(parts, answer)
+  const first = usage.lines[0]
+  return usage.lines.length === MAX_LINES && first !== undefined && answer.acknowledged >= first.number
+})
+
+/**
+ * What to do after a beat that failed: join again where the market has forgotten the device, or waits for another beat than
+ * this one, as after two answers that were lost or with a second agent that has this one's key; else wait.
+ */
+const recover = Effect.fnUntraced(function* <E extends Failure>(parts: Parts<E>, error: E, failures: number) {
+  if (failures === 0 || !error.isRetryable) yield* Effect.logWarning(error.message)
+  if (error.status === 404 || error.code === "stale_nonce") {
+    const again = yield* Effect.result(register(parts))
+    if (again._tag === "Success") return yield* Effect.logInfo("Registered again.")
+    yield* Effect.logError(again.failure.message)
+  }
+  yield* backoff(failures)
+})
+
+/** Waits for the next beat: the interval, or less where many lines were recorded. */
+const rest = Effect.fnUntraced(function* <E>({ joined, log }: Parts<E>) {
+  const { intervalMs } = yield* Ref.get(joined)
+  const waitMs = yield* around(intervalMs)
+  const distanceMs = Math.min(MIN_DISTANCE_MS, waitMs)
+  yield* Effect.sleep(distanceMs)
+  yield* Effect.ignore(Effect.timeout(log.due, waitMs - distanceMs))
+})
+
+const run = Effect.fnUntraced(function* <E extends Failure>(parts: Parts<E>) {
+  let failures = 0
+  while (true) {
+    const result = yield* Effect.result(beat(parts, "serving"))
+    if (result._tag === "Failure") {
+      yield* recover(parts, result.failure, failures)
+      failures += 1
+      continue
+    }
+    if (failures > 0) yield* Effect.logInfo("The market answers again.")
+    failures = 0
+    if (!result.success) yield* rest(parts)
+  }
+})
+
+/**
+ * Makes a heart.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = Effect.fnUntraced(function* <E extends Failure>(options: Options<E>) {
+  const parts: Parts<E> = {
+    ...options,
+    joined: yield* Ref.make<Joined>({
+      instances: [],
+      intervalMs: FIRST_INTERVAL_MS,
+      nonce: "",
+      commitment: undefined,
+    }),
+    warned: yield* Ref.make<ReadonlySet<string>>(new Set()),
+    refused: yield* Ref.make<ReadonlySet<string>>(new Set()),
+  }
+  const goodbye = Effect.ignore(Effect.timeout(beat(parts, "draining"), GOODBYE_MS))
+  const made: Heart<E> = {
+    register: register(parts),
+    beat: (state) => beat(parts, state),
+    run: run(parts),
+    farewell: Effect.fn("Heart.farewell")(function* (limitMs) {
+      yield* goodbye
+      yield* parts.server.drain(limitMs)
+      yield* goodbye
+    }),
+  }
+  return made
+})

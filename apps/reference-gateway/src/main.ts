@@ -7,7 +7,6 @@ import * as NodeServices from "@effect/platform-node/NodeServices"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Logger from "effect/Logger"
 import * as Option from "effect/Option"
 import * as References from "effect/References"
 import * as CliConfig from "effect/cli/CliConfig"
@@ -36,6 +35,7 @@ import * as AppConfig from "./AppConfig.ts"
 import * as Database from "./Database.ts"
 import * as Definition from "./Definition.ts"
 import * as Launch from "./Launch.ts"
+import * as Log from "./Log.ts"
 import * as RoutingFile from "./RoutingFile.ts"
 import { routingParts } from "./RoutingParts.ts"
 import * as SealLetter from "./SealLetter.ts"
@@ -130,12 +130,11 @@ const guildhall = Command.make("guildhall").pipe(
   Command.withSubcommands([start, ledger, catalogue, routing, cloud, ReceiptCommand.command, AgentCommand.command]),
 )
 
-// Standard output is for the facts that scripts read; everything told along the way goes to standard error.
-const logging = Layer.merge(Logger.layer([Logger.consolePretty()]), Layer.succeed(Logger.LogToStderr, true))
-
 // The level of the log is a setting like the others, not a flag.
 const flags = CliConfig.layer({ builtIns: [GlobalFlag.Help, GlobalFlag.Version, GlobalFlag.Completions] })
 
 Terminal.runMain(
-  Command.run(guildhall, { version: "0.0.0" }).pipe(Effect.provide(Layer.mergeAll(NodeServices.layer, logging, flags))),
+  Command.run(guildhall, { version: "0.0.0" }).pipe(
+    Effect.provide(Layer.mergeAll(NodeServices.layer, Log.layer, flags)),
+  ),
 )

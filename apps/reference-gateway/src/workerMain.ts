@@ -3,11 +3,10 @@
  * ends, so does this.
  */
 import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
-import * as Logger from "effect/Logger"
 import * as References from "effect/References"
 import { createInterface } from "node:readline"
 import * as App from "./App.ts"
+import * as Log from "./Log.ts"
 import * as Terminal from "./Terminal.ts"
 import * as WorkerWire from "./WorkerWire.ts"
 
@@ -31,6 +30,4 @@ const program = Effect.gen(function* () {
   yield* Effect.provideService(Effect.scoped(serve), References.MinimumLogLevel, facts.settings.logLevel)
 })
 
-const logging = Layer.merge(Logger.layer([Logger.consolePretty()]), Layer.succeed(Logger.LogToStderr, true))
-
-Terminal.runMain(Effect.provide(program, logging))
+Terminal.runMain(Effect.provide(program, Log.layer))

@@ -19,6 +19,7 @@ import { Onboarding } from "./ProviderRails.ts"
 import { DeviceClasses } from "./rules/DeviceClass.ts"
 import * as HealthRules from "./rules/Health.ts"
 import { Split } from "./rules/Split.ts"
+import { Targets } from "./rules/Target.ts"
 
 const Milliseconds = Schema.Int.pipe(Schema.check(Schema.isBetween({ minimum: 1, maximum: 604_800_000 })))
 const Positive = Schema.Int.pipe(Schema.check(Schema.isBetween({ minimum: 1, maximum: 1_000_000_000 })))
@@ -114,6 +115,14 @@ export const Queue = Schema.Struct({
 export const DEREGISTER_AFTER_MS = 604_800_000
 
 /**
+ * The pricing strategies of a market that names none: the price stays where its provider sets it.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const STRATEGIES: readonly [PartRef, ...ReadonlyArray<PartRef>] = [{ use: "fixed" }]
+
+/**
  * A market definition.
  *
  * - `funding`: the sources of a buyer's money in the order in which they are spent.
@@ -134,7 +143,11 @@ export const DEREGISTER_AFTER_MS = 604_800_000
  *   name costs nothing, so this is what one machine can be made to look like.
  * - `endpoints.allowPrivate`: whether an instance's URL may lead to a private address.
  * - `entry`: the checks that an instance must pass before requests go to it; without it, none.
+ * - `strategies`: by which the price of a GPU may move, by name: a provider chooses one of them; {@link STRATEGIES} where it is
+ *   left out.
  * - `deviceClasses`: the classes of machines, smallest first; a machine that fits none is refused.
+ * - `targets`: what providers are shown to aim at; without it, what is measured is shown alone.
+ * - `node.command`: the command that a network node of the market's chain is run with; without it, there are none.
  *
  * @category models
  * @since 0.1.0
@@ -184,7 +197,12 @@ export const MarketDefinition = Schema.Struct({
   ),
   endpoints: Schema.Struct({ allowPrivate: Schema.Boolean }),
   entry: Schema.optionalKey(EntryVerification.Settings),
+  strategies: Schema.optionalKey(Schema.NonEmptyArray(PartRef)),
   deviceClasses: DeviceClasses,
+  targets: Schema.optionalKey(Targets),
+  node: Schema.optionalKey(
+    Schema.Struct({ command: Schema.String.pipe(Schema.check(Schema.isPattern(/^[\x20-\x7e]{1,1000}$/))) }),
+  ),
 }).pipe(
   Schema.check(
     Schema.makeFilter((definition) => {

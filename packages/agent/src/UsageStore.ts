@@ -10,15 +10,14 @@ import * as Ref from "effect/Ref"
 import * as Schema from "effect/Schema"
 import * as Semaphore from "effect/Semaphore"
 import * as FileProblem from "@guildhall/core/FileProblem"
-import { lineBytes, UsageLine } from "@guildhall/protocol/provider/UsageLog"
-import { type Base, type Entry, follow, type Store } from "./serving/UsageLog.ts"
+import { UsageLine } from "@guildhall/protocol/provider/UsageLog"
+import * as UsageChain from "./serving/UsageChain.ts"
+import type { Base, Entry, Store } from "./serving/UsageLog.ts"
 import { AgentError } from "./AgentError.ts"
 import { AgentHome } from "./AgentHome.ts"
 import * as UsageFile from "./UsageFile.ts"
 
-interface State {
-  readonly lines: ReadonlyArray<UsageLine>
-  readonly head: Base
+interface State extends UsageChain.UsageChain {
   /** How many lines on disk have been acknowledged: what a compaction would free. */
   readonly dead: number
 }
@@ -27,35 +26,7 @@ interface State {
 const MIN_DEAD = 64
 const encodeLine = Schema.encodeSync(UsageLine)
 
-const chain = (head: Base, entry: Entry): UsageLine => {
-  const line = follow(head, entry)
-  return { ...line, hash: Crypto.createHash("sha256").update(lineBytes(line)).digest("hex") }
-}
-
-/** Where what is kept begins. */
-const baseOf = ({ head, lines }: Pick<State, "head" | "lines">): UsageFile.Base => {
-  const [first] = lines
-  return first === undefined ? head : { number: first.number - 1, hash: first.previous }
-}
-
-/** Whether the chain has a position, or has left it behind long ago. */
-const has = (state: State, held: UsageFile.Base): boolean => {
-  const base = baseOf(state)
-  if (held.number < base.number) return true
-  if (held.number === base.number) return held.hash === base.hash
-  return state.lines.find(({ number }) => number === held.number)?.hash === held.hash
-}
-
-/** The entries as lines that follow a position. */
-const chainAll = (from: UsageFile.Base, entries: ReadonlyArray<Entry>): Pick<State, "head" | "lines"> => {
-  let head = from
-  const lines = entries.map((entry) => {
-    const line = chain(head, entry)
-    head = { number: line.number, hash: line.hash }
-    return line
-  })
-  return { head, lines }
-}
+const sha256 = (bytes: Uint8Array): Uint8Array => Crypto.hash("sha256", bytes, "buffer")
 
 /**
  * Opens the chain in the home. A last line that a crash cut off is dropped: it belongs to an answer that had not been
@@ -98,13 +69,13 @@ export const make = Effect.gen(function* () {
   const compact = Effect.gen(function* () {
     const { lines, head } = yield* Ref.get(state)
     const rows = lines.map((line) => encodeLine(line))
-    yield* home.write(UsageFile.NAME, UsageFile.encode(baseOf({ head, lines }), rows))
+    yield* home.write(UsageFile.NAME, UsageFile.encode(UsageChain.baseOf({ head, lines }), rows))
     yield* Ref.update(state, (now) => ({ ...now, dead: 0 }))
   })
 
   const append = Effect.fnUntraced(function* (entries: ReadonlyArray<Entry>) {
     const before = yield* Ref.get(state)
-    const { head, lines } = chainAll(before.head, entries)
+    const { head, lines } = UsageChain.after(sha256, before.head, entries)
     yield* write(lines.map((line) => ({ line: encodeLine(line) })))
     yield* Ref.set(state, { ...before, lines: [...before.lines, ...lines], head })
   })
@@ -121,11 +92,10 @@ export const make = Effect.gen(function* () {
     return gone
   })
 
-  const goOnFrom = Effect.fnUntraced(function* (held: UsageFile.Base) {
+  const goOnFrom = Effect.fnUntraced(function* (held: Base) {
     const before = yield* Ref.get(state)
-    if (has(before, held)) return false
-    const entries = before.lines.map(({ hash: _hash, number: _number, previous: _previous, ...entry }) => entry)
-    const { head, lines } = chainAll(held, entries)
+    if (UsageChain.has(before, held)) return false
+    const { head, lines } = UsageChain.rebase(sha256, before, held)
     const rows = lines.map((line) => encodeLine(line))
     yield* home.write(UsageFile.NAME, UsageFile.encode(held, rows))
     yield* Ref.set(state, { head, lines, dead: 0 })

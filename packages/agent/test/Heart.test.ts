@@ -4,10 +4,12 @@ import { assert, describe, it } from "@effect/vitest"
 import { Context, Duration, Effect, Fiber, Layer, Logger, Redacted } from "effect"
 import * as Endpoint from "@guildhall/core/Endpoint"
 import { ModelId } from "@guildhall/core/Model"
+import type { Commitment } from "@guildhall/protocol/provider/DeviceProof"
 import * as AgentHome from "../src/AgentHome.ts"
 import * as AgentServer from "../src/AgentServer.ts"
 import * as Memory from "../src/backends/Memory.ts"
 import * as DeviceKey from "../src/DeviceKey.ts"
+import { DeviceReadings, type Readings } from "../src/DeviceReadings.ts"
 import * as Heart from "../src/Heart.ts"
 import * as MarketClient from "../src/MarketClient.ts"
 import * as UsageLog from "../src/UsageLog.ts"
@@ -31,7 +33,13 @@ const registration = {
 
 const beating = Effect.fnUntraced(function* (
   market: ScriptedMarket.ScriptedMarket,
-  options: { readonly apiKey?: string; readonly home?: string } = {},
+  options: {
+    readonly apiKey?: string
+    readonly home?: string
+    readonly readings?: Effect.Effect<Readings>
+    readonly serves?: ReadonlyArray<Commitment>
+    readonly takes?: number
+  } = {},
 ) {
   const directory = options.home ?? (yield* AgentProcess.temporaryHome)
   const server = {
@@ -49,12 +57,13 @@ const beating = Effect.fnUntraced(function* (
       Layer.provideMerge(MarketClient.layer({ url: `${market.url}/`, apiKey })),
       Layer.provideMerge(UsageLog.layer),
       Layer.provideMerge(DeviceKey.layer),
+      Layer.provideMerge(Layer.succeed(DeviceReadings, { latest: options.readings ?? Effect.succeed({}) })),
       Layer.provideMerge(AgentHome.layer({ directory })),
       Layer.provide(NodeServices.layer),
       Layer.provide(NodeHttpClient.layerNodeHttp),
     ),
   )
-  const heart = yield* Effect.provide(Heart.make([registration]), context)
+  const heart = yield* Effect.provide(Heart.make([registration], { serves: options.serves ?? [], takes: options.takes ?? 4 }), context)
   return { heart, log: Context.get(context, UsageLog.UsageLog), directory }
 })
 
@@ -101,7 +110,8 @@ describe("Heart", () => {
       market.acknowledging(true)
       yield* heart.beat("serving")
       yield* heart.beat("serving")
-      assert.isUndefined(market.beats.at(-1)?.usage)
+      assert.deepStrictEqual(market.beats.at(-1)?.usage?.lines, [])
+      assert.strictEqual(market.beats.at(-1)?.usage?.head.number, 2)
       assert.deepStrictEqual(market.problems, [])
     }).pipe(Effect.scoped, quiet),
   )

@@ -126,7 +126,7 @@ export const make = Effect.fnUntraced(function* (
     }
     const last = usage.lines.at(-1)
     const { signature, ...signed } = usage.head
-    if (last?.hash !== signed.hash) market.problems.push("head is not the last line")
+    if ((last?.hash ?? head.hash) !== signed.hash) market.problems.push("head is not the last line")
     const bytes = headBytes(DevicePublicKey.make(device), signed)
     if (!Crypto.verify(null, bytes, devicePublicKey(device), Buffer.from(signature, "base64url"))) {
       market.problems.push("signature of head")

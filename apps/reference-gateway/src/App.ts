@@ -43,6 +43,7 @@ import * as SealKeys from "@guildhall/registry/SealKeys"
 import type { Settings } from "./AppConfig.ts"
 import * as DefinedMarket from "./DefinedMarket.ts"
 import * as Definition from "./Definition.ts"
+import * as Installer from "./install/Installer.ts"
 import * as DevMembers from "./DevMembers.ts"
 import { type Facts, listenError, type Running } from "./Launch.ts"
 import { LaunchError, reasonOf } from "./LaunchError.ts"
@@ -109,11 +110,12 @@ const services = (facts: Facts, definition: MarketDefinition, nodeServer: Server
   )
 
 /** Everything that the port answers. */
-const server = ({ settings, worker }: Facts, nodeServer: Server) =>
+const server = ({ settings, worker }: Facts, definition: MarketDefinition, nodeServer: Server) =>
   HttpRouter.serve(
     Layer.mergeAll(
       InferenceRoutes.layer,
       ControlRoutes.layer,
+      Installer.layer(settings, definition),
       // A job is this process's own: its worker must not speak to another one on the same port.
       worker === undefined ? Layer.merge(PullRoutes.layer, HordeRoutes.layer) : Layer.empty,
       NotFoundRoute.layer,
@@ -144,7 +146,11 @@ export const make = (facts: Facts): Effect.Effect<Running, LaunchError, Scope.Sc
     const definition = yield* Definition.load(settings.market)
     const nodeServer = createServer(LaneServer.serverOptions)
     const context = yield* Layer.build(
-      Layer.mergeAll(server(facts, nodeServer), LaneServer.layer(nodeServer), TunnelServer.layer(nodeServer)).pipe(
+      Layer.mergeAll(
+        server(facts, definition, nodeServer),
+        LaneServer.layer(nodeServer),
+        TunnelServer.layer(nodeServer),
+      ).pipe(
         Layer.provideMerge(
           worker === undefined || worker === 1 ? Loops.layer(settings, definition) : Loops.layerFurther(definition),
         ),

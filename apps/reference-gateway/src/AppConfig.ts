@@ -38,6 +38,11 @@ const DatabaseUrl = Schema.String.pipe(Schema.check(Schema.isPattern(/^postgres(
 
 const HttpUrl = Schema.String.pipe(Schema.check(Schema.isPattern(/^https?:\/\/\S+$/)))
 
+/** It goes into scripts and messages, so it has an address's own characters only. */
+const PublicUrl = Schema.String.pipe(
+  Schema.check(Schema.isPattern(/^https?:\/\/[A-Za-z0-9.:[\]-]+(\/[A-Za-z0-9._~/-]*)?$/)),
+)
+
 const PointName = Schema.String.pipe(Schema.check(Schema.isPattern(/^[a-z][a-z0-9-]{0,39}$/)))
 
 const ranges = Schema.String.pipe(
@@ -73,6 +78,13 @@ const table = {
     ranges,
     "addresses and ranges such as 10.0.0.0/8, parted by commas",
     "The proxies in front of the gateway, whose `X-Forwarded-For` is believed where a key may only be used from some addresses. None by default.",
+  ),
+  publicUrl: setting(
+    "GUILDHALL_PUBLIC_URL",
+    undefined,
+    PublicUrl,
+    "a URL that begins with http:// or https://",
+    "The market's address in the world: `install.sh` names it. Without it: the address under which the script was fetched.",
   ),
   home: setting(
     "GUILDHALL_HOME",
@@ -190,6 +202,8 @@ export interface Settings {
   readonly port: number
   readonly host: string
   readonly trustedProxies: ReadonlyArray<IpRange.IpRange>
+  /** Without a slash at its end. */
+  readonly publicUrl: string | undefined
   /** Absolute path. */
   readonly home: string
   /** A market's name, or the absolute path of a `.json` file. */
@@ -263,6 +277,7 @@ export const load: Effect.Effect<Settings, LaunchError> = Effect.gen(function* (
   return {
     port: yield* readRequired(table.port),
     host: yield* readRequired(table.host),
+    publicUrl: (yield* read(table.publicUrl))?.replace(/\/+$/, ""),
     trustedProxies: rangesOf((yield* read(table.trustedProxies)) ?? ""),
     home: homePath,
     market: market.endsWith(".json") ? fromWhereStarted(market) : market,

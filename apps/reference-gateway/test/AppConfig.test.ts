@@ -30,6 +30,7 @@ describe("AppConfig", () => {
         otlpEndpoint: undefined,
         tunnelUrl: undefined,
         peerUrl: undefined,
+        publicUrl: undefined,
         point: undefined,
       })
     }),

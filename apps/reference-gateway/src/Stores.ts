@@ -22,7 +22,7 @@ import * as EntryRecordSql from "@guildhall/registry/EntryRecordSql"
 import * as HealthRecordSql from "@guildhall/registry/HealthRecordSql"
 import * as InFlightSql from "@guildhall/registry/InFlightSql"
 import * as MembersSql from "@guildhall/registry/MembersSql"
-import * as PgNotifier from "@guildhall/registry/notifiers/Pg"
+import * as PgChanges from "@guildhall/registry/changes/Pg"
 import * as PairingSql from "@guildhall/registry/PairingSql"
 import * as SealKeys from "@guildhall/registry/SealKeys"
 import type { Settings } from "./AppConfig.ts"
@@ -57,7 +57,7 @@ export const layer = (facts: Facts, definition: MarketDefinition) => {
     EntryRecordSql.layer,
     InFlightSql.layer(),
     HealthRecordSql.layer({ days: definition.health.window?.days }),
-    PgNotifier.layer,
+    PgChanges.layer,
   ).pipe(
     Layer.provideMerge(database),
     Layer.provideMerge(

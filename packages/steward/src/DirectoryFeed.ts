@@ -11,7 +11,7 @@ import * as Metric from "effect/Metric"
 import * as Ref from "effect/Ref"
 import { InstanceState } from "@guildhall/core/Instance"
 import { Devices } from "@guildhall/registry/Devices"
-import { Notifier } from "@guildhall/registry/Notifier"
+import { Changes } from "@guildhall/registry/Changes"
 import { Router } from "@guildhall/routing/Router"
 import * as Loop from "./Loop.ts"
 
@@ -75,7 +75,7 @@ export const layer = (options: Options = {}) =>
   Layer.effectDiscard(
     Effect.gen(function* () {
       const router = yield* Router
-      const { changed } = yield* Notifier
+      const { changed } = yield* Changes
       const follow = yield* makeFollow
       const tick = Effect.map(Clock.currentTimeMillis, router.tick)
       yield* follow

@@ -4,7 +4,7 @@ import { Clock, Effect, Layer, Logger, Queue } from "effect"
 import { Digest } from "effect/crypto"
 import { TestClock } from "effect/testing"
 import { Journal } from "@guildhall/journal"
-import { Devices, Notifier } from "@guildhall/registry"
+import { Devices, Changes } from "@guildhall/registry"
 import { RegistryError } from "@guildhall/registry/RegistryError"
 import * as SampleDevice from "@guildhall/registry/testing/SampleDevice"
 import { Router } from "@guildhall/routing"
@@ -24,7 +24,7 @@ const surroundings = router.pipe(
   Layer.provide(digest),
   Layer.provideMerge(Journal.layerMemory),
   Layer.provideMerge(Devices.layerMemory({ allowPrivate: false })),
-  Layer.provideMerge(Notifier.layerNone),
+  Layer.provideMerge(Changes.layerNone),
 )
 
 describe("the feed", () => {
@@ -108,7 +108,7 @@ describe("the feed", () => {
         Devices.Devices.of({ ...devices, changes: (after) => Effect.suspend(() => (looks++, devices.changes(after))) }),
       )
       const news = yield* Queue.sliding<void>(1)
-      const notifier = Layer.succeed(Notifier.Notifier, { changed: Queue.take(news) })
+      const changes = Layer.succeed(Changes.Changes, { changed: Queue.take(news) })
       yield* Effect.gen(function* () {
         yield* TestClock.adjust(100)
         yield* devices.register(SampleDevice.make().registration())
@@ -122,7 +122,7 @@ describe("the feed", () => {
         }
         assert.isAtLeast(looks, 9)
         assert.isAtMost(looks, 10)
-      }).pipe(Effect.provide(DirectoryFeed.layer().pipe(Layer.provide([counting, notifier]))))
+      }).pipe(Effect.provide(DirectoryFeed.layer().pipe(Layer.provide([counting, changes]))))
     }).pipe(Effect.provide(surroundings)),
   )
 

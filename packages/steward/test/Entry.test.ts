@@ -4,7 +4,7 @@ import { TestClock } from "effect/testing"
 import type { Settings } from "@guildhall/core/EntryVerification"
 import { InstanceId } from "@guildhall/core/Instance"
 import { Journal } from "@guildhall/journal"
-import { Devices, EntryRecord, Notifier } from "@guildhall/registry"
+import { Devices, EntryRecord, Changes } from "@guildhall/registry"
 import * as SampleDevice from "@guildhall/registry/testing/SampleDevice"
 import { Router } from "@guildhall/routing"
 import { leastLoaded } from "@guildhall/routing/policies/LeastLoaded"
@@ -80,7 +80,7 @@ const services = Layer.mergeAll(DirectoryFeed.layer()).pipe(
     Layer.mergeAll(
       Devices.layerMemory({ allowPrivate: false, asksEntry: true }),
       EntryRecord.layerMemory,
-      Notifier.layerNone,
+      Changes.layerNone,
       Router.layer({ replica: "test", policy: leastLoaded }).pipe(Layer.provideMerge(Journal.layerMemory)),
     ),
   ),

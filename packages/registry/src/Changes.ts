@@ -2,7 +2,7 @@
  * PORT. Says that the registry has changed, so that a gateway which follows it need not look again and again. It may say so
  * once too often, and while it is cut off it says nothing: whoever waits for it looks from time to time all the same.
  *
- * Guarantees, each proved by `NotifierTest.suite`:
+ * Guarantees, each proved by `ChangesTest.suite`:
  *
  * 1. A change of an instance ends the wait of everybody who waits.
  * 2. A change that comes while nobody waits ends the next wait at once, however many there were.
@@ -20,8 +20,8 @@ import * as Layer from "effect/Layer"
  * @category services
  * @since 0.1.0
  */
-export class Notifier extends Context.Service<Notifier, { readonly changed: Effect.Effect<void> }>()(
-  "@guildhall/registry/Notifier",
+export class Changes extends Context.Service<Changes, { readonly changed: Effect.Effect<void> }>()(
+  "@guildhall/registry/Changes",
 ) {}
 
 /**
@@ -30,4 +30,4 @@ export class Notifier extends Context.Service<Notifier, { readonly changed: Effe
  * @category layers
  * @since 0.1.0
  */
-export const layerNone: Layer.Layer<Notifier> = Layer.succeed(Notifier, { changed: Effect.never })
+export const layerNone: Layer.Layer<Changes> = Layer.succeed(Changes, { changed: Effect.never })

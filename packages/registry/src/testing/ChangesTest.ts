@@ -1,5 +1,5 @@
 /**
- * The suite of `Notifier`: one test for each of its numbered guarantees, with the same words. The layer under test gives the
+ * The suite of `Changes`: one test for each of its numbered guarantees, with the same words. The layer under test gives the
  * devices as well, so that something can change.
  *
  * @since 0.1.0
@@ -10,7 +10,7 @@ import * as Fiber from "effect/Fiber"
 import type * as Layer from "effect/Layer"
 import * as Conformance from "@guildhall/core/testing/Conformance"
 import { Devices } from "../Devices.ts"
-import { Notifier } from "../Notifier.ts"
+import { Changes } from "../Changes.ts"
 import * as SampleDevice from "./SampleDevice.ts"
 
 const change = Effect.gen(function* () {
@@ -21,7 +21,7 @@ const change = Effect.gen(function* () {
 /** Whether a wait ends within so long; what was said before is heard first. */
 const ends = (withinMs: number) =>
   Effect.gen(function* () {
-    const { changed } = yield* Notifier
+    const { changed } = yield* Changes
     return yield* Effect.raceFirst(Effect.as(changed, true), Effect.as(Effect.sleep(withinMs), false))
   })
 
@@ -50,8 +50,8 @@ const silent = Effect.gen(function* () {
   assert.isFalse(yield* ends(300), "the wait ended without a change")
 })
 
-const port: Conformance.Port<Notifier | Devices> = {
-  name: "Notifier",
+const port: Conformance.Port<Changes | Devices> = {
+  name: "Changes",
   clock: "real",
   guarantees: [
     { number: 1, test: "A change of an instance ends the wait of everybody who waits.", proof: wakes },
@@ -72,7 +72,7 @@ const port: Conformance.Port<Notifier | Devices> = {
  */
 export const suite: (
   name: string,
-  layer: Layer.Layer<Notifier | Devices, unknown>,
+  layer: Layer.Layer<Changes | Devices, unknown>,
   options?: Conformance.Options,
 ) => void = Conformance.suite(port)
 
@@ -82,5 +82,5 @@ export const suite: (
  * @category suites
  * @since 0.1.0
  */
-export const breaks: (name: string, layer: Layer.Layer<Notifier | Devices, unknown>, number: number) => void =
+export const breaks: (name: string, layer: Layer.Layer<Changes | Devices, unknown>, number: number) => void =
   Conformance.breaks(port)

@@ -8,7 +8,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Queue from "effect/Queue"
 import { CHANNEL } from "../DevicesSql.ts"
-import { Notifier } from "../Notifier.ts"
+import { Changes } from "../Changes.ts"
 
 /** After so long a lost connection is made anew. */
 const RETRY_MS = 1_000
@@ -34,7 +34,7 @@ export const make = Effect.gen(function* () {
     Effect.forever,
     Effect.forkScoped,
   )
-  return Notifier.of({ changed: Queue.take(news) })
+  return Changes.of({ changed: Queue.take(news) })
 })
 
 /**
@@ -43,4 +43,4 @@ export const make = Effect.gen(function* () {
  * @category layers
  * @since 0.1.0
  */
-export const layer: Layer.Layer<Notifier, never, PgClient> = Layer.effect(Notifier, make)
+export const layer: Layer.Layer<Changes, never, PgClient> = Layer.effect(Changes, make)

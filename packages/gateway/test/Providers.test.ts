@@ -74,7 +74,10 @@ describe("register", () => {
     isProblem(await market.signed(device, REGISTER, registration), "device_not_paired")
     isProblem(await market.signed(device, REGISTER, registration, { as: "nobody" }), "invalid_api_key")
     isProblem(await market.signed(device, REGISTER, registration, { as: "buyer" }), "insufficient_role")
-    isProblem(await market.call("POST", REGISTER, { as: "provider", body: registration }), "invalid_request")
+    const half = { "guildhall-device": device.publicKey }
+    const partly = await market.call("POST", REGISTER, { as: "provider", body: registration, headers: half })
+    isProblem(partly, "invalid_request")
+    assert.include(partly.json.detail, "guildhall-signature")
     const sent = JSON.stringify({ ...registration, concurrency: 5 })
     isProblem(await market.signed(device, REGISTER, registration, { as: "provider", sent }), "invalid_signature")
   })

@@ -1,5 +1,5 @@
 /**
- * Asks agents whether they are there: `GET /healthz` through the provider transport, a few at a time.
+ * Asks instances whether they are there: `GET /healthz`, or what `HealthPath` says, through the provider transport, a few at a time.
  *
  * @since 0.1.0
  */
@@ -7,6 +7,7 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Metric from "effect/Metric"
 import type { Instance } from "@guildhall/core/Instance"
+import * as HealthPath from "@guildhall/protocol/HealthPath"
 import { ProviderTransport } from "@guildhall/protocol/ProviderTransport"
 
 const checks = Metric.counter("guildhall_health_checks", {
@@ -50,7 +51,7 @@ export const check = Effect.fnUntraced(function* (instance: Instance) {
       {
         instance,
         method: "GET",
-        path: "/healthz",
+        path: HealthPath.of(instance),
         headers: {},
         body: NO_BODY,
         connectMs: LIMIT_MS,

@@ -101,7 +101,7 @@ const makeAdd = Effect.gen(function* () {
       price: priceSheet(terms),
       contextLength: terms.context_length_offered,
       concurrency: terms.concurrency,
-      ...Terms.declared({ ...terms, ...(asked.provider === undefined ? {} : { provider: asked.provider }) }),
+      ...(yield* checkTerms({ ...terms, ...(asked.provider === undefined ? {} : { provider: asked.provider }) })),
     })
     return instance
   })

@@ -6,95 +6,25 @@
 import * as Clock from "effect/Clock"
 import * as Digest from "effect/crypto/Digest"
 import * as Effect from "effect/Effect"
-import * as Redacted from "effect/Redacted"
 import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
 import type { DeviceId } from "@guildhall/core/Device"
-import type { InstanceId, Reach } from "@guildhall/core/Instance"
+import type { InstanceId } from "@guildhall/core/Instance"
 import * as Reason from "@guildhall/core/Reason"
 import { Journal } from "@guildhall/journal/Journal"
 import { Caller } from "@guildhall/protocol/api/Access"
 import { ControlApi } from "@guildhall/protocol/api/ControlApi"
 import { Problem } from "@guildhall/protocol/api/Problem"
 import { SIGNED_PATHS, type WhyView } from "@guildhall/protocol/api/ProvidersApi"
-import { priceSheet, Registration } from "@guildhall/protocol/provider/Registration"
 import { Devices } from "@guildhall/registry/Devices"
 import { Router } from "@guildhall/routing/Router"
 import * as WhyNotQuery from "@guildhall/routing/WhyNotQuery"
 import * as Acts from "./internal/Acts.ts"
 import * as Beats from "./internal/Beats.ts"
 import * as Problems from "./internal/Problems.ts"
+import * as PlainBeats from "./internal/PlainBeats.ts"
 import * as Signed from "./internal/Signed.ts"
-import * as Terms from "./internal/Terms.ts"
+import * as Registering from "./internal/Registering.ts"
 import * as Turns from "./internal/Turns.ts"
-import * as KeyAccess from "./KeyAccess.ts"
-
-const decodeRegistration = Signed.decode(Registration)
-
-/** How requests reach what is registered. */
-const reachOf = ({ endpoint_url, provider_type, reach }: Registration): Effect.Effect<Reach, Problem> => {
-  const way = reach ?? (endpoint_url === undefined ? "tunnel" : "endpoint")
-  if (way === "endpoint" && endpoint_url !== undefined && provider_type === "agent") {
-    return Effect.succeed({ _tag: "Endpoint", url: endpoint_url })
-  }
-  const problem =
-    way !== "endpoint"
-      ? endpoint_url === undefined
-        ? undefined
-        : `endpoint_url: nobody calls it where requests come by ${way}. Leave it out, or leave out reach.`
-      : provider_type === "browser"
-        ? "endpoint_url: a browser cannot be called. Leave it out, and open a tunnel."
-        : "endpoint_url: it is missing. Say where the market calls the instance, or leave out reach and open a tunnel."
-  if (problem !== undefined) return Effect.fail(Problem.of("invalid_request", problem))
-  return Effect.succeed(way === "pull" ? { _tag: "Pull" } : { _tag: "Tunnel" })
-}
-
-const BEARER = /^Bearer +(.*)$/i
-
-/** Whose device registers: of whom the API key is that comes with it, else of whom it is paired with. */
-const makeOwner = Effect.gen(function* () {
-  const devices = yield* Devices
-  const callerOf = yield* KeyAccess.make
-  return Effect.fnUntraced(function* (id: DeviceId, authorization: string | undefined) {
-    if (authorization !== undefined) {
-      const secret = Redacted.make(BEARER.exec(authorization)?.[1]?.trim() ?? "")
-      return (yield* callerOf(secret, ["provider"])).memberId
-    }
-    const device = yield* devices.find(id)
-    if (device !== undefined) return device.memberId
-    return yield* Problem.of(
-      "device_not_paired",
-      "Make a code in the market's dashboard and run `guildhall-agent pair <code>` here, or send a provider's API key: `Authorization: Bearer sk-…`.",
-    )
-  })
-})
-
-const makeRegister = Effect.gen(function* () {
-  const devices = yield* Devices
-  const authenticate = yield* Signed.makeAuthenticate
-  const ownerOf = yield* makeOwner
-  const checkTerms = yield* Terms.makeCheck
-
-  return Effect.fn("ProvidersRoutes.register")(function* (signed: Signed.Signed) {
-    const { body, id, publicKey } = yield* authenticate(SIGNED_PATHS.register, signed)
-    const memberId = yield* ownerOf(id, signed.request.headers["authorization"])
-    const terms = yield* decodeRegistration(body)
-    yield* checkTerms(terms)
-    const reach = yield* reachOf(terms)
-    // Before it is listed: from then on it may be asked, so what is left to do until it hears the answer is little.
-    const nonce = yield* devices.giveNonce(id)
-    const registered = yield* devices.register({
-      memberId,
-      publicKey,
-      model: terms.model,
-      reach,
-      price: priceSheet(terms),
-      contextLength: terms.context_length_offered,
-      concurrency: terms.concurrency,
-      ...Terms.declared(terms),
-    })
-    return { ...registered, nonce }
-  })
-})
 
 /** So many requests one question looks at, so close together: it costs as much whoever asks. */
 const WHY_SAMPLE = 256
@@ -180,23 +110,27 @@ export const layer = HttpApiBuilder.group(
   Effect.fnUntraced(function* (handlers) {
     const devices = yield* Devices
     const note = yield* Acts.make
-    const register = yield* makeRegister
+    const register = yield* Registering.make
+    const registerPlain = yield* Registering.makePlain
     const beat = yield* Beats.make(SIGNED_PATHS.heartbeat)
-    const advice = yield* Beats.makeAdvice
+    const beatPlain = yield* PlainBeats.make
     const why = yield* makeWhy
 
     return handlers
       .handleRaw(
         "register",
         Effect.fnUntraced(function* (signed) {
-          const { device, instance, nonce } = yield* register(signed)
-          return { device_id: device.id, instance_id: instance.id, nonce, ...(yield* advice) }
+          const { request } = signed
+          const headers = yield* Signed.of(signed.headers)
+          return yield* headers === undefined ? registerPlain(request) : register({ headers, request })
         }, Problems.answer),
       )
       .handleRaw(
         "heartbeat",
         Effect.fnUntraced(function* (signed) {
-          return yield* beat(signed)
+          const { request } = signed
+          const headers = yield* Signed.of(signed.headers)
+          return yield* headers === undefined ? beatPlain(request) : beat({ headers, request })
         }, Problems.answer),
       )
       .handle(

@@ -12,7 +12,7 @@ import { DeviceId } from "@guildhall/core/Device"
 import { InstanceId, InstanceState, ProviderName } from "@guildhall/core/Instance"
 import { ModelId } from "@guildhall/core/Model"
 import { ReasonCode } from "@guildhall/core/Reason"
-import { Registration } from "../provider/Registration.ts"
+import { ContextLength, Registration } from "../provider/Registration.ts"
 import { Access, Roles } from "./Access.ts"
 import { errors } from "./Problem.ts"
 
@@ -33,6 +33,7 @@ const { endpoint_url: _url, provider: _provider, provider_type: _type, reach: _r
  */
 export const NewCloudModel = Schema.Struct({
   ...terms,
+  context_length_offered: ContextLength,
   service_model: Schema.optionalKey(Schema.String.pipe(Schema.check(Schema.isMinLength(1), Schema.isMaxLength(200)))),
 })
 /** @since 0.1.0 */

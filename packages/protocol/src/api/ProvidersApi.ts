@@ -13,7 +13,8 @@ import { DeviceId, DevicePublicKey } from "@guildhall/core/Device"
 import { InstanceId } from "@guildhall/core/Instance"
 import { ReasonCode } from "@guildhall/core/Reason"
 import { Heartbeat, HeartbeatAnswer } from "../provider/Heartbeat.ts"
-import { Registered, Registration } from "../provider/Registration.ts"
+import { PlainBeat, PlainBeatAnswer } from "../provider/PlainBeat.ts"
+import { Registered, RegisteredPlain, Registration } from "../provider/Registration.ts"
 import { HEADERS } from "../provider/SignedRequest.ts"
 import { Access, ByDevice, Roles } from "./Access.ts"
 import { errors } from "./Problem.ts"
@@ -52,6 +53,21 @@ export const SignatureHeaders = Schema.Struct({
 })
 /** @since 0.1.0 */
 export type SignatureHeaders = typeof SignatureHeaders.Type
+
+/**
+ * The same where an API key may stand in place of a signature: all of the headers, or none.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export const OptionalSignature = Schema.Struct({
+  [HEADERS.device]: Schema.optionalKey(SignatureHeaders.fields[HEADERS.device]),
+  [HEADERS.signature]: Schema.optionalKey(SignatureHeaders.fields[HEADERS.signature]),
+  [HEADERS.issuedAt]: Schema.optionalKey(SignatureHeaders.fields[HEADERS.issuedAt]),
+  [HEADERS.sequence]: Schema.optionalKey(SignatureHeaders.fields[HEADERS.sequence]),
+})
+/** @since 0.1.0 */
+export type OptionalSignature = typeof OptionalSignature.Type
 
 /**
  * Why a provider's instances were not routed to over a period: of the requests of the models that they serve, how many they
@@ -114,20 +130,23 @@ export type WhyView = typeof WhyView.Type
 export class ProvidersApi extends HttpApiGroup.make("providers")
   .add(
     HttpApiEndpoint.post("register", SIGNED_PATHS.register, {
-      headers: SignatureHeaders,
+      headers: OptionalSignature,
       payload: Registration,
-      success: Registered,
+      success: [Registered, RegisteredPlain],
       error: errors(400, 401, 403, 409, 503),
     }).annotate(
       OpenApi.Summary,
-      "Register a device with a model that it serves, or give it new terms: by the signature of a paired device, or with a provider's API key beside it.",
+      "Register a model that you serve, or give it new terms: by the signature of a paired device, with a provider's API key and the signature of a new one, or with the API key alone.",
     ),
     HttpApiEndpoint.post("heartbeat", SIGNED_PATHS.heartbeat, {
-      headers: SignatureHeaders,
-      payload: Heartbeat,
-      success: HeartbeatAnswer,
+      headers: OptionalSignature,
+      payload: [Heartbeat, PlainBeat],
+      success: [HeartbeatAnswer, PlainBeatAnswer],
       error: errors(400, 401, 403, 404, 409, 503),
-    }).annotate(OpenApi.Summary, "Say that the device is alive, and hand over its usage log."),
+    }).annotate(
+      OpenApi.Summary,
+      "Say that the device is alive, and hand over its usage log; or, under an API key, that instances without a device key are.",
+    ),
     HttpApiEndpoint.delete("leave", "/v1/providers/:id", {
       params: { id: InstanceId },
       success: HttpApiSchema.NoContent,

@@ -4,7 +4,7 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import type * as HttpServerRequest from "effect/http/HttpServerRequest"
 import { Problem } from "@guildhall/protocol/api/Problem"
-import type { SignatureHeaders } from "@guildhall/protocol/api/ProvidersApi"
+import { type OptionalSignature, SignatureHeaders } from "@guildhall/protocol/api/ProvidersApi"
 import { HEADERS } from "@guildhall/protocol/provider/SignedRequest"
 import { Devices } from "@guildhall/registry/Devices"
 import * as Json from "../../internal/Json.ts"
@@ -16,13 +16,27 @@ export interface Signed {
   readonly request: HttpServerRequest.HttpServerRequest
 }
 
+const isWhole = Schema.is(Schema.toType(SignatureHeaders))
+
+/** The signature of a request that may have one: undefined where there is none, and refused where a part of it is missing. */
+export const of = (headers: OptionalSignature): Effect.Effect<SignatureHeaders | undefined, Problem> => {
+  if (isWhole(headers)) return Effect.succeed(headers)
+  const missing = Object.values(HEADERS).filter((name) => headers[name] === undefined)
+  if (missing.length === Object.values(HEADERS).length) return Effect.undefined
+  const detail = `Headers: ${missing.join(", ")}: missing. Send all headers of a signature, or none and an API key.`
+  return Effect.fail(Problem.of("invalid_request", detail))
+}
+
 /** The exact bytes that the device signed. The guard has read them, within its limits. */
-const bytesOf = (request: HttpServerRequest.HttpServerRequest) =>
+export const bytesOf = (request: HttpServerRequest.HttpServerRequest) =>
   Effect.map(Effect.orDie(request.arrayBuffer), (buffer) => new Uint8Array(buffer))
 
-/** Reads a signed body as a schema has it. */
-export const decode = <S extends Schema.ConstraintDecoder<unknown>>(schema: S) => {
-  const decodeValue = Schema.decodeUnknownResult(schema, { errors: "all" })
+/** Reads a body as a schema has it. A device's program may be newer than the market, so members without a name here are read past. */
+export const decode = <S extends Schema.ConstraintDecoder<unknown>>(schema: S, onExcessProperty?: "error") => {
+  const decodeValue = Schema.decodeUnknownResult(schema, {
+    errors: "all",
+    ...(onExcessProperty && { onExcessProperty }),
+  })
   return (body: Uint8Array): Effect.Effect<S["Type"], Problem> => {
     const value = Json.parse(new TextDecoder().decode(body))
     if (value === undefined) return Effect.fail(Problem.of("invalid_json"))

@@ -5,6 +5,7 @@
  */
 import * as Effect from "effect/Effect"
 import type { Verdict } from "@guildhall/core/EntryVerification"
+import * as HealthPath from "@guildhall/protocol/HealthPath"
 import { type Check, failed, passed } from "../Check.ts"
 import { type Answer, EndpointProbe } from "../EndpointProbe.ts"
 
@@ -44,14 +45,14 @@ export const broken = (answer: Extract<Answer, { readonly _tag: "Broken" }>, wha
  * @category rules
  * @since 0.1.0
  */
-export const judge = (answer: Answer): Verdict => {
-  if (answer._tag === "Broken") return broken(answer, "GET /healthz")
+export const judge = (answer: Answer, path: ReturnType<typeof HealthPath.of> = "/healthz"): Verdict => {
+  if (answer._tag === "Broken") return broken(answer, `GET ${path}`)
   const { body, headers, status, tookMs } = answer
   if (status >= 300 && status < 400) {
     const to = (headers["location"] ?? "an address that it does not name").slice(0, TEXT_MAX)
     return failed(
       "entry_redirects",
-      `It answers GET /healthz with status ${status} and sends the market to ${to}. The market follows nobody.`,
+      `It answers GET ${path} with status ${status} and sends the market to ${to}. The market follows nobody.`,
       "Register the URL at which the agent itself answers.",
     )
   }
@@ -59,8 +60,10 @@ export const judge = (answer: Answer): Verdict => {
   const said = new TextDecoder().decode(body.subarray(0, TEXT_MAX)).replace(/\s+/g, " ").trim()
   return failed(
     "entry_unhealthy",
-    `It answers GET /healthz with status ${status}${said === "" ? "" : `: ${said}`}`,
-    "Look at the agent's log. If another server stands in front of it, let that pass GET /healthz on.",
+    `It answers GET ${path} with status ${status}${said === "" ? "" : `: ${said}`}`,
+    path === "/healthz"
+      ? "Look at the agent's log. If another server stands in front of it, let that pass GET /healthz on."
+      : "Look at the server's log. Register the URL under which it lists its models, and let it answer without a key.",
   )
 }
 
@@ -73,10 +76,9 @@ export const judge = (answer: Answer): Verdict => {
 export const check: Check = {
   name: "reach",
   run: ({ instance }) =>
-    Effect.flatMap(EndpointProbe, (probe) =>
-      Effect.map(
-        probe.ask({ instance, method: "GET", path: "/healthz", limitMs: LIMIT_MS, bytesMax: BYTES_MAX }),
-        judge,
-      ),
-    ),
+    Effect.flatMap(EndpointProbe, (probe) => {
+      const path = HealthPath.of(instance)
+      const asked = { instance, method: "GET", path, limitMs: LIMIT_MS, bytesMax: BYTES_MAX } as const
+      return Effect.map(probe.ask(asked), (answer) => judge(answer, path))
+    }),
 }

@@ -7,6 +7,7 @@
 import * as Effect from "effect/Effect"
 import type { Place, Settings, Verdict } from "@guildhall/core/EntryVerification"
 import type { Instance } from "@guildhall/core/Instance"
+import * as HealthPath from "@guildhall/protocol/HealthPath"
 import { type Check, doesNotApply, failed, notChecked, passed } from "../Check.ts"
 import { EndpointProbe } from "../EndpointProbe.ts"
 import * as ProofAsk from "../ProofAsk.ts"
@@ -101,7 +102,13 @@ const once = Effect.fnUntraced(function* (instance: Instance) {
     return isOwn ? answer.tookMs : undefined
   }
   const probe = yield* EndpointProbe
-  const answer = yield* probe.ask({ instance, method: "GET", path: "/healthz", limitMs: LIMIT_MS, bytesMax: 65_536 })
+  const answer = yield* probe.ask({
+    instance,
+    method: "GET",
+    path: HealthPath.of(instance),
+    limitMs: LIMIT_MS,
+    bytesMax: 65_536,
+  })
   return answer._tag === "Complete" ? answer.tookMs : undefined
 })
 

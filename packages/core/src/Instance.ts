@@ -6,6 +6,7 @@
 import * as Schema from "effect/Schema"
 import { DeviceId, DevicePublicKey } from "./Device.ts"
 import { Endpoint } from "./Endpoint.ts"
+import { Maintenance } from "./Maintenance.ts"
 import { MemberId } from "./Member.ts"
 import { ModelId } from "./Model.ts"
 import { PriceSheet } from "./PriceSheet.ts"
@@ -49,12 +50,13 @@ export type Reach = typeof Reach.Type
 /**
  * Whether an instance may be routed to. `offline` comes from a missed heartbeat or a failed health check and
  * ends by itself; `draining` is what a device says when it is about to stop; `not_verified` is one that would be online, and
- * has not passed the checks that the market asks of who enters.
+ * has not passed the checks that the market asks of who enters; `maintenance` is one whose provider has announced that it is not
+ * there now, for which nobody blames it.
  *
  * @category models
  * @since 0.1.0
  */
-export const InstanceState = Schema.Literals(["online", "offline", "draining", "not_verified"])
+export const InstanceState = Schema.Literals(["online", "offline", "draining", "not_verified", "maintenance"])
 /** @since 0.1.0 */
 export type InstanceState = typeof InstanceState.Type
 
@@ -159,6 +161,7 @@ export const Rails = Schema.Array(
  * - `tokenizer` is the digest of the tokenizer that its engine uses (see `Tokenizer.digest`).
  * - `listedAtMs` is since when it is on the market, in milliseconds since 1970, as the registry knows it.
  * - `provider` is the short public name (slug) that buyers name in `provider.order`, `only` and `ignore`.
+ * - `maintenance` is the window that its provider has announced last, whether it is open, to come or over.
  * - `devicePublicKey` is absent where no key stands behind the device, as for an account in a cloud: see {@link isAttested}.
  *
  * @category models
@@ -185,6 +188,7 @@ export const Instance = Schema.Struct({
   country: Schema.optionalKey(Country),
   inputs: Schema.optionalKey(Inputs),
   rails: Schema.optionalKey(Rails),
+  maintenance: Schema.optionalKey(Maintenance),
   listedAtMs: Schema.optionalKey(Schema.Int.pipe(Schema.check(Schema.isGreaterThanOrEqualTo(0)))),
 })
 /** @since 0.1.0 */

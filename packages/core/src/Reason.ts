@@ -97,6 +97,7 @@ export const reasons = {
   other_model: reason(404, false, "The instance serves another model."),
   offline: reason(503, true, "The instance missed a heartbeat or failed a health check."),
   draining: reason(503, true, "The instance is about to stop."),
+  maintenance: reason(503, true, "The instance is under planned maintenance, as its provider has announced."),
   not_verified: reason(503, true, "The instance has not passed the checks that the market asks of who enters."),
   concurrency_full: reason(503, true, "The instance already serves as many requests as it declared."),
   context_too_short: reason(400, false, "The instance's context is shorter than the request needs."),

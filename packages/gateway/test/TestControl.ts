@@ -14,7 +14,7 @@ import { Ledger, PaymentRail } from "@guildhall/ledger"
 import * as LedgerStore from "@guildhall/ledger/LedgerStore"
 import * as LedgerStoreMemory from "@guildhall/ledger/LedgerStoreMemory"
 import { HEADERS } from "@guildhall/protocol/provider/SignedRequest"
-import { CloudAccounts, Devices, Members, SealKeys, Pairing } from "@guildhall/registry"
+import { CloudAccounts, Devices, Gpus, Members, SealKeys, Pairing } from "@guildhall/registry"
 import type * as SampleDevice from "@guildhall/registry/testing/SampleDevice"
 import { Router } from "@guildhall/routing"
 import { leastLoaded } from "@guildhall/routing/policies/LeastLoaded"
@@ -87,6 +87,7 @@ const services = (options: Options) => {
     Pairing.layerMemory({ mac: pairingMac }).pipe(
       Layer.provideMerge(Devices.layerMemory({ allowPrivate: made.endpoints.allowPrivate })),
     ),
+    Gpus.layerMemory(),
     KeyRing.layerMemory.pipe(Layer.provide(NodeCrypto.layer)),
     CloudAccounts.layerMemory({ allowPrivate: made.endpoints.allowPrivate }).pipe(
       Layer.provide(SealKeys.layer(options.sealKeys === null ? undefined : Redacted.make(SEAL_KEYS))),

@@ -139,7 +139,7 @@ export interface DeviceStore {
     device: DeviceId,
     ids: ReadonlyArray<InstanceId>,
     atMs: number,
-  ) => Effect.Effect<ReadonlyArray<Pick<Instance, "id" | "state">>, RegistryError>
+  ) => Effect.Effect<ReadonlyArray<Pick<Instance, "id" | "state" | "maintenance">>, RegistryError>
   /** Every instance on the market, in the order of their last changes. */
   readonly listed: Effect.Effect<ReadonlyArray<InstanceRow>, RegistryError>
   /** The rows with a higher version, in the order of their versions, and the newest version there is. */
@@ -301,7 +301,8 @@ export const makeMemory: Effect.Effect<DeviceStore> = Effect.sync(() => {
           const row = rows.get(id)
           if (row === undefined || !row.listed || row.instance.deviceId !== device) return []
           rows.set(id, { ...row, lastBeatAtMs: atMs })
-          return [{ id, state: row.instance.state }]
+          const { maintenance, state } = row.instance
+          return [{ id, state, ...(maintenance === undefined ? {} : { maintenance }) }]
         }),
       ),
     listed: Effect.sync(() => byVersion().filter((row) => row.listed)),

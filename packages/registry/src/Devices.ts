@@ -14,6 +14,7 @@ import type { Device, DeviceFacts, DeviceId, DevicePublicKey, DeviceStatus } fro
 import type { DirectoryEvent } from "@guildhall/core/DirectoryEvent"
 import type { EntryState } from "@guildhall/core/EntryVerification"
 import type { Instance, InstanceId, InstanceState } from "@guildhall/core/Instance"
+import * as Maintenance from "@guildhall/core/Maintenance"
 import type { MemberId } from "@guildhall/core/Member"
 import * as SignedRequest from "@guildhall/protocol/provider/SignedRequest"
 import * as DeviceOwning from "./internal/DeviceOwning.ts"
@@ -80,6 +81,9 @@ export interface ListedInstance {
  * 20. A member sees, names and revokes its own devices only.
  * 21. An instance that was silent for as long as the market waits leaves it, and one that beat since does not.
  * 22. A device without a key is one of its member by its name, and its instances have no key; nobody signs for it.
+ * 23. An instance that is heard of in the window of its maintenance is told as under it, whatever it says or registers, until that is over or called off.
+ * 24. A rail that a member turns off is off for its instances, those that it registers later too, and one rail stays on: `last_rail`.
+ * 25. A rail that needs something is off, and cannot be turned on, until that is set up: `onboarding_needed`.
  *
  * @category services
  * @since 0.1.0
@@ -113,6 +117,17 @@ export class Devices extends Context.Service<
     readonly setEntry: (id: InstanceId, entry: EntryState, subject: string) => Effect.Effect<void, RegistryError>
     /** Takes an instance off the market; only its member may. Where a device is named, only one of that device. */
     readonly deregister: (id: InstanceId, memberId: MemberId, deviceId?: DeviceId) => Effect.Effect<void, RegistryError>
+    /**
+     * Announces maintenance of a member's instances, those of one device or one alone, or calls it off where there is no window; it
+     * replaces what was announced before. Answers the instances. Fails with `invalid_request` where the window cannot be.
+     */
+    readonly maintain: (
+      owned: { readonly memberId: MemberId } & (
+        | { readonly deviceId: DeviceId; readonly instance?: InstanceId | undefined }
+        | { readonly instance: InstanceId; readonly deviceId?: undefined }
+      ),
+      window: Maintenance.Maintenance | undefined,
+    ) => Effect.Effect<ReadonlyArray<Instance>, RegistryError>
     /**
      * Ends a device for ever: its instances leave the market and nothing it signs is accepted again. Where a member is named,
      * only its own.
@@ -237,7 +252,9 @@ const makeBeat = (store: DeviceStore.DeviceStore): Devices["Service"]["beat"] =>
     const told = new Map(instances.map(({ id, state }) => [id, state === "serving" ? "online" : "draining"] as const))
     const nowMs = yield* Clock.currentTimeMillis
     const known = yield* store.touch(deviceId, [...told.keys()], nowMs)
-    if (known.some(({ id, state }) => told.get(id) !== state)) {
+    const isNew = ({ id, maintenance, state }: (typeof known)[number]): boolean =>
+      (Maintenance.isOpen(maintenance, nowMs) ? "maintenance" : told.get(id)) !== state
+    if (known.some(isNew)) {
       yield* store.change({ device: deviceId }, DeviceRules.beat(told, nowMs))
     }
     if (known.length > 0 && known.length === told.size) return
@@ -303,6 +320,18 @@ export const make = Effect.fnUntraced(function* (store: DeviceStore.DeviceStore,
     deregister: Effect.fn("Devices.deregister")((id, memberId, deviceId) =>
       store.change({ instance: id }, DeviceRules.deregister(id, memberId, deviceId)),
     ),
+    maintain: Effect.fn("Devices.maintain")(function* (owned, window) {
+      const nowMs = yield* Clock.currentTimeMillis
+      const about = owned.deviceId === undefined ? { instance: owned.instance } : { device: owned.deviceId }
+      let changed: ReadonlyArray<Instance> = []
+      yield* store.change(about, (holding) =>
+        Result.map(DeviceRules.maintain(owned, window, nowMs)(holding), (change) => {
+          changed = change.instances.map(({ instance }) => instance)
+          return change
+        }),
+      )
+      return changed
+    }),
     drop: Effect.fn("Devices.drop")(function* (id, silentSinceMs) {
       let isDropped = false
       const rule = DeviceRules.drop(id, silentSinceMs)

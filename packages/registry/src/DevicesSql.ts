@@ -13,6 +13,7 @@ import type { SqlError } from "effect/sql/SqlError"
 import { Device, type DeviceId, DevicePublicKey } from "@guildhall/core/Device"
 import { EntryState } from "@guildhall/core/EntryVerification"
 import { Instance, InstanceId, InstanceState } from "@guildhall/core/Instance"
+import { Maintenance } from "@guildhall/core/Maintenance"
 import { MemberId } from "@guildhall/core/Member"
 import * as DeviceStore from "./DeviceStore.ts"
 import { Devices, make as makeDevices, type Options } from "./Devices.ts"
@@ -62,7 +63,13 @@ const readDeviceRows = reading(Schema.Array(Schema.Struct({ ...DeviceStore.Devic
 const readDevices = reading(Schema.Array(Schema.Struct({ ...Device.fields, ...keyColumn })))
 const ofRow = <A extends object>({ publicKey, ...row }: A & { readonly publicKey: DevicePublicKey | null }) =>
   publicKey === null ? row : { ...row, publicKey }
-const readStates = reading(Schema.Array(Schema.Struct({ id: InstanceId, state: InstanceState })))
+const readTouched = reading(
+  Schema.Array(Schema.Struct({ id: InstanceId, state: InstanceState, maintenance: Schema.NullOr(Maintenance) })),
+)
+const readStates = (rows: Effect.Effect<ReadonlyArray<unknown>, SqlError>) =>
+  Effect.map(readTouched(rows), (found) =>
+    found.map(({ maintenance, ...row }) => (maintenance === null ? row : { ...row, maintenance })),
+  )
 const readCount = reading(Schema.Array(Schema.Struct({ count: Schema.Int })))
 const readVersion = reading(Schema.Array(Schema.Struct({ version: Schema.Int })))
 const readUse = reading(Schema.Array(Schema.Struct({ revoked: Schema.Boolean, used: Schema.Boolean })))
@@ -225,7 +232,7 @@ const makeStore = (sql: SqlClient.SqlClient): DeviceStore.DeviceStore => {
         )
         UPDATE registry_instances i SET last_beat_at_ms = GREATEST(last_beat_at_ms, ${int8(atMs)}::text::bigint)
         FROM beating WHERE i.id = beating.id
-        RETURNING i.id, i.state`),
+        RETURNING i.id, i.state, i.terms->'maintenance' AS maintenance`),
     listed: readInstances(sql`SELECT ${instanceColumns} FROM registry_instances WHERE listed ORDER BY version`),
     since: Effect.fnUntraced(function* (after) {
       // Read before the rows: what is committed in between has a higher version and comes again.

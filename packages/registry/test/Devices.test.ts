@@ -57,6 +57,17 @@ DevicesTest.breaks(
   6,
 )
 DevicesTest.breaks(
+  "maintenance is noted, and nothing else",
+  broken((devices) => ({
+    maintain: (owned, window) =>
+      Effect.map(
+        devices.maintain(owned, window === undefined ? undefined : { ...window, fromMs: window.toMs - 1 }),
+        (all) => all.map((instance) => ({ ...instance, ...(window === undefined ? {} : { maintenance: window }) })),
+      ),
+  })),
+  23,
+)
+DevicesTest.breaks(
   "private endpoints are taken",
   broken(() => ({}), { ...options, allowPrivate: true }),
   7,

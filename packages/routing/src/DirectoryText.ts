@@ -22,11 +22,17 @@ const OfferedText = Schema.fromJsonString(Schema.Array(ModelId))
 const encodeOffered = Schema.encodeSync(OfferedText)
 const decodeOffered = Schema.decodeUnknownResult(OfferedText)
 
-const marks = { online: "o", offline: "f", draining: "d", not_verified: "n" } as const satisfies Record<
+const marks = { online: "o", offline: "f", draining: "d", not_verified: "n", maintenance: "w" } as const satisfies Record<
   InstanceState,
   string
 >
-const states: Record<string, InstanceState> = { o: "online", f: "offline", d: "draining", n: "not_verified" }
+const states: Record<string, InstanceState> = {
+  o: "online",
+  f: "offline",
+  d: "draining",
+  n: "not_verified",
+  w: "maintenance",
+}
 
 /**
  * The line of an event; `slot` is what `Directory.apply` answered to it. `?` is an event about an unknown instance,

@@ -182,6 +182,7 @@ const order: ReadonlyArray<ReasonCode> = [
   "price_too_high",
   "offline",
   "draining",
+  "maintenance",
   "not_verified",
   "below_throughput_floor",
   "below_health_floor",
@@ -234,6 +235,7 @@ export const ofAll = (closest: ReasonCode | undefined): ReasonCode => {
     case "other_model":
     case "offline":
     case "draining":
+    case "maintenance":
     case "not_verified":
     case "not_bonded":
     case "below_throughput_floor":

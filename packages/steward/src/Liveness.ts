@@ -10,6 +10,7 @@ import * as Layer from "effect/Layer"
 import * as Metric from "effect/Metric"
 import * as Option from "effect/Option"
 import { type Instance, type InstanceId, type InstanceState, isAttested } from "@guildhall/core/Instance"
+import * as Maintenance from "@guildhall/core/Maintenance"
 import type { MarketDefinition } from "@guildhall/core/MarketDefinition"
 import { ProviderTransport } from "@guildhall/protocol/ProviderTransport"
 import { CloudAccounts } from "@guildhall/registry/CloudAccounts"
@@ -21,7 +22,8 @@ import * as Loop from "./Loop.ts"
 /**
  * What the rule knows of an instance. Times are milliseconds since 1970; `check` is the last health check, if any;
  * `isDraining` says that the device has said so since and not taken it back. `lastBeatAtMs` is undefined where nobody beats,
- * and checks are all there is. `isParked` says that it is an account in a cloud which is left alone for now.
+ * and checks are all there is. `isParked` says that it is an account in a cloud which is left alone for now, and `isMaintained`
+ * that its provider has announced maintenance for now.
  *
  * @category models
  * @since 0.1.0
@@ -31,6 +33,7 @@ export interface Signs {
   readonly lastBeatAtMs: number | undefined
   readonly check: HealthChecks.Check | undefined
   readonly isParked?: boolean | undefined
+  readonly isMaintained?: boolean | undefined
   readonly nowMs: number
 }
 
@@ -51,7 +54,7 @@ export const beatOf = ({ instance, lastBeatAtMs }: ListedInstance): number | und
 }
 
 /**
- * The state that an instance should have. It is offline when it was silent for more than `missesMax` intervals, when
+ * The state that an instance should have. Under maintenance it is nothing else. It is offline when it was silent for more than `missesMax` intervals, when
  * its last check failed, or while its account is left alone; else it is what its device says.
  *
  * **Example** (A silent instance)
@@ -69,7 +72,8 @@ export const beatOf = ({ instance, lastBeatAtMs }: ListedInstance): number | und
  * @since 0.1.0
  */
 export const judge = (signs: Signs, heartbeat: MarketDefinition["heartbeat"]): InstanceState => {
-  const { check, isDraining, isParked, lastBeatAtMs, nowMs } = signs
+  const { check, isDraining, isMaintained, isParked, lastBeatAtMs, nowMs } = signs
+  if (isMaintained === true) return "maintenance"
   if (isParked === true || isSilent(lastBeatAtMs, nowMs, heartbeat) || check?.succeeded === false) return "offline"
   return isDraining ? "draining" : "online"
 }
@@ -83,14 +87,14 @@ const isJoining = ({ instance: { reach }, registeredAtMs }: ListedInstance, nowM
 
 /**
  * Whether an instance should be checked now. A silent one is not: it is offline already, and is asked again once it
- * beats; nor is one whose account is left alone. One whose last check failed is asked in every round, so that it is back soon.
+ * beats; nor is one whose account is left alone, or which is under maintenance. One whose last check failed is asked in every round, so that it is back soon.
  *
  * @category rules
  * @since 0.1.0
  */
 export const isDue = (signs: Omit<Signs, "isDraining">, heartbeat: MarketDefinition["heartbeat"]): boolean => {
-  const { check, isParked, lastBeatAtMs, nowMs } = signs
-  if (isParked === true || isSilent(lastBeatAtMs, nowMs, heartbeat)) return false
+  const { check, isMaintained, isParked, lastBeatAtMs, nowMs } = signs
+  if (isMaintained === true || isParked === true || isSilent(lastBeatAtMs, nowMs, heartbeat)) return false
   return check === undefined || !check.succeeded || nowMs - check.atMs >= heartbeat.checkMs
 }
 
@@ -168,12 +172,14 @@ export const make = Effect.fnUntraced(function* (heartbeat: MarketDefinition["he
 
   const settle = Effect.fnUntraced(function* (listed: ListedInstance, isParked: boolean) {
     const { instance } = listed
+    const nowMs = yield* Clock.currentTimeMillis
     const signs = {
       isDraining: memory.isDraining(listed),
       lastBeatAtMs: beatOf(listed),
       check: memory.check(instance),
       isParked,
-      nowMs: yield* Clock.currentTimeMillis,
+      isMaintained: Maintenance.isOpen(instance.maintenance, nowMs),
+      nowMs,
     }
     const state = judge(signs, heartbeat)
     if (state === instance.state) return
@@ -206,7 +212,11 @@ export const make = Effect.fnUntraced(function* (heartbeat: MarketDefinition["he
       const { instance } = listed
       if (!transport.capabilities.reaches.includes(instance.reach._tag) || isJoining(listed, nowMs)) return false
       const check = memory.check(instance)
-      return isDue({ lastBeatAtMs: beatOf(listed), check, isParked: isParked(instance), nowMs }, heartbeat)
+      const isMaintained = Maintenance.isOpen(instance.maintenance, nowMs)
+      return isDue(
+        { lastBeatAtMs: beatOf(listed), check, isParked: isParked(instance), isMaintained, nowMs },
+        heartbeat,
+      )
     })
     yield* HealthChecks.checkAll(
       due.map(({ instance }) => instance),

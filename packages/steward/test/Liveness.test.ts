@@ -433,3 +433,16 @@ describe("the health of an instance", () => {
     }),
   )
 })
+
+describe("maintenance", () => {
+  const heartbeat = { intervalMs: 60_000, missesMax: 2, checkMs: 60_000 }
+  const failed = { succeeded: false, atMs: 0 } as const
+  it("is neither silence nor a failure, and nobody is checked in it", () => {
+    const signs = { isDraining: false, lastBeatAtMs: 0, check: undefined, isMaintained: true, nowMs: 10_000_000 }
+    assert.strictEqual(Liveness.judge(signs, heartbeat), "maintenance")
+    assert.strictEqual(Liveness.judge({ ...signs, isDraining: true }, heartbeat), "maintenance")
+    assert.strictEqual(Liveness.judge({ ...signs, isMaintained: false }, heartbeat), "offline")
+    assert.isFalse(Liveness.isDue({ ...signs, lastBeatAtMs: 10_000_000, check: failed }, heartbeat))
+    assert.isTrue(Liveness.isDue({ ...signs, isMaintained: false, lastBeatAtMs: 10_000_000 }, heartbeat))
+  })
+})

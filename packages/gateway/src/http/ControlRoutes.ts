@@ -12,7 +12,9 @@ import * as BodyGuard from "./BodyGuard.ts"
 import * as CloudRoutes from "./CloudRoutes.ts"
 import * as DevicesRoutes from "./DevicesRoutes.ts"
 import * as EntriesRoutes from "./EntriesRoutes.ts"
+import * as GpusRoutes from "./GpusRoutes.ts"
 import * as HealthRoutes from "./HealthRoutes.ts"
+import * as InstancesRoutes from "./InstancesRoutes.ts"
 import * as KeyAccess from "./KeyAccess.ts"
 import * as LimitsRoutes from "./LimitsRoutes.ts"
 import * as MarketRoutes from "./MarketRoutes.ts"
@@ -32,6 +34,8 @@ import * as RequestsRoutes from "./RequestsRoutes.ts"
 export const layerHandlers = Layer.mergeAll(
   ProvidersRoutes.layer,
   EntriesRoutes.layer,
+  InstancesRoutes.layer,
+  GpusRoutes.layer,
   DevicesRoutes.layer,
   CloudRoutes.layer,
   RequestsRoutes.layer,

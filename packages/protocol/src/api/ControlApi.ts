@@ -9,12 +9,16 @@ import * as OpenApi from "effect/http-api/OpenApi"
 import { BalanceApi } from "./BalanceApi.ts"
 import { CloudApi } from "./CloudApi.ts"
 import { DevicesApi } from "./DevicesApi.ts"
+import { EarningsApi } from "./EarningsApi.ts"
 import { EntriesApi } from "./EntriesApi.ts"
 import { Guard } from "./Guard.ts"
+import { GpusApi } from "./GpusApi.ts"
 import { HealthApi } from "./HealthApi.ts"
+import { InstancesApi } from "./InstancesApi.ts"
 import { LimitsApi } from "./LimitsApi.ts"
 import { MarketApi } from "./MarketApi.ts"
 import { MembersApi } from "./MembersApi.ts"
+import { NoticesApi } from "./NoticesApi.ts"
 import { OperatorApi } from "./OperatorApi.ts"
 import { ProvidersApi } from "./ProvidersApi.ts"
 import { ReceiptsApi } from "./ReceiptsApi.ts"
@@ -31,6 +35,10 @@ export class ControlApi extends HttpApi.make("guildhall")
   .add(
     ProvidersApi,
     EntriesApi,
+    EarningsApi,
+    NoticesApi,
+    InstancesApi,
+    GpusApi,
     DevicesApi,
     CloudApi,
     RequestsApi,

@@ -5,6 +5,7 @@ import type { DeviceFacts, DeviceId, DevicePublicKey } from "@guildhall/core/Dev
 import type { DirectoryEvent } from "@guildhall/core/DirectoryEvent"
 import type { EntryState } from "@guildhall/core/EntryVerification"
 import { Instance, type InstanceId, type InstanceState, type Reach } from "@guildhall/core/Instance"
+import * as Maintenance from "@guildhall/core/Maintenance"
 import type { MemberId } from "@guildhall/core/Member"
 import type { Change, DeviceRow, Holding, InstanceRow } from "../DeviceStore.ts"
 import * as Endpoint from "../Endpoint.ts"
@@ -126,7 +127,14 @@ export const register =
       }
     }
     const registeredAtMs = known?.listed === true ? known.registeredAtMs : nowMs
-    const instance = { ...wanted, listedAtMs: registeredAtMs }
+    const { maintenance } = known?.instance ?? {}
+    const instance: Instance = {
+      ...wanted,
+      listedAtMs: registeredAtMs,
+      // Nobody serves in the middle of its maintenance by starting again: it is called off, or it ends.
+      ...(maintenance === undefined || maintenance.toMs <= nowMs ? {} : { maintenance }),
+      state: Maintenance.isOpen(maintenance, nowMs) ? "maintenance" : wanted.state,
+    }
     return Result.succeed({
       device: {
         id,
@@ -158,8 +166,10 @@ export const beat =
   ({ instances }) =>
     Result.succeed({
       instances: instances.flatMap((row) => {
-        const state = told.get(row.instance.id)
-        return !row.listed || state === undefined ? [] : [{ ...withState(row, state), lastBeatAtMs: nowMs }]
+        const said = told.get(row.instance.id)
+        if (!row.listed || said === undefined) return []
+        const state = Maintenance.isOpen(row.instance.maintenance, nowMs) ? "maintenance" : said
+        return [{ ...withState(row, state), lastBeatAtMs: nowMs }]
       }),
     })
 
@@ -180,6 +190,40 @@ export const setEntry =
     const row = instances.find((one) => one.instance.id === id)
     if (row === undefined || !row.listed) return refuse("not_found", `${id} is not on the market.`)
     return EntrySubject.digest(row.instance) === subject ? Result.succeed({ instances: [{ ...row, entry }] }) : nothing
+  }
+
+/** Whose instances are meant: a member's, of one device, or one alone. */
+export interface Owned {
+  readonly memberId: MemberId
+  readonly deviceId?: DeviceId | undefined
+  readonly instance?: InstanceId | undefined
+}
+
+/** Sets or calls off the maintenance of a member's instances on the market. */
+export const maintain =
+  ({ deviceId, instance, memberId }: Owned, window: Maintenance.Maintenance | undefined, nowMs: number): Rule =>
+  ({ instances }) => {
+    const rows = instances.filter(
+      ({ instance: one, listed }) =>
+        listed &&
+        one.memberId === memberId &&
+        (deviceId === undefined || one.deviceId === deviceId) &&
+        (instance === undefined || one.id === instance),
+    )
+    if (rows.length === 0) {
+      return refuse("not_found", `You have no ${instance ?? `instance of ${deviceId}`} on the market.`)
+    }
+    const wrong = window === undefined ? undefined : Maintenance.problem(window, nowMs)
+    if (wrong !== undefined) return refuse("invalid_request", wrong)
+    return Result.succeed({
+      instances: rows.map((row) => {
+        const { maintenance: former, ...rest } = row.instance
+        const isOpen = Maintenance.isOpen(window, nowMs)
+        // What was under maintenance is looked at as if it had come back: the next beat or check tells.
+        const state = isOpen ? "maintenance" : rest.state === "maintenance" ? "online" : rest.state
+        return { ...row, instance: { ...rest, state, ...(window === undefined ? {} : { maintenance: window }) } }
+      }),
+    })
   }
 
 /** Takes an instance off the market, for its member. */

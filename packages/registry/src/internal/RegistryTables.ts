@@ -234,6 +234,27 @@ const tellWhoWaits = Effect.gen(function* () {
   yield* sql`ALTER TABLE registry_in_flight ADD COLUMN waiting jsonb NOT NULL DEFAULT '{}'`
 })
 
+/** What members say of their GPUs. */
+const createGpus = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient
+  yield* sql`CREATE TABLE registry_gpus (
+    id text PRIMARY KEY,
+    number bigint GENERATED ALWAYS AS IDENTITY,
+    member_id text NOT NULL,
+    device_id text,
+    name text NOT NULL,
+    memory_mib integer NOT NULL,
+    cuda_version text,
+    base_price numeric(78, 0) NOT NULL CHECK (base_price >= 0),
+    region text NOT NULL,
+    strategy text NOT NULL,
+    created_at_ms bigint NOT NULL,
+    changed_at_ms bigint NOT NULL
+  )`
+  yield* sql`CREATE INDEX registry_gpus_member ON registry_gpus (member_id, number)`
+  yield* sql`CREATE INDEX registry_gpus_region ON registry_gpus (region, number)`
+})
+
 /**
  * What devices have signed of themselves: the last of each kind, which receipts name, and under each number what was signed,
  * as long as it may be contradicted.

@@ -9,6 +9,7 @@ import type { Devices, Options } from "../Devices.ts"
 import * as BoundProofs from "./internal/BoundProofs.ts"
 import * as ChangeProofs from "./internal/ChangeProofs.ts"
 import * as KeylessProofs from "./internal/KeylessProofs.ts"
+import * as MaintenanceProofs from "./internal/MaintenanceProofs.ts"
 import * as MarketProofs from "./internal/MarketProofs.ts"
 import * as MessageProofs from "./internal/MessageProofs.ts"
 import * as OwningProofs from "./internal/OwningProofs.ts"
@@ -129,6 +130,21 @@ export const guarantees: ReadonlyArray<Conformance.Guarantee<Conformance.Proof<D
     number: 22,
     test: "A device without a key is one of its member by its name, and its instances have no key; nobody signs for it.",
     proof: KeylessProofs.keyless,
+  },
+  {
+    number: 23,
+    test: "An instance that is heard of in the window of its maintenance is told as under it, whatever it says or registers, until that is over or called off.",
+    proof: MaintenanceProofs.maintained,
+  },
+  {
+    number: 24,
+    test: "A rail that a member turns off is off for its instances, those that it registers later too, and one rail stays on: `last_rail`.",
+    proof: RailProofs.turning,
+  },
+  {
+    number: 25,
+    test: "A rail that needs something is off, and cannot be turned on, until that is set up: `onboarding_needed`.",
+    proof: RailProofs.settingUp,
   },
 ]
 

@@ -1,7 +1,7 @@
 import type { Filter } from "../Filter.ts"
 
 /**
- * Leaves out an instance that is not online: `offline`, `draining` or `not_verified`.
+ * Leaves out an instance that is not online: `offline`, `draining`, `not_verified` or under `maintenance`.
  *
  * @category filters
  * @since 0.1.0

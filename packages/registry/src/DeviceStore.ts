@@ -12,6 +12,7 @@ import { Device, type DeviceId, type DevicePublicKey, type DeviceStatus } from "
 import type { EntryState } from "@guildhall/core/EntryVerification"
 import { Instance, type InstanceId } from "@guildhall/core/Instance"
 import type { MemberId } from "@guildhall/core/Member"
+import * as ProviderRails from "@guildhall/core/ProviderRails"
 import type { RegistryError } from "./RegistryError.ts"
 
 /**
@@ -33,7 +34,7 @@ export type DeviceRow = typeof DeviceRow.Type
 /**
  * An instance as it is stored. `version` numbers its last change, `termsVersion` the last one of anything but its
  * state. One that left the market stays, with `listed` false, so that readers can be told. `entry` is how its checks ended,
- * where the market asks for some.
+ * where the market asks for some; `rails` is by what it is paid, as far as somebody set anything.
  *
  * @category models
  * @since 0.1.0
@@ -46,11 +47,36 @@ export interface InstanceRow {
   readonly lastBeatAtMs: number
   readonly registeredAtMs: number
   readonly entry?: EntryState | undefined
+  readonly rails?: ProviderRails.Settings | undefined
+}
+
+/**
+ * What a member set of its rails: those that it turned off, and what it has set up, with the target that payouts go to.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export const MemberRails = Schema.Struct({
+  off: ProviderRails.Settings.fields.off,
+  done: Schema.Array(Schema.Struct({ kind: ProviderRails.Onboarding, target: Schema.String, atMs: Schema.Int })),
+})
+/** @since 0.1.0 */
+export type MemberRails = typeof MemberRails.Type
+
+/**
+ * A member's rails with its instances that are on the market.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface RailHolding {
+  readonly rails: MemberRails
+  readonly instances: ReadonlyArray<InstanceRow>
 }
 
 /**
  * A device with its instances, the unlisted ones included. `others` is how many other devices of the member that asks have
- * an instance on the market.
+ * an instance on the market, and `rails` what that member set.
  *
  * @category models
  * @since 0.1.0
@@ -59,6 +85,7 @@ export interface Holding {
   readonly device: DeviceRow | undefined
   readonly instances: ReadonlyArray<InstanceRow>
   readonly others: number
+  readonly rails?: MemberRails | undefined
 }
 
 /**
@@ -69,6 +96,17 @@ export interface Holding {
  */
 export interface Change {
   readonly device?: DeviceRow
+  readonly instances: ReadonlyArray<Omit<InstanceRow, "version" | "termsVersion">>
+}
+
+/**
+ * What a rule makes of a member's rails: what is kept of the member, and the instances whose rails are other ones then.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface RailChange {
+  readonly rails: MemberRails
   readonly instances: ReadonlyArray<Omit<InstanceRow, "version" | "termsVersion">>
 }
 
@@ -134,6 +172,13 @@ export interface DeviceStore {
     about: { readonly device: DeviceId; readonly member?: MemberId | undefined } | { readonly instance: InstanceId },
     rule: (holding: Holding) => Result.Result<Change, RegistryError>,
   ) => Effect.Effect<void, RegistryError>
+  /** What a member set of its rails, with its instances on the market. */
+  readonly rails: (member: MemberId) => Effect.Effect<RailHolding, RegistryError>
+  /** Runs the rule on a member's rails and instances, as {@link DeviceStore.change} does on a device's. */
+  readonly changeRails: (
+    member: MemberId,
+    rule: (holding: RailHolding) => Result.Result<RailChange, RegistryError>,
+  ) => Effect.Effect<void, RegistryError>
   /** Sets the last beat of those of the instances that the device has on the market, and answers them. */
   readonly touch: (
     device: DeviceId,
@@ -156,9 +201,13 @@ export const encodeInstance = Schema.encodeEffect(InstanceJson)
 /** Reads what {@link encodeInstance} wrote. @since 0.1.0 */
 export const decodeInstance = Schema.decodeUnknownEffect(InstanceJson)
 
-const terms = (instance: Instance): string =>
-  // What the codec for JSON writes is JSON; its type only says that it is a struct.
-  Canonical.stringify({ ...(Schema.encodeSync(InstanceJson)(instance) as Canonical.Json & object), state: "online" })
+const terms = ({ instance, rails }: Pick<InstanceRow, "instance" | "rails">): string =>
+  Canonical.stringify({
+    // What the codec for JSON writes is JSON; its type only says that it is a struct.
+    ...(Schema.encodeSync(InstanceJson)(instance) as Canonical.Json & object),
+    state: "online",
+    railSettings: rails === undefined ? null : { off: [...rails.off], done: [...rails.done], own: [...rails.own] },
+  })
 
 /**
  * Numbers the instances of a change. `last` is the newest version there is; a row that is as before but for its beat
@@ -170,12 +219,12 @@ const terms = (instance: Instance): string =>
 export const number = (
   last: number,
   before: ReadonlyArray<InstanceRow>,
-  change: Change,
+  change: Pick<Change, "instances">,
 ): { readonly last: number; readonly rows: ReadonlyArray<InstanceRow> } => {
   let next = last
   const rows = change.instances.map((row): InstanceRow => {
     const known = before.find(({ instance }) => instance.id === row.instance.id)
-    const newTerms = known === undefined || known.listed !== row.listed || terms(known.instance) !== terms(row.instance)
+    const newTerms = known === undefined || known.listed !== row.listed || terms(known) !== terms(row)
     if (!newTerms && known.instance.state === row.instance.state && known.entry === row.entry) {
       return { ...row, version: known.version, termsVersion: known.termsVersion }
     }
@@ -192,6 +241,10 @@ interface Sequence {
   readonly formerNonce?: string | undefined
   readonly status?: DeviceStatus | undefined
 }
+
+/** The rails of a member that has set nothing. @category constants @since 0.1.0 */
+export const NO_RAILS: MemberRails = { off: [], done: [] }
+
 const UNUSED: Sequence = { sequence: -1, atMs: 0 }
 
 /**
@@ -206,8 +259,18 @@ export const makeMemory: Effect.Effect<DeviceStore> = Effect.sync(() => {
   const rows = new Map<InstanceId, InstanceRow>()
   const names = new Map<string, MemberId>()
   const keys = new Map<DevicePublicKey, { readonly id: DeviceId; readonly isCurrent: boolean }>()
+  const rails = new Map<MemberId, MemberRails>()
   let version = 0
 
+  const railsOf = (member: MemberId): RailHolding => ({
+    rails: rails.get(member) ?? NO_RAILS,
+    instances: byVersion().filter(({ instance, listed }) => listed && instance.memberId === member),
+  })
+  const write = (before: ReadonlyArray<InstanceRow>, change: Pick<Change, "instances">) => {
+    const numbered = number(version, before, change)
+    for (const row of numbered.rows) rows.set(row.instance.id, row)
+    version = numbered.last
+  }
   const show = (row: DeviceRow): Device => {
     const { atMs, sequence, status } = sequences.get(row.id) ?? UNUSED
     return { ...row, sequence: Math.max(0, sequence), lastSeenAtMs: atMs, status: status ?? null }
@@ -227,6 +290,7 @@ export const makeMemory: Effect.Effect<DeviceStore> = Effect.sync(() => {
       device: id === undefined ? undefined : devices.get(id),
       instances,
       others: isNew ? othersOf(member, id) : 0,
+      ...(member === undefined ? {} : { rails: rails.get(member) ?? NO_RAILS }),
     }
   }
 
@@ -290,9 +354,16 @@ export const makeMemory: Effect.Effect<DeviceStore> = Effect.sync(() => {
           "device" in about ? holding(about.device, about.member) : holding(rows.get(about.instance)?.instance.deviceId)
         return Effect.map(Effect.fromResult(rule(held)), (change) => {
           if (change.device !== undefined) devices.set(change.device.id, change.device)
-          const numbered = number(version, held.instances, change)
-          for (const row of numbered.rows) rows.set(row.instance.id, row)
-          version = numbered.last
+          write(held.instances, change)
+        })
+      }),
+    rails: (member) => Effect.sync(() => railsOf(member)),
+    changeRails: (member, rule) =>
+      Effect.suspend(() => {
+        const held = railsOf(member)
+        return Effect.map(Effect.fromResult(rule(held)), (change) => {
+          rails.set(member, change.rails)
+          write(held.instances, change)
         })
       }),
     touch: (device, ids, atMs) =>

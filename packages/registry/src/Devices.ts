@@ -16,11 +16,14 @@ import type { EntryState } from "@guildhall/core/EntryVerification"
 import type { Instance, InstanceId, InstanceState } from "@guildhall/core/Instance"
 import * as Maintenance from "@guildhall/core/Maintenance"
 import type { MemberId } from "@guildhall/core/Member"
+import type { Onboarding, Rail } from "@guildhall/core/ProviderRails"
 import * as SignedRequest from "@guildhall/protocol/provider/SignedRequest"
 import * as DeviceOwning from "./internal/DeviceOwning.ts"
+import * as DeviceRails from "./internal/DeviceRails.ts"
 import * as DeviceRules from "./internal/DeviceRules.ts"
 import * as DeviceSignature from "./internal/DeviceSignature.ts"
 import * as DeviceStore from "./DeviceStore.ts"
+import type { MemberRailsView, RailToggle } from "./ProviderRails.ts"
 import type { Registration } from "./Registration.ts"
 import { RegistryError } from "./RegistryError.ts"
 
@@ -165,7 +168,17 @@ export class Devices extends Context.Service<
     ) => Effect.Effect<string, RegistryError>
     /** Takes an instance off the market if it has not beaten since a time; answers whether it did. */
     readonly drop: (id: InstanceId, silentSinceMs: number) => Effect.Effect<boolean, RegistryError>
-    /** Every instance that is on the market. */
+    /** By which rails a member is paid, with its instances on the market. */
+    readonly railsOf: (memberId: MemberId) => Effect.Effect<MemberRailsView, RegistryError>
+    /** Turns rails on or off. What is off for a member is off for all of its instances. */
+    readonly setRails: (toggle: RailToggle) => Effect.Effect<void, RegistryError>
+    /** Notes where a member is paid to, or without a target that it is not any more: who calls has checked that it is the member's. */
+    readonly setPayoutTarget: (
+      memberId: MemberId,
+      kind: Onboarding,
+      target: string | undefined,
+    ) => Effect.Effect<void, RegistryError>
+    /** Every instance that is on the market, with the rails that it is paid by. */
     readonly instances: Effect.Effect<ReadonlyArray<ListedInstance>, RegistryError>
     /**
      * The changes after a version, oldest first, with the version that they lead to. After version 0: everything.
@@ -182,7 +195,7 @@ export class Devices extends Context.Service<
  * or a network of one's own. `devices` is how many devices a member may list, and how many models each of them: without it
  * 1,000 and 64. With `asksEntry` an instance must pass checks before requests go to it: while its last entry (see `setEntry`) is
  * not `passed`, it is told as `not_verified` where it would be `online`. It begins anew when it is listed, and when what was
- * checked has changed.
+ * checked has changed. `rails` are those of the market; without them none can be turned off.
  *
  * @category models
  * @since 0.1.0
@@ -191,6 +204,7 @@ export interface Options {
   readonly allowPrivate: boolean
   readonly devices?: { readonly perMember: number; readonly modelsEach: number } | undefined
   readonly asksEntry?: boolean | undefined
+  readonly rails?: ReadonlyArray<Rail> | undefined
 }
 
 const DEVICES_USUAL = { perMember: 1_000, modelsEach: DeviceRules.INSTANCES_MAX }
@@ -274,7 +288,7 @@ const makeBeat = (store: DeviceStore.DeviceStore): Devices["Service"]["beat"] =>
  * @since 0.1.0
  */
 export const make = Effect.fnUntraced(function* (store: DeviceStore.DeviceStore, options: Options) {
-  const { asksEntry = false, devices = DEVICES_USUAL } = options
+  const { asksEntry = false, devices = DEVICES_USUAL, rails } = options
   const owner = DeviceOwning.makeOwner(store)
   const theDevice = Effect.fnUntraced(function* (id: DeviceId) {
     const device = yield* store.device(id)
@@ -292,19 +306,20 @@ export const make = Effect.fnUntraced(function* (store: DeviceStore.DeviceStore,
   return Devices.of({
     ...DeviceOwning.make(store, devices.perMember),
     ...DeviceOwning.makeNonces(store),
+    ...DeviceRails.make(store, rails ?? []),
     authenticate: yield* makeAuthenticate(store),
     register: Effect.fn("Devices.register")(function* (registration) {
       const id = registration.publicKey === undefined ? undefined : yield* owner(registration.publicKey)
       const instance = yield* Effect.fromResult(DeviceRules.instance(registration, id, options))
       if (instance.provider !== undefined) yield* claimName(instance.provider, instance.memberId)
       const nowMs = yield* Clock.currentTimeMillis
-      const register = DeviceRules.register(instance, nowMs, { ...devices, asksEntry })
+      const register = DeviceRules.register(instance, nowMs, { ...devices, asksEntry, rails })
       // A store may run the rule again where another change came between: what it wrote is what the last run answered.
       let written = instance
       const about = { device: instance.deviceId, member: instance.memberId }
       yield* store.change(about, (holding) =>
         Result.map(register(holding), (change) => {
-          for (const row of change.instances) written = row.instance
+          for (const row of change.instances) written = DeviceRails.told(row, rails)
           return change
         }),
       )
@@ -344,18 +359,19 @@ export const make = Effect.fnUntraced(function* (store: DeviceStore.DeviceStore,
       return isDropped
     }),
     instances: Effect.map(store.listed, (rows) =>
-      rows.map(({ entry, instance, lastBeatAtMs, registeredAtMs }) => ({
-        instance,
-        lastBeatAtMs,
-        registeredAtMs,
-        ...(entry === undefined ? {} : { entry }),
+      rows.map((row) => ({
+        instance: DeviceRails.told(row, rails),
+        lastBeatAtMs: row.lastBeatAtMs,
+        registeredAtMs: row.registeredAtMs,
+        ...(row.entry === undefined ? {} : { entry: row.entry }),
       })),
     ).pipe(Effect.withSpan("Devices.instances")),
     changes: Effect.fn("Devices.changes")(function* (after) {
       const { version, rows } = yield* store.since(after)
       // A reader that is ahead followed another database; it starts again.
-      if (version < after) return { version, events: DeviceRules.events(0, (yield* store.since(0)).rows, asksEntry) }
-      return { version, events: DeviceRules.events(after, rows, asksEntry) }
+      if (version < after)
+        return { version, events: DeviceRules.events(0, (yield* store.since(0)).rows, asksEntry, rails) }
+      return { version, events: DeviceRules.events(after, rows, asksEntry, rails) }
     }),
   })
 })

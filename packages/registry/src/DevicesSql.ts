@@ -15,6 +15,7 @@ import { EntryState } from "@guildhall/core/EntryVerification"
 import { Instance, InstanceId, InstanceState } from "@guildhall/core/Instance"
 import { Maintenance } from "@guildhall/core/Maintenance"
 import { MemberId } from "@guildhall/core/Member"
+import * as ProviderRails from "@guildhall/core/ProviderRails"
 import * as DeviceStore from "./DeviceStore.ts"
 import { Devices, make as makeDevices, type Options } from "./Devices.ts"
 import * as DeviceKeysSql from "./internal/DeviceKeysSql.ts"
@@ -39,6 +40,7 @@ const InstanceRows = Schema.Array(
     lastBeatAtMs: Schema.Int,
     registeredAtMs: Schema.Int,
     entry: Schema.NullOr(EntryState),
+    rails: Schema.NullOr(ProviderRails.Settings),
   }),
 )
 
@@ -52,11 +54,16 @@ const reading = <S extends Schema.Codec<unknown, unknown>>(schema: S) => {
     )
 }
 const readEntries = reading(InstanceRows)
-/** An instance of which no checks were asked has no entry in its row either. */
+/** An instance of which no checks were asked has no entry in its row either; the same holds for rails of which nothing was set. */
 const readInstances = (rows: Effect.Effect<ReadonlyArray<unknown>, SqlError>) =>
   Effect.map(readEntries(rows), (found) =>
-    found.map(({ entry, ...row }): DeviceStore.InstanceRow => (entry === null ? row : { ...row, entry })),
+    found.map(({ entry, rails, ...row }): DeviceStore.InstanceRow => ({
+      ...row,
+      ...(entry === null ? {} : { entry }),
+      ...(rails === null ? {} : { rails }),
+    })),
   )
+const readMemberRails = reading(Schema.Array(Schema.Struct({ rails: DeviceStore.MemberRails })))
 /** A device without a key has none in its row either. */
 const keyColumn = { publicKey: Schema.NullOr(DevicePublicKey) }
 const readDeviceRows = reading(Schema.Array(Schema.Struct({ ...DeviceStore.DeviceRow.fields, ...keyColumn })))
@@ -77,7 +84,7 @@ const readUse = reading(Schema.Array(Schema.Struct({ revoked: Schema.Boolean, us
 /** Numbers leave PostgreSQL as doubles, which hold every version and time exactly. */
 const INSTANCE_COLUMNS = `terms || jsonb_build_object('state', state) AS instance, listed, version::float8 AS version,
   terms_version::float8 AS "termsVersion", last_beat_at_ms::float8 AS "lastBeatAtMs",
-  registered_at_ms::float8 AS "registeredAtMs", entry`
+  registered_at_ms::float8 AS "registeredAtMs", entry, rails`
 
 const DEVICES = "registry_devices d LEFT JOIN registry_sequences s ON s.device_id = d.id"
 const DEVICE_COLUMNS = `d.id, d.member_id AS "memberId", d.public_key AS "publicKey", d.state, d.facts, s.status,
@@ -140,15 +147,15 @@ const makeWrite = (sql: SqlClient.SqlClient) => {
 
   const instance = (row: DeviceStore.InstanceRow, terms: string) => sql`
     INSERT INTO registry_instances AS i
-      (id, device_id, terms, state, listed, version, terms_version, last_beat_at_ms, registered_at_ms, entry)
+      (id, device_id, terms, state, listed, version, terms_version, last_beat_at_ms, registered_at_ms, entry, rails)
     VALUES (${row.instance.id}, ${row.instance.deviceId}, ${terms}::text::jsonb, ${row.instance.state}, ${row.listed},
       ${int8(row.version)}::text::bigint, ${int8(row.termsVersion)}::text::bigint,
       ${int8(row.lastBeatAtMs)}::text::bigint, ${int8(row.registeredAtMs)}::text::bigint,
-      ${row.entry ?? null})
+      ${row.entry ?? null}, ${row.rails === undefined ? null : JSON.stringify(row.rails)}::text::jsonb)
     ON CONFLICT (id) DO UPDATE SET terms = excluded.terms, state = excluded.state, listed = excluded.listed,
       version = excluded.version, terms_version = excluded.terms_version,
       last_beat_at_ms = GREATEST(i.last_beat_at_ms, excluded.last_beat_at_ms),
-      registered_at_ms = excluded.registered_at_ms, entry = excluded.entry`
+      registered_at_ms = excluded.registered_at_ms, entry = excluded.entry, rails = excluded.rails`
 
   return Effect.fnUntraced(function* (change: DeviceStore.Change, rows: ReadonlyArray<DeviceStore.InstanceRow>) {
     if (change.device !== undefined) yield* Effect.mapError(device(change.device), unavailable)
@@ -169,6 +176,62 @@ const othersOf = (sql: SqlClient.SqlClient, member: MemberId, device: DeviceId) 
     ([row]) => row?.count ?? 0,
   )
 
+const railsOf = (sql: SqlClient.SqlClient, member: MemberId) =>
+  Effect.map(
+    readMemberRails(sql`SELECT rails FROM registry_member_rails WHERE member_id = ${member}`),
+    ([row]) => row?.rails ?? DeviceStore.NO_RAILS,
+  )
+
+/** Whoever listens hears of it when it is committed. */
+const tell = (sql: SqlClient.SqlClient, last: number, next: number) =>
+  next > last
+    ? Effect.mapError(
+        sql`WITH told AS (SELECT pg_notify(${CHANNEL}, ''))
+          UPDATE registry_version SET version = ${int8(next)}::text::bigint FROM told`,
+        unavailable,
+      )
+    : Effect.void
+
+/** Who holds the version is alone: no instance of the member comes or goes until its rails are written. */
+const makeRails = (sql: SqlClient.SqlClient): Pick<DeviceStore.DeviceStore, "rails" | "changeRails"> => {
+  const held = Effect.fnUntraced(function* (member: MemberId) {
+    const rails = yield* railsOf(sql, member)
+    const instances = yield* readInstances(sql`
+      SELECT ${sql.literal(INSTANCE_COLUMNS)} FROM registry_instances WHERE listed AND device_id IN
+        (SELECT id FROM registry_devices WHERE member_id = ${member}) ORDER BY id`)
+    return { rails, instances }
+  })
+  return {
+    rails: held,
+    changeRails: (member, rule) =>
+      Effect.gen(function* () {
+        const [newest] = yield* readVersion(sql`SELECT version::float8 AS version FROM registry_version FOR UPDATE`)
+        const last = newest?.version ?? 0
+        const before = yield* held(member)
+        const change = yield* Effect.fromResult(rule(before))
+        const numbered = DeviceStore.number(last, before.instances, change)
+        yield* sql`INSERT INTO registry_member_rails (member_id, rails)
+          VALUES (${member}, ${JSON.stringify(change.rails)}::text::jsonb)
+          ON CONFLICT (member_id) DO UPDATE SET rails = excluded.rails`
+        const rows = numbered.rows.map(({ instance, rails = null, termsVersion, version }) => ({
+          id: instance.id,
+          rails,
+          version,
+          terms_version: termsVersion,
+        }))
+        yield* sql`UPDATE registry_instances i
+          SET rails = r.rails, version = r.version, terms_version = r.terms_version
+          FROM jsonb_to_recordset(${JSON.stringify(rows)}::text::jsonb)
+            AS r(id text, rails jsonb, version bigint, terms_version bigint)
+          WHERE i.id = r.id AND i.version <> r.version`
+        yield* tell(sql, last, numbered.last)
+      }).pipe(
+        sql.withTransaction,
+        Effect.catchTag("SqlError", (error) => Effect.fail(unavailable(error))),
+      ),
+  }
+}
+
 const makeChange = (sql: SqlClient.SqlClient): DeviceStore.DeviceStore["change"] => {
   const write = makeWrite(sql)
   return (about, rule) => {
@@ -185,18 +248,14 @@ const makeChange = (sql: SqlClient.SqlClient): DeviceStore.DeviceStore["change"]
       const device = found === undefined ? undefined : ofRow(found)
       const instances = yield* readInstances(sql`
         SELECT ${sql.literal(INSTANCE_COLUMNS)} FROM registry_instances WHERE device_id = ${deviceId} ORDER BY id FOR UPDATE`)
-      const isNew = "device" in about && about.member !== undefined && !instances.some(({ listed }) => listed)
+      const isMember = "device" in about && about.member !== undefined
+      const isNew = isMember && !instances.some(({ listed }) => listed)
       const others = isNew ? yield* othersOf(sql, about.member, about.device) : 0
-      const change = yield* Effect.fromResult(rule({ device, instances, others }))
+      const rails = isMember ? yield* railsOf(sql, about.member) : undefined
+      const change = yield* Effect.fromResult(rule({ device, instances, others, rails }))
       const numbered = DeviceStore.number(last, instances, change)
       yield* write(change, numbered.rows)
-      if (numbered.last > last) {
-        // Whoever listens hears of it when it is committed.
-        yield* sql`WITH told AS (SELECT pg_notify(${CHANNEL}, ''))
-          UPDATE registry_version SET version = ${int8(numbered.last)}::text::bigint FROM told`.pipe(
-          Effect.mapError(unavailable),
-        )
-      }
+      yield* tell(sql, last, numbered.last)
     }).pipe(
       sql.withTransaction,
       Effect.catchTag("SqlError", (error) => Effect.fail(unavailable(error))),
@@ -222,6 +281,7 @@ const makeStore = (sql: SqlClient.SqlClient): DeviceStore.DeviceStore => {
         (rows) => rows.map(ofRow),
       ),
     change: makeChange(sql),
+    ...makeRails(sql),
     // Rows are locked in the order of their ids, here and in a change, so that two of them never wait for each other.
     touch: (device, ids, atMs) =>
       readStates(sql`

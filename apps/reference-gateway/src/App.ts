@@ -20,6 +20,7 @@ import type { MarketDefinition } from "@guildhall/core/MarketDefinition"
 import { PartError } from "@guildhall/core/Parts"
 import * as CloudCheck from "@guildhall/gateway/CloudCheck"
 import * as ClientAddress from "@guildhall/gateway/ClientAddress"
+import * as Attestation from "@guildhall/gateway/Attestation"
 import * as Claims from "@guildhall/gateway/Claims"
 import * as HoldRenewal from "@guildhall/gateway/HoldRenewal"
 import * as Horde from "@guildhall/gateway/Horde"
@@ -94,6 +95,7 @@ const services = (facts: Facts, definition: MarketDefinition, nodeServer: Server
     Layer.provideMerge(
       Layer.mergeAll(
         HoldRenewal.layer,
+        Attestation.layer,
         Limits.layer,
         Idempotency.layer().pipe(Layer.provide(Stores.answerSeal(facts.settings))),
         recount(facts.settings.catalogue),

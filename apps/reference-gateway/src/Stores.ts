@@ -15,6 +15,7 @@ import * as AnswerStoreSql from "@guildhall/journal/AnswerStoreSql"
 import * as JournalSql from "@guildhall/journal/JournalSql"
 import * as Ledger from "@guildhall/ledger/Ledger"
 import * as LedgerStoreSql from "@guildhall/ledger/LedgerStoreSql"
+import * as AttestationsSql from "@guildhall/registry/AttestationsSql"
 import * as CloudAccounts from "@guildhall/registry/CloudAccounts"
 import * as CloudStoreSql from "@guildhall/registry/CloudStoreSql"
 import * as DevicesSql from "@guildhall/registry/DevicesSql"
@@ -56,6 +57,7 @@ export const layer = (facts: Facts, definition: MarketDefinition) => {
     }),
     cloudAccounts(facts.settings, definition),
     EntryRecordSql.layer,
+    AttestationsSql.layer,
     InFlightSql.layer(),
     HealthRecordSql.layer({ days: definition.health.window?.days }),
     PgChanges.layer,

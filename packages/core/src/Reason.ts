@@ -189,6 +189,10 @@ export const reasons = {
   cloud_rate_limited: reason(503, true, "The service takes no more requests of the account there for the moment."),
   cloud_service_unfit: reason(422, false, "The service could not be asked, or does not serve what the account says."),
   invalid_ticket: reason(401, false, "The ticket was not issued by this market, or has expired."),
+  usage_log_forked: reason(409, false, "The device has signed two heads of its usage log that contradict each other."),
+  commitment_forked: reason(409, false, "The device has signed two different commitments under one number."),
+  invalid_wallet_binding: reason(400, false, "The binding of a wallet to a device does not hold."),
+  wallet_not_used: reason(404, false, "This market binds no wallets to devices."),
   invalid_claim: reason(400, false, "The claim does not fit its ticket, or its log."),
   // Entry verification: why a check of an instance failed
   entry_not_public: reason(400, false, "The endpoint's address is not on the public internet."),

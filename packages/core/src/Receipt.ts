@@ -77,6 +77,10 @@ export type RoutingProof = typeof RoutingProof.Type
  * revision of a receipt only ever lowers the charge or adds what a claim paid. `routing` is absent where nothing is known
  * of how the request was routed, as after a crash. `unattested` stands where no device key is behind the instance that served.
  *
+ * - `commitment` is the digest of what the device last signed that it serves, as the market held it then.
+ * - `usageHead` is where the device's usage log last stood, as it had signed it by then: of a charge that is the last head before
+ *   the market heard of the request's line; of a claim it is the head that came with the line.
+ *
  * @category models
  * @since 0.1.0
  */
@@ -109,6 +113,8 @@ export const Receipt = Schema.Struct({
   requestCommitment: Schema.String,
   responseCommitment: Schema.optionalKey(Schema.String),
   routing: Schema.optionalKey(RoutingProof),
+  commitment: Schema.optionalKey(Schema.String),
+  usageHead: Schema.optionalKey(Schema.Struct({ number: Schema.Int, hash: Schema.String })),
 })
 /** @since 0.1.0 */
 export type Receipt = typeof Receipt.Type

@@ -9,6 +9,7 @@ import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import { chargeAssetOf } from "@guildhall/core/MarketDefinition"
 import type { DeviceId, DevicePublicKey } from "@guildhall/core/Device"
@@ -30,6 +31,7 @@ import { headBytes, lineBytes, type UsageLine, type UsageReport } from "@guildha
 import { Devices } from "@guildhall/registry/Devices"
 import type { RegistryError } from "@guildhall/registry/RegistryError"
 import * as AccountOpener from "./AccountOpener.ts"
+import { Attestation, type Names } from "./Attestation.ts"
 import { Market } from "./Market.ts"
 import * as Receipt from "./Receipt.ts"
 import * as Tickets from "./Tickets.ts"
@@ -75,6 +77,7 @@ type Fate = "done" | "waiting" | "invalid_ticket" | "invalid_claim"
 
 type OwnInstances = ReadonlyMap<InstanceId, Instance>
 
+const NOTHING: Verdict = { acknowledged: 0, refused: [] }
 /** Lines of one report that are decided at a time. */
 const CONCURRENT_LINES = 16
 /** A ticket is claimed for so long after it ended. */
@@ -91,7 +94,7 @@ const isSignedBy = (publicKey: DevicePublicKey, bytes: Uint8Array, signature: st
 const sha256 = (bytes: Uint8Array): Uint8Array => hash("sha256", bytes, "buffer")
 const lineHash = (line: UsageLine): string => createHash("sha256").update(lineBytes(line)).digest("hex")
 
-/** Whether the lines are an unbroken chain that ends in the head, and the device signed the head. */
+/** Whether the lines, if any, are an unbroken chain that ends in the head, and the device signed the head. */
 const isIntact = (publicKey: DevicePublicKey, { lines, head }: UsageReport): boolean => {
   let previous: UsageLine | undefined
   for (const line of lines) {
@@ -99,7 +102,7 @@ const isIntact = (publicKey: DevicePublicKey, { lines, head }: UsageReport): boo
     if (previous !== undefined && (line.number !== previous.number + 1 || line.previous !== previous.hash)) return false
     previous = line
   }
-  if (previous?.number !== head.number || previous.hash !== head.hash) return false
+  if (previous !== undefined && (previous.number !== head.number || previous.hash !== head.hash)) return false
   return isSignedBy(publicKey, headBytes(publicKey, head), head.signature)
 }
 
@@ -122,12 +125,13 @@ const claimed = (
   first: Extract<JournalEntry, { readonly _tag: "RequestEnded" }>,
   instance: Instance,
   line: UsageLine,
-  claim: { readonly paid: bigint; readonly nowMs: number },
+  claim: { readonly paid: bigint; readonly nowMs: number; readonly attested: Names | undefined },
 ) => {
   const { receipt } = first
   return Receipt.entry(
     {
       ...receipt,
+      ...claim.attested,
       revision: receipt.revision + 1,
       provider: instance.memberId,
       device: instance.deviceId,
@@ -152,7 +156,7 @@ const makePay = Effect.gen(function* () {
 
   const open = yield* AccountOpener.make
 
-  return Effect.fnUntraced(function* (hold: Hold, instance: Instance, line: UsageLine) {
+  return Effect.fnUntraced(function* (hold: Hold, instance: Instance, line: UsageLine, attested: Names | undefined) {
     // The ticket of a stream promises what its hold may grow to; what was served beyond what it had grown to, nobody delivered.
     const most = worth(definition.split, line)
     const kept = hold.amount - hold.drawn
@@ -165,7 +169,7 @@ const makePay = Effect.gen(function* () {
       return "invalid_claim" as const
     }
     const nowMs = yield* Clock.currentTimeMillis
-    const body = Receipt.entryJson(claimed(first, instance, line, { paid, nowMs }))
+    const body = Receipt.entryJson(claimed(first, instance, line, { paid, nowMs, attested }))
     const posting = yield* Effect.fromResult(
       Claim.posting(
         { request: first.receipt.id, provider: instance.memberId, amount: paid },
@@ -202,10 +206,19 @@ const make = Effect.gen(function* () {
   const ledger = yield* Ledger
   const ring = yield* KeyRing
   const devices = yield* Devices
+  const attestation = Option.getOrUndefined(yield* Effect.serviceOption(Attestation))
   const pay = yield* makePay
 
+  /** What the receipt of a claim names: the head that came with its line. */
+  const namesOf = (instance: Instance, { head: { hash, number } }: UsageReport): Names | undefined =>
+    attestation === undefined ? undefined : { ...attestation.of(instance), usageHead: { number, hash } }
+
   /** Decides one line. The chain and the device's signature are already checked. */
-  const decide = Effect.fnUntraced(function* (own: Effect.Effect<OwnInstances, RegistryError>, line: UsageLine) {
+  const decide = Effect.fnUntraced(function* (
+    own: Effect.Effect<OwnInstances, RegistryError>,
+    report: UsageReport,
+    line: UsageLine,
+  ) {
     const { ticket, signature } = line.ticket
     const payload = Ticket.signedBytes(sha256, line.ticket)
     if (payload === undefined || !(yield* ring.verify("ticket", payload, signature))) return "invalid_ticket"
@@ -221,7 +234,9 @@ const make = Effect.gen(function* () {
       Tickets.priceDigest(line.price) === ticket.priceDigest &&
       hold.definitionDigest === ticket.definitionDigest &&
       definition.chargeAsset === ticket.asset
-    return instance === undefined || !fits ? "invalid_claim" : yield* pay(hold, instance, line)
+    return instance === undefined || !fits
+      ? "invalid_claim"
+      : yield* pay(hold, instance, line, namesOf(instance, report))
   })
 
   return Claims.of({
@@ -229,7 +244,6 @@ const make = Effect.gen(function* () {
       const { lines } = report
       const [first] = lines
       const last = lines.at(-1)
-      if (first === undefined || last === undefined) return { acknowledged: 0, refused: [] }
       const refuse = (line: UsageLine, code: Verdict["refused"][number]["code"]) => ({
         requestId: line.ticket.ticket.requestId,
         code,
@@ -238,7 +252,14 @@ const make = Effect.gen(function* () {
         yield* Effect.logWarning(
           `${device.id} sent a usage log that is not whole. Its ${lines.length} lines are refused.`,
         )
-        return { acknowledged: last.number, refused: lines.map((line) => refuse(line, "invalid_claim")) }
+        return { acknowledged: last?.number ?? 0, refused: lines.map((line) => refuse(line, "invalid_claim")) }
+      }
+      const standing = attestation === undefined ? "taken" : yield* attestation.report(device, report)
+      if (first === undefined || last === undefined) return NOTHING
+      // The device hears which head is held and sends its lines again, as they follow that one.
+      if (standing === "behind") return { acknowledged: first.number - 1, refused: [] }
+      if (standing === "forked") {
+        return { acknowledged: last.number, refused: lines.map((line) => refuse(line, "usage_log_forked")) }
       }
       // Read once, and only where a line really is a claim.
       const own = yield* Effect.cached(
@@ -253,7 +274,9 @@ const make = Effect.gen(function* () {
       const fates = yield* Effect.forEach(
         lines,
         (line): Effect.Effect<Fate, KeyRingError | RegistryError> =>
-          Effect.catchTag(decide(own, line), "LedgerError", (error) => fateOf(line.ticket.ticket.requestId, error)),
+          Effect.catchTag(decide(own, report, line), "LedgerError", (error) =>
+            fateOf(line.ticket.ticket.requestId, error),
+          ),
         { concurrency: CONCURRENT_LINES },
       )
       const waiting = fates.indexOf("waiting")

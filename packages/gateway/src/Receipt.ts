@@ -7,6 +7,7 @@
 import { createHash, hash, type Hash } from "node:crypto"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import type * as Schema from "effect/Schema"
 import { type Instance, isAttested } from "@guildhall/core/Instance"
 import type { MarketDefinition } from "@guildhall/core/MarketDefinition"
@@ -20,6 +21,7 @@ import { decisionJson, type JournalEntry, type RoutingDecision } from "@guildhal
 import { Router } from "@guildhall/routing/Router"
 import * as Proof from "@guildhall/routing/RoutingProof"
 import type { Admitted } from "./Admit.ts"
+import { Attestation } from "./Attestation.ts"
 import type { Conclusion } from "./Conclusion.ts"
 import { randomHex } from "./internal/Ids.ts"
 import { Market } from "./Market.ts"
@@ -88,6 +90,8 @@ export interface Ending {
   readonly endedAtMs: number
   readonly responseCommitment: string | undefined
   readonly routing: RoutingProof | undefined
+  /** What the device that served has signed, as the market holds it. */
+  readonly attested?: Pick<Receipt, "commitment" | "usageHead"> | undefined
 }
 
 /**
@@ -135,6 +139,8 @@ export const make = (
   if (firstByteAtMs !== undefined) receipt.firstByteAtMs = firstByteAtMs
   if (responseCommitment !== undefined) receipt.responseCommitment = responseCommitment
   if (ending.routing !== undefined) receipt.routing = ending.routing
+  if (ending.attested?.commitment !== undefined) receipt.commitment = ending.attested.commitment
+  if (ending.attested?.usageHead !== undefined) receipt.usageHead = ending.attested.usageHead
   return receipt
 }
 
@@ -193,8 +199,9 @@ const receiptJson = (receipt: Receipt): Schema.Json => {
     attempts: receipt.attempts,
     buyer: receipt.buyer,
     charge: receipt.charge.toString(),
-    definitionDigest: receipt.definitionDigest,
   }
+  if (receipt.commitment !== undefined) json["commitment"] = receipt.commitment
+  json["definitionDigest"] = receipt.definitionDigest
   if (receipt.device !== undefined) json["device"] = receipt.device
   json["endedAtMs"] = receipt.endedAtMs
   if (receipt.firstByteAtMs !== undefined) json["firstByteAtMs"] = receipt.firstByteAtMs
@@ -219,6 +226,10 @@ const receiptJson = (receipt: Receipt): Schema.Json => {
   json["startedAtMs"] = receipt.startedAtMs
   if (receipt.unattested !== undefined) json["unattested"] = receipt.unattested
   json["usage"] = usageJson(receipt.usage)
+  if (receipt.usageHead !== undefined) {
+    const { hash, number } = receipt.usageHead
+    json["usageHead"] = { hash, number }
+  }
   json["usageSource"] = receipt.usageSource
   json["version"] = receipt.version
   return json
@@ -252,6 +263,7 @@ export const step = Effect.gen(function* () {
   const market = yield* Market
   const clock = yield* Clock.Clock
   const router = yield* Router
+  const attestation = Option.getOrUndefined(yield* Effect.serviceOption(Attestation))
 
   return (
     admitted: Admitted,
@@ -281,6 +293,7 @@ export const step = Effect.gen(function* () {
           definition: market.digest,
           reason: reason ?? null,
         }),
+        attested: instance === undefined ? undefined : attestation?.of(instance),
       })
       return entry(receipt, opening.salts, decision)
     })

@@ -176,7 +176,8 @@ const encode = Schema.encodeEffect(JournalEntryJson)
 const decode = Schema.decodeEffect(JournalEntryJson)
 const corrupt = (cause: unknown) => new JournalError({ reason: "Corrupt", cause })
 
-const isRequest = (entry: JournalEntry): entry is RequestRecord => entry._tag !== "OperatorActed"
+const isRequest = (entry: JournalEntry): entry is RequestRecord =>
+  entry._tag === "RequestEnded" || entry._tag === "RequestRefused"
 const revisionOf = (row: Row): number => row.revision ?? -1
 
 type Place = NonNullable<ServedQuery["after"]>

@@ -6,6 +6,7 @@
 import * as Schema from "effect/Schema"
 import * as Option from "effect/Option"
 import * as SchemaTransformation from "effect/SchemaTransformation"
+import { DeviceId, DevicePublicKey } from "@guildhall/core/Device"
 import { Endpoint } from "@guildhall/core/Endpoint"
 import { InstanceId } from "@guildhall/core/Instance"
 import { KeyId, MemberId } from "@guildhall/core/Member"
@@ -164,11 +165,23 @@ export const RoutingDecision = DecisionList.pipe(
 export type RoutingDecision = typeof Decision.Type
 
 /**
+ * A text with the Ed25519 signature of a device's key over its UTF-8 bytes, in base64url.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export const SignedText = Schema.Struct({ publicKey: DevicePublicKey, text: Schema.String, signature: Schema.String })
+/** @since 0.1.0 */
+export type SignedText = typeof SignedText.Type
+
+/**
  * An entry. Every entry has an id, and writing an id again changes nothing.
  *
  * - `RequestEnded`: a request that took a hold, with its receipt (a revision has an id of its own).
  * - `RequestRefused`: a request that was refused before any money was held.
  * - `OperatorActed`: what an operator or a member changed: keys, top-ups, devices.
+ * - `DeviceEquivocated`: two texts that a device signed and that contradict each other, and the lines, as they are hashed, that lead
+ *   from the one to the other where both are heads of a usage log. It is a proof by itself, for anyone.
  *
  * @category models
  * @since 0.1.0
@@ -195,6 +208,15 @@ export const JournalEntry = Schema.TaggedUnion({
     actor: MemberId,
     act: Schema.String,
     subject: Schema.String,
+    atMs: Schema.Int,
+  },
+  DeviceEquivocated: {
+    id: Schema.String,
+    deviceId: DeviceId,
+    reason: ReasonCode,
+    former: SignedText,
+    latter: SignedText,
+    chain: Schema.Array(Schema.String),
     atMs: Schema.Int,
   },
 })
@@ -237,4 +259,5 @@ export const columns: (entry: JournalEntry) => Columns = JournalEntry.match({
     atMs: entry.atMs,
   }),
   OperatorActed: (entry): Columns => ({ requestId: null, member: entry.actor, revision: null, atMs: entry.atMs }),
+  DeviceEquivocated: (entry): Columns => ({ requestId: null, member: null, revision: null, atMs: entry.atMs }),
 })

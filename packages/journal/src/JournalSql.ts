@@ -30,7 +30,8 @@ const STATEMENT_MAX = 500
 
 const unavailable = (cause: unknown) => new JournalError({ reason: "Unavailable", cause })
 const corrupt = (cause: unknown) => new JournalError({ reason: "Corrupt", cause })
-const isRequest = (entry: JournalEntry): entry is RequestRecord => entry._tag !== "OperatorActed"
+const isRequest = (entry: JournalEntry): entry is RequestRecord =>
+  entry._tag === "RequestEnded" || entry._tag === "RequestRefused"
 const clamp = (limit: number): number => Math.max(0, Math.min(Math.floor(limit), PAGE_MAX))
 
 const chunksOf = <A>(items: ReadonlyArray<A>): ReadonlyArray<ReadonlyArray<A>> =>

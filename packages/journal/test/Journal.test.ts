@@ -60,7 +60,8 @@ JournalTest.breaks(
     const kept: Array<Journal.RequestRecord> = []
     return {
       append: (entries, position) => {
-        for (const entry of entries) if (entry._tag !== "OperatorActed") kept.push(entry)
+        for (const entry of entries)
+          if (entry._tag === "RequestEnded" || entry._tag === "RequestRefused") kept.push(entry)
         return journal.append(entries, position)
       },
       requests: () => Effect.succeed(kept),

@@ -10,6 +10,7 @@ import * as SqlClient from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
 import type { DeviceId } from "@guildhall/core/Device"
 import * as Attestations from "./Attestations.ts"
+import * as AttestationStore from "./AttestationStore.ts"
 import * as RegistryTables from "./internal/RegistryTables.ts"
 import * as SignedPositions from "./internal/SignedPositions.ts"
 import { corrupt, unavailable } from "./internal/Unavailable.ts"
@@ -34,7 +35,7 @@ const readLast = reading(
 const readChanges = reading(
   Schema.Struct({
     now: Schema.Finite,
-    deviceId: Schema.NullOr(Attestations.Named.fields.deviceId),
+    deviceId: Schema.NullOr(AttestationStore.Named.fields.deviceId),
     commitment: Schema.NullOr(Schema.String),
     number: Schema.NullOr(Schema.Int),
     hash: Schema.NullOr(Schema.String),
@@ -50,14 +51,18 @@ function nullable(fields: typeof Kept.fields) {
 }
 
 /** A transaction that was open for longer than this when a gateway asked is not told. */
-const OVERLAP_MS = 30_000
+const OVERLAP_MS = 10_000
 
 const int8 = (value: number): string => `${value}`
 
-const makeStore = (sql: SqlClient.SqlClient): Attestations.Store => {
+const makeStore = (sql: SqlClient.SqlClient): AttestationStore.AttestationStore => {
   const columns = sql.literal(`number::float8 AS number, hash, statement AS json`)
 
-  const keep = Effect.fnUntraced(function* (id: DeviceId, kind: Attestations.Kind, kept: Attestations.Statement) {
+  const keep = Effect.fnUntraced(function* (
+    id: DeviceId,
+    kind: AttestationStore.Kind,
+    kept: AttestationStore.Statement,
+  ) {
     yield* sql`INSERT INTO registry_signed_positions (device_id, kind, number, hash, statement)
       VALUES (${id}, ${kind}, ${int8(kept.number)}::text::bigint, ${kept.hash}, ${kept.json})`
     yield* sql`DELETE FROM registry_signed_positions WHERE device_id = ${id} AND kind = ${kind} AND number <= (
@@ -72,8 +77,8 @@ const makeStore = (sql: SqlClient.SqlClient): Attestations.Store => {
   const judged = Effect.fnUntraced(
     function* (
       id: DeviceId,
-      kind: Attestations.Kind,
-      statement: Attestations.Statement,
+      kind: AttestationStore.Kind,
+      statement: AttestationStore.Statement,
       says: ReadonlyMap<number, string>,
       atMs: number,
     ) {
@@ -108,7 +113,7 @@ const makeStore = (sql: SqlClient.SqlClient): Attestations.Store => {
           p.number::float8 AS number, p.hash, p.statement AS json
         FROM registry_attestations a LEFT JOIN registry_signed_positions p ON p.device_id = a.device_id
         WHERE a.device_id = ${id} ORDER BY p.kind, p.number DESC`)
-      const last = new Map<Attestations.Kind, Attestations.Statement>()
+      const last = new Map<AttestationStore.Kind, AttestationStore.Statement>()
       for (const { hash, json, kind, number } of rows) {
         if (kind !== null && hash !== null && json !== null && number !== null) last.set(kind, { number, hash, json })
       }
@@ -122,7 +127,7 @@ const makeStore = (sql: SqlClient.SqlClient): Attestations.Store => {
         ON a.changed_at > to_timestamp(${after - OVERLAP_MS}::float8 / 1000)`)
       return {
         cursor: rows[0]?.now ?? after,
-        devices: rows.flatMap(({ commitment, deviceId, hash, number }): ReadonlyArray<Attestations.Named> =>
+        devices: rows.flatMap(({ commitment, deviceId, hash, number }): ReadonlyArray<AttestationStore.Named> =>
           deviceId === null
             ? []
             : [

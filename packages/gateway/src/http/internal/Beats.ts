@@ -1,10 +1,11 @@
 /** Beats, under whichever path they come. */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import type { DeviceStatus } from "@guildhall/core/Device"
+import type { DeviceId, DeviceStatus } from "@guildhall/core/Device"
 import { KeyRing } from "@guildhall/core/KeyRing"
 import { Heartbeat } from "@guildhall/protocol/provider/Heartbeat"
 import { Devices } from "@guildhall/registry/Devices"
+import { Attestation } from "../../Attestation.ts"
 import { Claims, type Verdict } from "../../Claims.ts"
 import { Market } from "../../Market.ts"
 import { TunnelPeers } from "../../TunnelPeers.ts"
@@ -41,12 +42,22 @@ export const makeAdvice = Effect.gen(function* () {
   })
 })
 
+/** What a device is told that the market holds of what it has signed. */
+export const makeAttested = Effect.gen(function* () {
+  const attestation = Option.getOrUndefined(yield* Effect.serviceOption(Attestation))
+  return Effect.fnUntraced(function* (id: DeviceId) {
+    return attestation === undefined ? {} : { attested: yield* attestation.held(id) }
+  })
+})
+
 /** Makes the handler of a beat that names this path. */
 export const make = Effect.fnUntraced(function* (path: string) {
   const devices = yield* Devices
   const claims = yield* Claims
   const authenticate = yield* Signed.makeAuthenticate
   const advice = yield* makeAdvice
+  const attestation = Option.getOrUndefined(yield* Effect.serviceOption(Attestation))
+  const attestedOf = yield* makeAttested
 
   return Effect.fn("Beats.beat")(function* (signed: Signed.Signed) {
     const { id, body, publicKey } = yield* authenticate(path, signed)
@@ -56,9 +67,12 @@ export const make = Effect.fnUntraced(function* (path: string) {
       id,
       beat.instances.map(({ instance_id, state }) => ({ id: instance_id, state })),
     )
+    if (beat.commitment !== undefined && attestation !== undefined) {
+      yield* attestation.commit({ id, publicKey }, beat.commitment)
+    }
     const { acknowledged, refused } =
       beat.usage === undefined ? NO_LINES : yield* claims.process({ id, publicKey }, beat.usage)
     const told = refused.map(({ code, requestId }) => ({ request_id: requestId, code }))
-    return { acknowledged, refused: told, nonce, ...(yield* advice) }
+    return { acknowledged, refused: told, nonce, ...(yield* attestedOf(id)), ...(yield* advice) }
   })
 })

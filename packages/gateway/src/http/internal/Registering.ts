@@ -89,6 +89,7 @@ export const make = Effect.gen(function* () {
   const ownerOf = yield* makeOwner
   const termsOf = yield* makeTerms
   const advice = yield* Beats.makeAdvice
+  const attestedOf = yield* Beats.makeAttested
 
   return Effect.fn("Registering.signed")(function* (signed: Signed.Signed) {
     const { body, id, publicKey } = yield* authenticate(SIGNED_PATHS.register, signed)
@@ -98,8 +99,15 @@ export const make = Effect.gen(function* () {
     const reach = yield* reachOf(said)
     // Before it is listed: from then on it may be asked, so what is left to do until it hears the answer is little.
     const nonce = yield* devices.giveNonce(id)
+    const attested = yield* attestedOf(id)
     const { device, instance } = yield* devices.register({ memberId, publicKey, reach, ...terms })
-    return { device_id: device.id, instance_id: instance.id, nonce, ...(yield* advice) } satisfies Registered
+    return {
+      device_id: device.id,
+      instance_id: instance.id,
+      nonce,
+      ...attested,
+      ...(yield* advice),
+    } satisfies Registered
   })
 })
 

@@ -13,6 +13,7 @@
  * 4. What several gateways saw at the same times, or overlapping ones, counts once.
  * 5. A later deadline extends an earlier one, an earlier one never shortens it, and nobody hears of one that is over.
  * 6. What is of a later day than today counts for today; what is older than the window is neither kept nor heard of.
+ * 7. What was seen of an instance from a day on is told apart from how its work ended, day by day.
  *
  * @since 0.1.0
  */
@@ -49,6 +50,19 @@ export interface Changes extends Heard {
 }
 
 /**
+ * How often an instance was found to be on the market on a day (`online`), and how often not. Days count from 1970.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Seen {
+  readonly instanceId: InstanceId
+  readonly day: number
+  readonly online: number
+  readonly offline: number
+}
+
+/**
  * The port.
  *
  * @category services
@@ -59,6 +73,11 @@ export class HealthRecord extends Context.Service<
   {
     readonly add: (addition: Addition) => Effect.Effect<void, RegistryError>
     readonly changes: (since: string | undefined) => Effect.Effect<Changes, RegistryError>
+    /** What was seen of some instances, or of all where it is null, from a day on; within the window. */
+    readonly seen: (
+      instances: ReadonlyArray<InstanceId> | null,
+      fromDay: number,
+    ) => Effect.Effect<ReadonlyArray<Seen>, RegistryError>
   }
 >()("@guildhall/registry/HealthRecord") {}
 
@@ -88,6 +107,7 @@ interface DayKept {
   readonly instanceId: InstanceId
   readonly day: number
   counts: HealthWindow.Counts
+  seen: HealthWindow.Counts
   seenToMs: number
   change: number
 }
@@ -169,7 +189,7 @@ export const layerMemory = (options: Options = {}): Layer.Layer<HealthRecord> =>
       const key = `${day} ${instanceId}`
       const known = kept.get(key)
       if (known !== undefined) return known
-      const made = { instanceId, day, counts: HealthWindow.nothing, seenToMs: 0, change }
+      const made = { instanceId, day, counts: HealthWindow.nothing, seen: HealthWindow.nothing, seenToMs: 0, change }
       kept.set(key, made)
       return made
     }
@@ -179,7 +199,9 @@ export const layerMemory = (options: Options = {}): Layer.Layer<HealthRecord> =>
       if (seen !== undefined && seen.fromMs <= one.seenToMs) return
       one.counts = atMost(HealthWindow.plus(one.counts, outcomes.counts))
       one.change = change
-      if (seen !== undefined) one.seenToMs = seen.toMs
+      if (seen === undefined) return
+      one.seenToMs = seen.toMs
+      one.seen = atMost(HealthWindow.plus(one.seen, outcomes.counts))
     }
     const leave = ({ forMs, ...left }: LeftAlone, nowMs: number): void => {
       const known = deadlines.get(left.instanceId)
@@ -192,6 +214,15 @@ export const layerMemory = (options: Options = {}): Layer.Layer<HealthRecord> =>
       for (const [id, { untilMs }] of deadlines) if (untilMs <= nowMs) deadlines.delete(id)
     }
     return HealthRecord.of({
+      seen: (instances, fromDay) =>
+        Effect.map(Clock.currentTimeMillis, (nowMs) => {
+          forget(HealthWindow.dayAt(nowMs), nowMs)
+          return [...kept.values()].flatMap(({ day, instanceId, seen, seenToMs }) =>
+            seenToMs > 0 && day >= fromDay && instances?.includes(instanceId) !== false
+              ? [{ instanceId, day, online: seen.succeeded, offline: seen.failed }]
+              : [],
+          )
+        }),
       add: ({ gateway, number, told }) =>
         Effect.map(Clock.currentTimeMillis, (nowMs) => {
           if (number <= (numbers.get(gateway) ?? 0)) return

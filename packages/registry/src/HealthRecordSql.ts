@@ -32,6 +32,11 @@ const isLeftAlone = Schema.is(
     forMs: Schema.Finite.pipe(Schema.check(Schema.isBetween({ minimum: 0, maximum: HealthRecord.LEFT_ALONE_MAX_MS }))),
   }),
 )
+const decodeSeen = Schema.decodeUnknownEffect(
+  Schema.Array(
+    Schema.Struct({ instanceId: InstanceId, day: Schema.Int, online: Schema.Finite, offline: Schema.Finite }),
+  ),
+)
 const Rows = Schema.Array(Schema.Unknown)
 const decode = Schema.decodeUnknownEffect(
   Schema.Tuple([Schema.Struct({ mark: Schema.String, today: Schema.Int, days: Rows, leftAlone: Rows })]),
@@ -167,7 +172,19 @@ export const make = Effect.fnUntraced(function* (options: HealthRecord.Options =
     }
     return { mark: read.mark, today: read.today, days, leftAlone }
   })
-  return HealthRecord.HealthRecord.of({ add, changes })
+
+  const seen = Effect.fn("HealthRecord.seen")(function* (instances: ReadonlyArray<InstanceId> | null, fromDay: number) {
+    const some = sql`instance_id IN (SELECT json_array_elements_text(${JSON.stringify(instances ?? [])}::text::json))`
+    const rows = yield* Effect.mapError(
+      sql`SELECT instance_id AS "instanceId", day, online::float8 AS online, offline::float8 AS offline
+        FROM registry_health
+        WHERE day >= ${fromDay}::float8 AND day > ${today} - ${keptDays}::int AND day <= ${today} AND seen_to_ms > 0
+          AND ${instances === null ? sql`true` : some}`,
+      unavailable,
+    )
+    return yield* Effect.mapError(decodeSeen(rows), corrupt)
+  })
+  return HealthRecord.HealthRecord.of({ add, changes, seen })
 })
 
 /**

@@ -54,6 +54,14 @@ HealthRecordTest.breaks(
   5,
 )
 HealthRecordTest.breaks("it keeps a month", HealthRecord.layerMemory({ days: 30 }), 6)
+HealthRecordTest.breaks(
+  "work counts as seen",
+  told((told) => ({
+    ...told,
+    sightings: told.sightings.map((seen) => ({ ...seen, counts: { ...seen.counts, failed: 7 } })),
+  })),
+  7,
+)
 
 const now = "floor(extract(epoch FROM clock_timestamp()) / 86400)::int"
 

@@ -134,6 +134,7 @@ describe("gateways that share what they know of the health of instances", () => 
       let isAway = true
       let isLost = false
       const flaky = HealthRecord.HealthRecord.of({
+        ...record,
         changes: (since) => (isAway ? Effect.fail(away) : record.changes(since)),
         add: (addition) =>
           isAway ? Effect.fail(away) : Effect.andThen(record.add(addition), isLost ? Effect.fail(away) : Effect.void),
@@ -221,6 +222,7 @@ describe("gateways that share what they know of the health of instances", () => 
       const record = HealthRecord.HealthRecord.of({
         add: ({ told: { leftAlone } }) => Effect.sync(() => void told.push(leftAlone.length)),
         changes: () => Effect.succeed({ mark: "0", today: HealthWindow.dayAt(START_MS), days: [], leftAlone: [] }),
+        seen: () => Effect.succeed([]),
       })
       const parks = (parkMs: number, names: ReadonlyArray<string>) =>
         Effect.gen(function* () {
@@ -286,6 +288,7 @@ describe("gateways that share what they know of the health of instances", () => 
       const record = yield* HealthRecord.HealthRecord
       const dice = SampleMarket.dice(seed)
       const flaky = HealthRecord.HealthRecord.of({
+        ...record,
         changes: (since) => (dice.below(4) === 0 ? Effect.fail(away) : record.changes(since)),
         add: (addition) =>
           dice.below(4) === 0

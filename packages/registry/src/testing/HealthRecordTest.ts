@@ -192,6 +192,21 @@ const expires = Effect.gen(function* () {
   assert.deepStrictEqual([heard.today, heard.days], [today, { "a 0": [3, 0, 0], "a -13": [0, 1, 0], "b 0": [1, 0, 0] }])
 })
 
+const apart = Effect.gen(function* () {
+  const { add, counted, idOf, nowMs, seen, today } = yield* recording("apart")
+  const record = yield* HealthRecord
+  yield* add("one", { ...counted("a", [5, 7, 1]), ...seen("a", [3, 1, 2], nowMs - 10) })
+  yield* add("two", seen("a", [9, 9, 9], nowMs - 10))
+  yield* add("one", counted("b", [1, 1, 1]))
+  const [a, b] = [idOf("a"), idOf("b")]
+  const expected = [{ instanceId: a, day: today, online: 3, offline: 1 }]
+  assert.deepStrictEqual(yield* record.seen([a, b], today), expected)
+  assert.deepStrictEqual(yield* record.seen([b], 0), [])
+  assert.deepStrictEqual(yield* record.seen([a], today + 1), [])
+  assert.deepStrictEqual(yield* record.seen([], 0), [])
+  assert.includeDeepMembers([...(yield* record.seen(null, 0))], expected)
+})
+
 const port: Conformance.Port<HealthRecord> = {
   name: "HealthRecord",
   clock: "real",
@@ -225,6 +240,11 @@ const port: Conformance.Port<HealthRecord> = {
       number: 6,
       test: "What is of a later day than today counts for today; what is older than the window is neither kept nor heard of.",
       proof: expires,
+    },
+    {
+      number: 7,
+      test: "What was seen of an instance from a day on is told apart from how its work ended, day by day.",
+      proof: apart,
     },
   ],
 }

@@ -247,6 +247,18 @@ export const NO_RAILS: MemberRails = { off: [], done: [] }
 
 const UNUSED: Sequence = { sequence: -1, atMs: 0 }
 
+const makeNames = (): DeviceStore["claimName"] => {
+  const names = new Map<string, MemberId>()
+  return (name, memberId, most) =>
+    Effect.sync(() => {
+      const owner = names.get(name)
+      if (owner !== undefined) return owner === memberId ? "own" : "taken"
+      if ([...names.values()].filter((one) => one === memberId).length >= most) return "full"
+      names.set(name, memberId)
+      return "own"
+    })
+}
+
 /**
  * A store in this process's memory. Every step runs at once, so nothing needs a lock.
  *
@@ -257,7 +269,6 @@ export const makeMemory: Effect.Effect<DeviceStore> = Effect.sync(() => {
   const devices = new Map<DeviceId, DeviceRow>()
   const sequences = new Map<DeviceId, Sequence>()
   const rows = new Map<InstanceId, InstanceRow>()
-  const names = new Map<string, MemberId>()
   const keys = new Map<DevicePublicKey, { readonly id: DeviceId; readonly isCurrent: boolean }>()
   const rails = new Map<MemberId, MemberRails>()
   let version = 0
@@ -306,14 +317,7 @@ export const makeMemory: Effect.Effect<DeviceStore> = Effect.sync(() => {
       Effect.sync(() => {
         for (const [id, { atMs }] of sequences) if (atMs < beforeMs && !devices.has(id)) sequences.delete(id)
       }),
-    claimName: (name, memberId, most) =>
-      Effect.sync(() => {
-        const owner = names.get(name)
-        if (owner !== undefined) return owner === memberId ? "own" : "taken"
-        if ([...names.values()].filter((one) => one === memberId).length >= most) return "full"
-        names.set(name, memberId)
-        return "own"
-      }),
+    claimName: makeNames(),
     device: (id) =>
       Effect.sync(() => {
         const row = devices.get(id)

@@ -10,7 +10,7 @@ import * as DevicesSql from "../src/DevicesSql.ts"
 import * as DevicesTest from "../src/testing/DevicesTest.ts"
 import * as SampleDevice from "../src/testing/SampleDevice.ts"
 
-const options = { allowPrivate: false, devices: DevicesTest.bounds }
+const options = { allowPrivate: false, devices: DevicesTest.bounds, rails: DevicesTest.rails }
 DevicesTest.suite("memory", Devices.layerMemory(options))
 DevicesTest.suite("SQL", DevicesSql.layer(options).pipe(Layer.provide(TestDatabase.layer)))
 
@@ -218,6 +218,16 @@ DevicesTest.breaks(
         : devices.register({ ...registration, memberId: anyone }),
   })),
   22,
+)
+DevicesTest.breaks(
+  "a rail that is turned off stays on",
+  broken(() => ({ setRails: () => Effect.void })),
+  24,
+)
+DevicesTest.breaks(
+  "a wallet is taken for granted",
+  broken(() => ({}), { ...options, rails: DevicesTest.rails.map(({ name }) => ({ name })) }),
+  25,
 )
 
 describe("DevicesSql", () => {

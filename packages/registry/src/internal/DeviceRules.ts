@@ -7,11 +7,13 @@ import type { EntryState } from "@guildhall/core/EntryVerification"
 import { Instance, type InstanceId, type InstanceState, type Reach } from "@guildhall/core/Instance"
 import * as Maintenance from "@guildhall/core/Maintenance"
 import type { MemberId } from "@guildhall/core/Member"
+import type * as ProviderRails from "@guildhall/core/ProviderRails"
 import type { Change, DeviceRow, Holding, InstanceRow } from "../DeviceStore.ts"
 import * as Endpoint from "../Endpoint.ts"
 import * as EntrySubject from "../EntrySubject.ts"
 import type { Registration } from "../Registration.ts"
 import { RegistryError } from "../RegistryError.ts"
+import * as DeviceRails from "./DeviceRails.ts"
 import * as DeviceSignature from "./DeviceSignature.ts"
 
 /** The most instances that one device may have had, whatever the market takes. */
@@ -23,6 +25,7 @@ export interface Bounds {
   readonly modelsEach: number
   /** Whether an instance must pass checks before requests go to it. */
   readonly asksEntry?: boolean | undefined
+  readonly rails?: ReadonlyArray<ProviderRails.Rail> | undefined
 }
 
 type Rule = (holding: Holding) => Result.Result<Change, RegistryError>
@@ -102,8 +105,8 @@ const entryOf = (known: InstanceRow | undefined, wanted: Instance): Pick<Instanc
 
 /** Lists an instance, new or with new terms. */
 export const register =
-  (wanted: Instance, nowMs: number, { asksEntry, modelsEach, perMember }: Bounds): Rule =>
-  ({ device, instances, others }) => {
+  (wanted: Instance, nowMs: number, { asksEntry, modelsEach, perMember, rails: marketRails }: Bounds): Rule =>
+  ({ device, instances, others, rails: memberRails }) => {
     const { deviceId: id, memberId, devicePublicKey: publicKey } = wanted
     if (device?.state === "revoked") {
       return refuse("device_revoked", `The operator revoked ${id}. Register a device with a new key.`)
@@ -126,6 +129,9 @@ export const register =
         )
       }
     }
+    const rails = DeviceRails.joined(memberRails, known?.rails)
+    const unpaid = DeviceRails.unpaid(wanted, marketRails, rails)
+    if (unpaid !== undefined) return Result.fail(unpaid)
     const registeredAtMs = known?.listed === true ? known.registeredAtMs : nowMs
     const { maintenance } = known?.instance ?? {}
     const instance: Instance = {
@@ -149,6 +155,7 @@ export const register =
           listed: true,
           lastBeatAtMs: nowMs,
           registeredAtMs,
+          ...(rails === undefined ? {} : { rails }),
           ...(asksEntry === true ? entryOf(known, instance) : {}),
         },
       ],
@@ -296,9 +303,11 @@ export const events = (
   after: number,
   rows: ReadonlyArray<InstanceRow>,
   asksEntry = false,
+  rails?: ReadonlyArray<ProviderRails.Rail>,
 ): ReadonlyArray<DirectoryEvent> =>
   rows.flatMap((row): ReadonlyArray<DirectoryEvent> => {
-    const { instance, listed, termsVersion } = row
+    const { listed, termsVersion } = row
+    const instance = DeviceRails.told(row, rails)
     if (!listed) return after === 0 ? [] : [{ _tag: "InstanceUnlisted", instanceId: instance.id }]
     // Told in the place of `online`, so that whoever asks for those that are online gets none that has not passed.
     const isWaiting = asksEntry && row.entry !== "passed" && instance.state === "online"

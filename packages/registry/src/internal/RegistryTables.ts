@@ -293,6 +293,16 @@ const createDeviceWallets = Effect.gen(function* () {
   yield* sql`CREATE INDEX registry_device_wallets_address ON registry_device_wallets (address)`
 })
 
+/** What members set of their rails, and of each instance what it comes to. */
+const addRails = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient
+  yield* sql`ALTER TABLE registry_instances ADD COLUMN rails jsonb`
+  yield* sql`CREATE TABLE registry_member_rails (
+    member_id text PRIMARY KEY,
+    rails jsonb NOT NULL
+  )`
+})
+
 /** Creates the tables that are missing. A migration that was released is never changed. */
 export const migrate: Effect.Effect<void, RegistryError, SqlClient.SqlClient> = Migrator.make({})({
   loader: Migrator.fromRecord({
@@ -312,6 +322,8 @@ export const migrate: Effect.Effect<void, RegistryError, SqlClient.SqlClient> = 
     "0014_tell_who_waits": tellWhoWaits,
     "0015_create_attestations": createAttestations,
     "0016_create_device_wallets": createDeviceWallets,
+    "0017_create_gpus": createGpus,
+    "0018_add_rails": addRails,
   }),
   table: "guildhall_registry_migrations",
 }).pipe(Effect.mapError(unavailable), Effect.asVoid)

@@ -1,6 +1,6 @@
 /**
  * The suite of `Devices`: one test for each of its numbered guarantees, with the same words. The layer under test
- * must refuse private endpoints, and take {@link bounds} of devices.
+ * must refuse private endpoints, and take {@link bounds} of devices and {@link rails}.
  *
  * @since 0.1.0
  */
@@ -13,6 +13,7 @@ import * as MaintenanceProofs from "./internal/MaintenanceProofs.ts"
 import * as MarketProofs from "./internal/MarketProofs.ts"
 import * as MessageProofs from "./internal/MessageProofs.ts"
 import * as OwningProofs from "./internal/OwningProofs.ts"
+import * as RailProofs from "./internal/RailProofs.ts"
 
 /**
  * The `devices` that the layer under test is made with.
@@ -21,6 +22,14 @@ import * as OwningProofs from "./internal/OwningProofs.ts"
  * @since 0.1.0
  */
 export const bounds: NonNullable<Options["devices"]> = BoundProofs.bounds
+
+/**
+ * The `rails` that the layer under test is made with.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const rails: NonNullable<Options["rails"]> = RailProofs.rails
 
 /**
  * What devices guarantee, in the order of the documentation.

@@ -14,6 +14,8 @@ import * as Schema from "effect/Schema"
  * - `PortInUse`: the server could not listen.
  * - `BadSetting`: a flag or a variable has a value that cannot be.
  * - `NoModel`: there is nothing to serve under the name that was asked for.
+ * - `NotRunning`: no agent runs with this home.
+ * - `NotReady`: the agent that runs cannot do that at the moment.
  * - `MarketAway`: the market could not be reached, or failed.
  * - `MarketRefused`: the market answered and said no; `code` is its reason, `status` the HTTP status.
  *
@@ -27,6 +29,8 @@ export class AgentError extends Schema.TaggedError<AgentError>()("AgentError", {
     "PortInUse",
     "BadSetting",
     "NoModel",
+    "NotRunning",
+    "NotReady",
     "MarketAway",
     "MarketRefused",
   ]),
@@ -35,7 +39,7 @@ export class AgentError extends Schema.TaggedError<AgentError>()("AgentError", {
   status: Schema.optionalKey(Schema.Int),
 }) {
   get isRetryable(): boolean {
-    return this.reason === "MarketAway" || this.reason === "HomeBusy"
+    return this.reason === "MarketAway" || this.reason === "HomeBusy" || this.reason === "NotReady"
   }
   override get message(): string {
     return this.detail

@@ -35,6 +35,9 @@ export class AgentServer extends Context.Service<
     readonly handle: Reception.Reception["handle"]
     readonly inFlight: Reception.Reception["inFlight"]
     readonly learn: Gate.TicketGate["learn"]
+    /** Serves at another price as well, and then at that one alone, but for what is under way: see `TicketGate`. */
+    readonly offer: Gate.TicketGate["offer"]
+    readonly settle: Gate.TicketGate["settle"]
     readonly drain: (limitMs: number) => Effect.Effect<void>
   }
 >()("@guildhall/agent/AgentServer") {}
@@ -137,6 +140,8 @@ export const make = Effect.fnUntraced(function* (options: Options) {
     handle: reception.handle,
     inFlight: reception.inFlight,
     learn: gate.learn,
+    offer: gate.offer,
+    settle: gate.settle,
     drain: Effect.fn("AgentServer.drain")(function* (limitMs) {
       reception.close()
       yield* Effect.ignore(Effect.timeout(idle.await, limitMs))

@@ -6,9 +6,17 @@
 import type { Versions } from "@guildhall/core/Device"
 
 /**
+ * The version of this agent.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const AGENT = "0.0.0"
+
+/**
  * The versions of the agent and of what it runs on.
  *
  * @category constants
  * @since 0.1.0
  */
-export const running: Versions = { agent: "0.0.0", node: process.versions.node }
+export const running: Versions = { agent: AGENT, node: process.versions.node }

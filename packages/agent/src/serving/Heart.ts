@@ -7,6 +7,7 @@
 import * as Effect from "effect/Effect"
 import * as Random from "effect/Random"
 import * as Ref from "effect/Ref"
+import * as Semaphore from "effect/Semaphore"
 import type { DeviceStatus } from "@guildhall/core/Device"
 import type { InstanceId } from "@guildhall/core/Instance"
 import type { Attested, KeyedHead } from "@guildhall/protocol/provider/Attested"
@@ -47,6 +48,8 @@ export interface Server {
  * A heart.
  *
  * - `register` joins the market with every instance and fails where the market says no; while the market is away it waits.
+ * - `offer` registers every instance again with other terms. Where the market refuses, the former ones hold; where it is away, the
+ *   new ones do, as soon as it is told by `register`.
  * - `beat` sends one beat and answers whether lines of the log wait for another one.
  * - `run` beats until it is interrupted. It never fails.
  * - `farewell` says that the agent is draining, drains the server for up to `limitMs`, and hands over what was served meanwhile.
@@ -56,6 +59,7 @@ export interface Server {
  */
 export interface Heart<E> {
   readonly register: Effect.Effect<ReadonlyArray<InstanceId>, E>
+  readonly offer: (registrations: ReadonlyArray<Registration>) => Effect.Effect<void, E>
   readonly beat: (state: State) => Effect.Effect<boolean, E>
   readonly run: Effect.Effect<never>
   readonly farewell: (limitMs: number) => Effect.Effect<void>
@@ -86,6 +90,9 @@ export interface Options<E> {
 
 /** What a heart knows. */
 interface Parts<E> extends Options<E> {
+  readonly offered: Ref.Ref<ReadonlyArray<Registration>>
+  /** A registration gives the next beat its nonce, so only one of the two is under way. */
+  readonly alone: Semaphore.Semaphore["withPermit"]
   readonly joined: Ref.Ref<Joined>
   /** What the market refused in its last answer. */
   readonly refused: Ref.Ref<ReadonlySet<string>>
@@ -138,7 +145,7 @@ const goOnFrom = Effect.fnUntraced(function* <E>(parts: Parts<E>, attested: Atte
 })
 
 const registerOnce = Effect.fnUntraced(function* <E extends Failure>(parts: Parts<E>) {
-  const answers = yield* Effect.forEach(parts.registrations, (body) =>
+  const answers = yield* Effect.forEach(yield* Ref.get(parts.offered), (body) =>
     retryReplayed(parts, parts.market.register(body)),
   )
   const instances = answers.map((answer) => answer.instance_id)
@@ -159,7 +166,7 @@ const registerOnce = Effect.fnUntraced(function* <E extends Failure>(parts: Part
 
 const register = Effect.fn("Heart.register")(function* <E extends Failure>(parts: Parts<E>) {
   for (let failures = 0; ; failures++) {
-    const result = yield* Effect.result(registerOnce(parts))
+    const result = yield* Effect.result(parts.alone(registerOnce(parts)))
     if (result._tag === "Success") return result.success
     if (!result.failure.isRetryable) return yield* Effect.fail(result.failure)
     if (failures === 0) yield* Effect.logWarning(result.failure.message)
@@ -257,7 +264,7 @@ const rest = Effect.fnUntraced(function* <E>({ joined, log }: Parts<E>) {
 const run = Effect.fnUntraced(function* <E extends Failure>(parts: Parts<E>) {
   let failures = 0
   while (true) {
-    const result = yield* Effect.result(beat(parts, "serving"))
+    const result = yield* Effect.result(parts.alone(beat(parts, "serving")))
     if (result._tag === "Failure") {
       yield* recover(parts, result.failure, failures)
       failures += 1
@@ -278,6 +285,8 @@ const run = Effect.fnUntraced(function* <E extends Failure>(parts: Parts<E>) {
 export const make = Effect.fnUntraced(function* <E extends Failure>(options: Options<E>) {
   const parts: Parts<E> = {
     ...options,
+    offered: yield* Ref.make(options.registrations),
+    alone: (yield* Semaphore.make(1)).withPermit,
     joined: yield* Ref.make<Joined>({
       instances: [],
       intervalMs: FIRST_INTERVAL_MS,
@@ -290,11 +299,20 @@ export const make = Effect.fnUntraced(function* <E extends Failure>(options: Opt
   const goodbye = Effect.ignore(Effect.timeout(beat(parts, "draining"), GOODBYE_MS))
   const made: Heart<E> = {
     register: register(parts),
-    beat: (state) => beat(parts, state),
+    offer: Effect.fn("Heart.offer")(function* (registrations) {
+      const former = yield* Ref.getAndSet(parts.offered, registrations)
+      yield* Effect.tapError(parts.alone(registerOnce(parts)), (error) =>
+        error.isRetryable ? Effect.void : Ref.set(parts.offered, former),
+      )
+    }),
+    beat: (state) => parts.alone(beat(parts, state)),
     run: run(parts),
     farewell: Effect.fn("Heart.farewell")(function* (limitMs) {
       yield* goodbye
-      yield* parts.server.drain(limitMs)
+      // One that takes long is not taken for dead meanwhile.
+      const { intervalMs } = yield* Ref.get(parts.joined)
+      const saying = Effect.forever(Effect.andThen(Effect.sleep(intervalMs), goodbye))
+      yield* Effect.raceFirst(parts.server.drain(limitMs), saying)
       yield* goodbye
     }),
   }

@@ -21,7 +21,7 @@ import { Registered, Registration } from "@guildhall/protocol/provider/Registrat
 /**
  * The client. `sign` signs a request, without a body where none is given, and sends it before any other message is signed.
  * `pair` asks to be paired, or what became of it; the answer of `changeKey` is the fingerprint that the market knows the device
- * by then; `tunnels` are the addresses at which the market last said that tunnels are opened.
+ * by then; `ask` sends anything else that a device may ask, and answers the text of the answer; `tunnels` are the addresses at which the market last said that tunnels are opened.
  *
  * @category models
  * @since 0.1.0
@@ -32,6 +32,7 @@ export interface MarketClient<E> {
   readonly pair: (body: PairRequest) => Effect.Effect<PairAnswer, E>
   readonly changeKey: (id: DeviceId, body: KeyChange) => Effect.Effect<string, E>
   readonly heartbeat: (body: Heartbeat) => Effect.Effect<HeartbeatAnswer, E>
+  readonly ask: (question: Question) => Effect.Effect<string, E>
   readonly tunnels: () => ReadonlyArray<string>
   readonly sign: <A, F, R>(
     request: { readonly method: string; readonly path: string; readonly body?: Uint8Array },
@@ -107,13 +108,13 @@ export const make = Effect.fnUntraced(function* <E>(options: Options<E>) {
     return yield* Effect.fail(options.refused({ status, code, detail }))
   })
 
-  const post = Effect.fnUntraced(function* (path: string, text: string) {
-    const body = new TextEncoder().encode(text)
-    const headers = yield* options.signRequest({ method: "POST", path, body })
-    const request = HttpClientRequest.post(`${url}${path}`).pipe(
+  const ask = Effect.fnUntraced(function* ({ body: text, method, path }: Question) {
+    const body = text === undefined ? NO_BODY : new TextEncoder().encode(text)
+    const headers = yield* options.signRequest({ method, path, body })
+    const request = HttpClientRequest.make(method)(`${url}${path}`).pipe(
       HttpClientRequest.setHeaders(headers),
       options.apiKey === undefined ? (same) => same : HttpClientRequest.bearerToken(options.apiKey),
-      HttpClientRequest.bodyUint8Array(body, "application/json"),
+      text === undefined ? (same) => same : HttpClientRequest.bodyUint8Array(body, "application/json"),
     )
     return yield* http.execute(request).pipe(
       Effect.flatMap(read),
@@ -152,6 +153,7 @@ export const make = Effect.fnUntraced(function* <E>(options: Options<E>) {
       const text = yield* post("/v1/providers/heartbeat", toHeartbeat(body))
       return learn(yield* answer(Schema.fromJsonString(HeartbeatAnswer))(text))
     }),
+    ask,
     tunnels: () => tunnels,
     sign: (request, send) =>
       oneAtATime.withPermit(Effect.flatMap(options.signRequest({ body: NO_BODY, ...request }), send)),

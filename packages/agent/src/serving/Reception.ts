@@ -26,7 +26,7 @@ import type { UsageLog } from "./UsageLog.ts"
  */
 export interface Options {
   readonly backend: Engine
-  readonly gate: Pick<TicketGate, "admit" | "use">
+  readonly gate: Pick<TicketGate, "admit" | "use" | "priceOf">
   readonly log: Pick<UsageLog<unknown>, "isOpen" | "record">
   readonly nowMs: () => number
   readonly concurrency: number
@@ -114,7 +114,6 @@ export const make = (options: Options): Reception => {
   const { gate, log, nowMs } = options
   const endpoints = new Map(options.endpoints.map((endpoint) => [`/v1/${endpoint}`, endpoint]))
   const NOT_FOUND = notFound(endpoints.keys())
-  const isPricedByRequest = options.price.some(({ unit }) => unit === "request")
   const running = new Map<Exchange, InstanceId>()
   let isClosed = false
 
@@ -128,14 +127,18 @@ export const make = (options: Options): Reception => {
     })
 
   /** A request counts as one once something of its answer was delivered. */
-  const counted = (usage: Usage, outcome: UsageLine["outcome"]): Usage =>
-    isPricedByRequest && (outcome === "completed" || Object.keys(usage).length > 0) ? { ...usage, request: 1 } : usage
+  const counted = (price: PriceSheet, usage: Usage, outcome: UsageLine["outcome"]): Usage =>
+    price.some(({ unit }) => unit === "request") && (outcome === "completed" || Object.keys(usage).length > 0)
+      ? { ...usage, request: 1 }
+      : usage
 
   const complete = (endpoint: Endpoint, request: Incoming, response: Outgoing): void => {
     const header = request.headers[TICKET_HEADER]
     const admitted = gate.admit(typeof header === "string" ? header : undefined, nowMs())
     if (Result.isFailure(admitted)) return refuse(response, admitted.failure)
     const ticket = admitted.success
+    // It may be one that was asked until a moment ago.
+    const price = gate.priceOf(ticket.ticket) ?? options.price
     if (isClosed) return refuse(response, STOPPING)
     // What cannot be logged cannot be claimed, so nothing more is served.
     if (!log.isOpen()) return refuse(response, UNLOGGED)
@@ -150,9 +153,9 @@ export const make = (options: Options): Reception => {
       headers: load,
       refuse: (error) => refuse(response, error),
       onDone: (delivered, outcome) => {
-        const usage = counted(delivered, outcome)
+        const usage = counted(price, delivered, outcome)
         running.delete(current)
-        log.record({ ticket, price: options.price, usage, outcome, endedAtMs: nowMs() })
+        log.record({ ticket, price, usage, outcome, endedAtMs: nowMs() })
         if (running.size === 0) options.onIdle()
       },
     })

@@ -23,11 +23,16 @@ import type { OpenAIError } from "./OpenAIError.ts"
  * - `use` marks an admitted ticket as served: the same request and attempt is refused from then on. It answers `false` where the gate
  *   remembers as many as it can, which only a flood causes.
  * - `learn` replaces the market's keys and the instances that tickets may name.
+ * - `offer` takes tickets for another price sheet as well; `settle` ends the others at a time, so that what the market sends until
+ *   then is served. `priceOf` is the sheet that a ticket of one of them is for.
  *
  * @category models
  * @since 0.1.0
  */
 export interface TicketGate {
+  readonly offer: (price: PriceSheet.PriceSheet) => void
+  readonly settle: (price: PriceSheet.PriceSheet, othersUntilMs: number) => void
+  readonly priceOf: (ticket: Ticket.Ticket) => PriceSheet.PriceSheet | undefined
   readonly admit: (header: string | undefined, nowMs: number) => Result.Result<Ticket.SignedTicket, OpenAIError>
   readonly use: (ticket: Ticket.Ticket, nowMs: number) => boolean
   readonly learn: (market: {
@@ -65,6 +70,9 @@ export type Verifier = (payload: Uint8Array, signature: KeySignature) => boolean
 export const priceDigest = (sha256: Merkle.Hash, sheet: PriceSheet.PriceSheet): string =>
   Hex.encode(sha256(Canonical.bytes(PriceSheet.json(sheet))))
 
+/** A former price is worth nothing any more after so long. */
+const FORMER_MAX_MS = 600_000
+
 /** A ticket is about 700 characters, and 60 for each hash of its path. */
 const MAX_HEADER = 8_192
 const decode = Schema.decodeUnknownResult(Schema.fromJsonString(Ticket.SignedTicket))
@@ -74,7 +82,8 @@ const refuse = (message: string) => Result.fail<OpenAIError>({ status: 401, code
 const identity = (ticket: Ticket.Ticket) => `${ticket.requestId}:${ticket.attempt}`
 
 /**
- * Makes a gate that knows no key yet and so admits nothing. Tickets must be for `price`, the sheet that the provider asks. `maxRemembered` bounds how many served tickets it keeps in mind until they
+ * Makes a gate that knows no key yet and so admits nothing. Tickets must be for `price`, the sheet that the provider asks, or one
+ * that it offers later. `maxRemembered` bounds how many served tickets it keeps in mind until they
  * expire; `served` are those that a run before this one has served.
  *
  * @category constructors
@@ -90,7 +99,11 @@ export const make = (options: {
   const remembered = new Map<string, number>()
   for (const ticket of options.served ?? []) remembered.set(identity(ticket), ticket.expiresAtMs)
   const { sha256, verifier } = options.platform
-  const price = priceDigest(sha256, options.price)
+  const sheets = new Map<string, { readonly price: PriceSheet.PriceSheet; readonly untilMs: number }>()
+  const offer = (price: PriceSheet.PriceSheet): void => {
+    sheets.set(priceDigest(sha256, price), { price, untilMs: Infinity })
+  }
+  offer(options.price)
   let keys = verifier([])
   let instances: ReadonlySet<string> = new Set()
 
@@ -114,7 +127,9 @@ export const make = (options: {
         return refuse("The ticket was not signed by a key of this market.")
       if (ticket.expiresAtMs < nowMs) return refuse("The ticket has expired. Check that both clocks are right.")
       if (!instances.has(ticket.instanceId)) return refuse("The ticket is for another instance.")
-      if (ticket.priceDigest !== price) return refuse("The ticket is for another price than this provider asks.")
+      const sheet = sheets.get(ticket.priceDigest)
+      if (sheet === undefined || sheet.untilMs < nowMs)
+        return refuse("The ticket is for another price than this provider asks.")
       if (remembered.has(identity(ticket))) return refuse("The ticket was used before.")
       return Result.succeed(decoded.success)
     },
@@ -124,6 +139,17 @@ export const make = (options: {
       remembered.set(identity(ticket), ticket.expiresAtMs)
       return true
     },
+    offer,
+    settle: (price, othersUntilMs) => {
+      const kept = priceDigest(sha256, price)
+      for (const [digest, sheet] of sheets) {
+        if (digest === kept) continue
+        // What was over when the last price came is forgotten with this one, so a few are kept at most.
+        if (sheet.untilMs < othersUntilMs - FORMER_MAX_MS) sheets.delete(digest)
+        else sheets.set(digest, { ...sheet, untilMs: Math.min(sheet.untilMs, othersUntilMs) })
+      }
+    },
+    priceOf: ({ priceDigest: digest }) => sheets.get(digest)?.price,
     learn: (market) => {
       keys = verifier(market.keys)
       instances = new Set(market.instances)

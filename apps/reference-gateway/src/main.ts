@@ -24,6 +24,7 @@ import * as LedgerCommand from "@guildhall/ledger/LedgerCommand"
 import * as LedgerStoreSql from "@guildhall/ledger/LedgerStoreSql"
 import * as JournalSql from "@guildhall/journal/JournalSql"
 import * as ReceiptCommand from "@guildhall/journal/ReceiptCommand"
+import * as ReceiptStatements from "@guildhall/verification/ReceiptStatements"
 import * as CloudAccounts from "@guildhall/registry/CloudAccounts"
 import * as CloudCommand from "@guildhall/registry/CloudCommand"
 import * as CloudStoreSql from "@guildhall/registry/CloudStoreSql"
@@ -127,7 +128,15 @@ const routing = RoutingCommand.make({
 
 const guildhall = Command.make("guildhall").pipe(
   Command.withDescription("Run a market in AI inference"),
-  Command.withSubcommands([start, ledger, catalogue, routing, cloud, ReceiptCommand.command, AgentCommand.command]),
+  Command.withSubcommands([
+    start,
+    ledger,
+    catalogue,
+    routing,
+    cloud,
+    ReceiptCommand.make(ReceiptStatements.checks),
+    AgentCommand.command,
+  ]),
 )
 
 // The level of the log is a setting like the others, not a flag.

@@ -52,6 +52,7 @@ const unreadable = (detail: string) => new ReceiptCommandError({ reason: "Unread
 
 /** Larger files are no receipts and no lists of keys, and are not read. */
 const DOCUMENT_MAX_BYTES = 4 * 1024 * 1024
+const LOG_MAX_BYTES = 64 * 1024 * 1024
 const BODY_MAX_BYTES = 256 * 1024 * 1024
 
 const readBytes = Effect.fnUntraced(function* (file: string, maxBytes: number) {
@@ -67,8 +68,8 @@ const readBytes = Effect.fnUntraced(function* (file: string, maxBytes: number) {
   return yield* fs.readFile(file).pipe(Effect.mapError(() => unreadable(`"${file}" cannot be read.`)))
 })
 
-const readText = (file: string) =>
-  Effect.map(readBytes(file, DOCUMENT_MAX_BYTES), (bytes) => new TextDecoder().decode(bytes))
+const readText = (file: string, maxBytes = DOCUMENT_MAX_BYTES) =>
+  Effect.map(readBytes(file, maxBytes), (bytes) => new TextDecoder().decode(bytes))
 
 /**
  * The list of keys: the file that was named, or the one in the market's home, or the one beside the receipt. That one comes last:
@@ -142,57 +143,83 @@ const Crypto = Signature.layerWebCrypto.pipe(Layer.provide(SecureRandom.layerWeb
 const report = (error: ReceiptCommandError) =>
   error.reason === "Unreadable" ? Console.error(printable(error.message)) : Effect.void
 
-const verify = Command.make(
-  "verify",
-  {
-    file: Argument.String("file").pipe(Argument.withDescription("The receipt, as GET /v1/receipts/{id} answered it")),
-    keys: Flag.String("keys").pipe(
-      Flag.withDescription(`The market's keys; otherwise ${KEYS_FILE} in GUILDHALL_HOME or beside the receipt`),
-      Flag.optional,
-    ),
-    request: bodyFlag("request", "request's body"),
-    response: bodyFlag("response", "answer's body"),
-    json: Flag.Boolean("json").pipe(Flag.withDescription("Print the verdict as JSON"), Flag.withDefault(false)),
-  },
-  Effect.fnUntraced(
-    function* (flags) {
-      const text = yield* readText(flags.file)
-      const { file, keys } = yield* findKeys(flags.keys, flags.file)
-      const body = (named: Option.Option<string>) =>
-        Option.isNone(named) ? Effect.undefined : readBytes(named.value, BODY_MAX_BYTES)
-      const evidence = {
-        text,
-        keys,
-        request: yield* body(flags.request),
-        response: yield* body(flags.response),
-      }
-      const verdict = yield* ReceiptVerify.verify(evidence).pipe(Effect.provide(Crypto))
-      yield* Console.log(flags.json ? json(verdict) : lines(verdict, file).join("\n"))
-      if (!verdict.holds) {
-        return yield* new ReceiptCommandError({ reason: "Invalid", detail: "The receipt does not hold." })
-      }
-    },
-    Effect.tapErrorTag("ReceiptCommandError", report),
-  ),
-).pipe(
-  Command.withDescription("Check a receipt offline, with the market's published keys"),
-  Command.withExamples([
-    { command: "guildhall receipt verify receipt.json", description: "Check signature, batch and amounts" },
+/**
+ * Checks what a device has signed of a receipt, from the texts of the files that hold it. This package knows nothing of
+ * devices, so whoever puts the command together gives it.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Statements = (
+  receipt: Receipt,
+  texts: { readonly commitment?: string | undefined; readonly usage?: string | undefined },
+) => ReadonlyArray<ReceiptVerify.Check>
+
+const fileFlag = (name: string, what: string) => Flag.String(name).pipe(Flag.withDescription(what), Flag.optional)
+
+const makeVerify = (statements: Statements) =>
+  Command.make(
+    "verify",
     {
-      command: "guildhall receipt verify receipt.json --keys guildhall-keys.json --request request.json",
-      description: "Check also that the receipt is for this request",
+      file: Argument.String("file").pipe(Argument.withDescription("The receipt, as GET /v1/receipts/{id} answered it")),
+      keys: Flag.String("keys").pipe(
+        Flag.withDescription(`The market's keys; otherwise ${KEYS_FILE} in GUILDHALL_HOME or beside the receipt`),
+        Flag.optional,
+      ),
+      request: bodyFlag("request", "request's body"),
+      response: bodyFlag("response", "answer's body"),
+      commitment: fileFlag("commitment", "The device's signed commitment: commitment.json of its home"),
+      usage: fileFlag("usage", "The device's usage log: usage.log of its home, or a signed report of lines"),
+      json: Flag.Boolean("json").pipe(Flag.withDescription("Print the verdict as JSON"), Flag.withDefault(false)),
     },
-  ]),
-)
+    Effect.fnUntraced(
+      function* (flags) {
+        const text = yield* readText(flags.file)
+        const { file, keys } = yield* findKeys(flags.keys, flags.file)
+        const body = (named: Option.Option<string>) =>
+          Option.isNone(named) ? Effect.undefined : readBytes(named.value, BODY_MAX_BYTES)
+        const textOf = (named: Option.Option<string>) =>
+          Option.isNone(named) ? Effect.undefined : readText(named.value, LOG_MAX_BYTES)
+        const [commitment, usage] = [yield* textOf(flags.commitment), yield* textOf(flags.usage)]
+        const evidence = {
+          text,
+          further: (receipt: Receipt) => statements(receipt, { commitment, usage }),
+          keys,
+          request: yield* body(flags.request),
+          response: yield* body(flags.response),
+        }
+        const verdict = yield* ReceiptVerify.verify(evidence).pipe(Effect.provide(Crypto))
+        yield* Console.log(flags.json ? json(verdict) : lines(verdict, file).join("\n"))
+        if (!verdict.holds) {
+          return yield* new ReceiptCommandError({ reason: "Invalid", detail: "The receipt does not hold." })
+        }
+      },
+      Effect.tapErrorTag("ReceiptCommandError", report),
+    ),
+  ).pipe(
+    Command.withDescription("Check a receipt offline, with the market's published keys"),
+    Command.withExamples([
+      { command: "guildhall receipt verify receipt.json", description: "Check signature, batch and amounts" },
+      {
+        command: "guildhall receipt verify receipt.json --keys guildhall-keys.json --request request.json",
+        description: "Check also that the receipt is for this request",
+      },
+      {
+        command: "guildhall receipt verify receipt.json --commitment commitment.json --usage usage.log",
+        description: "Check also what the device has signed",
+      },
+    ]),
+  )
 
 /**
- * `receipt verify <file> [--keys <file>] [--request <file>] [--response <file>] [--json]`. Fails with
- * {@link ReceiptCommandError} where anything does not hold, so that the process ends with an exit code other than 0.
+ * `receipt verify <file> [--keys <file>] [--request <file>] [--response <file>] [--commitment <file>] [--usage <file>] [--json]`.
+ * Fails with {@link ReceiptCommandError} where anything does not hold, so that the process ends with an exit code other than 0.
  *
  * @category commands
  * @since 0.1.0
  */
-export const command = Command.make("receipt").pipe(
-  Command.withDescription("Receipts of requests"),
-  Command.withSubcommands([verify]),
-)
+export const make = (statements: Statements) =>
+  Command.make("receipt").pipe(
+    Command.withDescription("Receipts of requests"),
+    Command.withSubcommands([makeVerify(statements)]),
+  )

@@ -25,12 +25,24 @@ import * as Commitment from "./Commitment.ts"
  * - `split`: the parts of the charge are not negative and sum to it.
  * - `charge`: it is at most the price of the usage.
  * - `request`, `response`: the bodies are the ones that the receipt commits to.
+ * - `commitment`, `usage`: what the device signed that it serves, and its usage log, are those that the receipt names.
  *
  * @category models
  * @since 0.1.0
  */
 export const Check = Schema.Struct({
-  name: Schema.Literals(["shape", "inclusion", "key", "signature", "split", "charge", "request", "response"]),
+  name: Schema.Literals([
+    "shape",
+    "inclusion",
+    "key",
+    "signature",
+    "split",
+    "charge",
+    "request",
+    "response",
+    "commitment",
+    "usage",
+  ]),
   holds: Schema.Boolean,
   detail: Schema.String,
 })
@@ -51,7 +63,7 @@ export interface Verdict {
 
 /**
  * What is checked: the receipt's text as it was downloaded, the published keys, and the exact bytes of the request
- * and the answer where they are at hand.
+ * and the answer where they are at hand. `further` are checks of others' statements, such as the device's.
  *
  * @category models
  * @since 0.1.0
@@ -61,6 +73,7 @@ export interface Evidence {
   readonly keys: ReadonlyArray<PublishedKey>
   readonly request?: Uint8Array | undefined
   readonly response?: Uint8Array | undefined
+  readonly further?: ((receipt: Receipt.Receipt) => ReadonlyArray<Check>) | undefined
 }
 
 const decodeReceipt = Schema.decodeUnknownResult(Schema.fromJsonString(Schema.toCodecJson(Receipt.SignedReceipt)), {
@@ -199,6 +212,7 @@ export const verify = Effect.fn("ReceiptVerify.verify")(function* (
     ...amounts(signed),
     ...body("request", evidence.request, salts.request, receipt.requestCommitment),
     ...body("response", evidence.response, salts.response, receipt.responseCommitment),
+    ...(evidence.further?.(receipt) ?? []),
   ]
   return { holds: checks.every((one) => one.holds), receipt: signed, checks }
 })

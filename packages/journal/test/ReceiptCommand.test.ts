@@ -15,6 +15,12 @@ const Live = Layer.mergeAll(KeyRing.layerMemory.pipe(Layer.provideMerge(Crypto))
 const receiptText = Schema.encodeSync(Schema.fromJsonString(Schema.toCodecJson(Receipt.SignedReceipt)))
 const body = new TextEncoder().encode('{"messages":[]}')
 
+/** Stands for what is known of devices elsewhere: a text holds where it is "good". */
+const statements: ReceiptCommand.Statements = (_receipt, { commitment, usage }) => [
+  ...(commitment === undefined ? [] : [{ name: "commitment" as const, holds: commitment === "good", detail: "told" }]),
+  ...(usage === undefined ? [] : [{ name: "usage" as const, holds: usage === "good", detail: "told" }]),
+]
+
 /** A folder with a receipt, its request and the keys; and a runner that answers the exit and what was printed. */
 const desk = Effect.gen(function* () {
   const fs = yield* FileSystem.FileSystem
@@ -37,7 +43,10 @@ const desk = Effect.gen(function* () {
     Effect.gen(function* () {
       const printed: Array<string> = []
       const console = yield* Console.Console
-      const exit = yield* Command.runWith(ReceiptCommand.command, { version: "0.0.0" })(["verify", ...args]).pipe(
+      const exit = yield* Command.runWith(ReceiptCommand.make(statements), { version: "0.0.0" })([
+        "verify",
+        ...args,
+      ]).pipe(
         Effect.provideService(Console.Console, {
           ...console,
           log: (...texts: ReadonlyArray<unknown>) => void printed.push(texts.join(" ")),
@@ -67,6 +76,21 @@ describe("receipt verify", () => {
       assert.include(printed, "0.00002 USD")
       assert.lengthOf(printed.match(/^ {2}ok {6}/gm) ?? [], 7)
       assert.include(printed, "The receipt holds.")
+    }).pipe(Effect.provide(Live)),
+  )
+
+  it.effect("checks what the device has signed, where its files are given", () =>
+    Effect.gen(function* () {
+      const { folder, fs, run } = yield* desk
+      yield* fs.writeFileString(`${folder}/good`, "good")
+      yield* fs.writeFileString(`${folder}/bad`, "bad")
+      const args = [`${folder}/receipt.json`, "--keys", `${folder}/keys.json`]
+      const good = yield* run(...args, "--commitment", `${folder}/good`, "--usage", `${folder}/good`)
+      assert.isTrue(Exit.isSuccess(good.exit), good.printed)
+      assert.match(good.printed, /ok {6}commitment {2}told\n {2}ok {6}usage/)
+      const bad = yield* run(...args, "--commitment", `${folder}/good`, "--usage", `${folder}/bad`)
+      assert.isTrue(Exit.isFailure(bad.exit))
+      assert.match(bad.printed, /FAILED {2}usage/)
     }).pipe(Effect.provide(Live)),
   )
 

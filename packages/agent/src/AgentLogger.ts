@@ -5,9 +5,13 @@
  */
 import type * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
+import { printable } from "@guildhall/core/CommandFailure"
+
+/** What a market says is among it, and must neither move the cursor nor begin a line of its own. */
+const safe = (text: string): string => printable(text).replaceAll("\n", "\n  ")
 
 const plain = Logger.make<unknown, string>(({ date, logLevel, message }) => {
-  const text = (Array.isArray(message) ? message : [message]).map(String).join(" ")
+  const text = safe((Array.isArray(message) ? message : [message]).map(String).join(" "))
   const level = logLevel === "Info" ? "" : `${logLevel.toUpperCase()} `
   return `${date.toISOString().slice(11, 19)} ${level}${text}`
 })
@@ -19,4 +23,4 @@ const plain = Logger.make<unknown, string>(({ date, logLevel, message }) => {
  * @since 0.1.0
  */
 export const layer = (options: { readonly json: boolean }): Layer.Layer<never> =>
-  Logger.layer([options.json ? Logger.consoleJson : Logger.withConsoleLog(plain)])
+  Logger.layer([Logger.withConsoleLog(options.json ? Logger.map(Logger.formatJson, printable) : plain)])

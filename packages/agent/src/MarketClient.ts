@@ -11,6 +11,7 @@ import type * as HttpClient from "effect/http/HttpClient"
 import * as Client from "./serving/MarketClient.ts"
 import { AgentError } from "./AgentError.ts"
 import { DeviceKey } from "./DeviceKey.ts"
+import * as MarketAddress from "./MarketAddress.ts"
 
 /**
  * The client. All fail with `MarketAway` (worth another try) or `MarketRefused` (with the market's code).
@@ -54,16 +55,19 @@ const refused: Client.Options<AgentError>["refused"] = ({ status, code, detail }
 }
 
 /**
- * Makes the client. Messages leave one at a time, so that their sequence numbers arrive rising.
+ * Makes the client. Messages leave one at a time, so that their sequence numbers arrive rising. Fails with `BadSetting` where the
+ * address is none that a key may be sent to: `MarketAddress.trusted`.
  *
  * @category constructors
  * @since 0.1.0
  */
 export const make = Effect.fnUntraced(function* (options: Options) {
   const key = yield* DeviceKey
+  const url = yield* MarketAddress.trusted(options.url)
   return MarketClient.of(
     yield* Client.make<AgentError>({
       ...options,
+      url,
       signRequest: key.signRequest,
       away: (detail) =>
         new AgentError({
@@ -81,5 +85,5 @@ export const make = Effect.fnUntraced(function* (options: Options) {
  * @category layers
  * @since 0.1.0
  */
-export const layer = (options: Options): Layer.Layer<MarketClient, never, DeviceKey | HttpClient.HttpClient> =>
+export const layer = (options: Options): Layer.Layer<MarketClient, AgentError, DeviceKey | HttpClient.HttpClient> =>
   Layer.effect(MarketClient, make(options))

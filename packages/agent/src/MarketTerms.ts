@@ -7,13 +7,13 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
-import * as Stream from "effect/Stream"
 import * as HttpClient from "effect/http/HttpClient"
 import type * as HttpClientError from "effect/http/HttpClientError"
 import * as HttpClientRequest from "effect/http/HttpClientRequest"
-import type * as HttpClientResponse from "effect/http/HttpClientResponse"
 import * as DeviceClass from "@guildhall/core/rules/DeviceClass"
 import { AgentError } from "./AgentError.ts"
+import * as MarketAddress from "./MarketAddress.ts"
+import * as BoundedText from "./serving/BoundedText.ts"
 
 /**
  * The terms. `clockAheadMs` is by how much this machine's clock is ahead of the market's, to a second, where it tells the time;
@@ -40,28 +40,7 @@ const TIMEOUT_MS = 10_000
 /** Terms are a few kilobytes; whoever answers with more is no market. */
 const MAX_BYTES = 1024 * 1024
 
-const problem = (reason: "MarketAway" | "BadSetting", detail: string) => new AgentError({ reason, detail })
-
-/** The base of an address such as `http://127.0.0.1:8787/`, or a letter where it is none. */
-const baseOf = (url: string): Effect.Effect<string, AgentError> => {
-  const parsed = URL.parse(url)
-  const isWeb = parsed !== null && (parsed.protocol === "http:" || parsed.protocol === "https:")
-  return isWeb
-    ? Effect.succeed(url.replace(/\/+$/, ""))
-    : problem(
-        "BadSetting",
-        `"${url}" is no market's address. Write it like https://market.example or http://127.0.0.1:8787.`,
-      )
-}
-
-const bounded = (response: HttpClientResponse.HttpClientResponse) => {
-  let bytes = 0
-  return response.stream.pipe(
-    Stream.takeWhile((chunk) => (bytes += chunk.byteLength) <= MAX_BYTES),
-    Stream.decodeText,
-    Stream.mkString,
-  )
-}
+const away = (detail: string) => new AgentError({ reason: "MarketAway", detail })
 
 const why = (error: HttpClientError.HttpClientError | { readonly _tag: "TimeoutError" }): string =>
   error._tag === "TimeoutError" ? `does not answer within ${TIMEOUT_MS / 1000} s` : "cannot be reached"
@@ -74,14 +53,14 @@ const why = (error: HttpClientError.HttpClientError | { readonly _tag: "TimeoutE
  * @since 0.1.0
  */
 export const read = Effect.fn("MarketTerms.read")(function* (url: string) {
-  const base = yield* baseOf(url)
+  const base = yield* MarketAddress.base(url)
   const http = yield* HttpClient.HttpClient
   const beganMs = yield* Clock.currentTimeMillis
   const answer = yield* http.execute(HttpClientRequest.get(`${base}/v1/market`)).pipe(
-    Effect.flatMap((response) => Effect.map(bounded(response), (text) => ({ response, text }))),
+    Effect.flatMap((response) => Effect.map(BoundedText.read(response, MAX_BYTES), (text) => ({ response, text }))),
     Effect.timeout(TIMEOUT_MS),
     Effect.mapError((error) =>
-      problem("MarketAway", `The market at ${base} ${why(error)}. Check the address, the network and the firewall.`),
+      away(`The market at ${base} ${why(error)}. Check the address, the network and the firewall.`),
     ),
   )
   const nowMs = yield* Clock.currentTimeMillis
@@ -89,10 +68,7 @@ export const read = Effect.fn("MarketTerms.read")(function* (url: string) {
   if (answer.response.status !== 200 || Option.isNone(terms)) {
     const status = answer.response.status
     const what = status === 200 ? "with something else than a market's terms" : `with status ${status}`
-    return yield* problem(
-      "MarketAway",
-      `${base}/v1/market answers ${what}. Is it the right address, and is the market of this version?`,
-    )
+    return yield* away(`${base}/v1/market answers ${what}. Is it the right address, and is the market of this version?`)
   }
   const dateMs = Date.parse(answer.response.headers["date"] ?? "")
   const found: MarketTerms = {

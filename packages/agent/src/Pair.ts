@@ -73,7 +73,7 @@ export const run = Effect.fn("Pair.run")(function* (options: Options) {
       return yield* new AgentError({
         reason: "MarketRefused",
         code: "invalid_signature",
-        detail: `The market speaks of the key ${answer.fingerprint}, and this device has ${key.fingerprint}. Do not approve it: somebody may stand between.`,
+        detail: `The market speaks of the key ${answer.fingerprint.slice(0, 40)}, and this device has ${key.fingerprint}. Do not approve it: somebody may stand between.`,
       })
     }
     yield* options.tell(answer)

@@ -115,6 +115,9 @@ const makeTake = Effect.fnUntraced(function* (heard: Deferred.Deferred<void>) {
       return yield* new AgentError({ reason: "MarketRefused", detail, code: said.code, status: begun.status })
     }
     const taken = Option.getOrUndefined(decodeTaken(text))
+    if (taken !== undefined && taken.jobs.length > take.count) {
+      return yield* away(url, `hands out ${taken.jobs.length} jobs where ${take.count} were asked for`)
+    }
     return taken?.jobs ?? (yield* away(url, "answered with something that is not the provider protocol's"))
   })
 })

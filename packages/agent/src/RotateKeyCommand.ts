@@ -22,7 +22,7 @@ import * as PairedMarket from "./PairedMarket.ts"
 
 /**
  * Gives the device of this home another key, and answers its fingerprint. A run that was cut off is brought to its end by the
- * next one. Fails as the market refuses.
+ * next one. Fails as the market refuses, and where it speaks of another key than this one.
  *
  * @category constructors
  * @since 0.1.0
@@ -32,12 +32,13 @@ export const rotate = Effect.gen(function* () {
   const key = yield* DeviceKey.DeviceKey
   const market = yield* MarketClient.MarketClient
   const next = yield* DeviceKey.makeNext(home, key.id)
+  const expected = DeviceKey.fingerprintOf(next.publicKey)
   const body = { public_key: next.publicKey, proof: next.sign(proofBytes(key.id, key.publicKey, next.publicKey)) }
   const fingerprint = yield* market.changeKey(key.id, body).pipe(
     Effect.catchIf(
       (error: AgentError) => error.code === "key_replaced" && next.isOld,
       // The market heard the run that was cut off.
-      () => Effect.succeed(DeviceKey.fingerprintOf(next.publicKey)),
+      () => Effect.succeed(expected),
     ),
     Effect.mapError((error) =>
       error.code === "key_replaced"
@@ -50,8 +51,16 @@ export const rotate = Effect.gen(function* () {
         : error,
     ),
   )
+  if (fingerprint !== expected) {
+    // Whoever stands between has had the market take another key than this one.
+    return yield* new AgentError({
+      reason: "MarketRefused",
+      code: "invalid_signature",
+      detail: `The market speaks of the key ${fingerprint.slice(0, 40)}, and this device's new one is ${expected}. Somebody may stand between: revoke the device in the market, and pair this machine as a new one with --home.`,
+    })
+  }
   yield* next.take
-  return fingerprint
+  return expected
 })
 
 const flags = {

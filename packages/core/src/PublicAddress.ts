@@ -56,13 +56,25 @@ const read = ({ address, family }: IpRange.Parsed): Address => ({
   bits: family === "ipv4" ? v4Bits(address) : v6Bits(address),
 })
 
-const blocked = BLOCKED.flatMap((text) => {
-  const range = IpRange.parse(text)
-  if (range === undefined) return []
-  const shift = BigInt((range.family === "ipv4" ? 32 : 128) - range.prefix)
-  const { bits, family } = read(range)
-  return [{ family, shift, head: bits >> shift }]
-})
+interface Range {
+  readonly family: Address["family"]
+  readonly shift: bigint
+  readonly head: bigint
+}
+
+const rangesOf = (texts: ReadonlyArray<string>): ReadonlyArray<Range> =>
+  texts.flatMap((text) => {
+    const range = IpRange.parse(text)
+    if (range === undefined) return []
+    const shift = BigInt((range.family === "ipv4" ? 32 : 128) - range.prefix)
+    const { bits, family } = read(range)
+    return [{ family, shift, head: bits >> shift }]
+  })
+
+const isIn = ({ bits, family }: Address, ranges: ReadonlyArray<Range>): boolean =>
+  ranges.some((range) => range.family === family && bits >> range.shift === range.head)
+
+const blocked = rangesOf(BLOCKED)
 
 const parse = (text: string): Address | undefined => {
   const range = text.includes("/") ? undefined : IpRange.parse(text)
@@ -97,10 +109,26 @@ export const isAddress = (text: string): boolean => parse(text) !== undefined
 export const isPublic = (text: string): boolean => {
   const address = parse(text)
   if (address === undefined) return false
-  return blocked.every(({ family, head, shift }) => family !== address.family || address.bits >> shift !== head)
+  return !isIn(address, blocked)
 }
 
+/** This machine and private networks, each in the one way that it is usually written. Link-local ones are those of metadata services. */
+const LOCAL = ["10.0.0.0/8", "127.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "::1/128", "fc00::/7"] as const
+
+const local = rangesOf(LOCAL)
+
 const LOCAL_NAME = /(?:^|\.)(?:localhost|local|internal|intranet|lan|home\.arpa)$/
+
+/** A host without the brackets of IPv6 and the dots at its end. */
+const bare = (hostname: string): string =>
+  hostname
+    .toLowerCase()
+    .replace(/^\[|\]$/g, "")
+    .replace(/\.+$/, "")
+
+/** What is no address, but has a colon as one with a zone has, is no name either. */
+const isName = (host: string): boolean => !host.includes(":")
+const isLocalName = (host: string): boolean => !host.includes(".") || LOCAL_NAME.test(host)
 
 /**
  * Whether the host of a URL may be public: a public address, or a name that is not one of a local network. Take it from a
@@ -120,9 +148,29 @@ const LOCAL_NAME = /(?:^|\.)(?:localhost|local|internal|intranet|lan|home\.arpa)
  * @since 0.1.0
  */
 export const isPublicHost = (hostname: string): boolean => {
-  const host = hostname
-    .toLowerCase()
-    .replace(/^\[|\]$/g, "")
-    .replace(/\.+$/, "")
-  return isAddress(host) ? isPublic(host) : host.includes(".") && !LOCAL_NAME.test(host)
+  const host = bare(hostname)
+  return isAddress(host) ? isPublic(host) : isName(host) && !isLocalName(host)
+}
+
+/**
+ * Whether the host of a URL is on this machine or in a private network of one's own: loopback, the private ranges, or a local
+ * name. Link-local, shared and reserved addresses are neither this nor public, nor are IPv4 addresses that are written in IPv6.
+ *
+ * **Example** (What lies between)
+ *
+ * ```ts
+ * import { PublicAddress } from "@guildhall/core"
+ *
+ * PublicAddress.isLocalHost("192.168.1.20") // => true
+ * PublicAddress.isLocalHost("gateway") // => true
+ * PublicAddress.isLocalHost("169.254.169.254") // => false
+ * ```
+ *
+ * @category predicates
+ * @since 0.1.0
+ */
+export const isLocalHost = (hostname: string): boolean => {
+  const host = bare(hostname)
+  const address = parse(host)
+  return address === undefined ? isName(host) && isLocalName(host) : isIn(address, local)
 }

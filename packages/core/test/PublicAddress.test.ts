@@ -103,4 +103,42 @@ describe("PublicAddress", () => {
       assert.isFalse(PublicAddress.isPublic(text), text)
     }
   })
+
+  it.prop("no address is both public and local", [V4, V6], ([octets, groups]) => {
+    for (const host of [octets.join("."), `[${groups.map((group) => group.toString(16)).join(":")}]`]) {
+      assert.isFalse(PublicAddress.isPublicHost(host) && PublicAddress.isLocalHost(host), host)
+    }
+  })
+
+  it("takes no zone for a name", () => {
+    for (const host of ["fe80::1%lo", "[fe80::1%25lo]", "::ffff:10.0.0.1%lo.example", "[::1%lo]"]) {
+      assert.isFalse(PublicAddress.isPublicHost(host) || PublicAddress.isLocalHost(host), host)
+      assert.isFalse(URL.canParse(`http://${host}/`) && !host.includes("]"), host)
+    }
+  })
+
+  it("knows the hosts of one's own network, and that a metadata service is none", () => {
+    for (const host of ["127.0.0.1", "127.8.8.8", "10.0.0.7", "172.31.0.1", "192.168.1.1", "[::1]", "[fd12::1]"]) {
+      assert.isTrue(PublicAddress.isLocalHost(host), host)
+    }
+    for (const host of ["localhost", "LOCALHOST.", "gateway", "box.lan", "x.internal"]) {
+      assert.isTrue(PublicAddress.isLocalHost(host), host)
+    }
+    for (const host of [
+      "169.254.169.254",
+      "100.100.100.200",
+      "0.0.0.0",
+      "[::]",
+      "[fe80::1]",
+      "[::ffff:127.0.0.1]",
+      "[::ffff:a9fe:a9fe]",
+      "[64:ff9b::7f00:1]",
+      "8.8.8.8",
+      "market.example",
+      "local.example.com",
+      "fe80::1%lo",
+    ]) {
+      assert.isFalse(PublicAddress.isLocalHost(host), host)
+    }
+  })
 })

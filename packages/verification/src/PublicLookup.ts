@@ -16,7 +16,7 @@ import * as PublicAddress from "@guildhall/core/PublicAddress"
  */
 export class PrivateHost extends Error {
   constructor(host: string) {
-    super(`"${host}" is not on the public internet. The market calls only public endpoints.`)
+    super(`"${host}" is not on the public internet, and only public addresses are called.`)
   }
 }
 

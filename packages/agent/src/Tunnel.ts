@@ -131,8 +131,8 @@ const makeChoice = (market: string) => {
 
 /**
  * Keeps tunnels to the gateways that the market names and {@link MarketAddress.gateway} lets through, to three at most, or to the
- * market's own address where there are none. Those that are up stay,
- * so that nothing breaks off when the list changes. `opened` succeeds when the first one is open.
+ * market's own address where there are none. Those that are up stay, so that nothing breaks off when the list changes; together
+ * they are six at most. `opened` succeeds when the first one is open.
  *
  * @category constructors
  * @since 0.1.0
@@ -153,7 +153,9 @@ export const keepAll = Effect.fnUntraced(function* (marketUrl: string, opened: D
     }
     const free = [...wanted].filter(([url]) => !unnamed.has(url))
     const held = wanted.size - free.length
-    for (const [url, reach] of (yield* Random.shuffle(free)).slice(0, Math.max(0, GATEWAYS_MAX - held))) {
+    // A market that names others with every beat has its agents knock at no more doors than this.
+    const room = Math.max(0, Math.min(GATEWAYS_MAX - held, 2 * GATEWAYS_MAX - unnamed.size))
+    for (const [url, reach] of (yield* Random.shuffle(free)).slice(0, room)) {
       unnamed.set(url, 0)
       yield* FiberMap.run(fibers, url, Effect.scoped(keep(url, reach, opened)))
     }

@@ -17,6 +17,19 @@ import { Heartbeat, HeartbeatAnswer } from "@guildhall/protocol/provider/Heartbe
 import { KeyChange } from "@guildhall/protocol/provider/KeyChange"
 import { PairAnswer, PairRequest } from "@guildhall/protocol/provider/PairRequest"
 import { Registered, Registration } from "@guildhall/protocol/provider/Registration"
+import * as BoundedText from "./BoundedText.ts"
+
+/**
+ * A request of the control lane: `path` with its query, `body` the JSON text.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Question {
+  readonly method: "GET" | "POST" | "PATCH" | "PUT" | "DELETE"
+  readonly path: string
+  readonly body?: string | undefined
+}
 
 /**
  * The client. `sign` signs a request, without a body where none is given, and sends it before any other message is signed.
@@ -63,6 +76,9 @@ const TIMEOUT_MS = 10_000
 /** An answer is a few keys; nothing longer is read into memory. */
 const MAX_ANSWER_BYTES = 1024 * 1024
 
+/** What a market says of a refusal is shown as it came, as far as it is a letter. */
+const DETAIL_CHARS_MAX = 2_000
+
 const NO_BODY = new Uint8Array()
 
 const Problem = Schema.fromJsonString(
@@ -96,15 +112,17 @@ export const make = Effect.fnUntraced(function* <E>(options: Options<E>) {
   const away = (what: string) => options.away(`The market at ${url} ${what}.`)
 
   const read = Effect.fnUntraced(function* (response: HttpClientResponse.HttpClientResponse) {
-    const declared = Number(response.headers["content-length"] ?? 0)
-    const text = declared > MAX_ANSWER_BYTES ? "" : yield* response.text
+    const text = yield* BoundedText.read(response, MAX_ANSWER_BYTES)
     const { status } = response
+    if (text === undefined) return yield* Effect.fail(away("answered with more than any market says"))
+    // What is signed for one address is signed for no other, and a key goes nowhere else either.
+    if (status >= 300 && status < 400) return yield* Effect.fail(away("redirects, which is not followed"))
     if (status < 400) return text
     const problem = Option.getOrElse(Schema.decodeUnknownOption(Problem)(text), () => ({}) as typeof Problem.Type)
     const code = problem.code ?? (status === 404 ? "not_found" : "invalid_request")
     const mayPass = status >= 500 || (status === 429 && !locks.has(code))
     if (mayPass) return yield* Effect.fail(away(`failed with status ${status}`))
-    const detail = problem.detail ?? problem.title ?? "it gave no reason"
+    const detail = (problem.detail ?? problem.title ?? "it gave no reason").slice(0, DETAIL_CHARS_MAX)
     return yield* Effect.fail(options.refused({ status, code, detail }))
   })
 
@@ -122,6 +140,8 @@ export const make = Effect.fnUntraced(function* <E>(options: Options<E>) {
       Effect.catchTag(["HttpClientError", "TimeoutError"], () => Effect.fail(away("does not answer"))),
     )
   }, oneAtATime.withPermit)
+
+  const post = (path: string, body: string) => ask({ method: "POST", path, body })
 
   const answer =
     <S extends Schema.Codec<unknown, string>>(schema: S) =>

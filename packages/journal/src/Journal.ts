@@ -12,6 +12,8 @@
  * 6. No entry holds a body of a request or of an answer.
  * 7. What instances served is summed by day from the newest revision of each receipt, in whatever order they were appended and
  *    however often, newest day first, page by page.
+ * 8. The demand for a model counts each request once, however often it is appended, and those that nobody had room for among
+ *    them, from the ten minutes after a time on.
  *
  * @since 0.1.0
  */
@@ -28,6 +30,7 @@ import type { Receipt, ReceiptBatch, SignedReceipt } from "@guildhall/core/Recei
 import type { RequestId } from "@guildhall/core/Request"
 import { columns, type Columns, type JournalEntry, JournalEntryJson } from "./JournalEntry.ts"
 import { JournalError } from "./JournalError.ts"
+import * as ModelDemand from "./ModelDemand.ts"
 import * as ReceiptSeal from "./ReceiptSeal.ts"
 import * as ServedDay from "./ServedDay.ts"
 
@@ -113,6 +116,11 @@ export class Journal extends Context.Service<
         | { readonly id: RequestId }
         | { readonly member: MemberId | null; readonly before?: RequestId | undefined; readonly limit: number },
     ) => Effect.Effect<ReadonlyArray<RequestRecord>, JournalError>
+    /**
+     * How many requests of each model came since a time, most first: at most `ModelDemand.MODELS_MAX` models. No more than the last
+     * day is kept.
+     */
+    readonly demand: (sinceMs: number) => Effect.Effect<ReadonlyArray<ModelDemand.ModelDemand>, JournalError>
     /**
      * The receipts: those that wait for a batch, oldest first and at most {@link PAGE_MAX}, or the signed one of a
      * request (its newest sealed revision).
@@ -290,6 +298,10 @@ export const makeMemory: Effect.Effect<Journal["Service"]> = Effect.sync(() => {
       const newest = yield* read([...state.byRequest.values()])
       const receipts = newest.flatMap((entry) => (entry._tag === "RequestEnded" ? [entry.receipt] : []))
       return state.served(receipts, query)
+    }),
+    demand: Effect.fn("Journal.demand")(function* (sinceMs) {
+      const entries = yield* read([...state.entries.values()])
+      return ModelDemand.since(ModelDemand.count(entries), sinceMs)
     }),
     receipts: {
       unsealed: Effect.fn("Journal.receipts.unsealed")((limit) =>

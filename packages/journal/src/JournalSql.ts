@@ -15,6 +15,7 @@ import { columns, type JournalEntry, JournalEntryJson } from "./JournalEntry.ts"
 import { JournalError } from "./JournalError.ts"
 import * as ReceiptSeal from "./ReceiptSeal.ts"
 import * as DaySums from "./internal/DaySums.ts"
+import * as DemandSums from "./internal/DemandSums.ts"
 import * as JournalTables from "./internal/JournalTables.ts"
 import * as StorableJson from "./internal/StorableJson.ts"
 
@@ -61,8 +62,10 @@ const toRow = Effect.fnUntraced(function* (entry: JournalEntry) {
 })
 
 const makeEntries = (sql: SqlClient.SqlClient) => {
-  /** Answers the ids of those receipts that were not there before. */
-  const insert = (rows: ReadonlyArray<unknown>) => sql<{ readonly entry_id: string }>`
+  const countDemand = DemandSums.make(sql)
+
+  /** Answers the ids of those entries that were not there before. */
+  const insert = (rows: ReadonlyArray<unknown>) => sql<{ readonly id: string }>`
     WITH given AS (
       SELECT DISTINCT ON (e.id) e.*
       FROM ROWS FROM (jsonb_to_recordset(${JSON.stringify(rows)}::text::jsonb)
@@ -74,10 +77,11 @@ const makeEntries = (sql: SqlClient.SqlClient) => {
       SELECT e.id, e.tag, e.request_id, e.member, e.revision, e.at_ms, e.body
       FROM given e ON CONFLICT (id) DO NOTHING
       RETURNING id
+    ), waiting AS (
+      INSERT INTO journal_unsealed (entry_id, leaf)
+      SELECT g.id, decode(g.leaf, 'hex') FROM given g JOIN added USING (id) WHERE g.leaf IS NOT NULL ORDER BY g.number
     )
-    INSERT INTO journal_unsealed (entry_id, leaf)
-    SELECT g.id, decode(g.leaf, 'hex') FROM given g JOIN added USING (id) WHERE g.leaf IS NOT NULL ORDER BY g.number
-    RETURNING entry_id`
+    SELECT id FROM added`
 
   const read = (rows: Effect.Effect<ReadonlyArray<unknown>, JournalError>) =>
     Effect.flatMap(rows, (found) => Effect.mapError(decodeEntries(found), corrupt)).pipe(
@@ -89,8 +93,9 @@ const makeEntries = (sql: SqlClient.SqlClient) => {
     const rows = yield* Effect.forEach(entries, toRow).pipe(Effect.mapError(corrupt))
     const write = Effect.gen(function* () {
       const fresh = new Set<string>()
-      for (const chunk of chunksOf(rows)) for (const { entry_id } of yield* insert(chunk)) fresh.add(entry_id)
+      for (const chunk of chunksOf(rows)) for (const { id } of yield* insert(chunk)) fresh.add(id)
       yield* DaySums.count(sql, entries, fresh)
+      yield* countDemand(entries, fresh)
       if (position !== undefined) {
         const up = `${position}`
         yield* sql`UPDATE journal_position SET position = GREATEST(position, ${up}::text::numeric)`
@@ -124,7 +129,13 @@ const makeEntries = (sql: SqlClient.SqlClient) => {
     ),
   )
 
-  return { append, position, requests, served }
+  const demand: Journal["Service"]["demand"] = Effect.fn("Journal.demand")((sinceMs) =>
+    Effect.mapError(DemandSums.read(sql, sinceMs), (error) =>
+      error._tag === "SchemaError" ? corrupt(error) : unavailable(error),
+    ),
+  )
+
+  return { append, position, requests, served, demand }
 }
 
 const LEAF_BYTES = 32

@@ -88,3 +88,16 @@ JournalTest.breaks(
   }),
   7,
 )
+
+JournalTest.breaks(
+  "what is appended again is counted again",
+  broken((journal) => {
+    let appended = 0
+    return {
+      append: (entries, at) => Effect.tap(journal.append(entries, at), () => Effect.sync(() => (appended += 1))),
+      demand: (sinceMs) =>
+        Effect.map(journal.demand(sinceMs), (all) => all.map((one) => ({ ...one, requests: one.requests * appended }))),
+    }
+  }),
+  8,
+)

@@ -4,6 +4,7 @@ import * as SqlClient from "effect/sql/SqlClient"
 import * as Receipt from "@guildhall/core/Receipt"
 import * as ReceiptSeal from "../ReceiptSeal.ts"
 import * as DaySums from "./DaySums.ts"
+import * as DemandSums from "./DemandSums.ts"
 
 const create = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
@@ -73,5 +74,16 @@ const sumDays = Effect.gen(function* () {
   yield* DaySums.fill(sql)
 })
 
+/** How much each model is asked for, of late: a count over a day of entries would read each of them. */
+const countDemand = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient
+  yield* DemandSums.create(sql)
+})
+
 /** The journal's migrations, in order. A released one is never changed. */
-export const migrations = { "0001_create": create, "0002_leaves": keepLeaves, "0004_sum_days": sumDays }
+export const migrations = {
+  "0001_create": create,
+  "0002_leaves": keepLeaves,
+  "0004_sum_days": sumDays,
+  "0005_count_demand": countDemand,
+}

@@ -14,6 +14,8 @@ import * as Conformance from "@guildhall/core/testing/Conformance"
 import { InstanceId } from "@guildhall/core/Instance"
 import * as KeyRing from "@guildhall/core/KeyRing"
 import { type Receipt, SignedReceipt } from "@guildhall/core/Receipt"
+import { ModelId } from "@guildhall/core/Model"
+import type { ReasonCode } from "@guildhall/core/Reason"
 import type { RequestId } from "@guildhall/core/Request"
 import { type DirectorySegment, Journal, PAGE_MAX, SERVED_MAX, type UnsealedReceipt } from "../Journal.ts"
 import * as ReceiptSeal from "../ReceiptSeal.ts"
@@ -198,6 +200,47 @@ const noBodies = Effect.gen(function* () {
 
 const DAY_MS = 86_400_000
 
+const demand = Effect.gen(function* () {
+  const journal = yield* Journal
+  const [model, other] = [
+    ModelId.make(`guildhall/${SampleEntry.text()}`),
+    ModelId.make(`guildhall/${SampleEntry.text()}`),
+  ]
+  // Later than whatever other tests count, since what is a day older than the newest is forgotten.
+  const atMs = 4_000_000_000_000
+  const ended = (values: Partial<Receipt> = {}) => SampleEntry.ended({ model, endedAtMs: atMs, ...values })
+  const refusedFor = (reason: ReasonCode, values: { readonly model?: ModelId; readonly atMs?: number } = {}) => ({
+    ...SampleEntry.refused({ requestId: SampleEntry.receipt().id, buyer: SampleEntry.member() }),
+    model,
+    atMs,
+    reason,
+    ...values,
+  })
+  const of = (name: ModelId, sinceMs: number) =>
+    Effect.map(journal.demand(sinceMs), (all) => all.find((one) => one.model === name))
+  const first = ended()
+  const full = refusedFor("no_capacity")
+  yield* journal.append([first, first, full])
+  yield* journal.append([first, full, ended({ outcome: "failed", reason: "queue_timeout" })])
+  yield* journal.append([
+    // A later revision is no other request, and one that was refused for its money says nothing of capacity.
+    { ...first, id: `${first.id}#1`, receipt: { ...first.receipt, revision: 1 } },
+    refusedFor("insufficient_funds"),
+    ended({ outcome: "failed", reason: "provider_error" }),
+    refusedFor("queue_full", { model: other }),
+    refusedFor("queue_full", { model: other, atMs: atMs - 1_800_000 }),
+  ])
+  assert.deepStrictEqual(yield* of(model, atMs - 86_400_000), { model, requests: 4, refused: 2 })
+  assert.deepStrictEqual(yield* of(other, atMs - 86_400_000), { model: other, requests: 2, refused: 2 })
+  assert.deepStrictEqual(yield* of(other, atMs - 600_000), { model: other, requests: 1, refused: 1 })
+  assert.isUndefined(yield* of(model, atMs))
+  const all = yield* journal.demand(0)
+  assert.deepStrictEqual(
+    all.map(({ requests }) => requests),
+    all.map(({ requests }) => requests).sort((a, b) => b - a),
+  )
+})
+
 const served = Effect.gen(function* () {
   const journal = yield* Journal
   const provider = SampleEntry.member()
@@ -296,6 +339,11 @@ export const guarantees: ReadonlyArray<Conformance.Guarantee<Conformance.Proof<J
     number: 7,
     test: "What instances served is summed by day from the newest revision of each receipt, in whatever order they were appended and however often, newest day first, page by page.",
     proof: served,
+  },
+  {
+    number: 8,
+    test: "The demand for a model counts each request once, however often it is appended, and those that nobody had room for among them, from the ten minutes after a time on.",
+    proof: demand,
   },
 ]
 

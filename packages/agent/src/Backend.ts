@@ -21,7 +21,7 @@ import type { ModelId } from "@guildhall/core/Model"
 import type { Endpoint } from "@guildhall/core/Endpoint"
 import type { Dispatch } from "@guildhall/protocol/ProviderTransport"
 import type { EngineRequest, EngineSink } from "./serving/Exchange.ts"
-import type { Facts } from "./WeightsFile.ts"
+import type { Facts } from "./serving/WeightsFacts.ts"
 
 /**
  * A model that a backend serves. `contextLength` is in tokens; `digest` is SHA-256 of the weights where they are a file, and

@@ -11,6 +11,7 @@ import * as Memory from "../src/backends/Memory.ts"
 import * as OpenAICompatible from "../src/backends/OpenAICompatible.ts"
 import * as Declaration from "../src/Declaration.ts"
 import * as DemoModel from "../src/demo/DemoModel.ts"
+import * as WeightsFacts from "../src/serving/WeightsFacts.ts"
 import * as WeightsFile from "../src/WeightsFile.ts"
 import * as AgentProcess from "./AgentProcess.ts"
 import * as EngineOfAll from "./EngineOfAll.ts"
@@ -140,7 +141,7 @@ describe("Declaration", () => {
           [18, undefined],
           [32, "bf16"],
         ] as const) {
-          const found = yield* WeightsFile.facts(new Map([["general.file_type", type]]))
+          const found = yield* WeightsFacts.of(new Map([["general.file_type", type]]))
           assert.strictEqual(found.quantization, quantization)
         }
         Fs.writeFileSync(weights, "GGUF but not really")

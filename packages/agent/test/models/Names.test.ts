@@ -2,7 +2,7 @@ import * as NodeCrypto from "@effect/platform-node/NodeCrypto"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Result } from "effect"
 import { Quantization } from "@guildhall/core/Instance"
-import * as WeightsFile from "../../src/WeightsFile.ts"
+import * as WeightsFacts from "../../src/serving/WeightsFacts.ts"
 import * as CanonicalId from "../../src/models/CanonicalId.ts"
 import * as HumanText from "../../src/models/HumanText.ts"
 import * as License from "../../src/models/License.ts"
@@ -69,7 +69,7 @@ describe("V7 · names of quantisations", () => {
         [40, "Q1_0"],
       ]
       for (const [type, name] of types) {
-        const { quantization } = yield* WeightsFile.facts(new Map([["general.file_type", type]]))
+        const { quantization } = yield* WeightsFacts.of(new Map([["general.file_type", type]]))
         assert.strictEqual(QuantName.toQuantization(name), quantization, name)
       }
       for (const name of ["NVFP4", "MXFP8", "BF16"])

@@ -4,6 +4,7 @@
  *
  * @since 0.1.0
  */
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Random from "effect/Random"
 import * as Ref from "effect/Ref"
@@ -14,6 +15,8 @@ import type { Attested, KeyedHead } from "@guildhall/protocol/provider/Attested"
 import type { Heartbeat, HeartbeatAnswer, Warning } from "@guildhall/protocol/provider/Heartbeat"
 import type { Registration } from "@guildhall/protocol/provider/Registration"
 import type { SignedCommitment } from "@guildhall/protocol/provider/SignedCommitment"
+import type { UsageReport } from "@guildhall/protocol/provider/UsageLog"
+import * as KeyWatch from "./KeyWatch.ts"
 import type { MarketClient } from "./MarketClient.ts"
 import type { TicketGate } from "./TicketGate.ts"
 import type { UsageLog } from "./UsageLog.ts"
@@ -94,6 +97,10 @@ interface Parts<E> extends Options<E> {
   /** A registration gives the next beat its nonce, so only one of the two is under way. */
   readonly alone: Semaphore.Semaphore["withPermit"]
   readonly joined: Ref.Ref<Joined>
+  /** The keys by which the market's tickets were known last; none before it was heard. */
+  readonly keys: Ref.Ref<KeyWatch.Known | undefined>
+  /** How much of what the market says was written down, since when. */
+  readonly said: Ref.Ref<{ readonly sinceMs: number; readonly count: number }>
   /** What the market refused in its last answer. */
   readonly refused: Ref.Ref<ReadonlySet<string>>
   /** What the market warned of in its last answer, by id. */
@@ -117,12 +124,56 @@ const LAST_RETRY_MS = 30_000
 /** Early beats keep this distance, or a market that acknowledges nothing would be asked without a pause. */
 const MIN_DISTANCE_MS = 1_000
 const GOODBYE_MS = 800
+/** However often, or seldom, a market wants to be told. */
+const [LEAST_INTERVAL_MS, MOST_INTERVAL_MS] = [100, 3_600_000]
+/** So much of what a market says is written down in an hour; it may say anything, at every beat. */
+const TOLD_MAX = 100
+const HOUR_MS = 3_600_000
+const CODE_CHARS_MAX = 60
 
 /** Some way around a time, so that agents which started together do not beat together. */
 const around = (ms: number) => Effect.map(Random.next, (part) => Math.round(ms * (0.9 + part * 0.2)))
 
 const backoff = (failures: number) =>
   Effect.flatMap(around(Math.min(LAST_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(failures, 10))), Effect.sleep)
+
+const intervalOf = (ms: number): number => Math.min(MOST_INTERVAL_MS, Math.max(LEAST_INTERVAL_MS, ms))
+
+/** Writes down what the market says, and no more of it than anyone would read. */
+const say = Effect.fnUntraced(function* <E>({ said }: Parts<E>, line: string) {
+  const nowMs = yield* Clock.currentTimeMillis
+  const count = yield* Ref.modify(said, (before) => {
+    const now = nowMs - before.sinceMs < HOUR_MS ? { ...before, count: before.count + 1 } : { sinceMs: nowMs, count: 1 }
+    return [now.count, now] as const
+  })
+  if (count < TOLD_MAX) yield* Effect.logWarning(line)
+  if (count === TOLD_MAX)
+    yield* Effect.logWarning("The market says more than is written down here; it goes on in an hour.")
+})
+
+const some = (names: ReadonlyArray<string>): string =>
+  [...names.slice(0, 3).map((name) => name.slice(0, CODE_CHARS_MAX)), ...(names.length > 3 ? ["…"] : [])].join(", ")
+
+/** Takes the keys of the market's tickets as they are now, and says where they are others than before. */
+const learn = Effect.fnUntraced(function* <E>(
+  parts: Parts<E>,
+  keys: HeartbeatAnswer["keys"],
+  instances: ReadonlyArray<InstanceId>,
+) {
+  parts.server.learn({ keys, instances })
+  const now = KeyWatch.of(keys)
+  const before = yield* Ref.getAndSet(parts.keys, now)
+  if (before === undefined) return
+  const { added, gone, swapped } = KeyWatch.compare(before, now)
+  const lost = [...gone, ...swapped]
+  if (lost.length > 0) {
+    yield* say(
+      parts,
+      `The market has withdrawn or exchanged keys of its tickets: ${some(lost)}. No market has a reason to. What it signed with them is not served any more, and what was served is in the usage log until it is acknowledged: keep a copy of the agent's home, and ask the market why.`,
+    )
+  }
+  if (added.length > 0) yield* say(parts, `The market signs tickets with a further key: ${some(added)}.`)
+})
 
 /** A market that saw a higher number may have it from a copy of this home; a jump ends the quarrel. */
 const retryReplayed = <A, E extends Failure>({ skipAhead }: Parts<E>, effect: Effect.Effect<A, E>) =>
@@ -154,10 +205,10 @@ const registerOnce = Effect.fnUntraced(function* <E extends Failure>(parts: Part
     if (last.entry !== undefined) {
       yield* Effect.logInfo(`The market checks who enters before it sends requests. What it finds: GET ${last.entry}`)
     }
-    const joined = { instances, intervalMs: last.heartbeat_interval_ms, nonce: last.nonce }
+    const joined = { instances, intervalMs: intervalOf(last.heartbeat_interval_ms), nonce: last.nonce }
     const commitment = yield* goOnFrom(parts, last.attested)
     yield* Ref.set(parts.joined, { ...joined, commitment })
-    parts.server.learn({ keys: last.keys, instances })
+    yield* learn(parts, last.keys, instances)
     // The receipts of what is served from now on name it, so the market hears it before the next beat is due.
     if (commitment !== undefined) yield* beat(parts, "serving")
   }
@@ -178,34 +229,40 @@ const register = Effect.fn("Heart.register")(function* <E extends Failure>(parts
  * Says what the market refuses, once. A line is sent again, and refused again, as long as one before it is not decided, and
  * then forgotten with it.
  */
-const tellRefused = Effect.fnUntraced(function* <E>({ refused }: Parts<E>, lines: HeartbeatAnswer["refused"]) {
-  const said = yield* Ref.getAndSet(refused, new Set(lines.map(({ code, request_id }) => `${request_id} ${code}`)))
-  yield* Effect.forEach(lines, ({ code, request_id }) =>
-    said.has(`${request_id} ${code}`)
-      ? Effect.void
-      : Effect.logWarning(`The market refused the usage of ${request_id}: ${code}. It is not paid.`),
+const tellRefused = Effect.fnUntraced(function* <E>(
+  parts: Parts<E>,
+  lines: HeartbeatAnswer["refused"],
+  usage: UsageReport,
+) {
+  const told = new Set<string>(usage.lines.map(({ ticket }) => ticket.ticket.requestId))
+  const named = lines.filter(({ request_id }) => told.has(request_id))
+  const texts = new Set(named.map(({ code, request_id }) => `${request_id}: ${code.slice(0, CODE_CHARS_MAX)}`))
+  const said = yield* Ref.getAndSet(parts.refused, texts)
+  yield* Effect.forEach(texts, (text) =>
+    said.has(text) ? Effect.void : say(parts, `The market refused the usage of ${text}. It is not paid.`),
   )
 })
 
 /** Says what the market warns of, once. */
-const tellWarnings = Effect.fnUntraced(function* <E>({ warned }: Parts<E>, warnings: ReadonlyArray<Warning>) {
-  const said = yield* Ref.getAndSet(warned, new Set(warnings.map(({ id }) => id)))
+const tellWarnings = Effect.fnUntraced(function* <E>(parts: Parts<E>, warnings: ReadonlyArray<Warning>) {
+  const said = yield* Ref.getAndSet(parts.warned, new Set(warnings.map(({ id }) => id)))
   yield* Effect.forEach(warnings, ({ code, detail, id }) =>
-    said.has(id) ? Effect.void : Effect.logWarning(`The market warns (${code}): ${detail}`),
+    said.has(id) ? Effect.void : say(parts, `The market warns (${code}): ${detail}`),
   )
 })
 
-const hear = Effect.fnUntraced(function* <E>(parts: Parts<E>, answer: HeartbeatAnswer) {
-  const { joined, log, server } = parts
+/** Takes in what the market answers to a beat with so much of the log: nothing else of it can be acknowledged or refused. */
+const hear = Effect.fnUntraced(function* <E>(parts: Parts<E>, answer: HeartbeatAnswer, usage: UsageReport) {
+  const { joined, log } = parts
   const { instances } = yield* Ref.get(joined)
-  server.learn({ keys: answer.keys, instances })
+  yield* learn(parts, answer.keys, instances)
   yield* Ref.update(joined, (now) => ({
     ...now,
-    intervalMs: answer.heartbeat_interval_ms,
+    intervalMs: intervalOf(answer.heartbeat_interval_ms),
     nonce: answer.nonce,
   }))
-  yield* log.acknowledge(answer.acknowledged)
-  yield* tellRefused(parts, answer.refused)
+  yield* log.acknowledge(Math.min(answer.acknowledged, usage.head.number))
+  yield* tellRefused(parts, answer.refused, usage)
   yield* tellWarnings(parts, answer.warnings ?? [])
   const commitment = yield* goOnFrom(parts, answer.attested)
   yield* Ref.update(joined, (now) => ({ ...now, commitment }))
@@ -233,9 +290,9 @@ const beat = Effect.fn("Heart.beat")(function* <E extends Failure>(parts: Parts<
     ...(commitment === undefined ? {} : { commitment }),
   }
   const answer = yield* retryReplayed(parts, parts.market.heartbeat(body))
-  yield* hear(parts, answer)
-  const first = usage.lines[0]
-  return usage.lines.length === MAX_LINES && first !== undefined && answer.acknowledged >= first.number
+  yield* hear(parts, answer, usage)
+  // Lines that are sent again and again would leave without a pause.
+  return usage.lines.length === MAX_LINES && answer.acknowledged >= usage.head.number
 })
 
 /**
@@ -287,12 +344,14 @@ export const make = Effect.fnUntraced(function* <E extends Failure>(options: Opt
     ...options,
     offered: yield* Ref.make(options.registrations),
     alone: (yield* Semaphore.make(1)).withPermit,
+    keys: yield* Ref.make<KeyWatch.Known | undefined>(undefined),
     joined: yield* Ref.make<Joined>({
       instances: [],
       intervalMs: FIRST_INTERVAL_MS,
       nonce: "",
       commitment: undefined,
     }),
+    said: yield* Ref.make({ sinceMs: 0, count: 0 }),
     warned: yield* Ref.make<ReadonlySet<string>>(new Set()),
     refused: yield* Ref.make<ReadonlySet<string>>(new Set()),
   }

@@ -29,6 +29,7 @@ describe("the API", () => {
       open.map(({ method, path }) => `${method} ${path}`),
       [
         "get /v1/market",
+        "get /v1/market/estimates",
         "get /.well-known/guildhall-keys.json",
         "get /healthz",
         "get /readyz",

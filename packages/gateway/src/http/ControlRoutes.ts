@@ -11,6 +11,7 @@ import * as BalanceRoutes from "./BalanceRoutes.ts"
 import * as BodyGuard from "./BodyGuard.ts"
 import * as CloudRoutes from "./CloudRoutes.ts"
 import * as DevicesRoutes from "./DevicesRoutes.ts"
+import * as EarningsRoutes from "./EarningsRoutes.ts"
 import * as EntriesRoutes from "./EntriesRoutes.ts"
 import * as GpusRoutes from "./GpusRoutes.ts"
 import * as HealthRoutes from "./HealthRoutes.ts"
@@ -34,6 +35,7 @@ import * as RequestsRoutes from "./RequestsRoutes.ts"
 export const layerHandlers = Layer.mergeAll(
   ProvidersRoutes.layer,
   EntriesRoutes.layer,
+  EarningsRoutes.layer,
   InstancesRoutes.layer,
   GpusRoutes.layer,
   DevicesRoutes.layer,

@@ -18,6 +18,7 @@ import * as LedgerStoreSql from "@guildhall/ledger/LedgerStoreSql"
 import * as AttestationsSql from "@guildhall/registry/AttestationsSql"
 import * as CloudAccounts from "@guildhall/registry/CloudAccounts"
 import * as CloudStoreSql from "@guildhall/registry/CloudStoreSql"
+import * as DeviceWalletsSql from "@guildhall/registry/DeviceWalletsSql"
 import * as DevicesSql from "@guildhall/registry/DevicesSql"
 import * as EntryRecordSql from "@guildhall/registry/EntryRecordSql"
 import * as GpusSql from "@guildhall/registry/GpusSql"
@@ -58,6 +59,8 @@ export const layer = (facts: Facts, definition: MarketDefinition) => {
     cloudAccounts(facts.settings, definition),
     EntryRecordSql.layer,
     AttestationsSql.layer,
+    DeviceWalletsSql.layer,
+    GpusSql.layer(),
     InFlightSql.layer(),
     HealthRecordSql.layer({ days: definition.health.window?.days }),
     PgChanges.layer,

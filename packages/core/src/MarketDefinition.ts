@@ -145,6 +145,7 @@ export const STRATEGIES: readonly [PartRef, ...ReadonlyArray<PartRef>] = [{ use:
  * - `entry`: the checks that an instance must pass before requests go to it; without it, none.
  * - `strategies`: by which the price of a GPU may move, by name: a provider chooses one of them; {@link STRATEGIES} where it is
  *   left out.
+ * - `wallets.chainId`: the EVM chain of the wallets that devices are bound to; without it, none are.
  * - `deviceClasses`: the classes of machines, smallest first; a machine that fits none is refused.
  * - `targets`: what providers are shown to aim at; without it, what is measured is shown alone.
  * - `node.command`: the command that a network node of the market's chain is run with; without it, there are none.
@@ -198,6 +199,11 @@ export const MarketDefinition = Schema.Struct({
   endpoints: Schema.Struct({ allowPrivate: Schema.Boolean }),
   entry: Schema.optionalKey(EntryVerification.Settings),
   strategies: Schema.optionalKey(Schema.NonEmptyArray(PartRef)),
+  wallets: Schema.optionalKey(
+    Schema.Struct({
+      chainId: Schema.Int.pipe(Schema.check(Schema.isBetween({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER }))),
+    }),
+  ),
   deviceClasses: DeviceClasses,
   targets: Schema.optionalKey(Targets),
   node: Schema.optionalKey(

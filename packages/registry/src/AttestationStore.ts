@@ -70,6 +70,7 @@ export interface AttestationStore {
     { readonly last: ReadonlyMap<Kind, Statement>; readonly forkedAtMs: number | undefined },
     RegistryError
   >
+  readonly forked: (ids: ReadonlyArray<DeviceId>) => Effect.Effect<ReadonlyMap<DeviceId, number>, RegistryError>
   readonly changes: (
     after: number,
   ) => Effect.Effect<{ readonly cursor: number; readonly devices: ReadonlyArray<Named> }, RegistryError>
@@ -116,6 +117,16 @@ export const makeMemory: Effect.Effect<AttestationStore> = Effect.sync(() => {
         }
         return { last, forkedAtMs: row?.forkedAtMs }
       }),
+    forked: (ids) =>
+      Effect.sync(
+        () =>
+          new Map(
+            ids.flatMap((id) => {
+              const atMs = rows.get(id)?.forkedAtMs
+              return atMs === undefined ? [] : [[id, atMs] as const]
+            }),
+          ),
+      ),
     changes: (after) =>
       Effect.sync(() => ({
         cursor: version,

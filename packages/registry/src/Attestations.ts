@@ -73,6 +73,8 @@ export class Attestations extends Context.Service<
       lines: UsageReport["lines"],
     ) => Effect.Effect<Taken<KeyedHead>, RegistryError>
     readonly held: (id: DeviceId) => Effect.Effect<Held, RegistryError>
+    /** Those of the devices that were found to contradict themselves, and when first, in milliseconds since 1970. */
+    readonly forked: (ids: ReadonlyArray<DeviceId>) => Effect.Effect<ReadonlyMap<DeviceId, number>, RegistryError>
     /** What changed since a cursor, 0 for everything; some of it may have been told before. */
     readonly changes: (
       after: number,
@@ -170,6 +172,7 @@ export const make = (store: AttestationStore.AttestationStore): Attestations["Se
       ...(forkedAtMs === undefined ? {} : { forkedAtMs }),
     }
   }),
+  forked: Effect.fn("Attestations.forked")(store.forked),
   changes: Effect.fn("Attestations.changes")(store.changes),
 })
 

@@ -32,6 +32,7 @@ const readKept = reading(Kept)
 const readLast = reading(
   Schema.Struct({ forkedAtMs: Schema.NullOr(Schema.Int), kind: Schema.NullOr(Kind), ...nullable(Kept.fields) }),
 )
+const readForked = reading(Schema.Struct({ id: AttestationStore.Named.fields.deviceId, atMs: Schema.Int }))
 const readChanges = reading(
   Schema.Struct({
     now: Schema.Finite,
@@ -119,6 +120,13 @@ const makeStore = (sql: SqlClient.SqlClient): AttestationStore.AttestationStore 
       }
       return { last, forkedAtMs: rows[0]?.forkedAtMs ?? undefined }
     }),
+    forked: (ids) =>
+      Effect.map(
+        readForked(sql`SELECT device_id AS id, forked_at_ms::float8 AS "atMs" FROM registry_attestations
+          WHERE forked_at_ms IS NOT NULL
+            AND device_id IN (SELECT jsonb_array_elements_text(${JSON.stringify(ids)}::text::jsonb))`),
+        (rows) => new Map(rows.map(({ atMs, id }) => [id, atMs])),
+      ),
     changes: Effect.fnUntraced(function* (after) {
       const rows = yield* readChanges(sql`
         SELECT (extract(epoch FROM clock_timestamp()) * 1000)::float8 AS now, a.device_id AS "deviceId", a.commitment,

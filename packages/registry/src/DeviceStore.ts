@@ -137,6 +137,8 @@ export interface DeviceStore {
   readonly device: (id: DeviceId) => Effect.Effect<Device | undefined, RegistryError>
   /** A member's devices, in the order of their ids, at most `most`. */
   readonly devicesOf: (member: MemberId, most: number) => Effect.Effect<ReadonlyArray<Device>, RegistryError>
+  /** What the devices said last of how they are doing. */
+  readonly statuses: Effect.Effect<ReadonlyMap<DeviceId, DeviceStatus>, RegistryError>
   /** The device that a key was given to by {@link DeviceStore.replaceKey}, and whether it still has it. */
   readonly keyOwner: (
     key: DevicePublicKey,
@@ -331,6 +333,10 @@ export const makeMemory: Effect.Effect<DeviceStore> = Effect.sync(() => {
           .slice(0, most)
           .map(show),
       ),
+    statuses: Effect.sync(
+      () =>
+        new Map([...sequences].flatMap(([id, { status }]) => (status === undefined ? [] : [[id, status] as const]))),
+    ),
     keyOwner: (key) => Effect.sync(() => keys.get(key)),
     replaceKey: (id, former, key, derived) =>
       Effect.sync(() => {

@@ -140,6 +140,8 @@ export class Devices extends Context.Service<
     readonly find: (id: DeviceId) => Effect.Effect<Device | undefined, RegistryError>
     /** A member's devices, revoked ones too: at most {@link DEVICES_SHOWN_MAX}. */
     readonly devicesOf: (memberId: MemberId) => Effect.Effect<ReadonlyArray<Device>, RegistryError>
+    /** What the devices said last of how they are doing, of all that have said it. */
+    readonly statuses: Effect.Effect<ReadonlyMap<DeviceId, DeviceStatus>, RegistryError>
     /** Gives a device to a member, who has seen and approved it. */
     readonly adopt: (device: {
       readonly memberId: MemberId

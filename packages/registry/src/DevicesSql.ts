@@ -10,7 +10,7 @@ import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import * as SqlClient from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
-import { Device, type DeviceId, DevicePublicKey } from "@guildhall/core/Device"
+import { Device, type DeviceId, DevicePublicKey, DeviceStatus } from "@guildhall/core/Device"
 import { EntryState } from "@guildhall/core/EntryVerification"
 import { Instance, InstanceId, InstanceState } from "@guildhall/core/Instance"
 import { Maintenance } from "@guildhall/core/Maintenance"
@@ -77,6 +77,7 @@ const readStates = (rows: Effect.Effect<ReadonlyArray<unknown>, SqlError>) =>
   Effect.map(readTouched(rows), (found) =>
     found.map(({ maintenance, ...row }) => (maintenance === null ? row : { ...row, maintenance })),
   )
+const readStatuses = reading(Schema.Array(Schema.Struct({ id: Device.fields.id, status: DeviceStatus })))
 const readCount = reading(Schema.Array(Schema.Struct({ count: Schema.Int })))
 const readVersion = reading(Schema.Array(Schema.Struct({ version: Schema.Int })))
 const readUse = reading(Schema.Array(Schema.Struct({ revoked: Schema.Boolean, used: Schema.Boolean })))
@@ -280,6 +281,11 @@ const makeStore = (sql: SqlClient.SqlClient): DeviceStore.DeviceStore => {
           WHERE d.member_id = ${member} ORDER BY d.id LIMIT ${most}::int`),
         (rows) => rows.map(ofRow),
       ),
+    statuses: Effect.map(
+      readStatuses(sql`SELECT s.device_id AS id, s.status FROM registry_sequences s JOIN registry_devices d ON d.id = s.device_id
+        WHERE s.status IS NOT NULL`),
+      (rows) => new Map(rows.map(({ id, status }) => [id, status])),
+    ),
     change: makeChange(sql),
     ...makeRails(sql),
     // Rows are locked in the order of their ids, here and in a change, so that two of them never wait for each other.

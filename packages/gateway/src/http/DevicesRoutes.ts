@@ -17,7 +17,10 @@ import { SIGNED_PATHS } from "@guildhall/protocol/api/DevicesApi"
 import { Problem } from "@guildhall/protocol/api/Problem"
 import { KeyChange } from "@guildhall/protocol/provider/KeyChange"
 import { type PairAnswer, PairRequest } from "@guildhall/protocol/provider/PairRequest"
+import { WalletBinding } from "@guildhall/protocol/provider/WalletBinding"
+import { Attestations } from "@guildhall/registry/Attestations"
 import { Devices } from "@guildhall/registry/Devices"
+import { DeviceWallets } from "@guildhall/registry/DeviceWallets"
 import * as Pairing from "@guildhall/registry/Pairing"
 import { PairingId } from "@guildhall/registry/PairingStore"
 import { Market } from "../Market.ts"
@@ -37,6 +40,7 @@ const BODY_BYTES_MAX = 65_536
 
 const decodePair = Signed.decode(PairRequest)
 const decodeKeyChange = Signed.decode(KeyChange)
+const decodeBinding = Signed.decode(WalletBinding)
 
 const HOW_TO_PAIR =
   "Make a code with POST /api/devices/pair-code (API key of the role provider), run `guildhall-agent pair <code>` on the machine, compare the fingerprint that both show, and approve it with POST /api/devices/:id/approve. Then `guildhall-agent` serves without an API key."
@@ -80,6 +84,32 @@ const makeChangeKey = Effect.gen(function* () {
   })
 })
 
+const makeBindWallet = Effect.gen(function* () {
+  const { definition } = yield* Market
+  const authenticate = yield* Signed.makeAuthenticate
+  const devices = yield* Devices
+  const note = yield* Acts.make
+  const addressed = yield* AddressRate.make(ASKS_PER_MINUTE)
+  const wallets = Option.getOrUndefined(yield* Effect.serviceOption(DeviceWallets))
+  return Effect.fn("DevicesRoutes.bindWallet")(function* (id: DeviceId, signed: Signed.Signed) {
+    yield* addressed
+    if (definition.wallets === undefined || wallets === undefined) {
+      return yield* Problem.of("wallet_not_used", "Nothing here is bonded or voted on with a wallet. Leave it out.")
+    }
+    const { body, id: signer, publicKey } = yield* authenticate(SIGNED_PATHS.wallet(id), signed, BODY_BYTES_MAX)
+    if (signer !== id) {
+      return yield* Problem.of("insufficient_role", `The key that signed is ${signer}'s. A device binds itself.`)
+    }
+    const device = yield* devices.find(id)
+    if (device === undefined) return yield* Problem.of("not_found", `${id} is not registered. Pair it first.`)
+    const { chainId } = definition.wallets
+    const expected = { market: definition.name, chainId, device: publicKey }
+    const { address, boundAtMs } = yield* wallets.bind(id, yield* decodeBinding(body), expected)
+    yield* note(device.memberId, "device.wallet_bound", `${id} ${address}`)
+    return { device_id: id, wallet: address, bound_at_ms: boundAtMs }
+  })
+})
+
 /** What members do with their devices. */
 const makeOwning = Effect.gen(function* () {
   const { definition } = yield* Market
@@ -87,23 +117,31 @@ const makeOwning = Effect.gen(function* () {
   const pairing = yield* Pairing.Pairing
   const note = yield* Acts.make
   const show = DeviceViews.make(definition.deviceClasses)
-  const listedOf = (memberId: MemberId) =>
-    Effect.map(devices.instances, (all) => all.filter(({ instance }) => instance.memberId === memberId))
+  const wallets = Option.getOrUndefined(yield* Effect.serviceOption(DeviceWallets))
+  const attestations = Option.getOrUndefined(yield* Effect.serviceOption(Attestations))
+  const besideOf = Effect.fnUntraced(function* (memberId: MemberId, ids: ReadonlyArray<DeviceId>) {
+    const all = yield* devices.instances
+    return {
+      listed: all.filter(({ instance }) => instance.memberId === memberId),
+      wallets: wallets === undefined ? new Map() : yield* wallets.of(ids),
+      equivocated: attestations === undefined ? new Map() : yield* attestations.forked(ids),
+    }
+  })
   return {
     list: Effect.fn("DevicesRoutes.list")(function* () {
       const { memberId } = yield* Caller
-      const [waiting, own, listed] = [
-        yield* pairing.waiting(memberId),
-        yield* devices.devicesOf(memberId),
-        yield* listedOf(memberId),
-      ]
-      return { data: [...waiting.map(show.waiting), ...own.map((device) => show.device(device, listed))] }
+      const [waiting, own] = [yield* pairing.waiting(memberId), yield* devices.devicesOf(memberId)]
+      const beside = yield* besideOf(
+        memberId,
+        own.map(({ id }) => id),
+      )
+      return { data: [...waiting.map(show.waiting), ...own.map((device) => show.device(device, beside))] }
     }, Problems.answer),
     approve: Effect.fn("DevicesRoutes.approve")(function* (id: DeviceId) {
       const { memberId } = yield* Caller
       const device = yield* pairing.approve(memberId, id)
       yield* note(memberId, "device.paired", id)
-      return show.device(device, yield* listedOf(memberId))
+      return show.device(device, yield* besideOf(memberId, [id]))
     }, Problems.answer),
     refuse: Effect.fn("DevicesRoutes.refuse")(function* (id: DeviceId) {
       const { memberId } = yield* Caller
@@ -112,7 +150,7 @@ const makeOwning = Effect.gen(function* () {
     }, Problems.answer),
     rename: Effect.fn("DevicesRoutes.rename")(function* (id: DeviceId, name: string) {
       const { memberId } = yield* Caller
-      return show.device(yield* devices.rename(id, memberId, name), yield* listedOf(memberId))
+      return show.device(yield* devices.rename(id, memberId, name), yield* besideOf(memberId, [id]))
     }, Problems.answer),
     revoke: Effect.fn("DevicesRoutes.revoke")(function* (id: DeviceId) {
       const { memberId, role } = yield* Caller
@@ -136,6 +174,7 @@ export const layer = HttpApiBuilder.group(
     const addressed = yield* AddressRate.make(ASKS_PER_MINUTE)
     const pair = yield* makePair
     const changeKey = yield* makeChangeKey
+    const bindWallet = yield* makeBindWallet
     const beat = yield* Beats.make(SIGNED_PATHS.heartbeat)
     const own = yield* makeOwning
 
@@ -169,6 +208,12 @@ export const layer = HttpApiBuilder.group(
         "changeKey",
         Effect.fnUntraced(function* (signed) {
           return yield* changeKey(signed.params.id, signed)
+        }, Problems.answer),
+      )
+      .handleRaw(
+        "bindWallet",
+        Effect.fnUntraced(function* (signed) {
+          return yield* bindWallet(signed.params.id, signed)
         }, Problems.answer),
       )
       .handleRaw(

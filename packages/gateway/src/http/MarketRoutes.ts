@@ -31,6 +31,7 @@ export const layer = HttpApiBuilder.group(
       prices,
       split,
       limits,
+      ...(definition.wallets === undefined ? {} : { wallets: definition.wallets }),
       deviceClasses,
       routing: definition.routing.use,
       topUps: definition.topUps.map(({ use }) => use),

@@ -62,10 +62,11 @@ export const layer = HttpApiBuilder.group(
         const records = yield* journal.requests({ member: member ?? null, before, limit: limit + 1 })
         return RequestViews.page(showRequest, records, limit)
       }, Problems.answer),
-      listInstances: Effect.fn("OperatorRoutes.listInstances")(
-        () => Effect.map(devices.instances, (data) => ({ data })),
-        Problems.answer,
-      ),
+      listInstances: Effect.fn("OperatorRoutes.listInstances")(function* () {
+        const statuses = yield* devices.statuses
+        const listed = yield* devices.instances
+        return { data: listed.map((one) => ({ ...one, status: statuses.get(one.instance.deviceId) ?? null })) }
+      }, Problems.answer),
     })
   }),
 )

@@ -15,6 +15,7 @@ import { ModelId } from "@guildhall/core/Model"
 import { Heartbeat, HeartbeatAnswer } from "../provider/Heartbeat.ts"
 import { KeyChange } from "../provider/KeyChange.ts"
 import { PairAnswer, PairRequest } from "../provider/PairRequest.ts"
+import { WalletBinding } from "../provider/WalletBinding.ts"
 import { Access, Roles } from "./Access.ts"
 import { errors } from "./Problem.ts"
 import { SignatureHeaders } from "./ProvidersApi.ts"
@@ -29,6 +30,7 @@ export const SIGNED_PATHS = {
   pair: "/api/devices/pair",
   heartbeat: "/api/devices/heartbeat",
   key: (id: DeviceId) => `/api/devices/${id}/key`,
+  wallet: (id: DeviceId) => `/api/devices/${id}/wallet`,
 } as const
 
 /**
@@ -50,7 +52,8 @@ export type PairCode = typeof PairCode.Type
 /**
  * A device as its member sees it. Compare `fingerprint` with what the agent prints before you approve one that is `waiting`:
  * what it says of itself, `hardware` and `versions`, is not proved. `deviceClass` is null where its hardware fits none of the
- * market's, and `misses` says why it fits no higher one.
+ * market's, and `misses` says why it fits no higher one. `wallet` is the one that the device is bound to, and whether by the key that
+ * it has now; `equivocatedAtMs` when it was first found to have signed what contradicts itself.
  *
  * @category models
  * @since 0.1.0
@@ -70,6 +73,8 @@ export const DeviceView = Schema.Struct({
   pairedAtMs: Schema.NullOr(Schema.Int),
   lastSeenAtMs: Schema.NullOr(Schema.Int),
   status: Schema.NullOr(DeviceStatus),
+  wallet: Schema.NullOr(Schema.Struct({ address: Schema.String, boundAtMs: Schema.Int, byCurrentKey: Schema.Boolean })),
+  equivocatedAtMs: Schema.NullOr(Schema.Int),
   instances: Schema.Array(
     Schema.Struct({ id: InstanceId, model: ModelId, state: InstanceState, lastBeatAtMs: Schema.Int }),
   ),
@@ -153,6 +158,13 @@ export class DevicesApi extends HttpApiGroup.make("devices")
       success: Schema.Struct({ device_id: DeviceId, fingerprint: Schema.String }),
       error: errors(400, 401, 403, 404, 409, 413, 429, 503),
     }).annotate(OpenApi.Summary, "Give a device another key: signed by the old one, proved by the new one."),
+    HttpApiEndpoint.post("bindWallet", "/api/devices/:id/wallet", {
+      params: id,
+      headers: SignatureHeaders,
+      payload: WalletBinding,
+      success: Schema.Struct({ device_id: DeviceId, wallet: Schema.String, bound_at_ms: Schema.Int }),
+      error: errors(400, 401, 403, 404, 409, 413, 429, 503),
+    }).annotate(OpenApi.Summary, "Bind the device to a wallet: signed by the wallet, and by the device."),
     HttpApiEndpoint.post("heartbeat", SIGNED_PATHS.heartbeat, {
       headers: SignatureHeaders,
       payload: Heartbeat,

@@ -14,7 +14,7 @@ import { errors } from "./Problem.ts"
 
 /**
  * A market's terms. `digest` is that of the whole definition, as receipts and tickets name it; prices are whole cents for
- * a million tokens; `deviceClasses` are the classes of machines, smallest first.
+ * a million tokens; `wallets` names the chain of the wallets that devices are bound to, if any; `deviceClasses` are the classes of machines, smallest first.
  *
  * @category models
  * @since 0.1.0
@@ -27,6 +27,7 @@ export const MarketView = Schema.Struct({
   prices: MarketDefinition.fields.prices,
   split: MarketDefinition.fields.split,
   limits: MarketDefinition.fields.limits,
+  wallets: MarketDefinition.fields.wallets,
   deviceClasses: MarketDefinition.fields.deviceClasses,
   routing: Schema.String,
   topUps: Schema.Array(Schema.String),

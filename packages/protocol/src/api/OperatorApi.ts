@@ -8,6 +8,7 @@ import * as Schema from "effect/Schema"
 import * as HttpApiEndpoint from "effect/http-api/HttpApiEndpoint"
 import * as HttpApiGroup from "effect/http-api/HttpApiGroup"
 import * as OpenApi from "effect/http-api/OpenApi"
+import { DeviceStatus } from "@guildhall/core/Device"
 import { Instance } from "@guildhall/core/Instance"
 import { MemberId } from "@guildhall/core/Member"
 import { Access, Roles } from "./Access.ts"
@@ -48,7 +49,7 @@ export const ToppedUp = Schema.Struct({
 export type ToppedUp = typeof ToppedUp.Type
 
 /**
- * An instance on the market. Times are milliseconds since 1970.
+ * An instance on the market. Times are milliseconds since 1970. `status` is what its device last said of itself, unproved.
  *
  * @category models
  * @since 0.1.0
@@ -57,6 +58,7 @@ export const InstanceView = Schema.Struct({
   instance: Instance,
   lastBeatAtMs: Schema.Int,
   registeredAtMs: Schema.Int,
+  status: Schema.NullOr(DeviceStatus),
 })
 /** @since 0.1.0 */
 export type InstanceView = typeof InstanceView.Type

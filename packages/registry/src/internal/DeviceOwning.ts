@@ -35,7 +35,7 @@ export const makeOwner = (store: DeviceStore) =>
 export const make = (
   store: DeviceStore,
   perMember: number,
-): Pick<Service, "find" | "devicesOf" | "adopt" | "rename" | "replaceKey" | "revoke"> => {
+): Pick<Service, "find" | "devicesOf" | "statuses" | "adopt" | "rename" | "replaceKey" | "revoke"> => {
   const owner = makeOwner(store)
   const changed = Effect.fnUntraced(function* (id: DeviceId, rule: Parameters<typeof store.change>[1]) {
     yield* store.change({ device: id }, rule)
@@ -44,6 +44,7 @@ export const make = (
   return {
     find: Effect.fn("Devices.find")((id) => store.device(id)),
     devicesOf: Effect.fn("Devices.devicesOf")((memberId) => store.devicesOf(memberId, SHOWN_MAX)),
+    statuses: store.statuses.pipe(Effect.withSpan("Devices.statuses")),
     adopt: Effect.fn("Devices.adopt")(function* ({ facts, memberId, publicKey }) {
       const id = yield* owner(publicKey)
       const others = (yield* store.devicesOf(memberId, SHOWN_MAX)).filter((one) => one.id !== id)

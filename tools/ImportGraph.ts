@@ -32,7 +32,7 @@ const isTypeOnly = (node: Node, kind: "importKind" | "exportKind"): boolean => {
 }
 
 /** Every import, re-export, `import()` and import type of a source text. */
-export const importsOf = (source: string): ReadonlyArray<Import> => {
+export const importsOf = (source: string, lang: "ts" | "tsx" = "ts"): ReadonlyArray<Import> => {
   const found: Array<Import> = []
   const add = (node: Node, from: unknown, typeOnly: boolean, isLazy = false): void => {
     const specifier = text(from)
@@ -50,13 +50,18 @@ export const importsOf = (source: string): ReadonlyArray<Import> => {
     if (value["type"] === "TSImportType") add(value, value["source"], true)
     for (const child of Object.values(value)) if (isNode(child)) visit(child)
   }
-  visit(parseAst(source, { lang: "ts" }))
+  visit(parseAst(source, { lang }))
   return found
 }
 
 /** The imports of each file, by its name relative to `base`. */
 export const read = (base: string, files: ReadonlyArray<string>): ReadonlyMap<string, ReadonlyArray<Import>> =>
-  new Map(files.map((file) => [file, importsOf(readFileSync(path.join(base, file), "utf8"))]))
+  new Map(
+    files.map((file) => [
+      file,
+      importsOf(readFileSync(path.join(base, file), "utf8"), file.endsWith(".tsx") ? "tsx" : "ts"),
+    ]),
+  )
 
 /** The package that a specifier names: `@guildhall/core` for `@guildhall/core/Money`; nothing for a path or `node:`. */
 export const packageOf = (specifier: string): string | undefined => {

@@ -19,10 +19,10 @@ export interface Context {
 /** Where in its workspace a file lies: what is published, what starts a program, what tests. */
 export type Part = "src" | "bin" | "test"
 
-/** The part a file of a workspace belongs to. The tools are programs throughout. */
+/** The part a file of a workspace belongs to. The tools are programs throughout; how something is built is developers' own. */
 export const partOf = (workspace: Workspace, file: string): Part => {
   const within = file.slice(workspace.directory.length + 1)
-  if (within.startsWith("test/")) return "test"
+  if (within.startsWith("test/") || /^[^/]+\.config\.ts$/.test(within)) return "test"
   if (within.startsWith("bin/")) return "bin"
   return "src"
 }
@@ -73,16 +73,20 @@ const isDeep: Rule = (workspace, file, { specifier }, { arrows }) => {
 }
 
 const isPortable: Rule = (workspace, file, { specifier }, { arrows }) => {
-  if (arrows.packages[shortName(workspace.name, arrows)]?.isPortable !== true || !isPublished(workspace, file)) {
-    return undefined
-  }
+  const arrow = arrows.packages[shortName(workspace.name, arrows)]
+  const folder = arrow?.portableFolders
+    ?.map((one) => `${workspace.directory}/${one}/`)
+    .find((one) => file.startsWith(one))
+  if ((arrow?.isPortable !== true && folder === undefined) || !isPublished(workspace, file)) return undefined
   const target = packageOf(specifier)
-  const isFine =
-    specifier.startsWith(".") || target === "effect" || target === "@effect/vitest" || target?.startsWith(arrows.scope)
-  return isFine === true
-    ? undefined
-    : `imports "${specifier}", but ${workspace.name} runs anywhere: only effect and its own packages.`
+  const isNear = specifier.startsWith(".") && isInside(folder, path.posix.join(path.posix.dirname(file), specifier))
+  const isOther = target?.startsWith(arrows.scope) === true && (folder === undefined || target !== workspace.name)
+  const isFine = isNear || isOther || target === "effect" || target === "@effect/vitest"
+  const who = folder ?? workspace.name
+  return isFine ? undefined : `imports "${specifier}", but ${who} runs anywhere: only effect and its own packages.`
 }
+
+const isInside = (folder: string | undefined, file: string): boolean => folder === undefined || file.startsWith(folder)
 
 const namesBuiltins: Rule = (_workspace, _file, { specifier }) =>
   builtinModules.includes(specifier) && !specifier.startsWith("node:")

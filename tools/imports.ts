@@ -19,7 +19,7 @@ import { files, readJson, root, workspaces } from "./Workspace.ts"
 
 type Graph = ReadonlyMap<string, ReadonlyArray<Import>>
 
-const patterns = ["**/*.ts", "**/*.mjs"]
+const patterns = ["**/*.ts", "**/*.tsx", "**/*.mjs"]
 
 const missingLines = (all: ReadonlyArray<Workspace>, table: Arrows): ReadonlyArray<Problem> =>
   all

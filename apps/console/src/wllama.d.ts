@@ -1,7 +1,7 @@
 /**
  * What is used of wllama. Its own declarations import each other without endings, which TypeScript does not follow here.
  */
-declare module "@wllama/wllama" {
+declare module "@wllama/wllama/esm/index.js" {
   interface Sampling {
     readonly stream: true
     readonly abortSignal: AbortSignal

@@ -42,6 +42,7 @@ import * as CountingThread from "@guildhall/gateway/tokens/CountingThread"
 import * as ReceiptCommand from "@guildhall/journal/ReceiptCommand"
 import * as SealKeys from "@guildhall/registry/SealKeys"
 import type { Settings } from "./AppConfig.ts"
+import * as ConsolePages from "./ConsolePages.ts"
 import * as DefinedMarket from "./DefinedMarket.ts"
 import * as Definition from "./Definition.ts"
 import * as Installer from "./install/Installer.ts"
@@ -118,6 +119,7 @@ const server = ({ settings, worker }: Facts, definition: MarketDefinition, nodeS
       InferenceRoutes.layer,
       ControlRoutes.layer,
       Installer.layer(settings, definition),
+      ConsolePages.layer(settings),
       // A job is this process's own: its worker must not speak to another one on the same port.
       worker === undefined ? Layer.merge(PullRoutes.layer, HordeRoutes.layer) : Layer.empty,
       NotFoundRoute.layer,

@@ -159,6 +159,13 @@ const table = {
     "on or off",
     "Whether to start a provider on this machine beside the gateway.",
   ),
+  console: setting(
+    "GUILDHALL_CONSOLE",
+    "on",
+    Schema.Literals(["on", "off"]),
+    "on or off",
+    "Whether to serve the pages at `/console/`. In a checkout they are built at the first start, in the background.",
+  ),
   model: setting(
     "GUILDHALL_MODEL",
     undefined,
@@ -217,6 +224,7 @@ export interface Settings {
   readonly peerUrl: string | undefined
   readonly point: string | undefined
   readonly agent: "on" | "off"
+  readonly console: "on" | "off"
   /** A model's name, or the absolute path of a model file. */
   readonly model: string | undefined
   readonly logLevel: "Trace" | "Debug" | "Info" | "Warn" | "Error" | "None"
@@ -289,6 +297,7 @@ export const load: Effect.Effect<Settings, LaunchError> = Effect.gen(function* (
     peerUrl: yield* read(table.peerUrl),
     point: yield* read(table.point),
     agent: yield* readRequired(table.agent),
+    console: yield* readRequired(table.console),
     model: model === undefined ? undefined : resolveModel(model),
     logLevel: yield* readRequired(table.logLevel),
     metrics: yield* readRequired(table.metrics),

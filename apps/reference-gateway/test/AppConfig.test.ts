@@ -24,6 +24,7 @@ describe("AppConfig", () => {
         sealKeys: undefined,
         catalogue: path.join(repository, ".guildhall/catalogue"),
         agent: "on",
+        console: "on",
         model: undefined,
         logLevel: "Info",
         metrics: "operator",

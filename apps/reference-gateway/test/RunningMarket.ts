@@ -51,7 +51,8 @@ export interface RunningMarket {
   readonly close: () => Promise<void>
 }
 
-const freePort = async (): Promise<number> => {
+/** A port that was free a moment ago. */
+export const freePort = async (): Promise<number> => {
   const server = createServer().listen(0, "127.0.0.1")
   await once(server, "listening")
   const { port } = server.address() as AddressInfo
@@ -128,7 +129,14 @@ export const start = async (options: {
     [...flags, path.join(root, "apps/reference-gateway/src/main.ts"), "start", ...(options.args ?? [])],
     {
       cwd: root,
-      env: { ...process.env, GUILDHALL_HOME: home, GUILDHALL_PORT: String(port), ...options.environment },
+      env: {
+        ...process.env,
+        GUILDHALL_HOME: home,
+        GUILDHALL_PORT: String(port),
+        // Building pages takes from what a test measures.
+        GUILDHALL_CONSOLE: "off",
+        ...options.environment,
+      },
       stdio: ["ignore", "pipe", "pipe"],
     },
   )
@@ -184,6 +192,7 @@ export const startAgent = async (
     readonly backend: string
     readonly home?: string
     readonly model?: string
+    readonly port?: number
     readonly flags?: ReadonlyArray<string>
     readonly environment?: Readonly<Record<string, string>>
   },
@@ -195,7 +204,16 @@ export const startAgent = async (
 }> => {
   const home = options.home ?? mkdtempSync(path.join(market.home, "agent-"))
   const [bin, ...flags] = node
-  const args = ["--market", market.url, "--home", home, "--backend", options.backend, "--port", "0"]
+  const args = [
+    "--market",
+    market.url,
+    "--home",
+    home,
+    "--backend",
+    options.backend,
+    "--port",
+    String(options.port ?? 0),
+  ]
   if (options.model !== undefined) args.push("--model", options.model)
   args.push(...(options.flags ?? []))
   const child = spawn(bin, [...flags, path.join(root, "packages/agent/src/main.ts"), ...args], {
@@ -249,13 +267,28 @@ interface ModelOnOffer {
   readonly instances_online: number
 }
 
+/** How many instances of a model are online. */
+export const instancesOnline = async (market: RunningMarket, model: string): Promise<number> => {
+  const { body } = await market.call("/v1/models")
+  const found = (body as { data: ReadonlyArray<ModelOnOffer> }).data.find((one) => one.id === model)
+  return found?.instances_online ?? 0
+}
+
 /** Waits until so many instances of a model are online. */
-export const listed = (market: RunningMarket, model: string, count: number): Promise<true> =>
-  until(`${count} instance(s) of ${model}`, async () => {
-    const { body } = await market.call("/v1/models")
-    const found = (body as { data: ReadonlyArray<ModelOnOffer> }).data.find((one) => one.id === model)
-    return (found?.instances_online ?? 0) >= count ? true : undefined
-  })
+export const listed = (market: RunningMarket, model: string, count: number, limitMs?: number): Promise<true> =>
+  until(
+    `${count} instance(s) of ${model}`,
+    async () => ((await instancesOnline(market, model)) >= count ? true : undefined),
+    limitMs,
+  )
+
+/** Waits until no instance of a model is online. */
+export const unlisted = (market: RunningMarket, model: string, limitMs?: number): Promise<true> =>
+  until(
+    `no instance of ${model} to be online`,
+    async () => ((await instancesOnline(market, model)) === 0 ? true : undefined),
+    limitMs,
+  )
 
 export interface ReceiptContent {
   readonly outcome: string
@@ -264,6 +297,7 @@ export interface ReceiptContent {
   readonly usage: Readonly<Record<string, number>>
   readonly usageSource: string
   readonly attempts: number
+  readonly split: ReadonlyArray<{ readonly party: string; readonly amount: string }>
   readonly unattested?: true
 }
 

@@ -4,6 +4,7 @@ import * as SqlClient from "effect/sql/SqlClient"
 import { createAttestations, createDeviceWallets } from "./StatementTables.ts"
 import type { RegistryError } from "../RegistryError.ts"
 import { unavailable } from "./Unavailable.ts"
+import { createWarnings } from "./WarningTables.ts"
 
 const createMembers = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
@@ -287,6 +288,7 @@ export const migrate: Effect.Effect<void, RegistryError, SqlClient.SqlClient> = 
     "0016_create_device_wallets": createDeviceWallets,
     "0017_create_gpus": createGpus,
     "0018_add_rails": addRails,
+    "0019_create_warnings": createWarnings,
   }),
   table: "guildhall_registry_migrations",
 }).pipe(Effect.mapError(unavailable), Effect.asVoid)

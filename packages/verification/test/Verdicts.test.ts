@@ -174,6 +174,17 @@ describe("completion", () => {
     assert.strictEqual(Completion.judge("chat/completions", complete("", { status: 500 })).code, "entry_no_completion")
     assert.strictEqual(Completion.judge("chat/completions", broken("TooSlow")).code, "entry_too_slow")
   })
+
+  it("wants no count of a worker of AI Horde, and a text", () => {
+    const answer = (content: string) =>
+      complete(JSON.stringify({ choices: [{ message: { role: "assistant", content } }] }))
+    const judge = (given: Answer) => Completion.judgeWorker("chat/completions", given)
+    assert.strictEqual(judge(answer("Lisbon")).state, "passed")
+    assert.strictEqual(judge(complete('{"choices":[{"text":"Lisbon"}]}')).state, "passed")
+    assert.strictEqual(judge(answer("")).code, "entry_no_completion")
+    assert.strictEqual(judge(complete(usage(9))).code, "entry_no_completion")
+    assert.strictEqual(judge(broken("TooSlow")).code, "entry_too_slow")
+  })
 })
 
 describe("streaming", () => {

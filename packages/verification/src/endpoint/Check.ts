@@ -6,7 +6,7 @@
  */
 import type * as Effect from "effect/Effect"
 import type { CheckName, Settings, Verdict } from "@guildhall/core/EntryVerification"
-import type { Instance } from "@guildhall/core/Instance"
+import { type Instance, isAttested } from "@guildhall/core/Instance"
 import type { ReasonCode } from "@guildhall/core/Reason"
 import type { EndpointProbe } from "./EndpointProbe.ts"
 
@@ -59,3 +59,13 @@ export const notChecked = (detail: string, fix: string, code: ReasonCode = "entr
 
 /** What there is nothing of. @category verdicts @since 0.1.0 */
 export const doesNotApply = (detail: string): Verdict => ({ state: "does_not_apply", detail })
+
+/**
+ * Whether it is a worker of AI Horde, which asks for jobs with an API key alone. Its protocol has no streams, and no count of
+ * tokens, so what would be measured by these cannot be.
+ *
+ * @category predicates
+ * @since 0.1.0
+ */
+export const isHordeWorker = (instance: Pick<Instance, "reach" | "devicePublicKey">): boolean =>
+  instance.reach._tag === "Pull" && !isAttested(instance)

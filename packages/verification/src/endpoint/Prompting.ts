@@ -100,6 +100,21 @@ export const request = (instance: Pick<Instance, "model">, endpoint: TextEndpoin
 
 const parse = Schema.decodeUnknownResult(Schema.fromJsonString(Schema.Unknown))
 
+const content = Schema.Struct({ message: Schema.Struct({ content: Schema.NonEmptyString }) })
+const text = Schema.Struct({ text: Schema.NonEmptyString })
+const isText = Schema.is(Schema.Struct({ choices: Schema.NonEmptyArray(Schema.Union([content, text])) }))
+
+/**
+ * Whether a body is an answer with some text in it, at `chat/completions` or `completions`.
+ *
+ * @category codecs
+ * @since 0.1.0
+ */
+export const hasText = (body: Uint8Array): boolean => {
+  const json = parse(new TextDecoder().decode(body))
+  return Result.isSuccess(json) && isText(json.success)
+}
+
 /**
  * The usage of a whole answer in its endpoint's shape; undefined where it has none, or is no such answer.
  *

@@ -8,7 +8,7 @@
 import * as Effect from "effect/Effect"
 import type { Verdict } from "@guildhall/core/EntryVerification"
 import type { Instance } from "@guildhall/core/Instance"
-import { type Check, doesNotApply, failed, passed } from "../Check.ts"
+import { type Check, doesNotApply, failed, isHordeWorker, passed } from "../Check.ts"
 import type { Answer } from "../EndpointProbe.ts"
 import * as Prompting from "../Prompting.ts"
 import * as TokenAsk from "../TokenAsk.ts"
@@ -93,6 +93,7 @@ export const check: Check = {
   run: Effect.fn("Context.check")(function* ({ instance, settings }) {
     const endpoint = Prompting.endpointOf(instance)
     if (endpoint === undefined) return doesNotApply(TokenAsk.WORDLESS)
+    if (isHordeWorker(instance)) return doesNotApply("A worker of AI Horde tells nobody how many tokens a prompt was.")
     const { contextLength: declared } = instance
     const sample = yield* ask(instance, endpoint, SAMPLE_WORDS)
     const problem = TokenAsk.unanswered(sample, "A short prompt")

@@ -11,6 +11,8 @@ import * as DeviceProof from "@guildhall/protocol/provider/DeviceProof"
 import { type Check, doesNotApply, failed, passed } from "../Check.ts"
 import * as ProofAsk from "../ProofAsk.ts"
 
+const UNKEYED = "No key stands behind the device: it is known by its probes alone."
+
 /**
  * The verdict. An instance without a key is `unattested`: there is nothing that it could prove.
  *
@@ -18,7 +20,7 @@ import * as ProofAsk from "../ProofAsk.ts"
  * @since 0.1.0
  */
 export const judge = (key: Instance["devicePublicKey"], proof: ProofAsk.Asked["proof"]): Verdict => {
-  if (key === undefined) return doesNotApply("No key stands behind the device: it is known by its probes alone.")
+  if (key === undefined) return doesNotApply(UNKEYED)
   if (Result.isFailure(proof)) {
     return failed(
       "entry_no_proof",
@@ -44,9 +46,10 @@ export const judge = (key: Instance["devicePublicKey"], proof: ProofAsk.Asked["p
 export const check: Check = {
   name: "device_key",
   run: ({ instance }) =>
-    instance.reach._tag === "Pull"
-      ? Effect.succeed(doesNotApply("It asks for requests itself, and signs that it does."))
-      : instance.devicePublicKey === undefined
-        ? Effect.succeed(judge(undefined, Result.fail("")))
+    instance.devicePublicKey === undefined
+      ? Effect.succeed(doesNotApply(UNKEYED))
+      : instance.reach._tag === "Pull"
+        ? // It gets no request, not this one either, that it has not asked for with a signature of this key.
+          Effect.succeed(passed("It asks for requests itself, and signs each time with the device's key."))
         : Effect.map(ProofAsk.ask(instance), ({ proof }) => judge(instance.devicePublicKey, proof)),
 }

@@ -5,7 +5,7 @@
  */
 import * as Effect from "effect/Effect"
 import type { Verdict } from "@guildhall/core/EntryVerification"
-import { type Check, doesNotApply, failed, passed } from "../Check.ts"
+import { type Check, doesNotApply, failed, isHordeWorker, passed } from "../Check.ts"
 import type { Answer } from "../EndpointProbe.ts"
 import * as Prompting from "../Prompting.ts"
 import * as TokenAsk from "../TokenAsk.ts"
@@ -60,6 +60,7 @@ export const check: Check = {
   run: Effect.fn("Streaming.check")(function* ({ instance }) {
     const endpoint = Prompting.endpointOf(instance)
     if (endpoint === undefined) return doesNotApply(TokenAsk.WORDLESS)
+    if (isHordeWorker(instance)) return doesNotApply("A worker of AI Horde hands an answer in as a whole.")
     const wish = { prompt: yield* TokenAsk.prompt, outputTokens: TOKENS, stream: true }
     return judge(endpoint, yield* TokenAsk.ask(instance, endpoint, wish))
   }),

@@ -11,6 +11,7 @@ import * as NodeSignature from "@guildhall/gateway/NodeSignature"
 import * as ReceiptVerify from "@guildhall/journal/ReceiptVerify"
 import type { UsageLine } from "@guildhall/protocol/provider/UsageLog"
 import type { Buyer, CrashMarket } from "./CrashMarket.ts"
+import type { AgentLog } from "./AgentLog.ts"
 import * as RunningMarket from "./RunningMarket.ts"
 
 type Receipt = SignedReceipt["receipt"]
@@ -39,10 +40,19 @@ const claimable = ({ price, ticket, usage }: UsageLine): bigint => {
   return worth < cap ? worth : cap
 }
 
-const lines = (market: CrashMarket): ReadonlyArray<UsageLine> => market.providers.flatMap(({ log }) => log().lines)
+/** The market that is looked at, with the logs of all providers that keep one. */
+export interface Scene extends Pick<CrashMarket, "database" | "market" | "command"> {
+  readonly providers: ReadonlyArray<{ readonly member: string; readonly log: () => AgentLog }>
+}
+
+const lines = (market: Scene): ReadonlyArray<UsageLine> => market.providers.flatMap(({ log }) => log().lines)
 
 /** Waits until this buyer has a hold in this state. */
-export const isHeld = ({ database }: CrashMarket, { member }: Buyer, state: "pending" | "posted" = "pending") =>
+export const isHeld = (
+  { database }: Pick<Scene, "database">,
+  { member }: Buyer,
+  state: "pending" | "posted" = "pending",
+) =>
   RunningMarket.until(`a hold of ${member} to be ${state}`, async () => {
     const found = await database.query(
       `SELECT 1 FROM ledger_holds WHERE state = '${state}' AND account = 'buyer:development:${member}'`,
@@ -51,7 +61,7 @@ export const isHeld = ({ database }: CrashMarket, { member }: Buyer, state: "pen
   })
 
 /** Waits until nothing is under way any more: no hold, no receipt that is not sealed, no line that is not acknowledged. */
-export const settled = async (market: CrashMarket): Promise<void> => {
+export const settled = async (market: Scene): Promise<void> => {
   const left = async (): Promise<string | undefined> => {
     const [counts] = await market.database.query<{ readonly holds: number; readonly waiting: number }>(`SELECT
       (SELECT count(*) FROM ledger_holds WHERE state = 'pending')::int AS holds,
@@ -79,7 +89,7 @@ export const settled = async (market: CrashMarket): Promise<void> => {
   })
 }
 
-const signedReceipt = async (market: CrashMarket, id: string, key: string): Promise<Receipt> => {
+const signedReceipt = async (market: Scene, id: string, key: string): Promise<Receipt> => {
   const response = await fetch(`${market.market().url}/v1/receipts/${id}`, {
     headers: { authorization: `Bearer ${key}` },
   })
@@ -110,7 +120,7 @@ const isOneStory = ({ held, hold, id, lines, receipt }: Fate): void => {
 }
 
 /** Looks at everything that a buyer was involved in. The market must be {@link settled}. */
-export const of = async (market: CrashMarket, buyer: Buyer): Promise<ReadonlyArray<Fate>> => {
+export const of = async (market: Scene, buyer: Buyer): Promise<ReadonlyArray<Fate>> => {
   const { database } = market
   const holds = await database.query<{ readonly id: string; readonly state: Fate["hold"]; readonly amount: string }>(
     `SELECT id, state, amount::text AS amount FROM ledger_holds h WHERE account LIKE 'buyer:%:${buyer.member}'
@@ -146,7 +156,7 @@ export const of = async (market: CrashMarket, buyer: Buyer): Promise<ReadonlyArr
 }
 
 /** The whole market's books: they add up, they verify, and every provider has what receipts and claims say. */
-export const books = async (market: CrashMarket): Promise<void> => {
+export const books = async (market: Scene): Promise<void> => {
   const { database } = market
   const rows = await database.query<{ readonly id: string; readonly balance: string; readonly held: string }>(
     `SELECT id, balance::text AS balance, held::text AS held FROM ledger_accounts`,

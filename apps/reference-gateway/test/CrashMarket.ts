@@ -2,11 +2,8 @@
  * A market that a test kills, freezes and starts again: a real process on a database of its own, with a real agent in front of
  * a scripted engine. Holds live briefly, so that nothing waits for long.
  */
-import { readFileSync } from "node:fs"
-import path from "node:path"
-import * as Schema from "effect/Schema"
 import type * as MarketDefinition from "@guildhall/core/MarketDefinition"
-import { UsageLine } from "@guildhall/protocol/provider/UsageLog"
+import * as AgentLog from "./AgentLog.ts"
 import * as Breakpoint from "./Breakpoint.ts"
 import * as LaneBuyer from "./LaneBuyer.ts"
 import * as MarketDatabase from "./MarketDatabase.ts"
@@ -36,8 +33,7 @@ interface Provider {
   /** Kills the agent, and starts it again with what it has on the disk: it does not wait as one does that was sent away. */
   readonly restart: () => Promise<void>
   readonly kill: () => Promise<unknown>
-  /** All lines of its usage log that were seen so far, and how many of them the market has acknowledged. */
-  readonly log: () => { readonly lines: ReadonlyArray<UsageLine>; readonly acknowledged: number }
+  readonly log: () => AgentLog.AgentLog
 }
 
 export interface CrashMarket {
@@ -60,27 +56,6 @@ export interface CrashMarket {
   readonly close: () => Promise<void>
 }
 
-const Row = Schema.fromJsonString(
-  Schema.Union([
-    Schema.Struct({ line: UsageLine }),
-    Schema.Struct({ acknowledged: Schema.Int }),
-    Schema.Struct({ base: Schema.Struct({ number: Schema.Int }) }),
-  ]),
-)
-const decodeRow = Schema.decodeUnknownSync(Row)
-
-/** Reads a usage log as it lies on the disk; its last row may be half written. */
-const readLog = (home: string): ReturnType<Provider["log"]> => {
-  const rows = readFileSync(path.join(home, "usage.log"), "utf8").split("\n").slice(0, -1)
-  const lines: Array<UsageLine> = []
-  let acknowledged = 0
-  for (const row of rows.map((text) => decodeRow(text))) {
-    if ("line" in row) lines.push(row.line)
-    else acknowledged = "acknowledged" in row ? row.acknowledged : row.base.number
-  }
-  return { lines, acknowledged }
-}
-
 const startProvider = async (market: RunningMarket.RunningMarket, name: string): Promise<Provider> => {
   const engine = await ScriptedEngine.start(MODEL)
   const key = await RunningMarket.issueKey(market, { name, role: "provider" })
@@ -92,14 +67,7 @@ const startProvider = async (market: RunningMarket.RunningMarket, name: string):
     await kill()
     agent = await RunningMarket.startAgent(market, { ...options, home })
   }
-  // The agent forgets what was acknowledged; a test looks at it later.
-  const known = new Map<number, UsageLine>()
-  const log = () => {
-    const { acknowledged, lines } = readLog(home)
-    for (const line of lines) known.set(line.number, line)
-    return { acknowledged, lines: [...known.values()] }
-  }
-  return { member: key.member, engine, restart, kill, log }
+  return { member: key.member, engine, restart, kill, log: AgentLog.at(home) }
 }
 
 /** Starts one with so many providers of the same model. */

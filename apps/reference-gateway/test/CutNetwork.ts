@@ -10,13 +10,16 @@ export interface CutNetwork {
   readonly hang: () => void
   /** Whether new connections are made. */
   readonly open: (isOpen: boolean) => void
+  /** Another port is called from now on. */
+  readonly to: (port: number) => void
   /** How many connections were made. */
   readonly made: () => number
   readonly close: () => Promise<void>
 }
 
 /** Passes on to a port of this machine. */
-export const start = async (port: number): Promise<CutNetwork> => {
+export const start = async (first: number): Promise<CutNetwork> => {
+  let port = first
   const pairs = new Set<readonly [Socket, Socket]>()
   let isOpen = true
   let made = 0
@@ -48,6 +51,7 @@ export const start = async (port: number): Promise<CutNetwork> => {
         far.pause()
       }),
     open: (next) => (isOpen = next),
+    to: (next) => (port = next),
     made: () => made,
     close: async () => {
       drop()

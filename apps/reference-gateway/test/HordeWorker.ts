@@ -89,6 +89,18 @@ export interface Worker {
 /** What becomes of a job: its text, or the word of a failure. */
 export type TextScript = (job: TextJob) => Promise<string | "faulted">
 
+/** The real ones try ten times where nobody answers, ten seconds apart. */
+const insist = async (send: () => Promise<Reply>): Promise<Reply> => {
+  for (let left = 500; ; left -= 1) {
+    try {
+      return await send()
+    } catch (error) {
+      if (left === 0) throw error
+      await pause(200)
+    }
+  }
+}
+
 /** A text worker: asks who it is, then pops and submits until it is stopped. */
 export const text = async (
   options: { readonly url: string; readonly apikey: string; readonly name: string; readonly model: string },
@@ -106,7 +118,7 @@ export const text = async (
       generation === "faulted"
         ? { id: job.id, state: "faulted", generation: "faulted", seed: -1 }
         : { id: job.id, generation, seed: 0 }
-    const reply = await post(url, "/api/v2/generate/text/submit", apikey, body)
+    const reply = await insist(() => post(url, "/api/v2/generate/text/submit", apikey, body))
     replies.push(reply)
     if (reply.status === 200) rewards.push(Number(reply.body.reward))
   }

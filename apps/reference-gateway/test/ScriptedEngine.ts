@@ -3,7 +3,7 @@
  * to lie or to break off at a known place. Words: `tokens=<n>` `gap=<ms>` `lie=<n>` (reported completion tokens) `read=<n>` (reported
  * prompt tokens) `cut` (closes after half of the tokens, or of the answer) `half` (closes inside a frame) `garbage` (half of the
  * tokens, then a frame that is not JSON) `hang` (never answers) `silent` (headers, then nothing) `echo=<text>` (every token is this
- * text) `refuse` and `fail` (400 and 500 with an error that repeats the script). Other endpoints have one answer each, or
+ * text) `refuse` and `fail` (400 and 500 with an error that repeats the script) `counts` (reported prompt tokens are its words). Other endpoints have one answer each, or
  * none; what an agent asks at its start, to find out which there are, is not counted.
  */
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http"
@@ -55,7 +55,7 @@ const answer = async (chat: Chat, response: ServerResponse, isGone: () => boolea
   const gapMs = word(script, "gap", 0)
   const echo = /echo=(\S+)/.exec(script)?.[1]
   const token = (index: number): string => `${echo ?? `word${index}`} `
-  const read = word(script, "read", 7)
+  const read = /\bcounts\b/.test(script) ? script.split(/\s+/).length : word(script, "read", 7)
   const usage = { prompt_tokens: read, completion_tokens: word(script, "lie", tokens), total_tokens: read + tokens }
   if (/\bhang\b/.test(script)) return
   if (/\b(refuse|fail)\b/.test(script)) return failure(script, response)
@@ -96,17 +96,23 @@ const read = async (request: IncomingMessage): Promise<string> => {
 
 /**
  * Starts one on a free port of the loopback interface. `always` is added to every script; `others` are the answers of other
- * endpoints by their path.
+ * endpoints by their path. With a `token` it answers nobody who does not send it.
  */
 export const start = async (
   model = "scripted/engine",
   always = "",
   others: Readonly<Record<string, object>> = {},
+  token?: string,
 ): Promise<ScriptedEngine> => {
   const counts = { active: 0, seen: 0, aborted: 0 }
   const bodies: Array<string> = []
   const server = createServer((request, response) => {
     const serve = async (): Promise<void> => {
+      if (token !== undefined && request.headers.authorization !== `Bearer ${token}`) {
+        response.writeHead(401, { "content-type": "application/json" })
+        response.end('{"error":{"message":"Incorrect API key provided."}}')
+        return
+      }
       if (request.url === "/v1/models") {
         response.writeHead(200, { "content-type": "application/json" })
         response.end(JSON.stringify({ object: "list", data: [{ id: model, object: "model" }] }))

@@ -3,16 +3,14 @@
  * signature, serve, revoke.
  */
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
-import { spawn } from "node:child_process"
-import { once } from "node:events"
 import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs"
 import path from "node:path"
 import { setTimeout as pause } from "node:timers/promises"
+import * as PairedAgent from "./PairedAgent.ts"
 import * as RunningMarket from "./RunningMarket.ts"
 import * as ScriptedEngine from "./ScriptedEngine.ts"
 
 const MODEL = "scripted/paired"
-const root = path.resolve(import.meta.dirname, "../../..")
 
 let market: RunningMarket.RunningMarket
 let engine: ScriptedEngine.ScriptedEngine
@@ -35,45 +33,17 @@ afterAll(async () => {
   await market.close()
 }, 30_000)
 
-interface Shown {
-  readonly id: string
-  readonly state: string
-  readonly fingerprint: string
-  readonly instances: ReadonlyArray<unknown>
-}
+const devices = () => PairedAgent.devices(market, provider.secret)
 
-const devices = async (): Promise<ReadonlyArray<Shown>> => {
-  const { body } = await market.call("/api/devices", { key: provider.secret })
-  return (body as { data: ReadonlyArray<Shown> }).data
-}
-
-/** Runs a command of the agent as a process; its lines are JSON. */
 const startAgentCommand = (home: string, ...words: ReadonlyArray<string>) => {
-  const main = path.join(root, "packages/agent/src/main.ts")
-  const args = ["--conditions=@guildhall/source", main, ...words, "--home", home, "--market", market.url, "--json"]
-  const child = spawn(process.execPath, args, { env: { PATH: process.env["PATH"] }, stdio: ["ignore", "pipe", "pipe"] })
-  let output = ""
-  child.stdout.on("data", (chunk: Buffer) => (output += chunk.toString()))
-  child.stderr.on("data", (chunk: Buffer) => (output += chunk.toString()))
-  const ended = once(child, "exit").then(([exitCode]) => exitCode as number | null)
-  kills.push(async () => child.kill("SIGKILL"))
-  return {
-    ended,
-    output: () => output,
-    lines: () =>
-      output
-        .trim()
-        .split("\n")
-        .map((line) => JSON.parse(line)),
-  }
+  const command = PairedAgent.start(market, home, ...words)
+  kills.push(async () => command.kill())
+  return command
 }
 
 const startPair = (home: string, code: string) => startAgentCommand(home, "pair", code)
 
-const makeCode = async (): Promise<{ readonly code: string; readonly longCode: string }> => {
-  const { body } = await market.call("/api/devices/pair-code", { key: provider.secret, method: "POST" })
-  return body as { code: string; longCode: string }
-}
+const makeCode = () => PairedAgent.makeCode(market, provider.secret)
 
 /** Asks over a connection of its own, so that both gateway processes are asked. */
 const ask = async (): Promise<number> => {
@@ -92,9 +62,7 @@ describe("S1 · a machine is paired", () => {
   it("joins by its signature alone, serves the openai client, and is asked nothing once it is revoked", async () => {
     const { code } = await makeCode()
     const pairing = startPair(home(), code)
-    const waiting = await RunningMarket.until("the device waits", async () =>
-      (await devices()).find(({ state }) => state === "waiting"),
-    )
+    const waiting = await PairedAgent.waiting(market, provider.secret)
     const approved = await market.call(`/api/devices/${waiting.id}/approve`, { key: provider.secret, method: "POST" })
     assert.strictEqual(approved.status, 200)
     assert.strictEqual(await pairing.ended, 0, pairing.output())
@@ -139,15 +107,14 @@ describe("S1 · a machine is paired", () => {
   it("goes on as the same device with another key, also where the change was cut off", async () => {
     const home = path.join(market.home, "rotated")
     const pairing = startPair(home, (await makeCode()).longCode)
-    const waiting = await RunningMarket.until("the device waits", async () =>
-      (await devices()).find(({ state }) => state === "waiting"),
-    )
+    const waiting = await PairedAgent.waiting(market, provider.secret)
     await market.call(`/api/devices/${waiting.id}/approve`, { key: provider.secret, method: "POST" })
     assert.strictEqual(await pairing.ended, 0, pairing.output())
     const file = path.join(home, "device-key.json")
     const [first, rotation] = [readFileSync(file), startAgentCommand(home, "rotate-key")]
     assert.strictEqual(await rotation.ended, 0, rotation.output())
-    const { fingerprint } = rotation.lines()[0]
+    const fingerprint = rotation.lines()[0]?.["fingerprint"]
+    assert.isString(fingerprint)
     assert.notStrictEqual(fingerprint, waiting.fingerprint)
     const device = async () => (await devices()).find(({ id }) => id === waiting.id)
     assert.strictEqual((await device())?.fingerprint, fingerprint)
@@ -161,7 +128,7 @@ describe("S1 · a machine is paired", () => {
     assert.deepStrictEqual(readFileSync(file), second)
     const more = startAgentCommand(home, "rotate-key")
     assert.strictEqual(await more.ended, 0, more.output())
-    assert.strictEqual((await device())?.fingerprint, more.lines()[0].fingerprint)
+    assert.strictEqual((await device())?.fingerprint, more.lines()[0]?.["fingerprint"])
     assert.strictEqual(statSync(file).mode & 0o077, 0)
     writeFileSync(file, first, { mode: 0o600 })
     const stolen = startAgentCommand(home, "rotate-key")
@@ -177,9 +144,7 @@ describe("S1 · a machine is paired", () => {
     assert.strictEqual(await guess.ended, 3, guess.output())
     assert.deepInclude(guess.lines().at(-1), { event: "failed", code: "invalid_pairing_code" })
     const refused = startPair(path.join(market.home, "refused"), longCode)
-    const waiting = await RunningMarket.until("the device waits", async () =>
-      (await devices()).find(({ state }) => state === "waiting"),
-    )
+    const waiting = await PairedAgent.waiting(market, provider.secret)
     await market.call(`/api/devices/${waiting.id}/refuse`, { key: provider.secret, method: "POST" })
     assert.strictEqual(await refused.ended, 4, refused.output())
   }, 60_000)

@@ -1,0 +1,4 @@
+import { cloud } from "./CloudWay.ts"
+import * as Scenarios from "./Scenarios.ts"
+
+Scenarios.suite(cloud)

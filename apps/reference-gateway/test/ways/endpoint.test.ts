@@ -1,0 +1,4 @@
+import { endpoint } from "./AgentWays.ts"
+import * as Scenarios from "./Scenarios.ts"
+
+Scenarios.suite(endpoint)

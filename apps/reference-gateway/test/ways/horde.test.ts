@@ -1,0 +1,4 @@
+import { horde } from "./HordeWay.ts"
+import * as Scenarios from "./Scenarios.ts"
+
+Scenarios.suite(horde)

@@ -1,0 +1,4 @@
+import { pull } from "./AgentWays.ts"
+import * as Scenarios from "./Scenarios.ts"
+
+Scenarios.suite(pull)

@@ -1,0 +1,4 @@
+import { tunnel } from "./AgentWays.ts"
+import * as Scenarios from "./Scenarios.ts"
+
+Scenarios.suite(tunnel)

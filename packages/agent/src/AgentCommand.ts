@@ -38,6 +38,7 @@ import * as PullListener from "./models/PullListener.ts"
 import * as RotateKeyCommand from "./RotateKeyCommand.ts"
 import * as ModelsCommand from "./ModelsCommand.ts"
 import * as PairCommand from "./PairCommand.ts"
+import * as WalletCommand from "./WalletCommand.ts"
 import * as PairedMarket from "./PairedMarket.ts"
 import * as ParentPipe from "./ParentPipe.ts"
 
@@ -323,6 +324,7 @@ export const command = Command.make("agent", flags, (input) =>
   Command.withSubcommands([
     PairCommand.command,
     RotateKeyCommand.command,
+    WalletCommand.command,
     DoctorCommand.command,
     ModelsCommand.command,
   ]),

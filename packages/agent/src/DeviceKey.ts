@@ -17,6 +17,7 @@ import * as SignedRequest from "@guildhall/protocol/provider/SignedRequest"
 import * as DeviceProof from "@guildhall/protocol/provider/DeviceProof"
 import type { KeyedHead } from "@guildhall/protocol/provider/Attested"
 import * as SignedCommitment from "@guildhall/protocol/provider/SignedCommitment"
+import * as WalletBinding from "@guildhall/protocol/provider/WalletBinding"
 import { headBytes, type UsageHead } from "@guildhall/protocol/provider/UsageLog"
 import { AgentError } from "./AgentError.ts"
 import { AgentHome } from "./AgentHome.ts"
@@ -48,6 +49,8 @@ export class DeviceKey extends Context.Service<
       number: number,
       serves: ReadonlyArray<DeviceProof.Commitment>,
     ) => SignedCommitment.SignedCommitment
+    /** Signs that this device belongs to a wallet. */
+    readonly signWallet: (statement: WalletBinding.Statement) => string
     /** Signs a market's nonce, with what this device serves. */
     readonly signProof: (nonce: string, serves: ReadonlyArray<DeviceProof.Commitment>) => DeviceProof.DeviceProof
     readonly skipAhead: Effect.Effect<void>
@@ -212,6 +215,8 @@ export const make = Effect.gen(function* () {
       const statement = { device: stored.publicKey, number, serves }
       return { ...statement, signature: sign(SignedCommitment.bytes(statement)) }
     },
+    signWallet: (statement) =>
+      sign(WalletBinding.deviceBytes(statement, WalletBinding.digest(statement) ?? new Uint8Array())),
     signProof: (nonce, serves) => {
       const proof = { device: stored.publicKey, nonce, serves }
       return { ...proof, signature: sign(DeviceProof.bytes(proof)) }

@@ -25,6 +25,8 @@ import * as BoundedText from "./serving/BoundedText.ts"
 export interface MarketTerms {
   readonly name: string
   readonly deviceClasses: DeviceClass.DeviceClasses
+  /** The chain of the wallets that devices are bound to, where the market uses any. */
+  readonly wallets?: { readonly chainId: number } | undefined
   readonly roundTripMs: number
   readonly clockAheadMs: number | undefined
 }
@@ -33,6 +35,11 @@ const Answer = Schema.fromJsonString(
   Schema.Struct({
     name: Schema.String.pipe(Schema.check(Schema.isPattern(/^[a-z][a-z0-9-]{0,39}$/))),
     deviceClasses: DeviceClass.DeviceClasses,
+    wallets: Schema.optionalKey(
+      Schema.Struct({
+        chainId: Schema.Int.pipe(Schema.check(Schema.isBetween({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER }))),
+      }),
+    ),
   }),
 )
 
@@ -74,6 +81,7 @@ export const read = Effect.fn("MarketTerms.read")(function* (url: string) {
   const found: MarketTerms = {
     name: terms.value.name,
     deviceClasses: terms.value.deviceClasses,
+    wallets: terms.value.wallets,
     roundTripMs: nowMs - beganMs,
     // The date was written at some time between question and answer, and has no parts of a second.
     clockAheadMs: Number.isNaN(dateMs) ? undefined : Math.round((beganMs + nowMs) / 2 - dateMs - 500),

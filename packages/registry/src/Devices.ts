@@ -22,6 +22,7 @@ import * as DeviceOwning from "./internal/DeviceOwning.ts"
 import * as DeviceRails from "./internal/DeviceRails.ts"
 import * as DeviceRules from "./internal/DeviceRules.ts"
 import * as DeviceSignature from "./internal/DeviceSignature.ts"
+import * as SignedPace from "./internal/SignedPace.ts"
 import * as DeviceStore from "./DeviceStore.ts"
 import type { MemberRailsView, RailToggle } from "./ProviderRails.ts"
 import type { Registration } from "./Registration.ts"
@@ -227,6 +228,7 @@ const revoked = (id: DeviceId) => refuse("device_revoked", `${id} was revoked. P
 const makeAuthenticate = Effect.fnUntraced(function* (store: DeviceStore.DeviceStore) {
   const forgottenAtMs = yield* Ref.make(0)
   const owner = DeviceOwning.makeOwner(store)
+  const pace = SignedPace.make()
   return Effect.fn("Devices.authenticate")(function* (message: SignedMessage) {
     const nowMs = yield* Clock.currentTimeMillis
     if (!Number.isSafeInteger(message.sequence) || message.sequence < 0 || !Number.isSafeInteger(message.issuedAtMs)) {
@@ -244,6 +246,12 @@ const makeAuthenticate = Effect.fnUntraced(function* (store: DeviceStore.DeviceS
         "Sign method, path, time, sequence and the exact body with the device's key.",
       )
     }
+    if (!pace.enter(message.publicKey, nowMs)) {
+      return yield* refuse(
+        "rate_limited",
+        "More signed messages came than are heard in a second. Send it again in the next.",
+      )
+    }
     const id = yield* owner(message.publicKey)
     // Anyone can sign with a fresh key, so what unregistered keys leave behind is cleared away.
     const last = yield* Ref.get(forgottenAtMs)
@@ -256,6 +264,7 @@ const makeAuthenticate = Effect.fnUntraced(function* (store: DeviceStore.DeviceS
     if (used === "replayed") {
       return yield* refuse("replayed_message", `Sequence ${message.sequence} is not above the last one. Raise it.`)
     }
+    if (!pace.knows(message.publicKey) && (yield* store.device(id)) !== undefined) pace.know(message.publicKey)
     return id
   })
 })

@@ -8,6 +8,7 @@ import * as Redacted from "effect/Redacted"
 import { PgClient } from "@effect/sql-pg"
 import * as KeyRingFile from "@guildhall/core/KeyRingFile"
 import type { MarketDefinition } from "@guildhall/core/MarketDefinition"
+import * as ProviderRails from "@guildhall/core/ProviderRails"
 import * as AnswerSeal from "@guildhall/gateway/AnswerSeal"
 import * as LimitStoreSql from "@guildhall/gateway/LimitStoreSql"
 import * as NodeSignature from "@guildhall/gateway/NodeSignature"
@@ -55,6 +56,7 @@ export const layer = (facts: Facts, definition: MarketDefinition) => {
       allowPrivate: definition.endpoints.allowPrivate,
       devices: definition.devices,
       asksEntry: definition.entry !== undefined,
+      rails: ProviderRails.ofDefinition(definition),
     }),
     cloudAccounts(facts.settings, definition),
     EntryRecordSql.layer,

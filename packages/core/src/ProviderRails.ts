@@ -28,6 +28,29 @@ export interface Rail {
   readonly needs?: Onboarding | undefined
 }
 
+/**
+ * The rails of a market, by its definition: one for each of its payments, in their order.
+ *
+ * **Example** (A market that asks for a wallet)
+ *
+ * ```ts
+ * import { ProviderRails } from "@guildhall/core"
+ *
+ * ProviderRails.ofDefinition({ payments: [{ use: "Mpp" }], onboarding: { Mpp: "wallet" } }) // => [{ name: "Mpp", needs: "wallet" }]
+ * ```
+ *
+ * @category getters
+ * @since 0.1.0
+ */
+export const ofDefinition = (definition: {
+  readonly payments: ReadonlyArray<{ readonly use: string }>
+  readonly onboarding?: Readonly<Record<string, Onboarding>> | undefined
+}): ReadonlyArray<Rail> =>
+  definition.payments.map(({ use }) => {
+    const needs = definition.onboarding?.[use]
+    return needs === undefined ? { name: use } : { name: use, needs }
+  })
+
 const Names = Schema.Array(Schema.String).pipe(Schema.check(Schema.isMaxLength(20)))
 
 /**

@@ -8,9 +8,9 @@ import * as HttpRouter from "effect/http/HttpRouter"
 import { createHash, createHmac } from "node:crypto"
 import { createServer } from "node:http"
 import type { AddressInfo } from "node:net"
-import { Asset, KeyRing, type MarketDefinition, Member } from "@guildhall/core"
+import { Asset, KeyRing, type MarketDefinition, Member, ProviderRails } from "@guildhall/core"
 import { Journal } from "@guildhall/journal"
-import { Ledger, PaymentRail } from "@guildhall/ledger"
+import { ApiKeyScheme, Ledger, PaymentRail } from "@guildhall/ledger"
 import * as LedgerStore from "@guildhall/ledger/LedgerStore"
 import * as LedgerStoreMemory from "@guildhall/ledger/LedgerStoreMemory"
 import { HEADERS } from "@guildhall/protocol/provider/SignedRequest"
@@ -79,14 +79,17 @@ const services = (options: Options) => {
     funding: ["development", "card"],
     ...options.definition,
   }
-  const market = Layer.succeed(Market, { definition: made, digest: "d".repeat(64), owner: "test", payments: [] })
+  const payments = made.payments.map(({ use: name }) => ({
+    ...ApiKeyScheme.make({ lookup: () => Effect.undefined }),
+    name,
+  }))
+  const market = Layer.succeed(Market, { definition: made, digest: "d".repeat(64), owner: "test", payments })
+  const devices = { allowPrivate: made.endpoints.allowPrivate, rails: ProviderRails.ofDefinition(made) }
   const stores = Layer.mergeAll(
     Ledger.layer.pipe(Layer.provideMerge(options.store ?? LedgerStoreMemory.layer)),
     options.journal ?? Journal.layerMemory,
     Members.layerMemory,
-    Pairing.layerMemory({ mac: pairingMac }).pipe(
-      Layer.provideMerge(Devices.layerMemory({ allowPrivate: made.endpoints.allowPrivate })),
-    ),
+    Pairing.layerMemory({ mac: pairingMac }).pipe(Layer.provideMerge(Devices.layerMemory(devices))),
     Gpus.layerMemory(),
     KeyRing.layerMemory.pipe(Layer.provide(NodeCrypto.layer)),
     CloudAccounts.layerMemory({ allowPrivate: made.endpoints.allowPrivate }).pipe(

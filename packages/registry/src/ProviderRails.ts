@@ -57,3 +57,16 @@ export interface RailToggle {
   readonly instance?: InstanceId | undefined
   readonly rails: Readonly<Record<string, boolean>>
 }
+
+const TODO: Readonly<Record<Onboarding, string>> = {
+  connect: "Set up the account that card payments are paid out to, in the market's dashboard, or ask its operator to.",
+  wallet: "Prove the wallet that stablecoins are paid out to, in the market's dashboard, or ask its operator to.",
+}
+
+/**
+ * What there is to do before a rail can be on.
+ *
+ * @category getters
+ * @since 0.1.0
+ */
+export const todo = (needs: Onboarding): string => TODO[needs]

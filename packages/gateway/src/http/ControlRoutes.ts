@@ -10,6 +10,7 @@ import { ControlApi } from "@guildhall/protocol/api/ControlApi"
 import * as BalanceRoutes from "./BalanceRoutes.ts"
 import * as BodyGuard from "./BodyGuard.ts"
 import * as CloudRoutes from "./CloudRoutes.ts"
+import * as DemandRoutes from "./DemandRoutes.ts"
 import * as DevicesRoutes from "./DevicesRoutes.ts"
 import * as EarningsRoutes from "./EarningsRoutes.ts"
 import * as EntriesRoutes from "./EntriesRoutes.ts"
@@ -24,6 +25,7 @@ import * as MetricsRoutes from "./MetricsRoutes.ts"
 import * as OperatorRoutes from "./OperatorRoutes.ts"
 import * as ProvidersRoutes from "./ProvidersRoutes.ts"
 import * as ReceiptsRoutes from "./ReceiptsRoutes.ts"
+import * as RailsRoutes from "./RailsRoutes.ts"
 import * as RequestsRoutes from "./RequestsRoutes.ts"
 
 /**
@@ -35,6 +37,8 @@ import * as RequestsRoutes from "./RequestsRoutes.ts"
 export const layerHandlers = Layer.mergeAll(
   ProvidersRoutes.layer,
   EntriesRoutes.layer,
+  DemandRoutes.layer,
+  RailsRoutes.layer,
   EarningsRoutes.layer,
   InstancesRoutes.layer,
   GpusRoutes.layer,

@@ -8,6 +8,7 @@ import * as HttpApi from "effect/http-api/HttpApi"
 import * as OpenApi from "effect/http-api/OpenApi"
 import { BalanceApi } from "./BalanceApi.ts"
 import { CloudApi } from "./CloudApi.ts"
+import { DemandApi } from "./DemandApi.ts"
 import { DevicesApi } from "./DevicesApi.ts"
 import { EarningsApi } from "./EarningsApi.ts"
 import { EntriesApi } from "./EntriesApi.ts"
@@ -19,8 +20,10 @@ import { LimitsApi } from "./LimitsApi.ts"
 import { MarketApi } from "./MarketApi.ts"
 import { MembersApi } from "./MembersApi.ts"
 import { NoticesApi } from "./NoticesApi.ts"
+import * as OpenApiPage from "./OpenApiPage.ts"
 import { OperatorApi } from "./OperatorApi.ts"
 import { ProvidersApi } from "./ProvidersApi.ts"
+import { RailsApi } from "./RailsApi.ts"
 import { ReceiptsApi } from "./ReceiptsApi.ts"
 import { RequestsApi } from "./RequestsApi.ts"
 
@@ -34,6 +37,8 @@ import { RequestsApi } from "./RequestsApi.ts"
 export class ControlApi extends HttpApi.make("guildhall")
   .add(
     ProvidersApi,
+    DemandApi,
+    RailsApi,
     EntriesApi,
     EarningsApi,
     NoticesApi,
@@ -56,4 +61,6 @@ export class ControlApi extends HttpApi.make("guildhall")
   .annotate(
     OpenApi.Description,
     "The control lane of a market in AI inference. Inference itself is OpenAI's API: /v1/chat/completions and /v1/models.",
-  ) {}
+  )
+  // What is transformed is what `OpenApi.fromApi` made; the annotation's type says only that it is an object.
+  .annotate(OpenApi.Transform, (made) => ({ ...OpenApiPage.complete(made as OpenApi.OpenAPISpec) })) {}

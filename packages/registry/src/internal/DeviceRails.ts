@@ -6,21 +6,13 @@ import type { Instance, InstanceId } from "@guildhall/core/Instance"
 import * as ProviderRails from "@guildhall/core/ProviderRails"
 import type { Devices } from "../Devices.ts"
 import type { DeviceStore, InstanceRow, MemberRails, RailChange, RailHolding } from "../DeviceStore.ts"
-import type { RailToggle } from "../ProviderRails.ts"
+import { type RailToggle, todo } from "../ProviderRails.ts"
 import { RegistryError } from "../RegistryError.ts"
 
 type Rails = ReadonlyArray<ProviderRails.Rail>
 type Rule = (holding: RailHolding) => Result.Result<RailChange, RegistryError>
 
 const refusal = (code: RegistryError["code"], detail: string) => new RegistryError({ code, detail })
-
-const TODO: Readonly<Record<ProviderRails.Onboarding, string>> = {
-  connect: "Set up the account that card payments are paid out to, in the market's dashboard, or ask its operator to.",
-  wallet: "Prove the wallet that stablecoins are paid out to, in the market's dashboard, or ask its operator to.",
-}
-
-/** What there is to do before a rail can be on. */
-export const todo = (needs: ProviderRails.Onboarding): string => TODO[needs]
 
 /** What a member and an instance have set, in one; undefined where neither has set anything. */
 export const joined = (

@@ -1,0 +1,26 @@
+import type { Pages } from "./Page.ts"
+
+/** What buyers read, and what anyone may. */
+export const buyerPages: Pages = {
+  "GET /v1/requests": {
+    key: "buyer",
+    query: "?limit=20",
+    text: "Newest first; `before` is the last id of the page before.",
+  },
+  "GET /v1/requests/{id}": { key: "buyer", text: "How it ended, what it cost, and who served it." },
+  "GET /v1/requests/{id}/explain": {
+    key: "buyer",
+    text: "Every candidate of every attempt, with why it was chosen or not.",
+  },
+  "GET /v1/receipts/{id}": { key: "buyer", text: "It verifies offline, with the market's published keys." },
+  "GET /v1/balance": { key: "buyer", text: "What is held for requests under way is told apart." },
+  "GET /v1/limits": { key: "buyer", text: "What your key may use, and what is left of it." },
+  "GET /v1/market": { text: "Needs no key." },
+  "GET /.well-known/guildhall-keys.json": {
+    text: "Tickets, receipts and notices are signed with these. A key that was replaced stays on the list.",
+  },
+  "GET /healthz": { text: "For whoever restarts what hangs.", answer: { status: "ok" } },
+  "GET /readyz": {
+    text: "For whoever sends requests: it says no while the gateway is stopping, or its stores are away.",
+  },
+}

@@ -363,8 +363,8 @@ END
     download "$REGISTRY/$package/-/$package-$NODE_VERSION.tgz" "$STAGE/node.tgz" 512 "$digest" "Node"
     mkdir -p "$STAGE/node"
     tar -xzf "$STAGE/node.tgz" -C "$STAGE/node" package/bin/node package/LICENSE
-    "$STAGE/node/package/bin/node" --version >/dev/null 2>&1 || fail 3 "the Node that was brought along does not run here." \
-      "Most likely a system library is missing or too old." "Install Node 22.19 or later yourself, and run this again."
+    words=$("$STAGE/node/package/bin/node" --version 2>&1) || fail 3 "the Node that was brought along does not run here." \
+      "It says: $words" "Install what is missing with the system's package manager, or Node 22.19 or later; then run this again."
     mkdir -p "$LIB/runtime"
     rm -rf "$LIB/runtime/node-$NODE_VERSION"
     mv "$STAGE/node/package" "$LIB/runtime/node-$NODE_VERSION"
@@ -404,7 +404,8 @@ END
     bring_npm
     say "Downloading what the agent needs …"
     if [ "$NPM" = npm ]; then set -- npm; else set -- "$NODE" "$NPM"; fi
-    (cd "$STAGE/agent" && PATH="$(dirname "$NODE"):$PATH" npm_config_registry="$REGISTRY" "$@" ci --ignore-scripts \
+    (cd "$STAGE/agent" && PATH="$(dirname "$NODE"):$PATH" npm_config_registry="$REGISTRY" NODE_DISABLE_COMPILE_CACHE=1 \
+      TMPDIR="$STAGE" "$@" ci --ignore-scripts \
       --no-audit --no-fund --no-update-notifier --loglevel=error --cache "$STAGE/cache" >"$STAGE/npm.log" 2>&1) || {
       tail -n 20 "$STAGE/npm.log" >&2
       fail 1 "npm could not install what the agent needs." "Its own words are above; the registry was $REGISTRY." \
@@ -483,7 +484,11 @@ LockPersonality=yes
 RestrictRealtime=yes
 RestrictSUIDSGID=yes
 RestrictNamespaces=yes
+RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK
 SystemCallArchitectures=native
+SystemCallFilter=@system-service
+SystemCallFilter=~@privileged
+SystemCallErrorNumber=EPERM
 # No MemoryDenyWriteExecute: JavaScript and CUDA are compiled while they run.
 END
   }
@@ -512,11 +517,7 @@ ProtectKernelLogs=yes
 ProtectKernelModules=yes
 ProtectKernelTunables=yes
 ProtectControlGroups=yes
-RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK
 CapabilityBoundingSet=
-SystemCallFilter=@system-service
-SystemCallFilter=~@privileged
-SystemCallErrorNumber=EPERM
 RemoveIPC=yes
 $(gpu_devices)
 
@@ -591,8 +592,8 @@ END
       cat <<END
 if [ "\$(id -u)" = 0 ]; then
   cd /
-  HOME=$STATE
-  export HOME
+  HOME=$STATE PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+  export HOME PATH
   if command -v setpriv >/dev/null 2>&1; then
     exec setpriv --reuid=$AGENT_USER --regid=$AGENT_USER --init-groups --no-new-privs $NODE $PROGRAM_LINK/packages/agent/bin/$NAME.mjs "\$@"
   fi
@@ -713,12 +714,13 @@ END
     put 644 "$LIB/install.sh"
     printf '%s\n' "$AGENT_ARGS" >"$STAGE/file"
     put 644 "$LIB/arguments"
-    [ ! -f "$LIB/folders" ] || MADE="$MADE $(cat "$LIB/folders")"
+    [ ! -f "$LIB/folders" ] || MADE="$MADE$(cat "$LIB/folders")"
     printf '%s\n' "$MADE" >"$STAGE/file"
     put 644 "$LIB/folders"
     printf 'sh %s/install.sh --uninstall\n' "$LIB" >"$STAGE/file"
     put 644 "$LIB/.guildhall-install"
     remove_old_versions
+    rm -rf "$STAGE"
   }
 
   remove_old_versions() {
@@ -850,6 +852,8 @@ END
       rm -rf "$STATE"
       if [ "$IS_ROOT" = yes ] && has_user; then
         if has userdel; then userdel "$AGENT_USER"; else deluser "$AGENT_USER"; fi || :
+        # Some systems take the group along.
+        ! grep -q "^$AGENT_USER:" /etc/group || ! has groupdel || groupdel "$AGENT_USER" || :
       fi
     fi
     for folder in $made; do rmdir "$folder" 2>/dev/null || :; done

@@ -77,34 +77,34 @@ const ofLock = (packages: LockEntries): Readonly<Record<string, string>> => {
   }
 }
 
-const pack = async (): Promise<Uint8Array> => {
+/** Makes the archive in a process of its own. */
+export const pack = async (): Promise<InstallRoutes.Installer["archive"]> => {
   const program = path.join(import.meta.dirname, "bundleMain.ts")
-  const { stdout } = await promisify(execFile)(process.execPath, ["--no-warnings", program], {
+  const { stdout: bytes } = await promisify(execFile)(process.execPath, ["--no-warnings", program], {
     encoding: "buffer",
     maxBuffer: ARCHIVE_BYTES_MAX,
   })
-  return stdout
+  return { sha256: createHash("sha256").update(bytes).digest("hex"), bytes }
 }
 
-const make = async (definition: MarketDefinition): Promise<InstallRoutes.Installer> => {
-  const [bytes, template, lock] = await Promise.all([
-    pack(),
-    readFile(AgentBundle.SCRIPT, "utf8"),
-    readFile(path.join(root, "package-lock.json"), "utf8"),
-  ])
-  const sha256 = createHash("sha256").update(bytes).digest("hex")
-  const { packages } = JSON.parse(lock) as { readonly packages: LockEntries }
+/** What a market of this definition hands out. */
+export const make = async (
+  definition: MarketDefinition,
+  archive: InstallRoutes.Installer["archive"],
+): Promise<InstallRoutes.Installer> => {
+  const template = await readFile(AgentBundle.SCRIPT, "utf8")
+  // The repository's own file, as npm writes it.
+  const { packages } = JSON.parse(await readFile(path.join(root, "package-lock.json"), "utf8")) as {
+    readonly packages: LockEntries
+  }
   const values = {
     ...ofMarket(definition),
     ...ofLock(packages),
     AGENT_VERSION: AgentBundle.VERSION,
-    AGENT_SHA256: sha256,
-    AGENT_KB: String(Math.ceil(bytes.byteLength / 1000)),
+    AGENT_SHA256: archive.sha256,
+    AGENT_KB: String(Math.ceil(archive.bytes.byteLength / 1000)),
   }
-  return {
-    script: (marketUrl) => fill(template, { ...values, MARKET: marketUrl }),
-    archive: { sha256, bytes },
-  }
+  return { script: (marketUrl) => fill(template, { ...values, MARKET: marketUrl }), archive }
 }
 
 const unmade = (error: unknown) =>
@@ -123,7 +123,10 @@ const unmade = (error: unknown) =>
 export const layer = ({ publicUrl }: Settings, definition: MarketDefinition) => {
   let making: Promise<InstallRoutes.Installer> | undefined
   const forget = Effect.sync(() => (making = undefined))
-  const installer = Effect.tryPromise({ try: () => (making ??= make(definition)), catch: (error) => error }).pipe(
+  const installer = Effect.tryPromise({
+    try: () => (making ??= pack().then((archive) => make(definition, archive))),
+    catch: (error) => error,
+  }).pipe(
     Effect.tapError(() => forget),
     Effect.catch(unmade),
   )

@@ -4,287 +4,36 @@
  * @since 0.1.0
  */
 import * as Cause from "effect/Cause"
-import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import * as Redacted from "effect/Redacted"
-import * as Schema from "effect/Schema"
 import * as Stdio from "effect/Stdio"
 import * as Command from "effect/cli/Command"
-import * as Flag from "effect/cli/Flag"
-import * as SchemaGetter from "effect/SchemaGetter"
 import * as NodeCrypto from "@effect/platform-node/NodeCrypto"
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
-import { Endpoint } from "@guildhall/core/Endpoint"
-import {
-  Country,
-  Endpoints,
-  Input,
-  Inputs,
-  Parameters,
-  ProviderName,
-  Quantization,
-  Rails,
-  Region,
-} from "@guildhall/core/Instance"
-import { TokenizerDigest } from "@guildhall/core/Tokenizer"
-import type { Prices } from "@guildhall/protocol/provider/Registration"
 import * as Agent from "./Agent.ts"
+import * as AgentConfig from "./AgentConfig.ts"
 import * as AgentLogger from "./AgentLogger.ts"
 import * as DoctorCommand from "./DoctorCommand.ts"
+import * as DrainCommand from "./DrainCommand.ts"
+import * as EarningsCommand from "./EarningsCommand.ts"
+import * as GpuCommand from "./GpuCommand.ts"
+import * as InitCommand from "./InitCommand.ts"
+import * as LogsCommand from "./LogsCommand.ts"
+import * as MaintenanceCommand from "./MaintenanceCommand.ts"
 import { CurrentListener } from "./models/PullEvent.ts"
 import * as PullListener from "./models/PullListener.ts"
-import * as RotateKeyCommand from "./RotateKeyCommand.ts"
 import * as ModelsCommand from "./ModelsCommand.ts"
 import * as PairCommand from "./PairCommand.ts"
-import * as WalletCommand from "./WalletCommand.ts"
 import * as PairedMarket from "./PairedMarket.ts"
 import * as ParentPipe from "./ParentPipe.ts"
+import * as PricingCommand from "./PricingCommand.ts"
+import * as RotateKeyCommand from "./RotateKeyCommand.ts"
+import * as ServeFlags from "./ServeFlags.ts"
+import * as StatusCommand from "./StatusCommand.ts"
+import * as UninstallCommand from "./UninstallCommand.ts"
 
 export { EXIT_CANNOT_SERVE, exitCode } from "./ExitCode.ts"
-
-/** Refuses a flag's value that the schema does not take, in words that say what it takes. */
-const checked =
-  <A, I>(schema: Schema.ConstraintCodec<A, I>, expected: string) =>
-  (flag: Flag.Flag<I>): Flag.Flag<A> =>
-    Flag.filterMap(flag, Schema.decodeUnknownOption(schema), () => expected)
-
-/** A number between two, both included. */
-const whole = (minimum: number, maximum: number, expected = `a whole number from ${minimum} to ${maximum}`) =>
-  checked(Schema.Int.pipe(Schema.check(Schema.isBetween({ minimum, maximum }))), expected)
-
-const cents = whole(
-  0,
-  100_000_000,
-  "whole cents from 0 to 100000000, for a million tokens or a thousand of what is not tokens",
-)
-
-const price = (name: string, variable: string, about: string, fallback: number) =>
-  Flag.Finite(name).pipe(
-    Flag.withDescription(`${about}, in whole cents for a million tokens (${fallback})`),
-    Flag.withFallbackConfig(Config.Finite(variable)),
-    Flag.withDefault(fallback),
-    cents,
-  )
-
-/** A price of what not every model has; without it, that costs nothing. */
-const extraPrice = (name: string, variable: string, about: string) =>
-  Flag.Finite(name).pipe(
-    Flag.withDescription(`${about}, in whole cents`),
-    Flag.withFallbackConfig(Config.Finite(variable)),
-    cents,
-    Flag.optional,
-  )
-
-const setting = (name: string, variable: string, about: string) =>
-  Flag.String(name).pipe(Flag.withDescription(about), Flag.withFallbackConfig(Config.String(variable)))
-
-/** A list with commas. */
-const split = (text: string): ReadonlyArray<string> =>
-  text
-    .split(",")
-    .map((name) => name.trim())
-    .filter((name) => name !== "")
-
-const namesBy = (read: (text: string) => ReadonlyArray<string>) =>
-  Schema.String.pipe(
-    Schema.decodeTo(Schema.Array(Schema.String), {
-      decode: SchemaGetter.transform(read),
-      encode: SchemaGetter.transform((names: ReadonlyArray<string>) => names.join(",")),
-    }),
-  )
-const Names = namesBy(split)
-/** The word for a list that is declared, and empty. */
-const NamesOrNone = namesBy((text) => (text.trim() === "none" ? [] : split(text)))
-const YesNo = Schema.Literals(["yes", "no"])
-
-const text = (name: string, about: string) => Flag.String(name).pipe(Flag.withDescription(about), Flag.optional)
-
-const flags = {
-  market: Flag.String("market").pipe(
-    Flag.withDescription(
-      "Address of the market, such as http://127.0.0.1:8787; without it, the one that `pair` was told",
-    ),
-    Flag.withFallbackConfig(Config.String("GUILDHALL_MARKET_URL")),
-    Flag.optional,
-  ),
-  key: Flag.Redacted("key").pipe(
-    Flag.withDescription(
-      "A provider's API key, where this machine is not paired (better in GUILDHALL_PROVIDER_KEY than on the command line)",
-    ),
-    Flag.withFallbackConfig(Config.Redacted("GUILDHALL_PROVIDER_KEY")),
-    Flag.optional,
-  ),
-  home: Flag.String("home").pipe(
-    Flag.withDescription("Folder for the device key and the usage log"),
-    Flag.withFallbackConfig(Config.String("GUILDHALL_AGENT_HOME")),
-    Flag.withDefault(".guildhall-agent"),
-  ),
-  model: text(
-    "model",
-    "A GGUF file's path, the id of a model that a local server has, or org/model at the hub; without it, what is found, or a demo",
-  ),
-  quant: ModelsCommand.quant,
-  revision: ModelsCommand.revision,
-  yes: ModelsCommand.yes,
-  modelsDirectory: ModelsCommand.modelsDirectory,
-  name: text("name", "The id under which a file is sold, such as meta-llama/Llama-3.1-8B-Instruct"),
-  backend: text("backend", "Address of a server that speaks OpenAI's API, such as http://127.0.0.1:11434"),
-  inputPrice: price("input-price", "GUILDHALL_INPUT_PRICE", "Price of what is read", 100),
-  outputPrice: price("output-price", "GUILDHALL_OUTPUT_PRICE", "Price of what is written", 200),
-  cachedInputPrice: extraPrice(
-    "cached-input-price",
-    "GUILDHALL_CACHED_INPUT_PRICE",
-    "Price of a million tokens that are read from a cache; without it, that of the others",
-  ),
-  imagePrice: extraPrice("image-price", "GUILDHALL_IMAGE_PRICE", "Price of a thousand images"),
-  audioPrice: extraPrice("audio-price", "GUILDHALL_AUDIO_PRICE", "Price of a thousand seconds of sound"),
-  requestPrice: extraPrice("request-price", "GUILDHALL_REQUEST_PRICE", "Price of a thousand requests"),
-  provider: setting(
-    "provider",
-    "GUILDHALL_PROVIDER_NAME",
-    "Public name by which buyers ask for you: up to 40 of a-z, 0-9 and -",
-  ).pipe(checked(ProviderName, "up to 40 of a-z, 0-9 and -, the first no -"), Flag.optional),
-  endpoints: setting(
-    "endpoints",
-    "GUILDHALL_ENDPOINTS",
-    `What is served, with commas: ${Endpoint.literals.join(", ")}; without it, what the engine answers`,
-  ).pipe(
-    checked(Names.pipe(Schema.decodeTo(Endpoints)), `some of ${Endpoint.literals.join(", ")}, with commas`),
-    Flag.optional,
-  ),
-  quantization: setting(
-    "quantization",
-    "GUILDHALL_QUANTIZATION",
-    `Precision of the weights: ${Quantization.literals.join(", ")}; without it, what the file says`,
-  ).pipe(
-    checked(Schema.String.pipe(Schema.decodeTo(Quantization)), `one of ${Quantization.literals.join(", ")}`),
-    Flag.optional,
-  ),
-  parameters: setting(
-    "parameters",
-    "GUILDHALL_PARAMETERS",
-    "Members of a request that the engine understands, with commas, such as tools,response_format,temperature",
-  ).pipe(checked(Names.pipe(Schema.decodeTo(Parameters)), "names of members, with commas, each once"), Flag.optional),
-  retainsData: setting(
-    "retains-data",
-    "GUILDHALL_RETAINS_DATA",
-    "yes or no: whether prompts or answers are kept after they were served; without it, nothing is declared",
-  ).pipe(checked(Schema.String.pipe(Schema.decodeTo(YesNo)), "yes or no"), Flag.optional),
-  tokenizer: setting("tokenizer", "GUILDHALL_TOKENIZER", "Digest of the engine's tokenizer").pipe(
-    checked(TokenizerDigest, "64 of 0-9 and a-f"),
-    Flag.optional,
-  ),
-  region: setting("region", "GUILDHALL_REGION", "Where the machine stands, such as eu-west").pipe(
-    checked(Region, "letters, digits and hyphens, such as eu-west"),
-    Flag.optional,
-  ),
-  country: setting(
-    "country",
-    "GUILDHALL_COUNTRY",
-    "Country whose law holds where the machine stands: two letters, such as DE",
-  ).pipe(checked(Country, "two capital letters, such as DE"), Flag.optional),
-  inputs: setting(
-    "inputs",
-    "GUILDHALL_INPUTS",
-    `What the model takes in beside text, with commas: ${Input.literals.join(", ")}; "none" for nothing`,
-  ).pipe(
-    checked(NamesOrNone.pipe(Schema.decodeTo(Inputs)), `some of ${Input.literals.join(", ")}, with commas, or none`),
-    Flag.optional,
-  ),
-  rails: setting(
-    "rails",
-    "GUILDHALL_RAILS",
-    "Payment schemes whose buyers are served, with commas, such as ApiKey; without it, all",
-  ).pipe(
-    checked(Names.pipe(Schema.decodeTo(Rails)), "names of payment schemes, with commas, each once"),
-    Flag.optional,
-  ),
-  weights: setting(
-    "weights",
-    "GUILDHALL_WEIGHTS",
-    "Path of the GGUF file that the server runs, to read precision and tokenizer from",
-  ).pipe(Flag.optional),
-  concurrency: Flag.Int("concurrency").pipe(
-    Flag.withDescription("Requests at a time (4)"),
-    whole(1, 100_000),
-    Flag.optional,
-  ),
-  context: Flag.Int("context").pipe(
-    Flag.withDescription("Context length that is offered, in tokens"),
-    whole(64, 100_000_000),
-    Flag.optional,
-  ),
-  host: Flag.String("host").pipe(Flag.withDescription("Address to listen on"), Flag.withDefault("127.0.0.1")),
-  port: Flag.Int("port").pipe(
-    Flag.withDescription("Port to listen on; 0 takes a free one"),
-    Flag.withDefault(0),
-    whole(0, 65_535),
-  ),
-  publicUrl: text("public-url", "Address under which the market reaches this agent, if it is another"),
-  tunnel: setting(
-    "tunnel",
-    "GUILDHALL_TUNNEL",
-    "yes or no: whether requests come through a tunnel that the agent opens, so that no port need be open here; without it, yes where the market is on another machine and there is no --public-url",
-  ).pipe(checked(Schema.String.pipe(Schema.decodeTo(YesNo)), "yes or no"), Flag.optional),
-  pull: Flag.Boolean("pull").pipe(
-    Flag.withDescription("Ask the market for requests when there is room, in place of being called or of a tunnel"),
-    Flag.withFallbackConfig(Config.Boolean("GUILDHALL_PULL")),
-    Flag.withDefault(false),
-  ),
-  json: Flag.Boolean("json").pipe(Flag.withDescription("Write logs as JSON"), Flag.withDefault(false)),
-  exitWithParent: Flag.Boolean("exit-with-parent").pipe(
-    Flag.withDescription("Stop when standard input ends, which a parent's death does"),
-    Flag.withDefault(false),
-  ),
-}
-
-/** What the flags and the environment give. */
-type Given = Command.Command.Config.Infer<typeof flags>
-
-const given = (name: keyof Prices, price: Option.Option<number>): Partial<Prices> =>
-  Option.match(price, { onNone: () => ({}), onSome: (cents) => ({ [name]: cents }) })
-
-const toSettings = (input: Given, marketUrl: string): Agent.Settings => ({
-  marketUrl,
-  // A variable that is set to nothing is no key.
-  apiKey: Option.getOrUndefined(Option.filter(input.key, (key) => Redacted.value(key) !== "")),
-  home: input.home,
-  model: Option.getOrUndefined(input.model),
-  quant: Option.getOrUndefined(input.quant),
-  revision: Option.getOrUndefined(input.revision),
-  acceptsLicense: input.yes,
-  modelsDirectory: Option.getOrUndefined(input.modelsDirectory),
-  name: Option.getOrUndefined(input.name),
-  backendUrl: Option.getOrUndefined(input.backend),
-  prices: {
-    input_price_per_million: input.inputPrice,
-    output_price_per_million: input.outputPrice,
-    ...given("cached_input_price_per_million", input.cachedInputPrice),
-    ...given("image_price_per_thousand", input.imagePrice),
-    ...given("audio_second_price_per_thousand", input.audioPrice),
-    ...given("request_price_per_thousand", input.requestPrice),
-  },
-  provider: Option.getOrUndefined(input.provider),
-  endpoints: Option.getOrUndefined(input.endpoints),
-  quantization: Option.getOrUndefined(input.quantization),
-  parameters: Option.getOrUndefined(input.parameters),
-  retainsData: Option.getOrUndefined(Option.map(input.retainsData, (answer) => answer === "yes")),
-  tokenizer: Option.getOrUndefined(input.tokenizer),
-  region: Option.getOrUndefined(input.region),
-  country: Option.getOrUndefined(input.country),
-  inputs: Option.getOrUndefined(input.inputs),
-  rails: Option.getOrUndefined(input.rails),
-  weights: Option.getOrUndefined(input.weights),
-  concurrency: Option.getOrUndefined(input.concurrency),
-  contextLength: Option.getOrUndefined(input.context),
-  host: input.host,
-  port: input.port,
-  publicUrl: Option.getOrUndefined(input.publicUrl),
-  tunnel: Option.getOrUndefined(Option.map(input.tunnel, (answer) => answer === "yes")),
-  pull: input.pull,
-})
 
 /** Downloads show themselves at a terminal, and else in the log. */
 const listener = Effect.fnUntraced(function* (asJson: boolean) {
@@ -293,18 +42,15 @@ const listener = Effect.fnUntraced(function* (asJson: boolean) {
   return isWatched ? yield* PullListener.terminal : PullListener.logged(Effect.logInfo)
 })
 
-/**
- * The command `agent`: serves a model on a market until it is stopped. It writes the letter of its failure before it fails.
- *
- * @category commands
- * @since 0.1.0
- */
-export const command = Command.make("agent", flags, (input) =>
-  PairedMarket.resolve(input.market, input.home).pipe(
-    Effect.flatMap((market) =>
-      Agent.run(toSettings(input, market), input.exitWithParent ? ParentPipe.ended : Effect.never),
-    ),
-    (run) => Effect.flatMap(listener(input.json), (hears) => Effect.provideService(run, CurrentListener, hears)),
+/** Serves until it is stopped. It writes the letter of its failure before it fails. */
+const serve = (input: ServeFlags.Given) =>
+  Effect.gen(function* () {
+    const market = yield* PairedMarket.resolve(input.market, input.home)
+    const written = Option.getOrElse(yield* AgentConfig.read(input.home), () => ({}))
+    const settings = ServeFlags.toSettings(input, market, written)
+    const stop = input.exitWithParent ? ParentPipe.ended : Effect.never
+    yield* Agent.run(settings, stop).pipe(Effect.provideService(CurrentListener, yield* listener(input.json)))
+  }).pipe(
     Effect.tapCause((cause) =>
       Cause.hasInterruptsOnly(cause)
         ? Effect.void
@@ -315,17 +61,57 @@ export const command = Command.make("agent", flags, (input) =>
           ),
     ),
     Effect.provide(
-      Layer.mergeAll(NodeCrypto.layer, NodeHttpClient.layerNodeHttp, AgentLogger.layer({ json: input.json })),
+      Layer.mergeAll(
+        NodeCrypto.layer,
+        NodeHttpClient.layerNodeHttp,
+        AgentLogger.layer({ json: input.json, home: input.home }),
+      ),
     ),
     Effect.scoped,
-  ),
-).pipe(
-  Command.withDescription("Serve a model on a market and get paid for it."),
-  Command.withSubcommands([
-    PairCommand.command,
-    RotateKeyCommand.command,
-    WalletCommand.command,
-    DoctorCommand.command,
-    ModelsCommand.command,
-  ]),
-)
+  )
+
+/** The program's own name, which its letters use. */
+const PROGRAM = "guildhall-agent"
+
+const SERVE = "Serve a model on a market and get paid for it"
+
+/**
+ * Makes the command line under a name. The bare command serves, and so does `serve`.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = <const Name extends string>(name: Name) =>
+  Command.make(name, ServeFlags.hidden, serve).pipe(
+    Command.withDescription(
+      `${SERVE}. Without a command it serves: see \`serve --help\`.${name === PROGRAM ? "" : ` As a program of its own it is called ${PROGRAM}.`}`,
+    ),
+    Command.withSubcommands([
+      {
+        group: "Set up",
+        commands: [InitCommand.command, PairCommand.command, DoctorCommand.command, ModelsCommand.command],
+      },
+      {
+        group: "Serve",
+        commands: [
+          Command.make("serve", ServeFlags.flags, serve).pipe(
+            Command.withDescription(`${SERVE}; the same as no command`),
+          ),
+          StatusCommand.command,
+          LogsCommand.command,
+          DrainCommand.command,
+          MaintenanceCommand.command,
+        ],
+      },
+      { group: "Earn", commands: [EarningsCommand.command, PricingCommand.command, GpuCommand.command] },
+      { group: "Leave", commands: [RotateKeyCommand.command, UninstallCommand.command] },
+    ]),
+  )
+
+/**
+ * The command `agent` of a command line that has it among others.
+ *
+ * @category commands
+ * @since 0.1.0
+ */
+export const command = make("agent")

@@ -6,6 +6,7 @@
 import { printable } from "@guildhall/core/CommandFailure"
 import type * as Hardware from "@guildhall/core/Hardware"
 import type { Check, Subject, Verdict } from "./checks/Check.ts"
+import * as Paint from "./Paint.ts"
 
 /**
  * A check with its verdict.
@@ -29,12 +30,7 @@ export interface Look {
   readonly columns: number | undefined
 }
 
-const CODES = { bold: 1, dim: 2, red: 31, green: 32, yellow: 33 } as const
-
-const painter =
-  ({ isColourful }: Look) =>
-  (colour: keyof typeof CODES, text: string): string =>
-    isColourful ? `\u001b[${CODES[colour]}m${text}\u001b[0m` : text
+const painter = ({ isColourful }: Look): Paint.Paint => Paint.make(isColourful)
 
 /** Rounded down to a tenth, as in the reasons of the classes. */
 const gib = (mib: number): string => `${(Math.floor((mib * 10) / 1024) / 10).toFixed(1)} GiB`

@@ -48,6 +48,12 @@ const advice: Readonly<Record<string, string>> = {
   invalid_endpoint: "Give the address under which the market reaches this agent with --public-url.",
 }
 
+const away = (detail: string) =>
+  new AgentError({
+    reason: "MarketAway",
+    detail: `${detail} Check the address and the network if this lasts; a running agent keeps trying.`,
+  })
+
 const refused: Client.Options<AgentError>["refused"] = ({ status, code, detail }) => {
   const what = advice[code]
   const letter = `The market refused (${status} ${code}): ${detail}${what === undefined ? "" : ` ${what}`}`
@@ -69,15 +75,20 @@ export const make = Effect.fnUntraced(function* (options: Options) {
       ...options,
       url,
       signRequest: key.signRequest,
-      away: (detail) =>
-        new AgentError({
-          reason: "MarketAway",
-          detail: `${detail} The agent keeps trying; check the address if this lasts.`,
-        }),
+      away,
       refused,
     }),
   )
 })
+
+/**
+ * Makes a client that signs nothing: the API key is all that it shows.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const makeByKey = (options: Options) =>
+  Client.make<AgentError>({ ...options, signRequest: () => Effect.succeed({}), away, refused })
 
 /**
  * The client as a layer.

@@ -21,6 +21,7 @@ import { CommandFailure, printable } from "@guildhall/core/CommandFailure"
 import { DeviceName } from "@guildhall/core/Device"
 import type { Hardware } from "@guildhall/core/Hardware"
 import { readCode } from "@guildhall/protocol/provider/PairRequest"
+import * as AgentConfig from "./AgentConfig.ts"
 import { AgentError } from "./AgentError.ts"
 import * as AgentHome from "./AgentHome.ts"
 import * as AgentVersions from "./AgentVersions.ts"
@@ -108,6 +109,7 @@ const pair = Effect.fnUntraced(function* (input: Input) {
     Layer.provideMerge(DeviceKey.layer),
     Layer.provideMerge(AgentHome.layer({ directory: input.home })),
   )
+  const written: AgentConfig.AgentConfig = Option.getOrElse(yield* AgentConfig.read(input.home), () => ({}))
   return yield* Effect.gen(function* () {
     const { directory } = yield* AgentHome.AgentHome
     const key = yield* DeviceKey.DeviceKey
@@ -120,7 +122,7 @@ const pair = Effect.fnUntraced(function* (input: Input) {
     let isTold = false
     const answer = yield* Pair.run({
       code,
-      name: Option.getOrUndefined(input.name),
+      name: Option.getOrUndefined(input.name) ?? written.name,
       hardware,
       versions: AgentVersions.running,
       tell: Effect.fnUntraced(function* ({ device_id, fingerprint, state }) {

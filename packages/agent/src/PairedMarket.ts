@@ -8,10 +8,12 @@ import * as FileSystem from "effect/FileSystem"
 import * as Option from "effect/Option"
 import * as Path from "effect/Path"
 import * as Schema from "effect/Schema"
+import * as AgentConfig from "./AgentConfig.ts"
 import { AgentError } from "./AgentError.ts"
 import type { AgentHome } from "./AgentHome.ts"
 
 const FILE = "market.json"
+const NONE: AgentConfig.AgentConfig = {}
 const Stored = Schema.fromJsonString(
   Schema.Struct({ market: Schema.String.pipe(Schema.check(Schema.isMaxLength(2000))) }),
 )
@@ -26,7 +28,8 @@ export const write = (home: AgentHome["Service"], market: string): Effect.Effect
   home.write(FILE, new TextEncoder().encode(`${Schema.encodeSync(Stored)({ market })}\n`))
 
 /**
- * The market that was named, or the one that this home was paired with. Fails with `BadSetting` where there is neither.
+ * The market that was named, or the one that this home was paired with, or the one that `init` wrote. Fails with `BadSetting` where
+ * there is none.
  *
  * @category constructors
  * @since 0.1.0
@@ -38,6 +41,8 @@ export const resolve = Effect.fnUntraced(function* (named: Option.Option<string>
   const text = yield* Effect.option(fs.readFileString(path.join(home, FILE)))
   const stored = Option.flatMap(text, Schema.decodeUnknownOption(Stored))
   if (Option.isSome(stored)) return stored.value.market
+  const { market } = Option.getOrElse(yield* AgentConfig.read(home), () => NONE)
+  if (market !== undefined) return market
   return yield* new AgentError({
     reason: "BadSetting",
     detail: `No market is named, and ${home} is paired with none. Pair this machine with \`guildhall-agent pair <code> --market <address>\`, or name the market with --market or GUILDHALL_MARKET_URL.`,

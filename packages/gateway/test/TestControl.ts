@@ -14,14 +14,25 @@ import { ApiKeyScheme, Ledger, PaymentRail } from "@guildhall/ledger"
 import * as LedgerStore from "@guildhall/ledger/LedgerStore"
 import * as LedgerStoreMemory from "@guildhall/ledger/LedgerStoreMemory"
 import { HEADERS } from "@guildhall/protocol/provider/SignedRequest"
-import { CloudAccounts, Devices, Gpus, Members, SealKeys, Pairing } from "@guildhall/registry"
+import {
+  Attestations,
+  CloudAccounts,
+  Devices,
+  DeviceWallets,
+  Gpus,
+  Members,
+  SealKeys,
+  Pairing,
+} from "@guildhall/registry"
 import type * as SampleDevice from "@guildhall/registry/testing/SampleDevice"
 import { Router } from "@guildhall/routing"
 import { leastLoaded } from "@guildhall/routing/policies/LeastLoaded"
+import * as Attestation from "../src/Attestation.ts"
 import * as Claims from "../src/Claims.ts"
 import * as CloudCheck from "../src/CloudCheck.ts"
 import * as ControlRoutes from "../src/http/ControlRoutes.ts"
 import * as MetricsRoutes from "../src/http/MetricsRoutes.ts"
+import * as NotFoundRoute from "../src/http/NotFoundRoute.ts"
 import * as Limits from "../src/Limits.ts"
 import * as LimitStore from "../src/LimitStore.ts"
 import { Market } from "../src/Market.ts"
@@ -73,7 +84,8 @@ const development = PaymentRail.makeMemory({
 
 const pairingMac = (text: Redacted.Redacted) => createHmac("sha256", "test").update(Redacted.value(text)).digest("hex")
 
-const services = (options: Options) => {
+/** What the control lane stands on, in memory. */
+export const services = (options: Options) => {
   const made: MarketDefinition.MarketDefinition = {
     ...definition,
     funding: ["development", "card"],
@@ -104,7 +116,12 @@ const services = (options: Options) => {
     Limits.layer.pipe(Layer.provide(LimitStore.layerMemory)),
     TopUps.layer({ rails: options.rails ?? [development] }),
     Router.layer({ replica: "test", policy: leastLoaded }),
-  ).pipe(Layer.provideMerge(stores), Layer.orDie)
+  ).pipe(
+    Layer.provideMerge(Attestation.layer),
+    Layer.provideMerge(Layer.merge(Attestations.layerMemory, DeviceWallets.layerMemory)),
+    Layer.provideMerge(stores),
+    Layer.orDie,
+  )
 }
 
 const makeMembers = Effect.gen(function* () {
@@ -124,7 +141,10 @@ const makeMembers = Effect.gen(function* () {
 /** Starts a market. `call` asks as the member of a name, or as nobody. */
 export const start = async (options: Options = {}) => {
   const server = createServer()
-  const http = HttpRouter.serve(ControlRoutes.layer, { disableLogger: true, disableListenLog: true }).pipe(
+  const http = HttpRouter.serve(Layer.merge(ControlRoutes.layer, NotFoundRoute.layer), {
+    disableLogger: true,
+    disableListenLog: true,
+  }).pipe(
     Layer.provide(NodeHttpServer.layer(() => server, { port: 0, host: "127.0.0.1", gracefulShutdownTimeout: 100 })),
   )
   const readers = options.metrics === undefined ? Layer.empty : Layer.succeed(MetricsRoutes.Readers, options.metrics)

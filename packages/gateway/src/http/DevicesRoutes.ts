@@ -28,6 +28,7 @@ import * as Acts from "./internal/Acts.ts"
 import * as AddressRate from "./internal/AddressRate.ts"
 import * as Beats from "./internal/Beats.ts"
 import * as DeviceViews from "./internal/DeviceViews.ts"
+import * as Gone from "./internal/Gone.ts"
 import * as Problems from "./internal/Problems.ts"
 import * as Signed from "./internal/Signed.ts"
 
@@ -41,9 +42,6 @@ const BODY_BYTES_MAX = 65_536
 const decodePair = Signed.decode(PairRequest)
 const decodeKeyChange = Signed.decode(KeyChange)
 const decodeBinding = Signed.decode(WalletBinding)
-
-const HOW_TO_PAIR =
-  "Make a code with POST /api/devices/pair-code (API key of the role provider), run `guildhall-agent pair <code>` on the machine, compare the fingerprint that both show, and approve it with POST /api/devices/:id/approve. Then `guildhall-agent` serves without an API key."
 
 const makePair = Effect.gen(function* () {
   const authenticate = yield* Signed.makeAuthenticate
@@ -222,6 +220,6 @@ export const layer = HttpApiBuilder.group(
           return yield* beat(signed)
         }, Problems.answer),
       )
-      .handle("registerGpu", () => Effect.fail(Problem.of("pair_instead", HOW_TO_PAIR)))
+      .handle("registerGpu", () => Effect.fail(Gone.registerGpu))
   }),
 )

@@ -40,6 +40,11 @@ export const decode = <S extends Schema.ConstraintDecoder<unknown>>(schema: S, o
   return (body: Uint8Array): Effect.Effect<S["Type"], Problem> => {
     const value = Json.parse(new TextDecoder().decode(body))
     if (value === undefined) return Effect.fail(Problem.of("invalid_json"))
+    if (typeof value !== "object" || value === null || Array.isArray(value)) {
+      return Effect.fail(
+        Problem.of("invalid_request", "The body is no JSON object. Send one, with its members by name."),
+      )
+    }
     const decoded = decodeValue(value)
     if (Result.isSuccess(decoded)) return Effect.succeed(decoded.success)
     const isPrice = Problems.paths(decoded.failure).every((path) => path.includes("_price_per_"))

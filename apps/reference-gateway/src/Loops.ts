@@ -16,6 +16,7 @@ import * as Liveness from "@guildhall/steward/Liveness"
 import * as Outbox from "@guildhall/steward/Outbox"
 import * as OutboxSql from "@guildhall/steward/OutboxSql"
 import * as Silence from "@guildhall/steward/Silence"
+import * as WarningDelivery from "@guildhall/steward/WarningDelivery"
 import * as TransportProbe from "@guildhall/verification/endpoint/TransportProbe"
 import type { Settings } from "./AppConfig.ts"
 
@@ -58,6 +59,7 @@ export const layer = (settings: Settings, definition: MarketDefinition) =>
     HoldExpiry.layer({ everyMs: Math.ceil(definition.hold.renewMs / 2) }),
     Outbox.layerWith({ definition, copy: OutboxSql.copy() }),
     AnswerSweep.layer(),
+    WarningDelivery.layer({ allowPrivate: definition.endpoints.allowPrivate, market: definition.name }),
   )
 
 /**

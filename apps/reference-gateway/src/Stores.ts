@@ -11,6 +11,7 @@ import type { MarketDefinition } from "@guildhall/core/MarketDefinition"
 import * as ProviderRails from "@guildhall/core/ProviderRails"
 import * as AnswerSeal from "@guildhall/gateway/AnswerSeal"
 import * as LimitStoreSql from "@guildhall/gateway/LimitStoreSql"
+import { SentWays } from "@guildhall/gateway/SentWays"
 import * as NodeSignature from "@guildhall/gateway/NodeSignature"
 import * as AnswerStoreSql from "@guildhall/journal/AnswerStoreSql"
 import * as JournalSql from "@guildhall/journal/JournalSql"
@@ -27,6 +28,7 @@ import * as HealthRecordSql from "@guildhall/registry/HealthRecordSql"
 import * as InFlightSql from "@guildhall/registry/InFlightSql"
 import * as MembersSql from "@guildhall/registry/MembersSql"
 import * as PgChanges from "@guildhall/registry/changes/Pg"
+import * as NotifierSql from "@guildhall/registry/NotifierSql"
 import * as PairingSql from "@guildhall/registry/PairingSql"
 import * as SealKeys from "@guildhall/registry/SealKeys"
 import type { Settings } from "./AppConfig.ts"
@@ -63,6 +65,7 @@ export const layer = (facts: Facts, definition: MarketDefinition) => {
     AttestationsSql.layer,
     DeviceWalletsSql.layer,
     GpusSql.layer(),
+    Layer.merge(NotifierSql.layer, Layer.succeed(SentWays, ["webhook"])),
     InFlightSql.layer(),
     HealthRecordSql.layer({ days: definition.health.window?.days }),
     PgChanges.layer,

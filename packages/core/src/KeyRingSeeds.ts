@@ -77,8 +77,8 @@ export const layer = (options: Options): Layer.Layer<KeyRing, KeyRingError, Sign
   Layer.effect(KeyRing, make(options))
 
 /**
- * {@link layer} with its seeds from the configuration, by default from `GUILDHALL_KEY_RECEIPT`, `GUILDHALL_KEY_TICKET`
- * and `GUILDHALL_KEY_CHECKPOINT`.
+ * {@link layer} with its seeds from the configuration, by default from `GUILDHALL_KEY_RECEIPT`, `GUILDHALL_KEY_TICKET`,
+ * `GUILDHALL_KEY_CHECKPOINT` and `GUILDHALL_KEY_NOTICE`.
  *
  * @category layers
  * @since 0.1.0
@@ -88,6 +88,7 @@ export const layerConfig = (
     receipt: Config.Redacted("GUILDHALL_KEY_RECEIPT"),
     ticket: Config.Redacted("GUILDHALL_KEY_TICKET"),
     checkpoint: Config.Redacted("GUILDHALL_KEY_CHECKPOINT"),
+    notice: Config.Redacted("GUILDHALL_KEY_NOTICE"),
   },
 ): Layer.Layer<KeyRing, KeyRingError | Config.ConfigError, Signature.Signature> =>
   Layer.effect(KeyRing, Effect.flatMap(Config.unwrap(options), make))

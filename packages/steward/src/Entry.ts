@@ -22,6 +22,7 @@ import * as Checks from "@guildhall/verification/endpoint/Checks"
 import * as Conclusion from "@guildhall/verification/endpoint/Conclusion"
 import { EndpointProbe } from "@guildhall/verification/endpoint/EndpointProbe"
 import * as EntrySchedule from "./EntrySchedule.ts"
+import * as Warn from "./internal/Warn.ts"
 import * as Loop from "./Loop.ts"
 
 /**
@@ -66,6 +67,13 @@ const unasked = (check: Outcome["check"], atMs: number): Outcome => ({
   check,
   atMs,
   ...notChecked("Nobody answers at the endpoint as it should.", "Mend `reach` first."),
+})
+
+/** What a member is told of checks that its instance did not pass: the first that failed, and where the others stand. */
+const warningOf = (name: string, { check, code, detail, fix }: Outcome, others: number, isOut: boolean) => ({
+  topic: "entry_failed" as const,
+  code: code ?? ("not_verified" as const),
+  detail: `${name} did not pass the check \`${check}\`${others === 0 ? "" : ` and ${others} more`}, and ${isOut ? "gets no requests" : "gets none once it fails again"}. ${detail} ${fix ?? ""} GET /v1/providers/{instance}/entry shows all of them.`,
 })
 
 /** Makes the steps of a run that are still to be made, and keeps each. Answers undefined where the run is no longer this owner's. */
@@ -114,6 +122,7 @@ export const make = Effect.fnUntraced(function* (options: Options) {
   const record = yield* EntryRecord
   const router = yield* Router
   const takeSteps = yield* makeSteps(options)
+  const warn = yield* Warn.make
   const fibers = yield* FiberMap.make<InstanceId>()
   const { owner, seed, settings } = options
   const leaseMs = options.leaseMs ?? LEASE_MS
@@ -122,6 +131,8 @@ export const make = Effect.fnUntraced(function* (options: Options) {
   /** What was asked for, and not heard to have passed: asking is a write. */
   let asked = new Map<InstanceId, string>()
   let known: ReadonlySet<InstanceId> = new Set()
+  /** Whether more may be due than there was room for. */
+  let isCrowded = false
 
   const conclude = Effect.fnUntraced(function* (entry: Entry, instance: Instance, steps: ReadonlyArray<Outcome>) {
     const { attempt, instanceId, run, subject } = entry
@@ -141,6 +152,9 @@ export const make = Effect.fnUntraced(function* (options: Options) {
     yield* hasFailed
       ? Effect.logWarning(`${name} did not pass: ${codes}. Next try in ${Math.ceil(nextMs / 1000)} s.`)
       : Effect.logInfo(`${name} passed ${steps.length} checks.`)
+    const [first, ...others] = conclusion.failures
+    if (first !== undefined)
+      yield* warn(instance, `${subject}:${first.check}`, warningOf(name, first, others.length, state !== "passed"))
   })
 
   const runOne = Effect.fn("Entry.run")(function* (entry: Entry) {
@@ -180,9 +194,12 @@ export const make = Effect.fnUntraced(function* (options: Options) {
     known = now
   })
 
-  /** Ends once somebody waits of whom nothing was asked yet. */
-  const news = Effect.sync(() =>
-    router.instances().some(({ id, state }) => state === "not_verified" && !asked.has(id)),
+  /** Ends once somebody waits of whom nothing was asked yet, or of whom much was asked and there is room now. */
+  const news = Effect.map(
+    FiberMap.size(fibers),
+    (running) =>
+      (isCrowded && running < concurrent) ||
+      router.instances().some(({ id, state }) => state === "not_verified" && !asked.has(id)),
   ).pipe(Effect.repeat({ until: (isNew) => isNew, schedule: Schedule.spaced(GLANCE_MS) }), Effect.asVoid)
 
   const round = Effect.gen(function* () {
@@ -190,8 +207,10 @@ export const make = Effect.fnUntraced(function* (options: Options) {
     yield* forgetGone(instances)
     yield* askFor(instances)
     const most = concurrent - (yield* FiberMap.size(fibers))
+    isCrowded ||= most <= 0
     if (most <= 0) return
     const due = yield* record.take({ owner, leaseMs, most })
+    isCrowded = due.length === most
     for (const entry of due) yield* FiberMap.run(fibers, entry.instanceId, begin(entry))
   }).pipe(Effect.withSpan("Entry.round"))
   return { round, news }

@@ -17,6 +17,7 @@ import { CloudAccounts } from "@guildhall/registry/CloudAccounts"
 import { Devices, type ListedInstance } from "@guildhall/registry/Devices"
 import { Router } from "@guildhall/routing/Router"
 import * as HealthChecks from "./HealthChecks.ts"
+import * as Warn from "./internal/Warn.ts"
 import * as Loop from "./Loop.ts"
 
 /**
@@ -102,6 +103,24 @@ const changes = Metric.counter("guildhall_instance_state_changes", {
   description: "Changes of instances' states by the steward, by the new state.",
 })
 
+/** Of an instance that comes and goes, its member is told so often at most. */
+const WARN_EVERY_MS = 3_600_000
+
+/** What a member is told of an instance that was taken out of routing: why, and what brings it back. */
+const warningOf = ({ id, model }: Instance, signs: Signs, heartbeat: MarketDefinition["heartbeat"]) => {
+  const { check, isParked, lastBeatAtMs, nowMs } = signs
+  const why =
+    isParked === true
+      ? "The service behind its account has refused calls, and is left alone for a while."
+      : isSilent(lastBeatAtMs, nowMs, heartbeat)
+        ? `Its last heartbeat came ${Math.round((nowMs - (lastBeatAtMs ?? nowMs)) / 1000)} s ago. See that its agent runs and reaches the market.`
+        : check?.succeeded === false
+          ? "It did not pass the last health check. Run `guildhall-agent doctor` where it runs."
+          : "Its device is not there."
+  const detail = `${id} (${model}) is offline and gets no requests. ${why} It is back by itself once that is mended.`
+  return { topic: "offline" as const, code: "offline" as const, detail }
+}
+
 const addressOf = (reach: Instance["reach"]): string =>
   reach._tag === "Endpoint" ? reach.url : reach._tag === "Cloud" ? reach.account : reach._tag
 
@@ -153,6 +172,7 @@ export const make = Effect.fnUntraced(function* (heartbeat: MarketDefinition["he
   const router = Option.getOrUndefined(yield* Effect.serviceOption(Router))
   const accounts = Option.getOrUndefined(yield* Effect.serviceOption(CloudAccounts))
   const memory = new Memory()
+  const warn = yield* Warn.make
   /** Tells of an instance whether its account is left alone now. */
   const parking = Effect.map(
     accounts?.parked ?? Effect.succeed(NONE),
@@ -186,6 +206,8 @@ export const make = Effect.fnUntraced(function* (heartbeat: MarketDefinition["he
     yield* devices.setState(instance.id, state)
     yield* Metric.update(Metric.withAttributes(changes, { state }), 1)
     yield* Effect.logInfo(`${instance.id} (${instance.model}) is ${state}.`)
+    if (state === "offline")
+      yield* warn(instance, `${Math.floor(nowMs / WARN_EVERY_MS)}`, warningOf(instance, signs, heartbeat))
   })
 
   const judgeAll = Effect.gen(function* () {

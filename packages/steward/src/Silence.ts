@@ -11,7 +11,8 @@ import * as Metric from "effect/Metric"
 import { DEREGISTER_AFTER_MS, type MarketDefinition } from "@guildhall/core/MarketDefinition"
 import { MemberId } from "@guildhall/core/Member"
 import { Journal } from "@guildhall/journal/Journal"
-import { Devices } from "@guildhall/registry/Devices"
+import { Devices, type ListedInstance } from "@guildhall/registry/Devices"
+import * as Warn from "./internal/Warn.ts"
 import * as Liveness from "./Liveness.ts"
 import * as Loop from "./Loop.ts"
 
@@ -23,13 +24,35 @@ import * as Loop from "./Loop.ts"
  */
 export const MARKET = MemberId.make("mem_market")
 
+/**
+ * After this part of the time until it leaves the market, an instance's member is warned: of seven days, after one.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const WARN_PART = 1 / 7
+
 const deregistered = Metric.counter("guildhall_instances_deregistered", {
   description: "Instances that left the market because they had been silent for too long.",
 })
 
+/** Says once for each silence when the instance is about to leave, while there is time to do something about it. */
+const warnOf = Effect.fnUntraced(function* (listed: ListedInstance, beatAtMs: number, afterMs: number) {
+  const warn = yield* Warn.make
+  const { instance } = listed
+  const deadlineMs = beatAtMs + afterMs
+  yield* warn(instance, `${beatAtMs}`, {
+    topic: "silent",
+    code: "offline",
+    detail: `${instance.id} (${instance.model}) has not beaten since ${Warn.dateText(beatAtMs)}. If it stays silent until ${Warn.dateText(deadlineMs)}, it leaves the market, and comes back only by registering again. Start its agent, and run \`guildhall-agent doctor\` there.`,
+    deadlineMs,
+  })
+})
+
 /**
  * One round: takes off the market what has been silent since `afterMs` ago, and notes it in the journal as
- * `instance.deregistered`. Two that run at once note it once.
+ * `instance.deregistered`. Two that run at once note it once. What has been silent for {@link WARN_PART} of that is warned of, where a
+ * `Notifier` is kept; leaving the market takes nothing from anybody, so it does not wait for the warning to come.
  *
  * @category constructors
  * @since 0.1.0
@@ -38,10 +61,13 @@ export const round = Effect.fn("Silence.round")(function* (afterMs: number) {
   const devices = yield* Devices
   const journal = yield* Journal
   const nowMs = yield* Clock.currentTimeMillis
-  const silent = (yield* devices.instances).filter((listed) => {
+  const silent: Array<ListedInstance> = []
+  for (const listed of yield* devices.instances) {
     const beatAtMs = Liveness.beatOf(listed)
-    return beatAtMs !== undefined && nowMs - beatAtMs > afterMs
-  })
+    const silentMs = beatAtMs === undefined ? 0 : nowMs - beatAtMs
+    if (silentMs > afterMs) silent.push(listed)
+    else if (beatAtMs !== undefined && silentMs > afterMs * WARN_PART) yield* warnOf(listed, beatAtMs, afterMs)
+  }
   for (const { instance, lastBeatAtMs } of silent) {
     if (!(yield* devices.drop(instance.id, nowMs - afterMs))) continue
     yield* Metric.update(deregistered, 1)

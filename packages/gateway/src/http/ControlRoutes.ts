@@ -22,10 +22,11 @@ import * as LimitsRoutes from "./LimitsRoutes.ts"
 import * as MarketRoutes from "./MarketRoutes.ts"
 import * as MembersRoutes from "./MembersRoutes.ts"
 import * as MetricsRoutes from "./MetricsRoutes.ts"
+import * as NoticesRoutes from "./NoticesRoutes.ts"
 import * as OperatorRoutes from "./OperatorRoutes.ts"
 import * as ProvidersRoutes from "./ProvidersRoutes.ts"
-import * as ReceiptsRoutes from "./ReceiptsRoutes.ts"
 import * as RailsRoutes from "./RailsRoutes.ts"
+import * as ReceiptsRoutes from "./ReceiptsRoutes.ts"
 import * as RequestsRoutes from "./RequestsRoutes.ts"
 
 /**
@@ -36,10 +37,11 @@ import * as RequestsRoutes from "./RequestsRoutes.ts"
  */
 export const layerHandlers = Layer.mergeAll(
   ProvidersRoutes.layer,
-  EntriesRoutes.layer,
   DemandRoutes.layer,
   RailsRoutes.layer,
+  EntriesRoutes.layer,
   EarningsRoutes.layer,
+  NoticesRoutes.layer,
   InstancesRoutes.layer,
   GpusRoutes.layer,
   DevicesRoutes.layer,

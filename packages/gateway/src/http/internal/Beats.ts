@@ -9,6 +9,7 @@ import { Attestation } from "../../Attestation.ts"
 import { Claims, type Verdict } from "../../Claims.ts"
 import { Market } from "../../Market.ts"
 import { TunnelPeers } from "../../TunnelPeers.ts"
+import * as BeatWarnings from "./BeatWarnings.ts"
 import * as Signed from "./Signed.ts"
 
 const decodeHeartbeat = Signed.decode(Heartbeat)
@@ -58,6 +59,7 @@ export const make = Effect.fnUntraced(function* (path: string) {
   const advice = yield* makeAdvice
   const attestation = Option.getOrUndefined(yield* Effect.serviceOption(Attestation))
   const attestedOf = yield* makeAttested
+  const warn = yield* BeatWarnings.make
 
   return Effect.fn("Beats.beat")(function* (signed: Signed.Signed) {
     const { id, body, publicKey } = yield* authenticate(path, signed)
@@ -73,6 +75,7 @@ export const make = Effect.fnUntraced(function* (path: string) {
     const { acknowledged, refused } =
       beat.usage === undefined ? NO_LINES : yield* claims.process({ id, publicKey }, beat.usage)
     const told = refused.map(({ code, requestId }) => ({ request_id: requestId, code }))
-    return { acknowledged, refused: told, nonce, ...(yield* attestedOf(id)), ...(yield* advice) }
+    const warnings = yield* warn(id, beat.nonce, nonce)
+    return { acknowledged, refused: told, nonce, ...(yield* attestedOf(id)), ...warnings, ...(yield* advice) }
   })
 })

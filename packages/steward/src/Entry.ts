@@ -208,10 +208,8 @@ export const make = Effect.fnUntraced(function* (options: Options) {
     yield* askFor(instances)
     const most = concurrent - (yield* FiberMap.size(fibers))
     isCrowded ||= most <= 0
-    isCrowded ||= most <= 0
     if (most <= 0) return
     const due = yield* record.take({ owner, leaseMs, most })
-    isCrowded = due.length === most
     isCrowded = due.length === most
     for (const entry of due) yield* FiberMap.run(fibers, entry.instanceId, begin(entry))
   }).pipe(Effect.withSpan("Entry.round"))

@@ -89,19 +89,23 @@ export const settled = async (market: Scene): Promise<void> => {
   })
 }
 
-const signedReceipt = async (market: Scene, id: string, key: string): Promise<Receipt> => {
+/** The market's published keys. */
+const publishedKeys = async (market: Scene) => {
+  const published = await (await fetch(`${market.market().url}/.well-known/guildhall-keys.json`)).text()
+  const keys = ReceiptVerify.readKeys(published)
+  if (keys._tag === "Failure") throw new Error(keys.failure)
+  return keys.success
+}
+
+type Keys = Awaited<ReturnType<typeof publishedKeys>>
+
+const signedReceipt = async (market: Scene, keys: Keys, id: string, key: string): Promise<Receipt> => {
   const response = await fetch(`${market.market().url}/v1/receipts/${id}`, {
     headers: { authorization: `Bearer ${key}` },
   })
   const text = await response.text()
   assert.strictEqual(response.status, 200, `${id}: ${text}`)
-  const published = await (await fetch(`${market.market().url}/.well-known/guildhall-keys.json`)).text()
-  const keys = ReceiptVerify.readKeys(published)
-  assert.strictEqual(keys._tag, "Success")
-  if (keys._tag === "Failure") throw new Error(keys.failure)
-  const verdict = await Effect.runPromise(
-    ReceiptVerify.verify({ text, keys: keys.success }).pipe(Effect.provide(signature)),
-  )
+  const verdict = await Effect.runPromise(ReceiptVerify.verify({ text, keys }).pipe(Effect.provide(signature)))
   const failed = verdict.checks.filter(({ holds }) => !holds)
   assert.deepStrictEqual(failed, [], id)
   return decodeSigned(text).receipt
@@ -127,9 +131,10 @@ export const of = async (market: Scene, buyer: Buyer): Promise<ReadonlyArray<Fat
       AND owner NOT LIKE 'used-up-%' ORDER BY id`,
   )
   const all = lines(market)
+  const keys = await publishedKeys(market)
   const fates: Array<Fate> = []
   for (const { amount, id, state } of holds) {
-    const receipt = await signedReceipt(market, id, buyer.key)
+    const receipt = await signedReceipt(market, keys, id, buyer.key)
     const own = all.filter(({ ticket }) => ticket.ticket.requestId === id)
     const fate = { id, hold: state, held: BigInt(amount), receipt, lines: own }
     isOneStory(fate)

@@ -19,7 +19,8 @@ export interface Keys {
   readonly operatorKey: Redacted.Redacted
 }
 
-const fileOf = (home: string) => path.join(home, "dev.json")
+/** Where the keys of a home are. */
+export const fileOf = (home: string): string => path.join(home, "dev.json")
 
 /**
  * Reads the keys of an earlier start; `undefined` when there was none or the file is damaged.

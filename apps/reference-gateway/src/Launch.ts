@@ -188,6 +188,10 @@ const curlLine = (url: string, keys: DevFile.Keys, model: string): string => {
   ].join(" ")
 }
 
+/** What is printed where nobody watches is kept by whatever keeps logs, and this key may do anything. */
+const operatorKey = ({ home }: Settings, { keys }: Running): string =>
+  process.stdout.isTTY === true ? Redacted.value(keys.operatorKey) : `in ${DevFile.fileOf(home)}`
+
 const announce = (options: LaunchOptions, settings: Settings, running: Running) =>
   Effect.gen(function* () {
     const url = urlOf(settings, running.port)
@@ -195,7 +199,7 @@ const announce = (options: LaunchOptions, settings: Settings, running: Running) 
       "",
       `base URL      ${url}/v1`,
       `buyer key     ${Redacted.value(running.keys.buyerKey)}`,
-      `operator key  ${Redacted.value(running.keys.operatorKey)}`,
+      `operator key  ${operatorKey(settings, running)}`,
       "",
       curlLine(url, running.keys, yield* running.model),
       "",

@@ -116,21 +116,19 @@ describe("an instance", () => {
     )
   })
 
-  it.effect(
-    "that beats no more is offline within two intervals of the first beat it missed, and back with the next",
-    () =>
-      withMarket(({ beat, state }) =>
-        Effect.gen(function* () {
-          yield* TestClock.adjust(120_000)
-          assert.strictEqual(yield* state, "online")
-          yield* TestClock.adjust(60_000)
-          assert.strictEqual(yield* state, "offline")
-          yield* beat()
-          assert.strictEqual(yield* state, "online")
-          yield* TestClock.adjust("1 minute")
-          assert.strictEqual(yield* state, "online")
-        }),
-      ),
+  it.effect("S6 · that beats no more is out of routing after two missed beats, and back with the next", () =>
+    withMarket(({ beat, state }) =>
+      Effect.gen(function* () {
+        yield* TestClock.adjust(120_000)
+        assert.strictEqual(yield* state, "online")
+        yield* TestClock.adjust(60_000)
+        assert.strictEqual(yield* state, "offline")
+        yield* beat()
+        assert.strictEqual(yield* state, "online")
+        yield* TestClock.adjust("1 minute")
+        assert.strictEqual(yield* state, "online")
+      }),
+    ),
   )
 
   for (const behaviour of ["unreachable", "hangs", 503, 301] as const) {
@@ -184,6 +182,23 @@ describe("an instance", () => {
         yield* TestClock.adjust("1 minute")
         yield* beat()
         assert.isTrue(yield* isRouted)
+      }),
+    ),
+  )
+
+  it.effect("V8 · whose agent beats for hours while nothing answers its checks is offline all the time", () =>
+    withMarket(({ beat, id, state, transport }) =>
+      Effect.gen(function* () {
+        transport.behaviours.set(id, "unreachable")
+        yield* TestClock.adjust("1 minute")
+        let online = 0
+        for (let minute = 0; minute < 180; minute++) {
+          yield* beat()
+          yield* TestClock.adjust("1 minute")
+          if ((yield* state) !== "offline") online += 1
+        }
+        assert.strictEqual(online, 0)
+        assert.isAtLeast(transport.asked.length, 180)
       }),
     ),
   )

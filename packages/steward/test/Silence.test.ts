@@ -61,6 +61,31 @@ describe("S9 · silence", () => {
     }).pipe(Effect.provide(market())),
   )
 
+  it.effect(
+    "an instance that beats again before the seven days are over is simply back, and its silence begins anew",
+    () =>
+      Effect.gen(function* () {
+        const devices = yield* Devices.Devices
+        const { device, instance } = yield* devices.register(SampleDevice.make().registration())
+        const beat = devices.beat(device.id, [{ id: instance.id, state: "serving" }])
+        noted.length = 0
+        yield* TestClock.adjust("6 days")
+        yield* TestClock.adjust("23 hours")
+        yield* devices.setState(instance.id, "offline")
+        yield* beat
+        const [back] = yield* devices.instances
+        assert.strictEqual(back?.instance.state, "online")
+        assert.strictEqual(back?.registeredAtMs, 0)
+        yield* TestClock.adjust("6 days")
+        yield* TestClock.adjust("23 hours")
+        assert.deepStrictEqual(yield* listed, [instance.id])
+        assert.deepStrictEqual(noted, [])
+        yield* TestClock.adjust("2 hours")
+        assert.deepStrictEqual(yield* listed, [])
+        assert.lengthOf(noted, 1)
+      }).pipe(Effect.provide(market())),
+  )
+
   it.effect("a market may wait for less, and what nobody signs for is not silent", () =>
     Effect.gen(function* () {
       const devices = yield* Devices.Devices

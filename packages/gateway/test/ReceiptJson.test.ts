@@ -11,6 +11,8 @@ const every = {
   device: DeviceId.make(`dev_${"1".repeat(32)}`),
   reason: "client_closed_request",
   unattested: true,
+  commitment: "c".repeat(64),
+  usageHead: { number: 7, hash: "a".repeat(64) },
   usage: {
     request: 1,
     inputToken: 10,

@@ -6,6 +6,7 @@
  */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
 import path from "node:path"
+import { agentDocument } from "./generate/AgentDocument.ts"
 import { barrels } from "./generate/Barrels.ts"
 import { reasonsDocument, settingsInReadme } from "./generate/Documents.ts"
 import type { Generated } from "./generate/Generated.ts"
@@ -20,7 +21,7 @@ const stale = ({ file, text }: Generated): boolean => {
 const main = async (args: ReadonlyArray<string>): Promise<void> => {
   const isCheck = args.includes("--check")
   const folders = args.filter((arg) => !arg.startsWith("-")).map((folder) => folder.replace(/\/$/, ""))
-  const generated = [...barrels(root), reasonsDocument(), ...(await settingsInReadme(root))]
+  const generated = [...barrels(root), reasonsDocument(), await agentDocument(), ...(await settingsInReadme(root))]
   const wanted = generated.filter(
     ({ file }) => folders.length === 0 || folders.some((folder) => file.startsWith(`${folder}/`)),
   )

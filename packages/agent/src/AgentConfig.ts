@@ -79,6 +79,20 @@ export const read = Effect.fnUntraced(function* (home: string) {
   return Option.some(yield* Effect.mapError(decode(text), wrong(file)))
 })
 
+/** One text for the same settings, in whichever order they came. */
+const toText = (config: AgentConfig): string => {
+  const said = Object.entries(Schema.encodeSync(AgentConfig)(config)).sort(([a], [b]) => (a < b ? -1 : 1))
+  return `${JSON.stringify(Object.fromEntries(said), null, 2)}\n`
+}
+
+/**
+ * Whether two are the same.
+ *
+ * @category predicates
+ * @since 0.1.0
+ */
+export const isSame = (one: AgentConfig, other: AgentConfig): boolean => toText(one) === toText(other)
+
 /**
  * Writes the settings of a home, at once and for its owner alone, and makes the home where it is not there.
  *
@@ -90,11 +104,10 @@ export const write = Effect.fnUntraced(function* (home: string, config: AgentCon
   const path = yield* Path.Path
   const file = path.join(home, FILE)
   const draft = `${file}.new`
-  const text = `${JSON.stringify(Schema.encodeSync(AgentConfig)(config), null, 2)}\n`
   yield* Effect.gen(function* () {
     yield* Folder.make(path.resolve(home), { mode: 0o700 })
     yield* Effect.ignore(fs.remove(draft))
-    yield* fs.writeFileString(draft, text, { mode: 0o600 })
+    yield* fs.writeFileString(draft, toText(config), { mode: 0o600 })
     yield* fs.rename(draft, file)
   }).pipe(Effect.mapError(unusable(file)))
   return file

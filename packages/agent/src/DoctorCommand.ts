@@ -3,7 +3,6 @@
  *
  * @since 0.1.0
  */
-import * as Config from "effect/Config"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -19,6 +18,7 @@ import * as LocalChecks from "./checks/LocalChecks.ts"
 import * as Detect from "./detect/Detect.ts"
 import * as Speed from "./detect/Speed.ts"
 import * as OpenAICompatible from "./backends/OpenAICompatible.ts"
+import * as CommandFlags from "./CommandFlags.ts"
 import * as DoctorReport from "./DoctorReport.ts"
 import * as EntryDoctor from "./EntryDoctor.ts"
 import * as MarketTerms from "./MarketTerms.ts"
@@ -126,16 +126,12 @@ const waiting = Effect.fnUntraced(function* <A, E, R>(work: Effect.Effect<A, E, 
 })
 
 const flags = {
-  market: Flag.String("market").pipe(
-    Flag.withDescription("Address of the market whose classes count, such as http://127.0.0.1:8787"),
-    Flag.withFallbackConfig(Config.String("GUILDHALL_MARKET_URL")),
-    Flag.optional,
+  market: CommandFlags.market.pipe(
+    Flag.withDescription(
+      "Address of the market whose classes count, such as http://127.0.0.1:8787 [GUILDHALL_MARKET_URL]",
+    ),
   ),
-  home: Flag.String("home").pipe(
-    Flag.withDescription("Folder in which the agent keeps its files, whether it is there or not"),
-    Flag.withFallbackConfig(Config.String("GUILDHALL_AGENT_HOME")),
-    Flag.withDefault(".guildhall-agent"),
-  ),
+  home: CommandFlags.home,
   speed: Flag.Boolean("speed").pipe(
     Flag.withDescription("Measure how fast the market is heard: 5 seconds and 32 MiB at most"),
     Flag.withDefault(false),
@@ -150,7 +146,7 @@ const flags = {
     Flag.withDescription("With --backend: the URL at which the market will call, to look at its name and certificate"),
     Flag.optional,
   ),
-  json: Flag.Boolean("json").pipe(Flag.withDescription("Print one JSON object"), Flag.withDefault(false)),
+  json: CommandFlags.json,
 }
 
 /**

@@ -87,7 +87,7 @@ const shown = (earned: EarningsView, guidance: GuidanceView | undefined, isDaily
     [2, 3, 4, 5, 6, 7, 8],
   )
   return [
-    paint("bold", `The last ${days} days`),
+    paint("bold", days === 1 ? "The last day" : `The last ${days} days`),
     ...table,
     "",
     ...HumanText.table([

@@ -181,7 +181,7 @@ const init = Effect.fnUntraced(function* (given: Given) {
   const before = { ...defaults, ...Option.getOrElse(found, () => ({})), ...saidBy(given) }
   const config = canPrompt && !yes && !json ? yield* asked(before) : before
   yield* checkMarket(config.market)
-  const isChanged = Option.isNone(found) || JSON.stringify(found.value) !== JSON.stringify(config)
+  const isChanged = Option.isNone(found) || !AgentConfig.isSame(found.value, config)
   const file = isChanged ? yield* AgentConfig.write(home, config) : path.join(home, AgentConfig.FILE)
   const isPaired = yield* Effect.orElseSucceed(fs.exists(path.join(home, "market.json")), () => false)
   const isRunning = Option.isSome(yield* RunningAgent.find(home))

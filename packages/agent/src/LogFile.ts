@@ -42,7 +42,7 @@ const formatted = Logger.make<unknown, string>(({ date, logLevel, message }) => 
   return JSON.stringify({
     at: date.toISOString(),
     level: logLevel.toUpperCase(),
-    message: text.slice(0, LINE_CHARS_MAX),
+    message: printable(text.slice(0, LINE_CHARS_MAX)),
   })
 })
 

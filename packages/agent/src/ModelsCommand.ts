@@ -14,6 +14,7 @@ import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import { type CommandFailure, printable, tell } from "@guildhall/core/CommandFailure"
+import * as CommandFlags from "./CommandFlags.ts"
 import * as Hub from "./models/Hub.ts"
 import * as HumanText from "./models/HumanText.ts"
 import { ModelError } from "./models/ModelError.ts"
@@ -32,7 +33,9 @@ import * as QuantName from "./models/QuantName.ts"
  * @since 0.1.0
  */
 export const quant = Flag.String("quant").pipe(
-  Flag.withDescription("Quantisation, in any case, such as Q4_K_M; without it Q4_K_M, else Q8_0, else the only one"),
+  Flag.withDescription(
+    "Quantisation, in any case, such as Q4_K_M; without it Q4_K_M, else Q8_0, else the only one [GUILDHALL_QUANT]",
+  ),
   Flag.withFallbackConfig(Config.String("GUILDHALL_QUANT")),
   Flag.filterMap(
     (text) => Option.fromUndefinedOr(QuantName.normalize(text)),
@@ -48,7 +51,9 @@ export const quant = Flag.String("quant").pipe(
  * @since 0.1.0
  */
 export const revision = Flag.String("revision").pipe(
-  Flag.withDescription("Commit, tag or branch of the repository; without it, its newest commit"),
+  Flag.withDescription(
+    "Commit, tag or branch of the repository; without it, its newest commit [GUILDHALL_MODEL_REVISION]",
+  ),
   Flag.withFallbackConfig(Config.String("GUILDHALL_MODEL_REVISION")),
   Flag.filter(ModelReference.isRevision, () => "a commit, tag or branch"),
   Flag.optional,
@@ -73,17 +78,14 @@ export const yes = Flag.Boolean("yes").pipe(
  * @since 0.1.0
  */
 export const modelsDirectory = Flag.String("models-dir").pipe(
-  Flag.withDescription("Folder for downloaded models (models in the agent's home); several agents may share one"),
+  Flag.withDescription(
+    "Folder for downloaded models (models in the agent's home); several agents may share one [GUILDHALL_MODELS_DIR]",
+  ),
   Flag.withFallbackConfig(Config.String("GUILDHALL_MODELS_DIR")),
   Flag.optional,
 )
 
-const home = Flag.String("home").pipe(
-  Flag.withDescription("The agent's home"),
-  Flag.withFallbackConfig(Config.String("GUILDHALL_AGENT_HOME")),
-  Flag.withDefault(".guildhall-agent"),
-)
-const json = Flag.Boolean("json").pipe(Flag.withDescription("Print JSON"), Flag.withDefault(false))
+const { home, json } = CommandFlags
 const model = Argument.String("model").pipe(
   Argument.withDescription("org/model, org/model:Q4_K_M, org/model/file.gguf, or an address at the hub"),
 )

@@ -4,7 +4,6 @@
  * @since 0.1.0
  */
 import * as Clock from "effect/Clock"
-import * as Config from "effect/Config"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -24,6 +23,7 @@ import { readCode } from "@guildhall/protocol/provider/PairRequest"
 import * as AgentConfig from "./AgentConfig.ts"
 import { AgentError } from "./AgentError.ts"
 import * as AgentHome from "./AgentHome.ts"
+import * as CommandFlags from "./CommandFlags.ts"
 import * as AgentVersions from "./AgentVersions.ts"
 import * as Detect from "./detect/Detect.ts"
 import * as DeviceKey from "./DeviceKey.ts"
@@ -138,11 +138,9 @@ const pair = Effect.fnUntraced(function* (input: Input) {
     }).pipe(Effect.ensuring(waiting.end))
     yield* event({ event: "approved", market: url, device_id: answer.device_id, fingerprint: answer.fingerprint })
     yield* said("Approved: this device is the member's now. Start serving with")
-    yield* said(`  guildhall-agent${input.home === DEFAULT_HOME ? "" : ` --home ${input.home}`}`)
+    yield* said(`  guildhall-agent serve${input.home === CommandFlags.DEFAULT_HOME ? "" : ` --home ${input.home}`}`)
   }).pipe(Effect.provide(services))
 })
-
-const DEFAULT_HOME = ".guildhall-agent"
 
 /**
  * Tells what went wrong, once, and ends with the exit code that a script can go by: see {@link EXITS}.
@@ -162,18 +160,8 @@ const flags = {
   code: Argument.String("code").pipe(
     Argument.withDescription("The code that the market shows: six digits, or the longer one"),
   ),
-  market: Flag.String("market").pipe(
-    Flag.withDescription(
-      "Address of the market, such as http://127.0.0.1:8787; without it, the one of the last pairing",
-    ),
-    Flag.withFallbackConfig(Config.String("GUILDHALL_MARKET_URL")),
-    Flag.optional,
-  ),
-  home: Flag.String("home").pipe(
-    Flag.withDescription("Folder for the device key"),
-    Flag.withFallbackConfig(Config.String("GUILDHALL_AGENT_HOME")),
-    Flag.withDefault(DEFAULT_HOME),
-  ),
+  market: CommandFlags.market,
+  home: CommandFlags.home,
   name: Flag.String("name").pipe(
     Flag.withDescription("What to call this machine; without it, its host name"),
     Flag.filterMap(Schema.decodeUnknownOption(DeviceName), () => "1 to 60 printable ASCII characters"),

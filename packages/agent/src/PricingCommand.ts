@@ -62,7 +62,7 @@ const LABELS: ReadonlyArray<readonly [keyof AskedPrices, string]> = [
 export const rows = (prices: Partial<AskedPrices>): ReadonlyArray<ReadonlyArray<string>> =>
   LABELS.flatMap(([name, label]) => {
     const cents = prices[name]
-    return cents === undefined ? [] : [[`${cents}`, "cents for", label]]
+    return cents === undefined ? [] : [[`${cents} cents`, `for ${label}`]]
   })
 
 const nothingSaid = new AgentError({

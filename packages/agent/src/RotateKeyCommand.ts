@@ -3,18 +3,17 @@
  *
  * @since 0.1.0
  */
-import * as Config from "effect/Config"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import type * as Option from "effect/Option"
 import * as Command from "effect/cli/Command"
-import * as Flag from "effect/cli/Flag"
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import { proofBytes } from "@guildhall/protocol/provider/KeyChange"
 import { AgentError } from "./AgentError.ts"
 import * as AgentHome from "./AgentHome.ts"
+import * as CommandFlags from "./CommandFlags.ts"
 import * as DeviceKey from "./DeviceKey.ts"
 import * as MarketClient from "./MarketClient.ts"
 import * as PairCommand from "./PairCommand.ts"
@@ -64,17 +63,9 @@ export const rotate = Effect.gen(function* () {
 })
 
 const flags = {
-  market: Flag.String("market").pipe(
-    Flag.withDescription("Address of the market; without it, the one that `pair` was told"),
-    Flag.withFallbackConfig(Config.String("GUILDHALL_MARKET_URL")),
-    Flag.optional,
-  ),
-  home: Flag.String("home").pipe(
-    Flag.withDescription("Folder for the device key"),
-    Flag.withFallbackConfig(Config.String("GUILDHALL_AGENT_HOME")),
-    Flag.withDefault(".guildhall-agent"),
-  ),
-  json: Flag.Boolean("json").pipe(Flag.withDescription("Print one JSON object"), Flag.withDefault(false)),
+  market: CommandFlags.market,
+  home: CommandFlags.home,
+  json: CommandFlags.json,
 }
 
 const run = Effect.fnUntraced(function* (input: {

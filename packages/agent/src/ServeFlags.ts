@@ -201,7 +201,10 @@ export const flags = {
     Flag.withFallbackConfig(Config.Boolean("GUILDHALL_PULL")),
     Flag.withDefault(false),
   ),
-  json: Flag.Boolean("json").pipe(Flag.withDescription("Write logs as JSON"), Flag.withDefault(false)),
+  json: Flag.Boolean("json").pipe(
+    Flag.withDescription("Write what is told as JSON, one object a line"),
+    Flag.withDefault(false),
+  ),
   exitWithParent: Flag.Boolean("exit-with-parent").pipe(
     Flag.withDescription("Stop when standard input ends, which a parent's death does"),
     Flag.withDefault(false),

@@ -202,7 +202,8 @@ const registerOnce = Effect.fnUntraced(function* <E extends Failure>(parts: Part
   const instances = answers.map((answer) => answer.instance_id)
   const last = answers.at(-1)
   if (last !== undefined) {
-    if (last.entry !== undefined) {
+    // Once: it registers again whenever its terms change.
+    if (last.entry !== undefined && (yield* Ref.get(parts.joined)).nonce === "") {
       yield* Effect.logInfo(`The market checks who enters before it sends requests. What it finds: GET ${last.entry}`)
     }
     const joined = { instances, intervalMs: intervalOf(last.heartbeat_interval_ms), nonce: last.nonce }

@@ -10,8 +10,8 @@
  * 4. A receipt is unsigned until a batch with it is sealed; once sealed its signed form verifies offline and never changes.
  * 5. The directory log is returned as it was appended, from the newest snapshot at or before a version up to it.
  * 6. No entry holds a body of a request or of an answer.
- * 7. What instances served is summed by day from the newest revision of each receipt, in whatever order they were appended and
- *    however often, newest day first, page by page.
+ * 7. What instances served is summed by day from the newest sealed revision of each receipt, in whatever order they were sealed
+ *    and however often, newest day first, page by page.
  * 8. The demand for a model counts each request once, however often it is appended, and those that nobody had room for among
  *    them, from the ten minutes after a time on.
  *
@@ -134,7 +134,7 @@ export class Journal extends Context.Service<
       ) => Effect.Effect<void, JournalError>
       readonly signed: (id: RequestId) => Effect.Effect<SignedReceipt | undefined, JournalError>
     }
-    /** What instances served, day by day: at most {@link SERVED_MAX} rows, the newest day first, then by instance. */
+    /** What instances served by sealed receipts, day by day: at most {@link SERVED_MAX} rows, the newest day first, then by instance. */
     readonly served: (query: ServedQuery) => Effect.Effect<ReadonlyArray<ServedDay.ServedDay>, JournalError>
     /**
      * The routing directory's log. `upTo` starts with the newest snapshot at or before the version, or at the
@@ -295,7 +295,7 @@ export const makeMemory: Effect.Effect<Journal["Service"]> = Effect.sync(() => {
       return (yield* read(state.page(query.member, query.before, query.limit))).filter(isRequest)
     }),
     served: Effect.fn("Journal.served")(function* (query) {
-      const newest = yield* read([...state.byRequest.values()])
+      const newest = yield* read([...state.sealed.values()].map(({ entry }) => entry))
       const receipts = newest.flatMap((entry) => (entry._tag === "RequestEnded" ? [entry.receipt] : []))
       return state.served(receipts, query)
     }),

@@ -94,7 +94,6 @@ const makeEntries = (sql: SqlClient.SqlClient) => {
     const write = Effect.gen(function* () {
       const fresh = new Set<string>()
       for (const chunk of chunksOf(rows)) for (const { id } of yield* insert(chunk)) fresh.add(id)
-      yield* DaySums.count(sql, entries, fresh)
       yield* countDemand(entries, fresh)
       if (position !== undefined) {
         const up = `${position}`
@@ -180,6 +179,7 @@ const makeReceipts = (sql: SqlClient.SqlClient): Journal["Service"]["receipts"] 
         INSERT INTO journal_sealed (entry_id, request_id, revision, batch_id, leaf)
         SELECT taken.entry_id, e.request_id, e.revision, ${batch.batchId}, taken.leaf
         FROM taken JOIN journal_entries e ON e.id = taken.entry_id`
+      yield* DaySums.add(sql, batch.batchId, ids)
     })
     yield* sql.withTransaction(write).pipe(Effect.mapError(unavailable))
   }),

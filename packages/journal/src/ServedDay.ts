@@ -1,5 +1,5 @@
 /**
- * What an instance served on a day, as the receipts of that day say: a sum, never a balance. It can be made again from the
+ * What an instance served on a day, as the signed receipts of that day say: a sum, never a balance. It can be made again from the
  * receipts at any time, and nothing is paid by it.
  *
  * @since 0.1.0
@@ -56,8 +56,19 @@ export const CLASSES = 64
 const PER_DOUBLING = 4
 const DAY_MS = 86_400_000
 
+const startOf = (place: number): number => 2 ** (place / PER_DOUBLING)
+
 /**
- * The class of a time: four for each doubling from 1 millisecond on, so a class is a fifth wide.
+ * Where the classes begin, in whole milliseconds: four for each doubling from 1 on, so a class is a fifth wide. Below 5 several
+ * begin at the same time, and the last of them counts.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const starts: ReadonlyArray<number> = Array.from({ length: CLASSES }, (_, place) => Math.ceil(startOf(place)))
+
+/**
+ * The class of a time in whole milliseconds: how many begin after the first and not after it. A store may count it in the same way.
  *
  * **Example** (A tenth of a second)
  *
@@ -71,10 +82,7 @@ const DAY_MS = 86_400_000
  * @category getters
  * @since 0.1.0
  */
-export const classOf = (ms: number): number =>
-  Math.min(CLASSES - 1, Math.max(0, Math.floor(PER_DOUBLING * Math.log2(Math.max(1, ms)))))
-
-const startOf = (place: number): number => 2 ** (place / PER_DOUBLING)
+export const classOf = (ms: number): number => Math.max(0, starts.filter((start) => start <= ms).length - 1)
 
 /**
  * The time that a part of the requests did not exceed, in whole milliseconds: exact to the fifth that a class is wide, and within

@@ -1,12 +1,18 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as TestDatabase from "@guildhall/tools/TestDatabase"
 import { Effect, Layer, Schema } from "effect"
+import * as SecureRandom from "effect/crypto/SecureRandom"
+import * as Signature from "effect/crypto/Signature"
 import { SqlClient } from "effect/sql"
 import { InstanceId } from "@guildhall/core/Instance"
+import * as KeyRing from "@guildhall/core/KeyRing"
 import type { Receipt } from "@guildhall/core/Receipt"
 import { Journal, SERVED_MAX } from "../src/Journal.ts"
+import * as EndedCopy from "../src/EndedCopy.ts"
+import { type JournalEntry, JournalEntryJson } from "../src/JournalEntry.ts"
 import * as JournalSql from "../src/JournalSql.ts"
 import * as JournalTables from "../src/internal/JournalTables.ts"
+import * as ReceiptSeal from "../src/ReceiptSeal.ts"
 import * as ServedDay from "../src/ServedDay.ts"
 import * as SampleEntry from "../src/testing/SampleEntry.ts"
 
@@ -57,7 +63,25 @@ const newestOf = (receipts: ReadonlyArray<Receipt>): ReadonlyArray<Receipt> =>
     (some) => some.toSorted((a, b) => b.revision - a.revision)[0] ?? [],
   )
 
-const Live = JournalSql.layer.pipe(Layer.provideMerge(TestDatabase.layer))
+const Crypto = Signature.layerWebCrypto.pipe(Layer.provide(SecureRandom.layerWebCrypto))
+const Live = Layer.merge(JournalSql.layer, KeyRing.layerMemory.pipe(Layer.provide(Crypto), Layer.orDie)).pipe(
+  Layer.provideMerge(TestDatabase.layer),
+)
+
+/** Appends entries, and seals what then waits. */
+const appended = Effect.fnUntraced(function* (entries: ReadonlyArray<JournalEntry>) {
+  const journal = yield* Journal
+  yield* journal.append(entries)
+  yield* sealAll
+})
+
+const sealAll = Effect.gen(function* () {
+  const journal = yield* Journal
+  const unsealed = yield* journal.receipts.unsealed(1_000)
+  if (unsealed.length === 0) return
+  const made = yield* ReceiptSeal.seal(unsealed, { market: "local", batchId: `bat_${SampleEntry.text()}`, nowMs: 1 })
+  yield* journal.receipts.seal(made.batch, made.receipts)
+})
 
 it.layer(Live, { timeout: 60_000 })("ServedDay in PostgreSQL", (it) => {
   it.effect.prop(
@@ -86,9 +110,8 @@ it.layer(Live, { timeout: 60_000 })("ServedDay in PostgreSQL", (it) => {
           })
         })
         const together = entries.filter((_, at) => steps[at]?.alone !== true)
-        yield* journal.append(together)
-        for (const [at, entry] of entries.entries())
-          if (steps[at]?.alone === true) yield* journal.append([entry, entry])
+        yield* appended(together)
+        for (const [at, entry] of entries.entries()) if (steps[at]?.alone === true) yield* appended([entry, entry])
         const sums = new ServedDay.Sums()
         for (const receipt of newestOf(entries.map(({ receipt }) => receipt))) sums.count(receipt, 1)
         const days = yield* journal.served({ provider, fromDay: 0, toDay: 30_000, limit: SERVED_MAX })
@@ -107,6 +130,26 @@ it.layer(Live, { timeout: 60_000 })("ServedDay in PostgreSQL", (it) => {
       yield* sql`DROP TABLE journal_served`
       yield* JournalTables.migrations["0004_sum_days"]
       assert.deepStrictEqual(yield* journal.served(query), before)
+    }),
+  )
+
+  it.effect("what the outbox copies without reading it is summed like anything else", () =>
+    Effect.gen(function* () {
+      const journal = yield* Journal
+      const sql = yield* SqlClient.SqlClient
+      const provider = SampleEntry.member()
+      const entries = Array.from({ length: 30 }, (_, at) =>
+        SampleEntry.ended({ provider, endedAtMs: 1_750_000_000_000 + at * DAY_MS, charge: BigInt(at) }),
+      )
+      const rows = entries.map((entry, at) => ({ sequence: at + 1, body: Schema.encodeSync(JournalEntryJson)(entry) }))
+      const page = sql`SELECT p.sequence::bigint AS sequence, 'request.ended' AS kind, p.body, 0::bigint AS at_ms
+        FROM json_to_recordset(${JSON.stringify(rows)}::text::json) AS p(sequence int, body json)`
+      assert.strictEqual((yield* EndedCopy.copy(page)).copied, 30)
+      yield* sealAll
+      const sums = new ServedDay.Sums()
+      for (const { receipt } of entries) sums.count(receipt, 1)
+      const days = yield* journal.served({ provider, fromDay: 0, toDay: 30_000, limit: SERVED_MAX })
+      assert.sameDeepMembers([...days], [...sums.all()])
     }),
   )
 

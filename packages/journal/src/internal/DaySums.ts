@@ -1,15 +1,12 @@
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import type * as SqlClient from "effect/sql/SqlClient"
-import { type Receipt, ReceiptJson } from "@guildhall/core/Receipt"
+import type * as Statement from "effect/sql/Statement"
 import { type ServedQuery, SERVED_MAX } from "../Journal.ts"
-import type { JournalEntry } from "../JournalEntry.ts"
 import * as ServedDay from "../ServedDay.ts"
 
 const DayJson = Schema.toCodecJson(ServedDay.ServedDay)
-const encodeDays = Schema.encodeEffect(Schema.Array(DayJson))
 const decodeDays = Schema.decodeUnknownEffect(Schema.Array(DayJson))
-const decodeReceipts = Schema.decodeUnknownEffect(Schema.Array(Schema.Struct({ receipt: ReceiptJson })))
 
 /** The table: one row for each instance and day, however many requests it served. */
 export const create = Effect.fnUntraced(function* (sql: SqlClient.SqlClient) {
@@ -33,89 +30,71 @@ export const create = Effect.fnUntraced(function* (sql: SqlClient.SqlClient) {
   yield* sql`CREATE INDEX journal_served_provider ON journal_served (provider, day)`
 })
 
-/** Adds sums to the rows that there are. */
-export const add = Effect.fnUntraced(function* (sql: SqlClient.SqlClient, sums: ServedDay.Sums) {
-  const days = sums.all()
-  if (days.length === 0) return
-  const json = JSON.stringify(yield* encodeDays(days))
-  yield* sql`
-    INSERT INTO journal_served AS s (day, instance, asset, provider, device, model, requests, input_tokens, output_tokens,
-      gross, shared, from_loss, busy_ms, first_bytes)
-    SELECT d.day, d.instance, d.asset, d.provider, d.device, d.model, d.requests, d."inputTokens", d."outputTokens",
-      d.gross, d.shared, d."fromLoss", d."busyMs", d."firstBytes"
-    FROM jsonb_to_recordset(${json}::text::jsonb) AS d(day int, instance text, asset text, provider text, device text,
-      model text, requests bigint, "inputTokens" bigint, "outputTokens" bigint, gross numeric, shared numeric,
-      "fromLoss" numeric, "busyMs" bigint, "firstBytes" int[])
-    ON CONFLICT (day, instance, asset) DO UPDATE SET
-      requests = s.requests + excluded.requests,
-      input_tokens = s.input_tokens + excluded.input_tokens,
-      output_tokens = s.output_tokens + excluded.output_tokens,
-      gross = s.gross + excluded.gross,
-      shared = s.shared + excluded.shared,
-      from_loss = s.from_loss + excluded.from_loss,
-      busy_ms = s.busy_ms + excluded.busy_ms,
-      first_bytes = (SELECT array_agg(u.a + u.b ORDER BY u.place)
-        FROM unnest(s.first_bytes, excluded.first_bytes) WITH ORDINALITY AS u(a, b, place))`
-})
+/** How many of the times are of each class, as `ServedDay.classOf` has it. */
+const counts = `ARRAY[${ServedDay.starts
+  .map((_, place) => `COALESCE(sum(sign) FILTER (WHERE class = ${place}), 0)::int`)
+  .join(", ")}]`
+const classOf = (ms: string): string =>
+  `GREATEST(0, width_bucket((${ms})::int, ARRAY[${ServedDay.starts.join(",")}]) - 1)`
 
-/** The newest of some revisions. */
-const newest = (receipts: ReadonlyArray<Receipt>): Receipt | undefined => {
-  const [first, ...rest] = receipts
-  return rest.reduce((best, one) => (best === undefined || one.revision > best.revision ? one : best), first)
-}
+/** Adds what entries say, or takes it away: `changed` has `entry_id` and `sign`. None of it passes through this process. */
+const addFrom = (sql: SqlClient.SqlClient, changed: Statement.Fragment) => sql`
+  WITH changed AS (${changed}), said AS (
+    SELECT c.sign, r.*,
+      CASE WHEN r.attempts = 1 THEN ${sql.literal(classOf(`LEAST(r."firstByteAtMs" - r."startedAtMs", 86400000)`))} END AS class,
+      (SELECT COALESCE(sum((p ->> 'amount')::numeric), 0) FROM jsonb_array_elements(r.split) p WHERE p ->> 'party' = 'provider') AS shared,
+      COALESCE((r.usage ->> 'inputToken')::bigint, 0) + COALESCE((r.usage ->> 'cachedInputToken')::bigint, 0) AS input,
+      COALESCE((r.usage ->> 'outputToken')::bigint, 0) AS output
+    FROM changed c JOIN journal_entries e ON e.id = c.entry_id
+    CROSS JOIN LATERAL jsonb_to_record(e.body -> 'receipt') AS r(provider text, instance text, device text, model text,
+      asset text, outcome text, charge numeric, "paidFromLoss" numeric, attempts int, "startedAtMs" bigint,
+      "firstByteAtMs" bigint, "endedAtMs" bigint, usage jsonb, split jsonb)
+    WHERE r.provider IS NOT NULL AND r.instance IS NOT NULL AND r.outcome <> 'failed'
+  )
+  INSERT INTO journal_served AS s (day, instance, asset, provider, device, model, requests, input_tokens, output_tokens,
+    gross, shared, from_loss, busy_ms, first_bytes)
+  SELECT floor("endedAtMs" / 86400000)::int, instance, asset, max(provider), max(device), max(model), sum(sign),
+    sum(sign * input), sum(sign * output), sum(sign * charge), sum(sign * shared), sum(sign * "paidFromLoss"),
+    sum(sign * GREATEST(0, "endedAtMs" - "startedAtMs")), ${sql.literal(counts)}
+  FROM said GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
+  ON CONFLICT (day, instance, asset) DO UPDATE SET
+    requests = s.requests + excluded.requests,
+    input_tokens = s.input_tokens + excluded.input_tokens,
+    output_tokens = s.output_tokens + excluded.output_tokens,
+    gross = s.gross + excluded.gross,
+    shared = s.shared + excluded.shared,
+    from_loss = s.from_loss + excluded.from_loss,
+    busy_ms = s.busy_ms + excluded.busy_ms,
+    first_bytes = (SELECT array_agg(u.a + u.b ORDER BY u.place)
+      FROM unnest(s.first_bytes, excluded.first_bytes) WITH ORDINALITY AS u(a, b, place))`
 
 /**
- * Counts entries that this transaction wrote, of which `fresh` are the ids: a revision takes the place of the one before it. The
- * row of the position is locked before anything is read: whoever writes revisions of the same request does it before or after.
+ * Adds what a batch sealed: `ids` are its entries as JSON, of which others may have been sealed before. A revision takes the place of
+ * the newest that was sealed. The row of the position is locked before anything is read, so that whoever seals another revision of
+ * the same request does it before or after.
  */
-export const count = Effect.fnUntraced(function* (
-  sql: SqlClient.SqlClient,
-  entries: ReadonlyArray<JournalEntry>,
-  fresh: ReadonlySet<string>,
-) {
-  const written = new Map<string, Receipt>()
-  for (const entry of entries) {
-    if (entry._tag === "RequestEnded" && fresh.has(entry.id) && !written.has(entry.id)) {
-      written.set(entry.id, entry.receipt)
-    }
-  }
-  if (written.size === 0) return
+export const add = Effect.fnUntraced(function* (sql: SqlClient.SqlClient, batchId: string, ids: string) {
   yield* sql`SELECT FROM journal_position FOR UPDATE`
-  const byRequest = Map.groupBy(written.values(), ({ id }) => id)
-  const rows = yield* sql`SELECT e.body -> 'receipt' AS receipt FROM journal_entries e
-    WHERE e.request_id IN (SELECT json_array_elements_text(${JSON.stringify([...byRequest.keys()])}::text::json))
-      AND e.tag = 'RequestEnded'
-      AND e.id NOT IN (SELECT json_array_elements_text(${JSON.stringify([...written.keys()])}::text::json))`
-  const others = Map.groupBy(yield* decodeReceipts(rows), ({ receipt }) => receipt.id)
-  const sums = new ServedDay.Sums()
-  for (const [id, receipts] of byRequest) {
-    const before = newest((others.get(id) ?? []).map(({ receipt }) => receipt))
-    const after = newest(receipts)
-    if (after === undefined || (before !== undefined && before.revision > after.revision)) continue
-    if (before !== undefined) sums.count(before, -1)
-    sums.count(after, 1)
-  }
-  yield* add(sql, sums)
+  yield* addFrom(
+    sql,
+    sql`SELECT x.entry_id, x.sign FROM (
+        SELECT DISTINCT ON (n.request_id) n.request_id, n.entry_id, n.revision
+        FROM json_array_elements_text(${ids}::text::json) AS i(entry_id) JOIN journal_sealed n USING (entry_id)
+        WHERE n.batch_id = ${batchId} ORDER BY n.request_id, n.revision DESC
+      ) a
+      LEFT JOIN LATERAL (SELECT p.entry_id, p.revision FROM journal_sealed p
+        WHERE p.request_id = a.request_id AND p.batch_id <> ${batchId} ORDER BY p.revision DESC LIMIT 1) b ON true
+      CROSS JOIN LATERAL (VALUES (a.entry_id, 1), (b.entry_id, -1)) AS x(entry_id, sign)
+      WHERE x.entry_id IS NOT NULL AND (b.revision IS NULL OR b.revision < a.revision)`,
+  )
 })
 
-const FILL_MAX = 1000
-
-/** Sums what was written before there was a table. */
-export const fill = Effect.fnUntraced(function* (sql: SqlClient.SqlClient) {
-  let before: string | undefined
-  for (;;) {
-    const rows = yield* sql`SELECT DISTINCT ON (request_id) body -> 'receipt' AS receipt FROM journal_entries
-      WHERE request_id IS NOT NULL AND tag = 'RequestEnded'
-        AND ${before === undefined ? sql`true` : sql`request_id < ${before}`}
-      ORDER BY request_id DESC, revision DESC NULLS LAST LIMIT ${FILL_MAX}`
-    const receipts = yield* decodeReceipts(rows)
-    const sums = new ServedDay.Sums()
-    for (const { receipt } of receipts) sums.count(receipt, 1)
-    yield* add(sql, sums)
-    before = receipts.at(-1)?.receipt.id
-    if (before === undefined || receipts.length < FILL_MAX) return
-  }
-})
+/** Sums what was sealed before there was a table. */
+export const fill = (sql: SqlClient.SqlClient) =>
+  addFrom(
+    sql,
+    sql`SELECT DISTINCT ON (request_id) entry_id, 1 AS sign FROM journal_sealed ORDER BY request_id, revision DESC`,
+  )
 
 /** Reads a page. */
 export const read = Effect.fnUntraced(function* (sql: SqlClient.SqlClient, query: ServedQuery) {

@@ -11,6 +11,8 @@ const MODEL = "scripted/engine"
 
 let market: RunningMarket.RunningMarket
 let environment: Readonly<Record<string, string>>
+/** The homes of the agents. */
+const homes: Array<string> = []
 const cleanups: Array<() => Promise<unknown>> = []
 
 beforeAll(async () => {
@@ -23,6 +25,7 @@ beforeAll(async () => {
     cleanups.push(engine.close)
     const agent = await RunningMarket.startAgent(market, { key: provider.secret, backend: engine.url })
     cleanups.push(() => agent.kill("SIGKILL"))
+    homes.push(agent.home)
   }
   await Promise.all([serve(), serve()])
   await RunningMarket.listed(market, MODEL, 2)
@@ -134,6 +137,32 @@ describe("a receipt", () => {
     assert.strictEqual((await market.call(`/v1/receipts/${first.id}`, { key: stranger.secret })).status, 404)
     assert.strictEqual((await market.call(`/v1/requests/${first.id}/explain`, { key: stranger.secret })).status, 404)
     assert.strictEqual((await market.call(`/v1/requests/${first.id}`, { key: stranger.secret })).status, 404)
+  })
+
+  it("names what its device has signed, and holds against the device's own files, not against another's", async () => {
+    // A receipt from before the market had heard the commitment names none.
+    const saved = await save("committed", false)
+    const { receipt } = JSON.parse(readFileSync(saved.receipt, "utf8"))
+    assert.match(receipt.commitment, /^[0-9a-f]{64}$/, JSON.stringify(receipt))
+    assert.isAtLeast(receipt.usageHead.number, 0)
+    const verdicts = await Promise.all(
+      homes.map((home) =>
+        verify(
+          saved.receipt,
+          "--commitment",
+          path.join(home, "commitment.json"),
+          "--usage",
+          path.join(home, "usage.log"),
+        ),
+      ),
+    )
+    const [own, ...others] = verdicts.toSorted((a, b) => Number(b.holds) - Number(a.holds))
+    assert.deepStrictEqual([own?.code, own?.failed], [0, []])
+    assert.includeMembers([...(own?.checks ?? [])], ["commitment", "usage"])
+    assert.deepStrictEqual(
+      others.map(({ failed }) => failed),
+      [["commitment", "usage"]],
+    )
   })
 
   it("comes with an explanation that names every candidate, and why", async () => {

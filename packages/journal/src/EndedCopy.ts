@@ -8,6 +8,7 @@ import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as SqlClient from "effect/sql/SqlClient"
 import type * as Statement from "effect/sql/Statement"
+import * as DemandSums from "./internal/DemandSums.ts"
 import { JournalError } from "./JournalError.ts"
 
 /**
@@ -88,7 +89,7 @@ export const copy = Effect.fn("EndedCopy.copy")(function* (
     ), queued AS (
       INSERT INTO journal_unsealed (entry_id, leaf) SELECT g.id, g.leaf FROM given g JOIN added USING (id) ORDER BY g.sequence
       ON CONFLICT (entry_id) DO NOTHING
-    )
+    ), ${DemandSums.counted(sql)}
     SELECT (SELECT count(*) FROM page)::int AS count, COALESCE((SELECT max(sequence) FROM page), 0)::text AS last,
       (SELECT count(*) FROM given)::int AS copied, COALESCE((
         SELECT json_agg(json_build_array(p.sequence::text, p.kind, p.body, p.at_ms) ORDER BY p.sequence) FROM page p

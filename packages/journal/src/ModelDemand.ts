@@ -47,8 +47,13 @@ export interface SlotDemand extends ModelDemand {
   readonly slot: number
 }
 
-/** The reasons that say that there were instances, and not enough. */
-const NO_CAPACITY: ReadonlySet<ReasonCode> = new Set<ReasonCode>([
+/**
+ * The reasons that say that there were instances, and not enough.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const NO_CAPACITY: ReadonlySet<ReasonCode> = new Set<ReasonCode>([
   "no_capacity",
   "queue_full",
   "queue_timeout",

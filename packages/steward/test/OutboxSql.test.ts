@@ -5,6 +5,7 @@ import { USD } from "@guildhall/core/Asset"
 import * as Canonical from "@guildhall/core/Canonical"
 import * as KeyRing from "@guildhall/core/KeyRing"
 import { MemberId } from "@guildhall/core/Member"
+import { ModelId } from "@guildhall/core/Model"
 import { SignedReceipt } from "@guildhall/core/Receipt"
 import { Journal, JournalSql } from "@guildhall/journal"
 import { type JournalEntry, JournalEntryJson } from "@guildhall/journal/JournalEntry"
@@ -74,9 +75,38 @@ describe("copying inside the database", () => {
       for (const entry of [first, second, claimed]) {
         assert.deepStrictEqual(yield* journal.requests({ id: entry.receipt.id }), [entry])
       }
+      const { model } = first.receipt
+      // The claim is a revision of a request, and the odd one went the long way: each request is counted once.
+      assert.deepStrictEqual(yield* journal.demand(0), [{ model, requests: 3, refused: 0 }])
       const [kept] = yield* journal.requests({ id: odd.receipt.id })
       assert.strictEqual(kept?._tag === "RequestEnded" ? kept.receipt.market : undefined, "a\ufffd\ufffdb")
       assert.lengthOf(yield* journal.receipts.unsealed(100), 4)
+    }).pipe(Effect.provide(surroundings)),
+  )
+
+  it.effect("V11 · counts what is asked for, and what nobody had room for among it", () =>
+    Effect.gen(function* () {
+      const journal = yield* Journal.Journal
+      const model = ModelId.make("acme/large")
+      const full = { outcome: "failed", reason: "no_capacity" } as const
+      const entries = [
+        SampleEntry.ended({ model }),
+        SampleEntry.ended({ model, ...full }),
+        SampleEntry.ended({ model, outcome: "failed", reason: "provider_error" }),
+        SampleEntry.ended({ model, ...full, endedAtMs: SampleEntry.receipt().endedAtMs - 1_200_000 }),
+      ]
+      yield* attach([...entries, ...entries].map((entry) => ended(entry)))
+      yield* OutboxSql.copy()
+      yield* OutboxSql.copy()
+      assert.deepStrictEqual(yield* journal.demand(0), [{ model, requests: 4, refused: 2 }])
+      const recent = yield* journal.demand(SampleEntry.receipt().endedAtMs - 600_000)
+      assert.deepStrictEqual(recent, [{ model, requests: 3, refused: 1 }])
+      // A day later the old ones are forgotten.
+      yield* attach([ended(SampleEntry.ended({ model, endedAtMs: SampleEntry.receipt().endedAtMs + 90_000_000 }))])
+      yield* OutboxSql.copy()
+      yield* attach([ended(SampleEntry.ended({ model, endedAtMs: SampleEntry.receipt().endedAtMs + 90_000_001 }))])
+      yield* OutboxSql.copy()
+      assert.deepStrictEqual(yield* journal.demand(0), [{ model, requests: 2, refused: 0 }])
     }).pipe(Effect.provide(surroundings)),
   )
 

@@ -17,6 +17,30 @@ export const create = Effect.fnUntraced(function* (sql: SqlClient.SqlClient) {
   ) WITH (fillfactor = 70)`
 })
 
+/**
+ * The same for entries that are copied within the database: parts of a `WITH`, after `given` and `added`. They are counted once
+ * all of them are written, as {@link make} does, so that a copy and an append never wait for each other.
+ */
+export const counted = (sql: SqlClient.SqlClient) =>
+  sql.literal(`
+  asked AS MATERIALIZED (
+    SELECT (g.at_ms / ${ModelDemand.SLOT_MS})::int AS slot, g.body #>> '{receipt,model}' AS model, count(*) AS requests,
+      count(*) FILTER (WHERE g.body #>> '{receipt,outcome}' = 'failed'
+        AND g.body #>> '{receipt,reason}' IN ('${[...ModelDemand.NO_CAPACITY].join("', '")}')) AS refused
+    FROM (SELECT DISTINCT ON (id) id, at_ms, revision, body FROM given ORDER BY id, sequence) g JOIN added USING (id)
+    WHERE g.revision = 0 AND g.body #>> '{receipt,model}' IS NOT NULL
+    GROUP BY 1, 2
+  ), counted AS (
+    INSERT INTO journal_demand AS d (slot, model, requests, refused)
+    SELECT slot, model, requests, refused FROM asked ORDER BY slot, model COLLATE "C"
+    ON CONFLICT (slot, model) DO UPDATE SET
+      requests = d.requests + excluded.requests, refused = d.refused + excluded.refused
+  ), cleared AS (
+    DELETE FROM journal_demand WHERE (slot, model) IN (
+      SELECT slot, model FROM journal_demand WHERE slot < (SELECT max(slot) FROM asked) - ${ModelDemand.KEEP_SLOTS}
+      ORDER BY slot, model FOR UPDATE SKIP LOCKED)
+  )`)
+
 /** Makes the count of what a transaction wrote, of which `fresh` are the ids. It clears away what is over once in each stretch. */
 export const make = (sql: SqlClient.SqlClient) => {
   let newest = 0

@@ -17,12 +17,14 @@ import { HEADERS } from "@guildhall/protocol/provider/SignedRequest"
 import {
   Attestations,
   CloudAccounts,
-  Devices,
   DeviceWallets,
+  Devices,
   Gpus,
+  HealthRecord,
   Members,
-  SealKeys,
+  Notifier,
   Pairing,
+  SealKeys,
 } from "@guildhall/registry"
 import type * as SampleDevice from "@guildhall/registry/testing/SampleDevice"
 import { Router } from "@guildhall/routing"
@@ -37,6 +39,7 @@ import * as Limits from "../src/Limits.ts"
 import * as LimitStore from "../src/LimitStore.ts"
 import { Market } from "../src/Market.ts"
 import * as Readiness from "../src/Readiness.ts"
+import { SentWays } from "../src/SentWays.ts"
 import * as TopUps from "../src/TopUps.ts"
 import { definition } from "./TestLane.ts"
 
@@ -103,6 +106,8 @@ export const services = (options: Options) => {
     Members.layerMemory,
     Pairing.layerMemory({ mac: pairingMac }).pipe(Layer.provideMerge(Devices.layerMemory(devices))),
     Gpus.layerMemory(),
+    HealthRecord.layerMemory(),
+    Layer.succeed(SentWays, ["webhook"]),
     KeyRing.layerMemory.pipe(Layer.provide(NodeCrypto.layer)),
     CloudAccounts.layerMemory({ allowPrivate: made.endpoints.allowPrivate }).pipe(
       Layer.provide(SealKeys.layer(options.sealKeys === null ? undefined : Redacted.make(SEAL_KEYS))),
@@ -116,6 +121,7 @@ export const services = (options: Options) => {
     Limits.layer.pipe(Layer.provide(LimitStore.layerMemory)),
     TopUps.layer({ rails: options.rails ?? [development] }),
     Router.layer({ replica: "test", policy: leastLoaded }),
+    Notifier.layerMemory,
   ).pipe(
     Layer.provideMerge(Attestation.layer),
     Layer.provideMerge(Layer.merge(Attestations.layerMemory, DeviceWallets.layerMemory)),
@@ -222,6 +228,8 @@ export const start = async (options: Options = {}) => {
     accounts: Context.get(context, CloudAccounts.CloudAccounts),
     ring: Context.get(context, KeyRing.KeyRing),
     router: Context.get(context, Router.Router),
+    health: Context.get(context, HealthRecord.HealthRecord),
+    notifier: Context.get(context, Notifier.Notifier),
     readiness: Context.get(context, Readiness.Readiness),
     run: runtime.runPromise,
     close: () => runtime.dispose(),

@@ -3,7 +3,7 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Semaphore from "effect/Semaphore"
 import type { Device, DeviceId } from "@guildhall/core/Device"
-import type { Instance, InstanceId } from "@guildhall/core/Instance"
+import type { InstanceId } from "@guildhall/core/Instance"
 import { chargeAssetOf } from "@guildhall/core/MarketDefinition"
 import type { MemberId } from "@guildhall/core/Member"
 import type { ModelId } from "@guildhall/core/Model"
@@ -74,9 +74,8 @@ const deviceDays = (days: ReadonlyArray<InstanceDay>): ReadonlyArray<Estimate.De
 
 const keyOf = (instance: InstanceId, day: number): string => `${day} ${instance}`
 
-/** Which days an instance was listed as a whole, of those from one to another. */
-const wholeDays = ({ listedAtMs = 0 }: Instance, fromDay: number, toDay: number): ReadonlyArray<number> =>
-  Array.from({ length: toDay - fromDay + 1 }, (_, at) => fromDay + at).filter((day) => day * DAY_MS >= listedAtMs)
+const daysFrom = (fromDay: number, toDay: number): ReadonlyArray<number> =>
+  Array.from({ length: toDay - fromDay + 1 }, (_, at) => fromDay + at)
 
 /** Reads all days of all instances. One that has left the market has no region any more. */
 const makeLoad = Effect.gen(function* () {
@@ -115,8 +114,11 @@ const makeLoad = Effect.gen(function* () {
     const isBusy = new Set(busy.map(({ day, instance }) => keyOf(instance, day)))
     const idle = [...listed.values()].flatMap((instance): ReadonlyArray<InstanceDay> => {
       const { deviceId: device, id, memberId: provider, model, region } = instance
-      return wholeDays(instance, fromDay, toDay)
-        .filter((day) => !isBusy.has(keyOf(id, day)) && (seen.size === 0 || sights(id, day).online > 0))
+      // What was seen says on which days it was there; where nobody looks, since when it is listed does.
+      const isThere = (day: number): boolean =>
+        seen.size === 0 ? day * DAY_MS >= (instance.listedAtMs ?? 0) : sights(id, day).online > 0
+      return daysFrom(fromDay, toDay)
+        .filter((day) => !isBusy.has(keyOf(id, day)) && isThere(day))
         .map((day) => {
           const whose = { day, instance: id, provider, device, model, region, deviceClass: classes.get(device) }
           return { ...whose, earned: 0n, tokens: 0, ...sights(id, day) }

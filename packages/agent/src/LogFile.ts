@@ -70,9 +70,21 @@ export const make = Effect.fnUntraced(function* (home: string) {
   const flush = Effect.fnUntraced(function* (lines: ReadonlyArray<string>) {
     // Not its parent: an agent that never had a home leaves none behind.
     yield* Effect.ignore(fs.makeDirectory(path.dirname(file), { mode: 0o700 }))
-    const text = `${lines.join("\n")}\n`
-    if ((yield* size) + text.length > FILE_BYTES_MAX) yield* turnOver
-    yield* Effect.ignore(fs.writeFileString(file, text, { flag: "a", mode: 0o600 }))
+    const append = (text: string) => Effect.ignore(fs.writeFileString(file, text, { flag: "a", mode: 0o600 }))
+    let bytes = yield* size
+    let text = ""
+    for (const line of lines) {
+      const lineBytes = Buffer.byteLength(line) + 1
+      if (bytes + lineBytes > FILE_BYTES_MAX) {
+        yield* append(text)
+        yield* turnOver
+        bytes = 0
+        text = ""
+      }
+      bytes += lineBytes
+      text += `${line}\n`
+    }
+    yield* append(text)
   })
   return yield* Logger.batched(formatted, { window: WINDOW_MS, flush })
 })

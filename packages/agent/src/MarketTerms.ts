@@ -14,6 +14,7 @@ import * as DeviceClass from "@guildhall/core/rules/DeviceClass"
 import { AgentError } from "./AgentError.ts"
 import * as MarketAddress from "./MarketAddress.ts"
 import * as BoundedText from "./serving/BoundedText.ts"
+import * as PlainJson from "./serving/PlainJson.ts"
 
 /**
  * The terms. `clockAheadMs` is by how much this machine's clock is ahead of the market's, to a second, where it tells the time;
@@ -64,7 +65,9 @@ export const read = Effect.fn("MarketTerms.read")(function* (url: string) {
   const http = yield* HttpClient.HttpClient
   const beganMs = yield* Clock.currentTimeMillis
   const answer = yield* http.execute(HttpClientRequest.get(`${base}/v1/market`)).pipe(
-    Effect.flatMap((response) => Effect.map(BoundedText.read(response, MAX_BYTES), (text) => ({ response, text }))),
+    Effect.flatMap((response) =>
+      Effect.map(BoundedText.read(response, MAX_BYTES), (text = "") => ({ response, text: PlainJson.of(text) })),
+    ),
     Effect.timeout(TIMEOUT_MS),
     Effect.mapError((error) =>
       away(`The market at ${base} ${why(error)}. Check the address, the network and the firewall.`),

@@ -13,10 +13,12 @@ import * as AgentLogger from "../src/AgentLogger.ts"
 import { AgentServer } from "../src/AgentServer.ts"
 import * as AgentVersions from "../src/AgentVersions.ts"
 import * as DeviceKey from "../src/DeviceKey.ts"
+import * as LogFile from "../src/LogFile.ts"
 import * as MarketAddress from "../src/MarketAddress.ts"
 import * as MarketClient from "../src/MarketClient.ts"
 import * as Pair from "../src/Pair.ts"
 import * as Pull from "../src/Pull.ts"
+import * as PlainJson from "../src/serving/PlainJson.ts"
 import { rotate } from "../src/RotateKeyCommand.ts"
 import * as TicketGate from "../src/TicketGate.ts"
 import * as Tunnel from "../src/Tunnel.ts"
@@ -245,8 +247,9 @@ describe("an answer of a market", () => {
 })
 
 describe("what a market says", () => {
-  it.effect("moves no cursor and begins no line of the log", () =>
+  it.live("moves no cursor and begins no line of the log", () =>
     Effect.gen(function* () {
+      const home = yield* AgentProcess.temporaryHome
       for (const json of [false, true]) {
         const lines: Array<string> = []
         const heard: Console.Console = {
@@ -254,17 +257,39 @@ describe("what a market says", () => {
           log: (...parts: ReadonlyArray<unknown>) => void lines.push(parts.join(" ")),
         }
         yield* Effect.logWarning(`The market warns (x): ${ESCAPES}`).pipe(
-          Effect.provide(AgentLogger.layer({ json })),
+          Effect.provide(AgentLogger.layer({ json, home })),
           Effect.provideService(Console.Console, heard),
         )
         assert.lengthOf(lines, 1)
-        assert.match(lines[0] ?? "", /You were paid/)
-        // oxlint-disable-next-line no-control-regex -- these are what must not be there
-        assert.notMatch(lines[0] ?? "", /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202e]/)
-        assert.notMatch(lines[0] ?? "", /\n\S/)
+        const kept = yield* LogFile.read(home, { most: 10, sinceMs: undefined })
+        for (const text of [lines[0] ?? "", LogFile.words(kept[0] ?? { at: "", level: "", message: "" })]) {
+          assert.match(text, /You were paid/)
+          // oxlint-disable-next-line no-control-regex -- these are what must not be there
+          assert.notMatch(text, /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202e]/)
+          assert.notMatch(text, /\n\S/)
+        }
+        assert.notMatch(JSON.stringify(kept), /[\u007f-\u009f\u202e]/)
       }
-    }),
+    }).pipe(Effect.scoped, Effect.provide(Layer.merge(NodeFileSystem.layer, NodePath.layer))),
   )
+
+  it("is plain text once it is read, however it was written", () => {
+    const name = `${ESCAPES}\t\r\b\f\u0000\u200b\ufeff\u2066 \\u001b \\ " 😀 éüﬀ`
+    const escaped = JSON.stringify({ name }).replace(
+      /[\u007f-\uffff]/g,
+      (one) => `\\u${one.charCodeAt(0).toString(16).padStart(4, "0")}`,
+    )
+    const upper = escaped.replace(/u[0-9a-f]{4}/g, (one) => `u${one.slice(1).toUpperCase()}`)
+    for (const json of [JSON.stringify({ name }), escaped, upper]) {
+      const [read] = Object.values(JSON.parse(PlainJson.of(json)) as Record<string, string>)
+      // oxlint-disable-next-line no-control-regex -- these are what must not be there
+      assert.notMatch(read ?? "", /[\u0000-\u001f\u007f-\u009f\u200b\u202e\u2066\ufeff]/)
+      assert.match(read ?? "", /you were paid.*\\u001b \\ " 😀 éüﬀ/i)
+    }
+    const nested = '{"a":["\\\\n",{"\\u000a":1.5e3}], "b":null}'
+    assert.deepStrictEqual(JSON.parse(PlainJson.of(nested)), { a: ["\\n", { " ": 1_500 }], b: null })
+    assert.throws(() => JSON.parse(PlainJson.of('"\\')))
+  })
 
   it.live("moves no cursor where a command ends with it", () =>
     Effect.gen(function* () {

@@ -18,6 +18,7 @@ import { KeyChange } from "@guildhall/protocol/provider/KeyChange"
 import { PairAnswer, PairRequest } from "@guildhall/protocol/provider/PairRequest"
 import { Registered, Registration } from "@guildhall/protocol/provider/Registration"
 import * as BoundedText from "./BoundedText.ts"
+import * as PlainJson from "./PlainJson.ts"
 
 /**
  * A request of the control lane: `path` with its query, `body` the JSON text.
@@ -112,11 +113,12 @@ export const make = Effect.fnUntraced(function* <E>(options: Options<E>) {
   const away = (what: string) => options.away(`The market at ${url} ${what}.`)
 
   const read = Effect.fnUntraced(function* (response: HttpClientResponse.HttpClientResponse) {
-    const text = yield* BoundedText.read(response, MAX_ANSWER_BYTES)
+    const said = yield* BoundedText.read(response, MAX_ANSWER_BYTES)
     const { status } = response
-    if (text === undefined) return yield* Effect.fail(away("answered with more than any market says"))
+    if (said === undefined) return yield* Effect.fail(away("answered with more than any market says"))
     // What is signed for one address is signed for no other, and a key goes nowhere else either.
     if (status >= 300 && status < 400) return yield* Effect.fail(away("redirects, which is not followed"))
+    const text = PlainJson.of(said)
     if (status < 400) return text
     const problem = Option.getOrElse(Schema.decodeUnknownOption(Problem)(text), () => ({}) as typeof Problem.Type)
     const code = problem.code ?? (status === 404 ? "not_found" : "invalid_request")

@@ -100,18 +100,23 @@ export const run = async (
   return { code, output }
 }
 
-/** A market that is only healthy, for what happens before anything is fetched from it. */
-export const healthyMarket = async (): Promise<{ readonly url: string; readonly close: () => void }> => {
+/** A market that is healthy and has these files, by path: for what needs no more of one. */
+export const healthyMarket = async (
+  files: ReadonlyMap<string, Uint8Array> = new Map(),
+): Promise<{ readonly url: string; readonly close: () => void }> => {
   const server = createServer((request, response) => {
-    response.statusCode = request.url === "/healthz" ? 200 : 404
-    response.end()
+    const file = request.url === "/healthz" ? Buffer.from("{}") : files.get(request.url ?? "")
+    response.statusCode = file === undefined ? 404 : 200
+    response.end(file)
   }).listen(0, "127.0.0.1")
   await once(server, "listening")
+  // Just bound, so it is an address of the network.
   const { port } = server.address() as AddressInfo
-  return { url: `http://127.0.0.1:${port}`, close: () => server.close() }
+  return { url: `http://127.0.0.1:${port}`, close: () => void server.close() }
 }
 
-const archive = Installer.pack()
+/** What the market hands out, made once. */
+export const archive = Installer.pack()
 
 /** The script of a market that is `local` but for some changes. */
 export const scriptOf = async (marketUrl: string, changes: Partial<MarketDefinition> = {}): Promise<string> =>

@@ -241,9 +241,22 @@ describe.skipIf(reason !== undefined)("what a build does, in a copy", () => {
     assert.isFalse(isHealthy("agent", agentPort))
 
     const market = `http://127.0.0.1:${port}`
-    const { providerKey } = JSON.parse(readFileSync(path.join(gateway.volume, "dev.json"), "utf8")) as {
-      providerKey: string
+    const { operatorKey } = JSON.parse(readFileSync(path.join(gateway.volume, "dev.json"), "utf8")) as {
+      operatorKey: string
     }
+    const make = async (where: string, body: object): Promise<{ id: string; secret: string }> => {
+      const headers = {
+        authorization: `Bearer ${operatorKey}`,
+        "content-type": "application/json",
+        connection: "close",
+      }
+      const made = await fetch(market + where, { method: "POST", headers, body: JSON.stringify(body) })
+      assert.strictEqual(made.status, 201, await made.clone().text())
+      return (await made.json()) as { id: string; secret: string }
+    }
+    const { id: member } = await make("/v1/operator/members", { name: "home" })
+    const key = { member, name: "home", role: "provider", dataCollection: "deny" }
+    const { secret: providerKey } = await make("/v1/operator/keys", key)
     const args = Dockerfile.words(stage("agent"), "CMD").map((word) => (/^\d+$/.test(word) ? String(agentPort) : word))
     const agent = start("agent", { GUILDHALL_MARKET_URL: market, GUILDHALL_PROVIDER_KEY: providerKey }, args)
     await RunningMarket.until(
@@ -256,6 +269,7 @@ describe.skipIf(reason !== undefined)("what a build does, in a copy", () => {
     ).catch((error: unknown) => {
       throw new Error(`${String(error)}\n${agent.output()}`)
     })
+    await RunningMarket.until("the agent serves", () => (agent.output().includes("Serving") ? true : undefined), 60_000)
     // The gateway in an image hands out the installer as well.
     const script = await fetch(`${market}/install.sh`, { headers: { connection: "close" } })
     assert.strictEqual(script.status, 200, await script.clone().text())

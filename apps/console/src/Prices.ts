@@ -1,7 +1,7 @@
-/** What to ask for a model: what the market suggests for it, else the market's own prices. */
-import * as Option from "effect/Option"
-import * as Redacted from "effect/Redacted"
+/** What to ask for a model: what the market suggests, which is the median of those who serve it, or else its own default. */
 import * as Schema from "effect/Schema"
+import type * as Redacted from "effect/Redacted"
+import { ModelId } from "@guildhall/core/Model"
 import * as Api from "./Api.ts"
 
 /** Whole cents for a million tokens, and where they come from. */
@@ -14,62 +14,36 @@ export interface Suggested {
   readonly market: string
 }
 
-const Cents = Schema.Int
-const Demand = Schema.Struct({
-  suggested_input_price_per_million: Cents,
-  suggested_output_price_per_million: Cents,
-  data: Schema.Array(
-    Schema.Struct({
-      model: Schema.String,
-      requests_24h: Schema.Int,
-      providers_online: Schema.Int,
-      suggested_input_price_per_million: Cents,
-      suggested_output_price_per_million: Cents,
-    }),
-  ),
-})
+const isModel = Schema.is(ModelId)
 
-const decodeDemand = Schema.decodeUnknownOption(Demand)
-
-const demand = async (apiKey: Redacted.Redacted, model: string): Promise<typeof Demand.Type | undefined> => {
-  const answer = await fetch(`/v1/providers/demand?model=${encodeURIComponent(model)}`, {
-    headers: { authorization: `Bearer ${Redacted.value(apiKey)}` },
-    redirect: "error",
-    credentials: "omit",
-  }).catch(() => undefined)
-  if (answer?.ok !== true) return undefined
-  return Option.getOrUndefined(decodeDemand(await answer.json().catch(() => undefined)))
-}
+const plural = (count: number, one: string, many: string): string => `${count} ${count === 1 ? one : many}`
 
 /** Looks up what to ask. */
 export const suggest = async (apiKey: Redacted.Redacted, model: string): Promise<Api.Answer<Suggested>> => {
-  const [terms, found] = await Promise.all([
+  const [terms, demand] = await Promise.all([
     Api.call(Api.NO_KEY, (client) => client.market.terms()),
-    demand(apiKey, model),
+    Api.call(apiKey, (client) => client.demand.demand({ query: isModel(model) ? { model: ModelId.make(model) } : {} })),
   ])
   if (!terms.ok) return terms
-  const { name, prices, split } = terms.value
-  const shareBps = BigInt(split.shares.find(({ party }) => party === "provider")?.bps ?? 0)
-  const base = { shareBps, market: name }
-  const own = found?.data.find((one) => one.model === model)
-  if (own !== undefined) {
-    return {
-      ok: true,
-      value: {
-        ...base,
-        input: own.suggested_input_price_per_million,
-        output: own.suggested_output_price_per_million,
-        from: `from what ${own.providers_online} ${own.providers_online === 1 ? "provider asks" : "providers ask"} for this model, with ${own.requests_24h} requests in the last day`,
-      },
-    }
-  }
+  if (!demand.ok) return demand
+  const { name, split } = terms.value
+  const own = demand.value.data.find((one) => one.model === model)
+  const prices = own ?? demand.value
+  const asked =
+    own === undefined || own.requests_24h === 0
+      ? ""
+      : ` It was asked for ${plural(own.requests_24h, "time", "times")} in the last day.`
   return {
     ok: true,
     value: {
-      ...base,
-      input: found?.suggested_input_price_per_million ?? prices.inputCentsPerMillion,
-      output: found?.suggested_output_price_per_million ?? prices.outputCentsPerMillion,
-      from: "the market's own, since nobody serves this model now",
+      shareBps: BigInt(split.shares.find(({ party }) => party === "provider")?.bps ?? 0),
+      market: name,
+      input: prices.suggested_input_price_per_million,
+      output: prices.suggested_output_price_per_million,
+      from:
+        own === undefined || own.instances_online === 0
+          ? `the market's own, since nobody serves this model now.${asked}`
+          : `the median of ${plural(own.instances_online, "instance", "instances")} of it online.${asked}`,
     },
   }
 }

@@ -25,7 +25,7 @@ const Progress = ({ part }: { readonly part: number }) => (
 export const Running = ({ now }: { readonly now: Standing }) => {
   const { text, title, tone } = PHASES[now.phase]
   return (
-    <section className="card" aria-labelledby="state">
+    <section className="card now" aria-labelledby="state">
       <div className="top">
         <h2 id="state">Now</h2>
         <span className={`badge ${tone}`} role="status">
@@ -59,6 +59,18 @@ export const Running = ({ now }: { readonly now: Standing }) => {
         <Letter title="The market's checks found something">
           {now.findings.map((one) => `${one.check}: ${one.detail} ${one.fix ?? ""}`).join(" ")}
         </Letter>
+      )}
+      {now.notes.length === 0 ? null : (
+        <details>
+          <summary>What happened</summary>
+          <ul>
+            {now.notes.map(({ atMs, text: note }) => (
+              <li key={`${atMs} ${note}`}>
+                <time className="hint">{new Date(atMs).toLocaleTimeString("en-GB")}</time> {note}
+              </li>
+            ))}
+          </ul>
+        </details>
       )}
       {now.letter === undefined ? null : (
         <Letter title={now.phase === "failed" ? "This browser does not serve" : "Something is in the way"}>

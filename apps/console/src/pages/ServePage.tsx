@@ -15,8 +15,8 @@ export const ServePage = ({ apiKey }: { readonly apiKey: Redacted.Redacted }) =>
         This tab answers requests of the market with a model that runs on this device, and is paid for it. Nothing is
         installed.
       </p>
-      <div className="columns">
-        {isResting ? <SetUp apiKey={apiKey} /> : null}
+      <div className={isResting ? "columns" : "columns running"}>
+        <SetUp apiKey={apiKey} isOver={!isResting} />
         <Running now={now} />
       </div>
       <section className="card" aria-labelledby="know">

@@ -97,7 +97,8 @@ const centsOf = (text: string, suggested: number): number | undefined =>
 
 const share = (suggested: Prices.Suggested): string => `${Number(suggested.shareBps) / 100} %`
 
-export const SetUp = ({ apiKey }: Parts) => {
+/** While it is served, what is offered stays as it is: `isOver`. */
+export const SetUp = ({ apiKey, isOver }: Parts & { readonly isOver: boolean }) => {
   const ids = { model: useId(), file: useId(), context: useId() }
   const availability = useAvailability()
   const canPrompt = availability !== "none" && availability !== "unavailable" && availability !== "asking"
@@ -105,6 +106,7 @@ export const SetUp = ({ apiKey }: Parts) => {
   const kind: Kind = chosen ?? (canPrompt ? "browser" : "file")
   const [picked, setPicked] = useState<Picked | undefined>(undefined)
   const [model, setModel] = useState("")
+  const [guessed, setGuessed] = useState("")
   const [context, setContext] = useState("")
   const [price, setPrice] = useState({ input: "", output: "" })
   const [letter, setLetter] = useState<string | undefined>(undefined)
@@ -119,19 +121,30 @@ export const SetUp = ({ apiKey }: Parts) => {
     try {
       const found = await (await wllama()).inspect(file)
       setPicked(found)
-      setModel(idOf(found))
+      // What was typed meanwhile stays.
+      setModel((now) => (now === "" || now === guessed ? idOf(found) : now))
+      setGuessed(idOf(found))
       setContext(String(Math.min(found.contextLength ?? BROWSER_CONTEXT, BROWSER_CONTEXT)))
     } catch (error) {
       setLetter(error instanceof BrowserError ? error.message : wordsOf(error))
     }
   }
 
-  const submit = (event: FormEvent): void => {
+  /** The market's terms, for who starts before they are shown. */
+  const known = async (): Promise<Prices.Suggested | undefined> => {
+    const answer = await Prices.suggest(apiKey, served)
+    if (answer.ok) return answer.value
+    setLetter(answer.letter)
+    return undefined
+  }
+
+  const submit = async (event: FormEvent): Promise<void> => {
     event.preventDefault()
-    if (suggested === undefined) return setLetter("The market's prices are not known yet. Wait a moment.")
-    const [input, output] = [centsOf(price.input, suggested.input), centsOf(price.output, suggested.output)]
+    const terms = suggested ?? (await known())
+    if (terms === undefined) return
+    const [input, output] = [centsOf(price.input, terms.input), centsOf(price.output, terms.output)]
     if (input === undefined || output === undefined) return setLetter("Give prices in whole cents, such as 100.")
-    const options = { apiKey, prices: { input, output }, shareBps: suggested.shareBps }
+    const options = { apiKey, prices: { input, output }, shareBps: terms.shareBps }
     setLetter(undefined)
     if (kind === "browser") {
       return void start({ ...options, load: (onProgress) => PromptApi.load(own, onProgress) })
@@ -151,95 +164,103 @@ export const SetUp = ({ apiKey }: Parts) => {
   return (
     <section className="card" aria-labelledby="offer">
       <h2 id="offer">Your offer</h2>
-      <form onSubmit={submit} noValidate>
-        <fieldset>
-          <legend>Model</legend>
-          <label className="choice">
-            <input
-              type="radio"
-              name="kind"
-              checked={kind === "browser"}
-              disabled={!canPrompt}
-              onChange={() => setChosen("browser")}
-            />
-            <span>
-              The browser's own: <span className="mono">{own}</span>
-              <span className="hint">
-                {availability === "asking"
-                  ? "Asking the browser…"
-                  : availability === "none"
-                    ? "This browser brings no model. Current desktop versions of Chrome and Edge do."
-                    : AVAILABLE[availability]}
-              </span>
-            </span>
-          </label>
-          <label className="choice">
-            <input type="radio" name="kind" checked={kind === "file"} onChange={() => setChosen("file")} />
-            <span>
-              A model file of yours
-              <span className="hint">GGUF, up to 2 GB. It runs here with llama.cpp, and stays on this device.</span>
-            </span>
-          </label>
-        </fieldset>
-        {kind === "file" ? (
-          <div className="fields">
-            <div>
-              <label htmlFor={ids.file}>File</label>
-              <input id={ids.file} type="file" accept=".gguf" onChange={({ target }) => void pick(target.files?.[0])} />
-              <p className="hint">{picked === undefined ? "Ends in .gguf." : (picked.name ?? picked.file.name)}</p>
-            </div>
-            <div>
-              <label htmlFor={ids.model}>Id on the market</label>
+      <form onSubmit={(event) => void submit(event)} noValidate>
+        <fieldset className="bare" disabled={isOver}>
+          <legend className="hidden">What you offer</legend>
+          <fieldset>
+            <legend>Model</legend>
+            <label className="choice">
               <input
-                id={ids.model}
-                value={model}
-                placeholder="organisation/model"
-                spellCheck={false}
-                autoCapitalize="none"
-                onChange={({ target }) => setModel(target.value)}
+                type="radio"
+                name="kind"
+                checked={kind === "browser"}
+                disabled={!canPrompt}
+                onChange={() => setChosen("browser")}
               />
-              <p className="hint">What buyers ask for. Say the truth: the market checks.</p>
-            </div>
-            <div>
-              <label htmlFor={ids.context}>Context</label>
-              <span className="unit">
-                <input
-                  id={ids.context}
-                  inputMode="numeric"
-                  value={context}
-                  placeholder={String(BROWSER_CONTEXT)}
-                  onChange={({ target }) => setContext(target.value)}
-                />
-                <span>tokens</span>
+              <span>
+                The browser's own: <span className="mono">{own}</span>
+                <span className="hint">
+                  {availability === "asking"
+                    ? "Asking the browser…"
+                    : availability === "none"
+                      ? "This browser brings no model. Current desktop versions of Chrome and Edge do."
+                      : AVAILABLE[availability]}
+                </span>
               </span>
+            </label>
+            <label className="choice">
+              <input type="radio" name="kind" checked={kind === "file"} onChange={() => setChosen("file")} />
+              <span>
+                A model file of yours
+                <span className="hint">GGUF, up to 2 GB. It runs here with llama.cpp, and stays on this device.</span>
+              </span>
+            </label>
+          </fieldset>
+          {kind === "file" ? (
+            <div className="fields">
+              <div>
+                <label htmlFor={ids.file}>File</label>
+                <input
+                  id={ids.file}
+                  type="file"
+                  accept=".gguf"
+                  onChange={({ target }) => void pick(target.files?.[0])}
+                />
+                <p className="hint">{picked === undefined ? "Ends in .gguf." : (picked.name ?? picked.file.name)}</p>
+              </div>
+              <div>
+                <label htmlFor={ids.model}>Id on the market</label>
+                <input
+                  id={ids.model}
+                  value={model}
+                  placeholder="organisation/model"
+                  spellCheck={false}
+                  autoCapitalize="none"
+                  onChange={({ target }) => setModel(target.value)}
+                />
+                <p className="hint">What buyers ask for. Say the truth: the market checks.</p>
+              </div>
+              <div>
+                <label htmlFor={ids.context}>Context</label>
+                <span className="unit">
+                  <input
+                    id={ids.context}
+                    inputMode="numeric"
+                    value={context}
+                    placeholder={String(BROWSER_CONTEXT)}
+                    onChange={({ target }) => setContext(target.value)}
+                  />
+                  <span>tokens</span>
+                </span>
+              </div>
             </div>
-          </div>
-        ) : null}
-        <fieldset>
-          <legend>Prices</legend>
-          <div className="pair">
-            <PriceField
-              label="Tokens read"
-              value={price.input}
-              placeholder={suggested === undefined ? "" : Words.count(suggested.input)}
-              onChange={(input) => setPrice((now) => ({ ...now, input }))}
-            />
-            <PriceField
-              label="Tokens written"
-              value={price.output}
-              placeholder={suggested === undefined ? "" : Words.count(suggested.output)}
-              onChange={(output) => setPrice((now) => ({ ...now, output }))}
-            />
-          </div>
-          <p className="hint two-lines">
-            {suggested === undefined
-              ? "Asking the market what to suggest…"
-              : `Suggested: ${suggested.input} and ${suggested.output}, ${suggested.from}. Leave the fields empty to take them. Of what buyers pay, ${share(suggested)} is yours on the market ${suggested.market}.`}
-          </p>
+          ) : null}
+          <fieldset>
+            <legend>Prices</legend>
+            <div className="pair">
+              <PriceField
+                label="Tokens read"
+                value={price.input}
+                placeholder={suggested === undefined ? "" : Words.count(suggested.input)}
+                onChange={(input) => setPrice((now) => ({ ...now, input }))}
+              />
+              <PriceField
+                label="Tokens written"
+                value={price.output}
+                placeholder={suggested === undefined ? "" : Words.count(suggested.output)}
+                onChange={(output) => setPrice((now) => ({ ...now, output }))}
+              />
+            </div>
+            <p className="hint two-lines">
+              {suggested === undefined
+                ? "Asking the market what to suggest…"
+                : `Suggested: ${suggested.input} and ${suggested.output}, ${suggested.from} Leave the fields empty to take them. Of what buyers pay, ${share(suggested)} is yours on the market ${suggested.market}.`}
+            </p>
+          </fieldset>
+          <button type="submit" className="large">
+            Start serving
+          </button>
         </fieldset>
-        <button type="submit" className="large">
-          Start serving
-        </button>
       </form>
       {letter === undefined ? null : <Letter title="Not yet">{letter}</Letter>}
       {noPrices === undefined ? null : <Letter title="The market's prices are not known">{noPrices}</Letter>}

@@ -28,7 +28,7 @@ export const SignIn = ({ title }: { readonly title: string }) => {
     <section className="card narrow">
       <h1>{title}</h1>
       <p>
-        Give a key of the role <em>provider</em>. On a market of your own, <code>npm start</code> prints one.
+        Give a key of the role <em>provider</em>. The market's operator issues it.
       </p>
       <form onSubmit={(event) => void submit(event)}>
         <label htmlFor={id}>API key</label>

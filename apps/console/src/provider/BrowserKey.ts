@@ -19,17 +19,21 @@ export interface BrowserKey {
   readonly id: DeviceId
   readonly publicKey: DevicePublicKey
   readonly fingerprint: string
-  readonly signRequest: (request: {
-    readonly method: string
-    readonly path: string
-    readonly body: Uint8Array
-  }) => Effect.Effect<Readonly<Record<string, string>>, BrowserError>
+  readonly signRequest: (request: Request) => Effect.Effect<Readonly<Record<string, string>>, BrowserError>
+  /** Signs what is sent last: it comes after everything that is signed in the next two minutes. */
+  readonly signLast: (request: Request) => Effect.Effect<Readonly<Record<string, string>>, BrowserError>
   readonly signHead: (head: UsageLog.Base) => Effect.Effect<UsageHead, BrowserError>
   readonly signProof: (
     nonce: string,
     serves: ReadonlyArray<DeviceProof.Commitment>,
   ) => Effect.Effect<DeviceProof.DeviceProof, BrowserError>
   readonly skipAhead: Effect.Effect<void>
+}
+
+interface Request {
+  readonly method: string
+  readonly path: string
+  readonly body: Uint8Array
 }
 
 interface Stored {
@@ -39,6 +43,8 @@ interface Stored {
 
 /** How many numbers one write reserves: at one a millisecond, ten minutes. */
 const RESERVE = 600_000
+/** So far ahead of the others is the number of what is sent last. */
+const LAST_AHEAD = 120_000
 const KEY = "key"
 const RESERVED = "reserved"
 
@@ -99,15 +105,20 @@ export const open = Effect.fnUntraced(function* (database: Database) {
   // What was reserved may have been used before the page went, so this one begins above it.
   let reserved = typeof kept === "number" ? kept : 0
   let last = reserved
-  const next = Effect.fnUntraced(function* (nowMs: number) {
-    const sequence = Math.max(last + 1, nowMs)
-    last = sequence
-    if (sequence > reserved) {
-      reserved = sequence + RESERVE
-      const limit = reserved
-      yield* database.write(["device"], (store) => answer(store("device").put(limit, RESERVED)))
+  const reserve = Effect.fnUntraced(function* (sequence: number) {
+    if (sequence <= reserved) return
+    reserved = sequence + RESERVE
+    const limit = reserved
+    yield* database.write(["device"], (store) => answer(store("device").put(limit, RESERVED)))
+  })
+  const signed = Effect.fnUntraced(function* (request: Request, issuedAtMs: number, sequence: number) {
+    yield* reserve(sequence)
+    return {
+      [SignedRequest.HEADERS.device]: publicKey,
+      [SignedRequest.HEADERS.signature]: yield* sign(SignedRequest.bytes({ ...request, issuedAtMs, sequence })),
+      [SignedRequest.HEADERS.issuedAt]: String(issuedAtMs),
+      [SignedRequest.HEADERS.sequence]: String(sequence),
     }
-    return sequence
   })
 
   const made: BrowserKey = {
@@ -115,14 +126,13 @@ export const open = Effect.fnUntraced(function* (database: Database) {
     publicKey,
     fingerprint: fingerprint(hash),
     signRequest: Effect.fnUntraced(function* (request) {
-      const issuedAtMs = yield* Clock.currentTimeMillis
-      const sequence = yield* next(issuedAtMs)
-      return {
-        [SignedRequest.HEADERS.device]: publicKey,
-        [SignedRequest.HEADERS.signature]: yield* sign(SignedRequest.bytes({ ...request, issuedAtMs, sequence })),
-        [SignedRequest.HEADERS.issuedAt]: String(issuedAtMs),
-        [SignedRequest.HEADERS.sequence]: String(sequence),
-      }
+      const nowMs = yield* Clock.currentTimeMillis
+      last = Math.max(last + 1, nowMs)
+      return yield* signed(request, nowMs, last)
+    }),
+    signLast: Effect.fnUntraced(function* (request) {
+      const nowMs = yield* Clock.currentTimeMillis
+      return yield* signed(request, nowMs, Math.max(last, nowMs) + LAST_AHEAD)
     }),
     signHead: (head) => Effect.map(sign(headBytes(publicKey, head)), (signature) => ({ ...head, signature })),
     signProof: (nonce, serves) => {

@@ -6,6 +6,7 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as FetchHttpClient from "effect/http/FetchHttpClient"
 import * as Latch from "effect/Latch"
+import * as Logger from "effect/Logger"
 import type * as Redacted from "effect/Redacted"
 import type { InstanceId } from "@guildhall/core/Instance"
 import * as PriceSheet from "@guildhall/core/PriceSheet"
@@ -39,6 +40,8 @@ export interface Options {
   readonly prices: { readonly input: number; readonly output: number }
   readonly shareBps: bigint
   readonly standing: StandingStore
+  /** What is to be done once, after the device is known to the market. */
+  readonly onJoined: (key: BrowserKey.BrowserKey) => Effect.Effect<void>
   /** What the market's checks found of an instance; nothing where it cannot be heard. */
   readonly entryOf: (instance: InstanceId) => Effect.Effect<EntryView | undefined>
   /** Ends the provider: what is under way is finished first. */
@@ -186,14 +189,16 @@ const live = Effect.fnUntraced(function* (options: Options) {
 
   let instances: ReadonlyArray<InstanceId> = []
   let asksEntry = false
-  const farewell = yield* Farewell.make(market, () => instances)
+  let nonceAtFirst = ""
+  const farewell = yield* Farewell.make(url, key, () => instances)
   const heart = yield* Heart.make<BrowserError>({
     registrations: [toRegistration(options)],
     market: {
       register: (body) =>
         Effect.tap(market.register(body), ({ entry, nonce }) => {
           asksEntry = entry !== undefined
-          return farewell.told(nonce)
+          nonceAtFirst = nonce
+          return Effect.void
         }),
       heartbeat: (body) => Effect.tap(market.heartbeat(body), ({ nonce }) => farewell.told(nonce)),
     },
@@ -203,12 +208,12 @@ const live = Effect.fnUntraced(function* (options: Options) {
     status: () => Effect.succeed({ versions: { agent: "browser", engine: "page" } }),
   })
   instances = yield* heart.register
-  yield* farewell.renew
+  yield* farewell.told(nonceAtFirst)
   const [instance] = instances
   standing.update({ phase: "checking", instance, startedAtMs: Date.now() })
+  yield* Effect.forkScoped(options.onJoined(key))
 
   let socket: WebSocket | undefined
-  const fork = Effect.runForkWith(yield* Effect.context<never>())
   const opened = yield* Deferred.make<void>()
   const keep = Tunnel.keep<BrowserError>(
     {
@@ -223,8 +228,6 @@ const live = Effect.fnUntraced(function* (options: Options) {
       },
       onChange: (why) => {
         const { phase } = standing.get()
-        // What was signed for the tunnel has a higher number than the words that were ready.
-        if (why === undefined) fork(farewell.renew)
         if (why === undefined && phase === "reconnecting") standing.update({ phase: "serving", letter: undefined })
         if (why !== undefined && phase === "serving") {
           standing.update({ phase: "reconnecting", letter: `The connection to the market is down: ${why}.` })
@@ -257,10 +260,21 @@ const live = Effect.fnUntraced(function* (options: Options) {
   yield* heart.run
 })
 
+const NOTES_MAX = 5
+
+/** Warnings are shown on the page: nobody looks into a browser's console. */
+const noter = (standing: StandingStore) =>
+  Logger.make(({ date, logLevel, message }) => {
+    if (logLevel !== "Warn" && logLevel !== "Error") return
+    const text = (Array.isArray(message) ? message : [message]).map(String).join(" ")
+    standing.update({ notes: [{ atMs: date.getTime(), text }, ...standing.get().notes].slice(0, NOTES_MAX) })
+  })
+
 /** Runs the provider until `stop` ends. Fails with a letter where it cannot start. */
 export const run = (options: Options): Effect.Effect<void, BrowserError> =>
   Effect.raceFirst(Effect.scoped(live(options)), options.stop).pipe(
     Effect.provide(FetchHttpClient.layer),
+    Effect.provide(Logger.layer([noter(options.standing)])),
     // What is signed goes to the market that this page came from, and nowhere it may send it on to.
     Effect.provideService(FetchHttpClient.RequestInit, { redirect: "error", credentials: "omit", cache: "no-store" }),
   )

@@ -1,14 +1,13 @@
 /**
- * The last words of a page that is closed. A browser gives it no time to sign anything then, so the words are signed ahead, anew
- * after everything else that is signed, and only have to be sent.
+ * The last words of a page that is closed. A browser gives it no time to sign anything then, so the words are signed ahead, with
+ * a number that comes after those of all that may be under way, and only have to be sent.
  */
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import type { InstanceId } from "@guildhall/core/Instance"
 import { SIGNED_PATHS } from "@guildhall/protocol/api/ProvidersApi"
 import { Heartbeat } from "@guildhall/protocol/provider/Heartbeat"
-import type { MarketClient } from "@guildhall/agent/serving/MarketClient"
-import type { BrowserError } from "./BrowserError.ts"
+import type { BrowserKey } from "./BrowserKey.ts"
 
 /** A market takes what was signed in the last minute. */
 const RENEW = "20 seconds"
@@ -18,13 +17,13 @@ const encode = Schema.encodeSync(Schema.fromJsonString(Heartbeat))
 /** The words. `told` hears what the next beat must carry, `say` sends them, at once and once. */
 export interface Farewell {
   readonly told: (nonce: string) => Effect.Effect<void>
-  readonly renew: Effect.Effect<void>
   readonly say: () => void
 }
 
 /** Makes the words of these instances, which are known once they are registered. */
 export const make = Effect.fnUntraced(function* (
-  market: Pick<MarketClient<BrowserError>, "sign" | "url">,
+  url: string,
+  { signLast }: Pick<BrowserKey, "signLast">,
   instances: () => ReadonlyArray<InstanceId>,
 ) {
   let nonce: string | undefined
@@ -38,7 +37,7 @@ export const make = Effect.fnUntraced(function* (
       Effect.sync(() => {
         ready = () => {
           ready = undefined
-          void fetch(`${market.url}${SIGNED_PATHS.heartbeat}`, {
+          void fetch(`${url}${SIGNED_PATHS.heartbeat}`, {
             method: "POST",
             keepalive: true,
             headers: { ...headers, "content-type": "application/json" },
@@ -46,7 +45,7 @@ export const make = Effect.fnUntraced(function* (
           }).catch(() => undefined)
         }
       })
-    return Effect.ignore(market.sign({ method: "POST", path: SIGNED_PATHS.heartbeat, body }, send))
+    return Effect.ignore(Effect.flatMap(signLast({ method: "POST", path: SIGNED_PATHS.heartbeat, body }), send))
   })
   yield* Effect.forkScoped(Effect.forever(Effect.andThen(Effect.sleep(RENEW), renew)))
   yield* Effect.addFinalizer(() => Effect.sync(() => (ready = undefined)))
@@ -55,7 +54,6 @@ export const make = Effect.fnUntraced(function* (
       nonce = next
       return renew
     },
-    renew,
     say: () => ready?.(),
   }
   return made

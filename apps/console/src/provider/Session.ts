@@ -7,7 +7,9 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Redacted from "effect/Redacted"
+import { DeviceName } from "@guildhall/core/Device"
 import * as Api from "../Api.ts"
+import type { BrowserKey } from "./BrowserKey.ts"
 import type { BrowserEngine } from "./BrowserEngine.ts"
 import { BrowserError, wordsOf } from "./BrowserError.ts"
 import * as BrowserProvider from "./BrowserProvider.ts"
@@ -40,6 +42,23 @@ const alone = async (work: () => Promise<void>): Promise<void> => {
   })
 }
 
+/** What people call this browser, such as `Chrome on Linux`. */
+const browserName = (): string => {
+  const agent = navigator.userAgent
+  const [, program = "Browser"] = /(Edg|Firefox|Chrome|Safari)/.exec(agent.replace(/Chrome(?=.*Edg)/, "")) ?? []
+  const [, system = "a device"] = /(Android|iPhone|iPad|Windows|Mac OS X|CrOS|Linux)/.exec(agent) ?? []
+  return `${program === "Edg" ? "Edge" : program} on ${system === "Mac OS X" ? "macOS" : system}`
+}
+
+/** A browser that has no name yet gets one, so that its member finds it in the list. */
+const name = async (apiKey: Redacted.Redacted, { id, publicKey }: BrowserKey): Promise<void> => {
+  const listed = await Api.call(apiKey, (client) => client.devices.list())
+  const own = listed.ok ? listed.value.data.find((one) => one.publicKey === publicKey) : undefined
+  if (own === undefined || own.name !== null) return
+  const payload = { name: DeviceName.make(browserName()) }
+  await Api.call(apiKey, (client) => client.devices.rename({ params: { id }, payload }))
+}
+
 const letterOf = (cause: Cause.Cause<BrowserError>): string => {
   const error = Cause.squash(cause)
   return error instanceof BrowserError
@@ -70,6 +89,7 @@ export const start = async (options: {
         prices: options.prices,
         shareBps: options.shareBps,
         standing,
+        onJoined: (key) => Effect.promise(() => name(options.apiKey, key)),
         entryOf: (id) =>
           Effect.map(
             Effect.promise(() => Api.call(options.apiKey, (client) => client.entries.entry({ params: { id } }))),

@@ -30,6 +30,8 @@ export interface Standing {
   readonly earned: bigint
   /** What is wrong, as a letter. */
   readonly letter: string | undefined
+  /** What was worth a warning since the start, newest first. */
+  readonly notes: ReadonlyArray<{ readonly atMs: number; readonly text: string }>
   /** What the market's checks found wrong. */
   readonly findings: ReadonlyArray<Outcome>
   readonly startedAtMs: number | undefined
@@ -49,6 +51,7 @@ export const IDLE: Standing = {
   outputTokens: 0,
   earned: 0n,
   letter: undefined,
+  notes: [],
   findings: [],
   startedAtMs: undefined,
 }

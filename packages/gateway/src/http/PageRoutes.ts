@@ -132,10 +132,12 @@ export const layer = ({
       const names = new Map(views.map((view) => [view, "index.html"]))
       const asked = Effect.gen(function* () {
         const request = yield* HttpServerRequest.HttpServerRequest
+        const [path = ""] = request.url.split("?", 1)
+        // Addresses in a page are relative to the folder that it is in.
+        if (path === prefix) return HttpServerResponse.redirect(`${prefix}/`, { status: 308, headers: GUARDS })
         const now = pages()
         if (now._tag === "Building") return BUILDING
         if (now._tag === "Missing") return missing(now.letter)
-        const [path = ""] = request.url.split("?", 1)
         const name = path.slice(prefix.length + 1)
         const file = yield* fileOf(now.folder, names.get(name.replace(/\/$/, "")) ?? name)
         return file === undefined ? NOT_FOUND : answer(file, request)
@@ -147,7 +149,7 @@ export const layer = ({
           ),
         ),
       )
-      yield* router.add("GET", prefix, HttpServerResponse.redirect(`${prefix}/`, { status: 308, headers: GUARDS }))
+      // The path without anything behind it is matched as well.
       yield* router.add("GET", `${prefix}/*`, asked)
     }),
   )

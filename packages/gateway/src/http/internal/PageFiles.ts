@@ -42,13 +42,15 @@ const gzip = (bytes: Uint8Array) =>
 
 const readAll = Effect.fnUntraced(function* (fs: FileSystem.FileSystem, folder: string) {
   const files = new Map<string, PageFile>()
+  const real = yield* fs.realPath(folder)
   let total = 0
   for (const name of yield* fs.readDirectory(folder, { recursive: true })) {
     const type = TYPES[name.slice(name.lastIndexOf(".") + 1)]
     const path = `${folder}/${name}`
     // What is of no known kind, and what is hidden, is nobody's business.
     if (type === undefined || name.split(/[\\/]/).some((part) => part.startsWith("."))) continue
-    if ((yield* fs.stat(path)).type !== "File") continue
+    // A link may lead anywhere.
+    if ((yield* fs.realPath(path)) !== `${real}/${name}` || (yield* fs.stat(path)).type !== "File") continue
     const bytes = yield* fs.readFile(path)
     total += bytes.length
     if (total > BYTES_MAX) return yield* Effect.die(new RangeError(`${folder} holds more than pages do.`))

@@ -58,7 +58,7 @@ describe("the page of the API", () => {
       if (operation.requestBody === undefined) continue
       const bodies = Object.entries(operation.requestBody.content)
       for (const [type, shape] of bodies) {
-        if (type === "application/json") assert.property(shape, "example", name)
+        if (type === "application/json") assert.property(shape, "examples", name)
       }
     }
   })

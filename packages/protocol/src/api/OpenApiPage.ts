@@ -49,7 +49,9 @@ const call = (method: string, path: string, { body, key, query = "" }: Page): st
 }
 
 const withExample = (content: OpenApi.OpenApiSpecContent, example: Page["body"]): OpenApi.OpenApiSpecContent =>
-  Object.fromEntries(Object.entries(content).map(([type, shape]) => [type, { ...shape, example }]))
+  Object.fromEntries(
+    Object.entries(content).map(([type, shape]) => [type, { ...shape, examples: { one: { value: example } } }]),
+  )
 
 /** An operation with its text and its examples. What it says of itself comes first. */
 const written = (operation: Operation, method: string, path: string): Operation => {

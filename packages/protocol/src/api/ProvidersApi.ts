@@ -134,19 +134,13 @@ export class ProvidersApi extends HttpApiGroup.make("providers")
       payload: Registration,
       success: [Registered, RegisteredPlain],
       error: errors(400, 401, 403, 409, 503),
-    }).annotate(
-      OpenApi.Summary,
-      "Register a model that you serve, or give it new terms: by the signature of a paired device, with a provider's API key and the signature of a new one, or with the API key alone.",
-    ),
+    }).annotate(OpenApi.Summary, "Register a model that you serve, or give it new terms."),
     HttpApiEndpoint.post("heartbeat", SIGNED_PATHS.heartbeat, {
       headers: OptionalSignature,
       payload: [Heartbeat, PlainBeat],
       success: [HeartbeatAnswer, PlainBeatAnswer],
       error: errors(400, 401, 403, 404, 409, 503),
-    }).annotate(
-      OpenApi.Summary,
-      "Say that the device is alive, and hand over its usage log; or, under an API key, that instances without a device key are.",
-    ),
+    }).annotate(OpenApi.Summary, "Say that what you serve is alive, or about to stop."),
     HttpApiEndpoint.delete("leave", "/v1/providers/:id", {
       params: { id: InstanceId },
       success: HttpApiSchema.NoContent,

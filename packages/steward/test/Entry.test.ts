@@ -4,7 +4,7 @@ import { TestClock } from "effect/testing"
 import type { Settings } from "@guildhall/core/EntryVerification"
 import { InstanceId } from "@guildhall/core/Instance"
 import { Journal } from "@guildhall/journal"
-import { Devices, EntryRecord, Changes } from "@guildhall/registry"
+import { Changes, Devices, EntryRecord, Notifier } from "@guildhall/registry"
 import * as SampleDevice from "@guildhall/registry/testing/SampleDevice"
 import { Router } from "@guildhall/routing"
 import { leastLoaded } from "@guildhall/routing/policies/LeastLoaded"
@@ -75,7 +75,7 @@ const market = Effect.gen(function* () {
   return { answer, asked, loops, devices, instance, state }
 })
 
-const services = Layer.mergeAll(DirectoryFeed.layer()).pipe(
+const services = Layer.mergeAll(DirectoryFeed.layer(), Notifier.layerMemory).pipe(
   Layer.provideMerge(
     Layer.mergeAll(
       Devices.layerMemory({ allowPrivate: false, asksEntry: true }),
@@ -115,6 +115,12 @@ describe("the loop", () => {
       assert.strictEqual(found?.state, "failed")
       assert.strictEqual(found?.outcomes[0]?.code, "entry_unreachable")
       assert.isAtLeast(found?.attempt ?? 0, 2)
+      // It failed again and again, and its member is warned of that once.
+      const notifier = yield* Notifier.Notifier
+      const [warning, ...others] = yield* notifier.list(instance.memberId)
+      assert.lengthOf(others, 0)
+      assert.deepInclude(warning, { topic: "entry_failed", code: "entry_unreachable", subject: instance.id })
+      assert.include(warning?.detail, "`reach`")
       yield* Ref.set(answer, Effect.succeed(healthy))
       yield* TestClock.adjust(120_000)
       assert.strictEqual(yield* state, "online")

@@ -216,13 +216,11 @@ describe("a device's key", () => {
     const elsewhere = [
       ["GET", "/v1/balance"],
       ["GET", "/v1/requests"],
-      ["GET", "/v1/providers/why"],
       ["GET", "/api/devices"],
       ["POST", "/api/devices/pair-code"],
       ["POST", `/api/devices/${own.id}/approve`],
       ["PATCH", `/api/devices/${own.id}`],
       ["DELETE", `/api/devices/${own.id}`],
-      ["DELETE", `/v1/providers/${other.instance}`],
       ["GET", "/v1/operator/keys?member=mem_provider"],
       ["POST", "/v1/operator/top-ups"],
     ] as const
@@ -251,6 +249,66 @@ describe("a device's key", () => {
     const proof = fresh.signBytes(KeyChange.proofBytes(other.id, own.device.publicKey, fresh.publicKey))
     const body = { public_key: fresh.publicKey, proof }
     isProblem(await market.signed(own.device, `/api/devices/${other.id}/key`, body), "insufficient_role")
+  })
+
+  it("reads and changes what is its own without an API key, and nothing of another device", async () => {
+    const [own, other] = [await join(), await join()]
+    let sequence = 1e12
+    const ask = (
+      method: string,
+      path: string,
+      options: { readonly body?: unknown; readonly device?: SampleDevice.SampleDevice; readonly sent?: string } = {},
+    ) => {
+      const body = options.body === undefined ? "" : JSON.stringify(options.body)
+      const message = (options.device ?? own.device).sign({
+        method,
+        path,
+        issuedAtMs: Date.now(),
+        sequence: (sequence += 1),
+        body: new TextEncoder().encode(body),
+      })
+      const headers = {
+        "guildhall-device": message.publicKey,
+        "guildhall-signature": message.signature,
+        "guildhall-issued-at": `${message.issuedAtMs}`,
+        "guildhall-sequence": `${message.sequence}`,
+        "content-type": "application/json",
+      }
+      return market.call(method, options.sent ?? path, { headers, ...(body === "" ? {} : { body }) })
+    }
+    const listed = await ask("GET", "/v1/providers/instances")
+    assert.strictEqual(listed.status, 200, listed.text)
+    assert.deepStrictEqual(
+      listed.json.data.map(({ instance }: { instance: { id: string } }) => instance.id),
+      [own.instance],
+    )
+    const window = { fromMs: Date.now() + 60_000, toMs: Date.now() + 120_000, reason: "dust" }
+    const announced = await ask("POST", "/v1/providers/maintenance", { body: window })
+    assert.deepInclude(announced.json.data[0], { id: own.instance, maintenance: window })
+    const gpu = { name: "A", memory_mib: 1024, base_price_per_hour: "0.1", region: "eu-west" }
+    const made = await ask("POST", "/v1/providers/gpus", { body: gpu })
+    assert.deepInclude(made.json, { is_mine: true, device_id: own.id })
+    const gpuPath = `/v1/providers/gpus/${made.json.id}`
+
+    isProblem(await ask("GET", `/v1/providers/why?device=${other.id}`), "not_found")
+    isProblem(await ask("DELETE", `/v1/providers/${other.instance}`), "insufficient_role")
+    isProblem(await ask("POST", "/v1/providers/maintenance", { body: { ...window, device: other.id } }), "not_found")
+    isProblem(
+      await ask("POST", "/v1/providers/maintenance", { body: { ...window, instance: other.instance } }),
+      "not_found",
+    )
+    isProblem(await ask("DELETE", `/v1/providers/maintenance?instance=${other.instance}`), "not_found")
+    isProblem(await ask("PATCH", gpuPath, { device: other.device, body: { region: "us-east" } }), "not_found")
+    isProblem(await ask("DELETE", gpuPath, { device: other.device }), "not_found")
+
+    const elsewhere = "/v1/providers/gpus?region=us-east"
+    isProblem(await ask("GET", "/v1/providers/gpus?region=eu-west", { sent: elsewhere }), "invalid_signature")
+    isProblem(await ask("GET", "/v1/providers/instances", { device: SampleDevice.make() }), "device_not_paired")
+    sequence = 1
+    isProblem(await ask("GET", "/v1/providers/instances"), "replayed_message")
+    sequence = 2e12
+    assert.strictEqual((await ask("DELETE", `/v1/providers/${own.instance}`)).status, 204)
+    assert.lengthOf((await ask("GET", "/v1/providers/instances")).json.data, 0)
   })
 
   it("is replaced by one that proves itself, and then worth nothing", async () => {

@@ -1,10 +1,11 @@
 /** The frame of the pages: where one is, whose key is used, and the page itself. */
-import { type MouseEvent, useEffect, useRef, useSyncExternalStore } from "react"
+import { useEffect, useRef, useSyncExternalStore } from "react"
 import * as ApiKey from "./ApiKey.ts"
 import * as Location from "./Location.ts"
 import { DevicesPage } from "./pages/DevicesPage.tsx"
 import { ServePage } from "./pages/ServePage.tsx"
 import { SignIn } from "./pages/SignIn.tsx"
+import { PageLink } from "./parts/PageLink.tsx"
 import { PHASES } from "./parts/Phases.ts"
 import { standing } from "./provider/Session.ts"
 
@@ -12,27 +13,6 @@ const PAGES: ReadonlyArray<{ readonly page: Location.Page; readonly title: strin
   { page: "devices", title: "Devices" },
   { page: "serve", title: "Serve from this browser" },
 ]
-
-const Link = ({
-  isHere,
-  page,
-  title,
-}: {
-  readonly page: Location.Page
-  readonly title: string
-  readonly isHere: boolean
-}) => {
-  const onClick = (event: MouseEvent): void => {
-    if (event.metaKey || event.ctrlKey || event.shiftKey || event.button !== 0) return
-    event.preventDefault()
-    Location.go(page)
-  }
-  return (
-    <a href={Location.hrefOf(page)} onClick={onClick} aria-current={isHere ? "page" : undefined}>
-      {title}
-    </a>
-  )
-}
 
 /** Whether this tab serves, wherever one is. */
 const Lamp = () => {
@@ -61,7 +41,9 @@ export const App = () => {
           <span className="brand">Guildhall</span>
           <nav aria-label="Pages">
             {PAGES.map((one) => (
-              <Link key={one.page} page={one.page} title={one.title} isHere={one.page === page} />
+              <PageLink key={one.page} page={one.page} isHere={one.page === page}>
+                {one.title}
+              </PageLink>
             ))}
           </nav>
           <span className="side">

@@ -31,7 +31,7 @@ const Rename = ({ act, device }: Actions & { readonly device: DeviceView }) => {
   return (
     <form className="row" onSubmit={(event) => void submit(event)}>
       <label htmlFor={id}>Name</label>
-      <input id={id} value={text} maxLength={60} onChange={({ target }) => setText(target.value)} />
+      <input id={id} className="name" value={text} maxLength={60} onChange={({ target }) => setText(target.value)} />
       <button type="submit" className="quiet">
         Save
       </button>

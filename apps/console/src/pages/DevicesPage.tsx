@@ -7,6 +7,7 @@ import * as Api from "../Api.ts"
 import { Copy } from "../parts/Copy.tsx"
 import { useAsked, useNow } from "../parts/Hooks.ts"
 import { Letter } from "../parts/Letter.tsx"
+import { PageLink } from "../parts/PageLink.tsx"
 import * as Words from "../parts/Words.ts"
 import { DeviceCard } from "./DeviceCard.tsx"
 import { RequestCard } from "./RequestCard.tsx"
@@ -128,7 +129,7 @@ export const DevicesPage = ({ apiKey }: Parts) => {
           ) : others.length === 0 ? (
             <p className="empty">
               You have no devices yet. Make a code for a machine, or{" "}
-              <a href="/console/serve">serve from this browser</a>.
+              <PageLink page="serve">serve from this browser</PageLink>.
             </p>
           ) : (
             <ul className="plain">

@@ -1,6 +1,7 @@
 /** Serving from this browser: a model, its prices, and how it goes. */
 import { useSyncExternalStore } from "react"
 import type * as Redacted from "effect/Redacted"
+import { PageLink } from "../parts/PageLink.tsx"
 import { standing } from "../provider/Session.ts"
 import { Running } from "./Running.tsx"
 import { SetUp } from "./SetUp.tsx"
@@ -35,7 +36,7 @@ export const ServePage = ({ apiKey }: { readonly apiKey: Redacted.Redacted }) =>
           </li>
           <li>
             This browser has a key of its own, which no script can take out of it. The market knows the browser by it,
-            and lists it under <a href="/console/">Devices</a>, where you can revoke it.
+            and lists it under <PageLink page="devices">Devices</PageLink>, where you can revoke it.
           </li>
         </ul>
       </section>

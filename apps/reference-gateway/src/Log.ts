@@ -4,6 +4,7 @@
  */
 import * as Cause from "effect/Cause"
 import type * as Layer from "effect/Layer"
+import * as Formatter from "effect/Formatter"
 import * as Logger from "effect/Logger"
 import type * as LogLevel from "effect/LogLevel"
 import * as References from "effect/References"
@@ -23,7 +24,10 @@ const levelOf = (level: LogLevel.LogLevel, isColoured: boolean): string => {
   return colour === undefined ? `${level.toUpperCase()} ` : `${colour}${level.toUpperCase()}${RESET} `
 }
 
-const said = (message: unknown): string => (typeof message === "string" ? message : JSON.stringify(message))
+const said = (message: unknown): string => (typeof message === "string" ? message : Formatter.formatJson(message))
+
+/** An error with its stack, and whatever caused it in turn. */
+const told = (cause: Cause.Cause<unknown>): string => (cause.reasons.length === 0 ? "" : `\n${Cause.pretty(cause)}`)
 
 /**
  * Writes an event as lines. Its level is there unless it is usual, and in colour where the terminal shows some.
@@ -33,11 +37,13 @@ const said = (message: unknown): string => (typeof message === "string" ? messag
  */
 export const make = (isColoured: boolean): Logger.Logger<unknown, string> =>
   Logger.make(({ cause, date, fiber, logLevel, message }) => {
-    const text = (Array.isArray(message) ? message : [message]).map(said).join(" ")
+    const parts = Array.isArray(message) ? message : [message]
+    const text = parts.filter((part) => !(part instanceof Error)).map(said)
+    const errors = parts.filter((part) => part instanceof Error).map((error) => told(Cause.die(error)))
     const notes = Object.entries(fiber.getRef(References.CurrentLogAnnotations))
     const beside = notes.map(([name, value]) => ` ${name}=${said(value)}`).join("")
-    const below = cause.reasons.length === 0 ? "" : `\n${Cause.pretty(cause)}`
-    return `${date.toISOString().slice(11, 19)} ${levelOf(logLevel, isColoured)}${text}${beside}${below}`
+    const level = levelOf(logLevel, isColoured)
+    return `${date.toISOString().slice(11, 19)} ${level}${text.join(" ")}${beside}${errors.join("")}${told(cause)}`
   })
 
 /**

@@ -31,6 +31,14 @@ describe("Log", () => {
     }),
   )
 
+  it.effect("writes an error that is logged beside a text with its stack and what caused it", () =>
+    Effect.gen(function* () {
+      const error = new Error("no table", { cause: new Error("no database") })
+      const [written = ""] = yield* lines(false, Effect.logError("The call failed.", error))
+      assert.match(written, /^00:00:00 ERROR The call failed\.\nError: no table\n\s+at [^]*no database/)
+    }),
+  )
+
   it.effect("colours the level, and nothing else, where that is wanted", () =>
     Effect.gen(function* () {
       const written = yield* lines(true, Effect.andThen(Effect.logError("No."), Effect.logInfo("Yes.")))

@@ -214,6 +214,7 @@ describe("heartbeat", () => {
       {
         nonce: nonces.get(id),
         acknowledged: 0,
+        attested: {},
         refused: [],
         heartbeat_interval_ms: 60_000,
         keys: [],

@@ -20,10 +20,10 @@ import { Router } from "@guildhall/routing/Router"
 import * as WhyNotQuery from "@guildhall/routing/WhyNotQuery"
 import * as Acts from "./internal/Acts.ts"
 import * as Beats from "./internal/Beats.ts"
-import * as Problems from "./internal/Problems.ts"
 import * as PlainBeats from "./internal/PlainBeats.ts"
-import * as Signed from "./internal/Signed.ts"
+import * as Problems from "./internal/Problems.ts"
 import * as Registering from "./internal/Registering.ts"
+import * as Signed from "./internal/Signed.ts"
 import * as Turns from "./internal/Turns.ts"
 
 /** So many requests one question looks at, so close together: it costs as much whoever asks. */

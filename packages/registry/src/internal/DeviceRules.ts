@@ -224,7 +224,7 @@ export const maintain =
     if (wrong !== undefined) return refuse("invalid_request", wrong)
     return Result.succeed({
       instances: rows.map((row) => {
-        const { maintenance: former, ...rest } = row.instance
+        const { maintenance: _former, ...rest } = row.instance
         const isOpen = Maintenance.isOpen(window, nowMs)
         // What was under maintenance is looked at as if it had come back: the next beat or check tells.
         const state = isOpen ? "maintenance" : rest.state === "maintenance" ? "online" : rest.state

@@ -8,6 +8,7 @@ import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as References from "effect/References"
+import * as Schedule from "effect/Schedule"
 import * as NodeCrypto from "@effect/platform-node/NodeCrypto"
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
@@ -43,12 +44,17 @@ const settings = (index: number): Agent.Settings => ({
   weights: undefined,
 })
 
+const APART_MS = 50
+
 const services = Layer.mergeAll(NodeServices.layer, NodeCrypto.layer, NodeHttpClient.layerNodeHttp)
 
+/** Not all in one moment, as they would not be; and started again where one cannot start, as a service is. */
 const one = (index: number) =>
   Agent.run(settings(index)).pipe(
     Effect.scoped,
     Effect.tapCause((cause) => Effect.logError(`agent ${index}`, cause)),
+    Effect.retry(Schedule.spaced("2 seconds")),
+    Effect.delay(index * APART_MS),
   )
 
 const crowd = Effect.gen(function* () {

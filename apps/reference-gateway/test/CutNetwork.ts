@@ -60,3 +60,19 @@ export const start = async (first: number): Promise<CutNetwork> => {
     },
   }
 }
+
+/** What happens to all networks of a provider at once. */
+export interface Switch {
+  /** Breaks all connections, and lets no new ones be made. */
+  readonly cut: () => void
+  /** From now on nothing passes, and nobody is told. */
+  readonly hang: () => void
+  readonly mend: () => void
+}
+
+/** Makes the switch of these. */
+export const switchOf = (networks: ReadonlyArray<CutNetwork>): Switch => ({
+  cut: () => networks.forEach((network) => (network.open(false), network.drop())),
+  hang: () => networks.forEach((network) => (network.open(false), network.hang())),
+  mend: () => networks.forEach((network) => (network.drop(), network.open(true))),
+})

@@ -149,7 +149,7 @@ export const start = async (options: {
       if (child.exitCode !== null) throw new Error(`The market ended with ${child.exitCode}:\n${output}`)
       return /^guildhall ready /m.test(output) ? true : undefined
     },
-    60_000,
+    120_000,
   ).catch((error: unknown) => {
     child.kill("SIGKILL")
     throw new Error(`${String(error)}\n${output}`)

@@ -19,7 +19,7 @@ const MODEL = "scripted/crowd"
 const CROWD = Number(process.env["CROWD"] ?? 200)
 const PROCESSES = 4
 const EACH = Math.ceil(CROWD / PROCESSES)
-const PATIENT_MS = 120_000
+const PATIENT_MS = 240_000
 
 const terms = {
   // One that is dead fails a few requests and is left alone, before it is off the list.
@@ -189,5 +189,5 @@ describe(`${EACH * PROCESSES} agents at once`, () => {
     await Aftermath.books(scene)
     await Promise.all(processes.slice(1).map(({ process }) => process.endBy("SIGTERM")))
     await RunningMarket.unlisted(market, MODEL, PATIENT_MS)
-  }, 300_000)
+  }, 600_000)
 })

@@ -48,11 +48,7 @@ const join = async (market: WayMarket, name: string, isCalled: boolean, flags: R
       const code = await agent.kill("SIGTERM")
       if (code !== 0) throw new Error(`The agent ended with ${code}:\n${agent.output()}`)
     },
-    network: {
-      cut: () => networks.forEach((network) => (network.open(false), network.drop())),
-      hang: () => networks.forEach((network) => (network.open(false), network.hang())),
-      mend: () => networks.forEach((network) => (network.drop(), network.open(true))),
-    },
+    network: CutNetwork.switchOf(networks),
   }
   return provider
 }

@@ -1,5 +1,6 @@
 /** A worker of AI Horde in a process of its own. It makes an answer while nobody hears of it, and sends it once it is whole. */
 import * as AgentLog from "../AgentLog.ts"
+import * as CutNetwork from "../CutNetwork.ts"
 import * as MarketProcess from "../MarketProcess.ts"
 import * as RunningMarket from "../RunningMarket.ts"
 import { CHECKS, type Way } from "./Way.ts"
@@ -39,11 +40,7 @@ export const horde: Way = {
         const code = await ended
         if (code !== 0) throw new Error(`The worker ended with ${code}:\n${worker.output()}`)
       },
-      network: {
-        cut: () => (network.open(false), network.drop()),
-        hang: () => (network.open(false), network.hang()),
-        mend: () => (network.drop(), network.open(true)),
-      },
+      network: CutNetwork.switchOf([network]),
     }
   },
 }

@@ -1,7 +1,7 @@
-/** Runs a service that speaks OpenAI's API and asks for a token, with what `ScriptedEngine` answers. */
+/** Runs a service that speaks OpenAI's API, and asks for a token where it has one, with what `ScriptedEngine` answers. */
 import * as ScriptedEngine from "../ScriptedEngine.ts"
 
-const engine = await ScriptedEngine.start(process.env["SERVICE_MODEL"], "", {}, process.env["SERVICE_TOKEN"])
+const engine = await ScriptedEngine.start(process.env["SERVICE_MODEL"], "counts", {}, process.env["SERVICE_TOKEN"])
 process.stdout.write(`listens on ${new URL(engine.url).port}\n`)
 let said = 0
 // Those who started this process count what it was asked.

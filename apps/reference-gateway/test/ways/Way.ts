@@ -5,6 +5,7 @@
  */
 import type { CheckName } from "@guildhall/core/EntryVerification"
 import type { AgentLog } from "../AgentLog.ts"
+import type { Switch } from "../CutNetwork.ts"
 import type { WayMarket } from "./WayMarket.ts"
 
 /** All that a provider of these tests can pass: its model server does not tell its weights, and nobody says where it is. */
@@ -47,11 +48,6 @@ export interface Provider {
   readonly comeBack: () => Promise<void>
   /** Leaves as one should: what is under way goes on. It ends when the process is gone, where it ends by itself. */
   readonly leave: () => Promise<void>
-  readonly network: {
-    /** Breaks all connections between it and the market, and lets no new ones be made. */
-    readonly cut: () => void
-    /** From now on nothing passes, and nobody is told. */
-    readonly hang: () => void
-    readonly mend: () => void
-  }
+  /** Its network to the market and back. */
+  readonly network: Switch
 }

@@ -1,0 +1,4 @@
+import { plain } from "./PlainWay.ts"
+import * as Scenarios from "./Scenarios.ts"
+
+Scenarios.suite(plain)

@@ -84,7 +84,7 @@ const saidBy = (given: Given): Partial<AgentConfig.AgentConfig> => ({
   ...setting("outputPrice", given.outputPrice),
 })
 
-/** What is asked of a person, whose answer is nothing where it may be left out. */
+/** Asks a person: an empty answer keeps what stands in brackets, and `none` is nothing. */
 const question = <A>(
   message: string,
   initial: A | undefined,
@@ -93,14 +93,19 @@ const question = <A>(
 ) =>
   Prompt.run(
     Prompt.String({
-      message,
-      default: initial === undefined ? "" : String(initial),
-      validate: (answer) =>
-        answer.trim() === "" || Option.isSome(read(answer.trim()))
-          ? Effect.succeed(answer.trim())
-          : Effect.fail(`Write ${expected}, or nothing.`),
+      message: initial === undefined ? message : `${message} (${initial})`,
+      validate: (typed) => {
+        const answer = typed.trim()
+        return answer === "" || answer === "none" || Option.isSome(read(answer))
+          ? Effect.succeed(answer)
+          : Effect.fail(`Write ${expected}, or none.`)
+      },
     }),
-  ).pipe(Effect.map((answer) => (answer === "" ? Option.none<A>() : read(answer))))
+  ).pipe(
+    Effect.map((answer) =>
+      answer === "" ? Option.fromUndefinedOr(initial) : answer === "none" ? Option.none<A>() : read(answer),
+    ),
+  )
 
 const isUrl = (text: string) =>
   /^https?:\/\//.test(text) && URL.canParse(text) ? Option.some(text.replace(/\/+$/, "")) : Option.none<string>()
@@ -124,7 +129,7 @@ const asked = (before: AgentConfig.AgentConfig) =>
       Schema.decodeUnknownOption(DeviceName),
       NAME_EXPECTED,
     )
-    const model = yield* question("Model to serve (nothing: what is found here)", before.model, any, "a model")
+    const model = yield* question("Model to serve; none for what is found here", before.model, any, "a model")
     const region = yield* question("Region", before.region, Schema.decodeUnknownOption(Region), REGION_EXPECTED)
     const per = "in cents for a million tokens"
     const inputPrice = yield* question(`Price of what is read, ${per}`, before.inputPrice, asCents, "whole cents")

@@ -132,4 +132,28 @@ describe("TicketGate", () => {
       assert.include(refusal(gate, first).message, "used before")
     }).pipe(Effect.provide(TestTicket.keyRing)),
   )
+
+  it.effect("takes tickets of another price once it is offered, and of the former one until it is settled", () =>
+    Effect.gen(function* () {
+      const { gate } = yield* prepared
+      const dearer = PriceSheet.perMillionCents({ input: 30n, output: 60n })
+      const former = yield* header({})
+      const ticket = TestTicket.ticket(3, NOW, { priceDigest: TicketGate.priceDigest(dearer) })
+      const later = TestTicket.header(yield* TestTicket.signed(ticket))
+      assert.include(refusal(gate, later).message, "another price")
+      gate.offer(dearer)
+      assert.isTrue(Result.isSuccess(gate.admit(later, NOW)))
+      assert.isTrue(Result.isSuccess(gate.admit(former, NOW)))
+      assert.deepStrictEqual(gate.priceOf(ticket), dearer)
+      gate.settle(dearer, NOW + 1_000)
+      assert.isTrue(Result.isSuccess(gate.admit(former, NOW + 1_000)))
+      assert.include(refusal(gate, former, NOW + 1_001).message, "another price")
+      assert.isTrue(Result.isSuccess(gate.admit(later, NOW + 1_001)))
+      // Taken back, as where the market refuses it.
+      gate.offer(TestTicket.PRICE)
+      gate.settle(TestTicket.PRICE, NOW)
+      assert.include(refusal(gate, later, NOW + 1).message, "another price")
+      assert.isTrue(Result.isSuccess(gate.admit(former, NOW + 1)))
+    }).pipe(Effect.provide(TestTicket.keyRing)),
+  )
 })

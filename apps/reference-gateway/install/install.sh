@@ -59,7 +59,8 @@ Options
   --help          print this and end
 
 Environment
-  npm_config_registry   the npm registry to use, where npm is not set up to use another than npmjs.org
+  npm_config_registry           the npm registry to use, where npm is not set up to use another than npmjs.org
+  GUILDHALL_ALLOW_PLAIN_HTTP    true to install from a market without TLS that is not in a private network
 
 Example
   curl -fsSL $MARKET/install.sh | sh -s -- gpu --code 482913 -- --model Qwen/Qwen3-8B --quant Q4_K_M
@@ -225,12 +226,22 @@ END
   }
 
   check_market() {
+    PLAIN=''
     fetch "$MARKET/healthz" - >/dev/null 2>&1 || fail 1 "the market does not answer at $MARKET." \
       "The script came from there, so this machine or its way out may be what is wrong." \
       "Try: curl -v $MARKET/healthz"
     case "$MARKET" in
       https://* | http://127.* | http://localhost* | 'http://[::1]'*) ok "The market $MARKET_NAME answers at $MARKET" ;;
-      *) warn "The market $MARKET_NAME answers at $MARKET, without TLS: who is on the way can change what you install" ;;
+      http://10.* | http://192.168.* | http://172.1[6-9].* | http://172.2[0-9].* | http://172.3[01].*)
+        warn "The market $MARKET_NAME answers at $MARKET, without TLS: who is in that network can change what you install"
+        ;;
+      *)
+        [ "${GUILDHALL_ALLOW_PLAIN_HTTP:-}" = true ] || fail 3 "the market's address $MARKET is without TLS." \
+          "Who is on the way can change what you install, and read what the agent answers." \
+          "Ask the operator for an address with https://. To go on all the same, set GUILDHALL_ALLOW_PLAIN_HTTP=true."
+        PLAIN=' GUILDHALL_ALLOW_PLAIN_HTTP=true'
+        warn "The market $MARKET_NAME answers at $MARKET, without TLS, which you allowed"
+        ;;
     esac
   }
 
@@ -465,7 +476,7 @@ StartLimitIntervalSec=0
 [Service]
 Type=exec
 ExecStart=$NODE $PROGRAM_LINK/packages/agent/bin/$NAME.mjs --home $STATE$AGENT_ARGS
-Environment=NODE_ENV=production GUILDHALL_AGENT_HOME=$STATE
+Environment=NODE_ENV=production GUILDHALL_AGENT_HOME=$STATE$PLAIN
 Restart=always
 RestartSec=10
 $(restart_steps)
@@ -550,6 +561,9 @@ END
     <string>production</string>
     <key>GUILDHALL_AGENT_HOME</key>
     <string>$STATE</string>
+END
+    [ -z "$PLAIN" ] || printf '    <key>%s</key>\n    <string>true</string>\n' GUILDHALL_ALLOW_PLAIN_HTTP
+    cat <<END
   </dict>
   <key>RunAtLoad</key>
   <true/>
@@ -588,6 +602,7 @@ END
 : "\${GUILDHALL_AGENT_HOME:=$STATE}"
 export GUILDHALL_AGENT_HOME
 END
+    [ -z "$PLAIN" ] || say "export$PLAIN"
     if [ "$IS_ROOT" = yes ]; then
       cat <<END
 if [ "\$(id -u)" = 0 ]; then

@@ -190,10 +190,22 @@ describe("install.sh · what it would do", () => {
     assert.match(mirror.output, /from https:\/\/npm\.example\/mirror: what it needs/)
   })
 
-  it("warns of a market without TLS that is elsewhere", async () => {
-    const elsewhere = script.replace(`MARKET='${market.url}'`, "MARKET='http://192.0.2.7:8787'")
-    const { output } = await told(["cpu", "--dry-run"], { curl: "exit 0" }, { script: elsewhere })
-    assert.match(output, /!! {2}.*without TLS: who is on the way can change what you install/)
+  it("wants TLS of a market that is elsewhere, and only warns in a private network", async () => {
+    const at = (url: string) => script.replace(`MARKET='${market.url}'`, `MARKET='${url}'`)
+    const commands = { curl: "exit 0" }
+    await stops(3, /is without TLS\./, ["cpu", "--dry-run"], commands, { script: at("http://203.0.113.7:8787") })
+    const near = await told(["cpu", "--dry-run"], commands, { script: at("http://192.168.1.7:8787") })
+    assert.match(near.output, /!! {2}.*without TLS: who is in that network can change what you install/)
+    const allowed = `export GUILDHALL_ALLOW_PLAIN_HTTP=true\n${at("http://203.0.113.7:8787")}`
+    const { code, output } = await told(["cpu", "--dry-run"], { ...commands, systemctl: "exit 0" }, { script: allowed })
+    assert.strictEqual(code, 0, output)
+    assert.match(output, /Environment=.* GUILDHALL_ALLOW_PLAIN_HTTP=true\n/)
+    const secure = await told(
+      ["cpu", "--dry-run"],
+      { ...commands, systemctl: "exit 0" },
+      { script: at("https://market.example") },
+    )
+    assert.notMatch(secure.output, /!!|ALLOW_PLAIN/)
   })
 
   it("names the market's command for a node", async () => {

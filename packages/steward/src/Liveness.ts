@@ -131,6 +131,8 @@ class Memory {
   readonly #checks = new Map<InstanceId, { readonly at: string; readonly check: HealthChecks.Check }>()
   /** The beat with which a device said that it drains: a check that fails must not make us forget it. */
   readonly #drainingSinceMs = new Map<InstanceId, number>()
+  /** Who was taken out of routing, and not warned of it yet. */
+  readonly fallen = new Set<InstanceId>()
 
   /** The last check of where the instance is now: one of an address that it has left, as after a restart, says nothing. */
   check({ id, reach }: Instance): HealthChecks.Check | undefined {
@@ -150,7 +152,7 @@ class Memory {
   /** Forgets the instances that have left the market. */
   keep(listed: ReadonlyArray<ListedInstance>): void {
     const ids = new Set(listed.map(({ instance }) => instance.id))
-    for (const known of [this.#checks, this.#drainingSinceMs]) {
+    for (const known of [this.#checks, this.#drainingSinceMs, this.fallen]) {
       for (const id of known.keys()) if (!ids.has(id)) known.delete(id)
     }
   }
@@ -173,6 +175,7 @@ export const make = Effect.fnUntraced(function* (heartbeat: MarketDefinition["he
   const accounts = Option.getOrUndefined(yield* Effect.serviceOption(CloudAccounts))
   const memory = new Memory()
   const warn = yield* Warn.make
+  const startedAtMs = yield* Clock.currentTimeMillis
   /** Tells of an instance whether its account is left alone now. */
   const parking = Effect.map(
     accounts?.parked ?? Effect.succeed(NONE),
@@ -202,12 +205,18 @@ export const make = Effect.fnUntraced(function* (heartbeat: MarketDefinition["he
       nowMs,
     }
     const state = judge(signs, heartbeat)
-    if (state === instance.state) return
-    yield* devices.setState(instance.id, state)
-    yield* Metric.update(Metric.withAttributes(changes, { state }), 1)
-    yield* Effect.logInfo(`${instance.id} (${instance.model}) is ${state}.`)
-    if (state === "offline")
+    if (state !== "offline") memory.fallen.delete(instance.id)
+    if (state !== instance.state) {
+      if (state === "offline") memory.fallen.add(instance.id)
+      yield* devices.setState(instance.id, state)
+      yield* Metric.update(Metric.withAttributes(changes, { state }), 1)
+      yield* Effect.logInfo(`${instance.id} (${instance.model}) is ${state}.`)
+    }
+    // While the market was away itself, nobody could beat: silence is the device's once it had its time to.
+    const isOwn = !isSilent(signs.lastBeatAtMs, nowMs, heartbeat) || isSilent(startedAtMs, nowMs, heartbeat)
+    if (isOwn && memory.fallen.delete(instance.id)) {
       yield* warn(instance, `${Math.floor(nowMs / WARN_EVERY_MS)}`, warningOf(instance, signs, heartbeat))
+    }
   })
 
   const judgeAll = Effect.gen(function* () {

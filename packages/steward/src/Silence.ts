@@ -81,12 +81,20 @@ export const round = Effect.fn("Silence.round")(function* (afterMs: number) {
 const EVERY_MS = 60_000
 
 /**
- * Runs a round every minute, or more often where the market waits for less than that, for as long as the layer lives.
+ * Runs a round every minute, or more often where the market waits for less than that, for as long as the layer lives; the first
+ * once devices had their time to beat, for the silence before it may have been the market's own.
  *
  * @category layers
  * @since 0.1.0
  */
 export const layer = (options: { readonly heartbeat: MarketDefinition["heartbeat"] }) => {
   const afterMs = options.heartbeat.deregisterAfterMs ?? DEREGISTER_AFTER_MS
-  return Layer.effectDiscard(Loop.run("Silence", Math.max(50, Math.min(EVERY_MS, afterMs / 4)), round(afterMs)))
+  const firstMs = options.heartbeat.intervalMs * options.heartbeat.missesMax
+  return Layer.effectDiscard(
+    Effect.gen(function* () {
+      const startedAtMs = yield* Clock.currentTimeMillis
+      const due = Effect.map(Clock.currentTimeMillis, (nowMs) => nowMs - startedAtMs >= firstMs)
+      yield* Loop.run("Silence", Math.max(50, Math.min(EVERY_MS, afterMs / 4)), Effect.when(round(afterMs), due))
+    }),
+  )
 }

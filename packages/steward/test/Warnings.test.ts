@@ -55,6 +55,50 @@ describe("S9 · a silence that is about to end a listing", () => {
   )
 })
 
+describe("an outage of the market", () => {
+  it.effect("is nobody's silence: who beats again in time is not warned, and leaves no market", () =>
+    Effect.gen(function* () {
+      const devices = yield* Devices.Devices
+      const [back, gone] = [SampleDevice.member(), SampleDevice.member()]
+      const { device, instance } = yield* devices.register(SampleDevice.make(back).registration())
+      yield* devices.register(SampleDevice.make(gone).registration())
+      yield* TestClock.adjust("8 days")
+      yield* Layer.build(Silence.layer({ heartbeat }))
+      const { judgeAll } = yield* Liveness.make(heartbeat)
+      yield* judgeAll
+      yield* TestClock.adjust("1 minute")
+      yield* devices.beat(device.id, [{ id: instance.id, state: "serving" }])
+      yield* judgeAll
+      assert.lengthOf(yield* devices.instances, 2)
+      assert.lengthOf(yield* warned(gone), 0)
+      yield* TestClock.adjust("1 minute")
+      yield* devices.beat(device.id, [{ id: instance.id, state: "serving" }])
+      yield* TestClock.adjust("1 minute")
+      yield* judgeAll
+      assert.lengthOf(yield* warned(back), 0)
+      assert.deepStrictEqual(
+        (yield* devices.instances).map((one) => one.instance.id),
+        [instance.id],
+      )
+    }).pipe(Effect.provide(Layer.merge(Stores, ScriptedTransport.make().layer)), Effect.scoped),
+  )
+
+  it.effect("hides no silence that goes on", () =>
+    Effect.gen(function* () {
+      const devices = yield* Devices.Devices
+      const member = SampleDevice.member()
+      yield* devices.register(SampleDevice.make(member).registration())
+      yield* TestClock.adjust("1 hour")
+      const { judgeAll } = yield* Liveness.make(heartbeat)
+      yield* judgeAll
+      assert.lengthOf(yield* warned(member), 0)
+      yield* TestClock.adjust("121 seconds")
+      yield* Effect.andThen(judgeAll, judgeAll)
+      assert.lengthOf(yield* warned(member), 1)
+    }).pipe(Effect.provide(Layer.merge(Stores, ScriptedTransport.make().layer))),
+  )
+})
+
 describe("an instance that is taken out of routing", () => {
   it.effect("is warned of with why, once an hour at most, and grace counts from when it came", () =>
     Effect.gen(function* () {

@@ -24,7 +24,7 @@ const PATIENT_MS = 240_000
 const terms = {
   // One that is dead fails a few requests and is left alone, before it is off the list.
   health: local.health,
-  heartbeat: { intervalMs: 2_000, missesMax: 4, checkMs: 5_000 },
+  heartbeat: { intervalMs: 10_000, missesMax: 6, checkMs: 10_000 },
   hold: { lifeMs: 20_000, renewMs: 5_000 },
   devices: { perMember: CROWD, modelsEach: 4 },
   entry: { checks: ["reach", "device_key"], recheckMs: 604_800_000, promptTokensMax: 256, parallelMax: 1 },
@@ -151,7 +151,8 @@ describe(`${EACH * PROCESSES} agents at once`, () => {
       async () => ((await RunningMarket.instancesOnline(market, MODEL)) === EACH * PROCESSES ? true : undefined),
       PATIENT_MS,
     ).catch((error: unknown) => {
-      throw new Error(`${String(error)}\n${processes.map(({ process }) => process.output()).join("\n")}`)
+      const said = processes.map(({ process }) => process.output().slice(-1_000))
+      throw new Error(`${String(error)}\n${said.join("\n")}`)
     })
     assert.strictEqual(await devicesIn("online"), EACH * PROCESSES)
     report("All are online", began)

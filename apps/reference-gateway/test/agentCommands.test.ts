@@ -322,8 +322,13 @@ describe("the agent's command line", () => {
   }, 90_000)
 
   it("tells what it earned, by device and with an API key as well", async () => {
-    const { earnings } = await ask(documents.earnings, "earnings", "--days", "2")
+    // What was served counts once its receipt is sealed.
+    const earnings = await RunningMarket.until("its receipts to be sealed", async () => {
+      const { earnings: told } = await ask(documents.earnings, "earnings", "--days", "2")
+      return told.total.requests > 0 ? told : undefined
+    })
     assert.isAbove(Number(earnings.pending.amount), 0)
+    assert.isAbove(Number(earnings.total.net.amount), 0)
     const { agent: shown } = await ask(documents.status, "status")
     await ask(documents.earnings, "earnings", "--gpu-id", shown.device)
     const { code, output } = await AgentCommands.inside(home, ["earnings", "--daily"], {

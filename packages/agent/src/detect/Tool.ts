@@ -67,7 +67,11 @@ const notStarted = (tool: string) => (error: PlatformError.PlatformError) =>
   error.reason._tag === "NotFound"
     ? new ToolError({ tool, reason: "Missing", detail: `${tool} is not installed.` })
     : error.reason._tag === "PermissionDenied"
-      ? new ToolError({ tool, reason: "NotAllowed", detail: `This user may not run ${tool}.` })
+      ? new ToolError({
+          tool,
+          reason: "NotAllowed",
+          detail: `This user may not run ${tool}, or may not look into a folder of PATH.`,
+        })
       : new ToolError({ tool, reason: "Failed", detail: `${tool} could not be run.` })
 
 const firstLine = (...texts: ReadonlyArray<string>): string => {

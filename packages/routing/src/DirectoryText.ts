@@ -22,10 +22,13 @@ const OfferedText = Schema.fromJsonString(Schema.Array(ModelId))
 const encodeOffered = Schema.encodeSync(OfferedText)
 const decodeOffered = Schema.decodeUnknownResult(OfferedText)
 
-const marks = { online: "o", offline: "f", draining: "d", not_verified: "n", maintenance: "w" } as const satisfies Record<
-  InstanceState,
-  string
->
+const marks = {
+  online: "o",
+  offline: "f",
+  draining: "d",
+  not_verified: "n",
+  maintenance: "w",
+} as const satisfies Record<InstanceState, string>
 const states: Record<string, InstanceState> = {
   o: "online",
   f: "offline",

@@ -32,9 +32,9 @@ afterEach(async () => {
   if (!isFound) return
   // A tab that is closed says goodbye; one whose whole browser goes is found out by its silence.
   for (const page of context.pages()) await page.close()
-  await Promise.all([RunningMarket.unlisted(market, MODEL), RunningMarket.unlisted(market, NANO)])
+  await Promise.all([MODEL, NANO].map((model) => RunningMarket.unlisted(market, model, 40_000)))
   await context.close()
-}, 40_000)
+}, 60_000)
 afterAll(async () => {
   await browser?.close()
   await market?.close()

@@ -81,9 +81,13 @@ const isPortable: Rule = (workspace, file, { specifier }, { arrows }) => {
   const target = packageOf(specifier)
   const isNear = specifier.startsWith(".") && isInside(folder, path.posix.join(path.posix.dirname(file), specifier))
   const isOther = target?.startsWith(arrows.scope) === true && (folder === undefined || target !== workspace.name)
-  const isFine = isNear || isOther || target === "effect" || target === "@effect/vitest"
+  const isKnown =
+    target === "effect" || target === "@effect/vitest" || (target !== undefined && target in arrows.portable)
+  const isFine = isNear || isOther || isKnown
   const who = folder ?? workspace.name
-  return isFine ? undefined : `imports "${specifier}", but ${who} runs anywhere: only effect and its own packages.`
+  return isFine
+    ? undefined
+    : `imports "${specifier}", but ${who} runs anywhere: only effect, its own packages and those of \`portable\` in tools/arrows.ts.`
 }
 
 const isInside = (folder: string | undefined, file: string): boolean => folder === undefined || file.startsWith(folder)

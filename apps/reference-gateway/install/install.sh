@@ -22,6 +22,7 @@
   NODE_SHA512_linux_arm64='%%NODE_SHA512_LINUX_ARM64%%'
   NODE_SHA512_darwin_arm64='%%NODE_SHA512_DARWIN_ARM64%%'
   NODE_SHA512_darwin_x64='%%NODE_SHA512_DARWIN_X64%%'
+  NPM_REGISTRY='%%NPM_REGISTRY%%'
   NPM_VERSION='%%NPM_VERSION%%'
   NPM_SHA512='%%NPM_SHA512%%'
   LLAMA_VERSION='%%LLAMA_VERSION%%'
@@ -59,7 +60,7 @@ Options
   --help          print this and end
 
 Environment
-  npm_config_registry           the npm registry to use, where npm is not set up to use another than npmjs.org
+  npm_config_registry           the npm registry to use, if not what npm is set up with here, or else at the market
   GUILDHALL_ALLOW_PLAIN_HTTP    true to install from a market without TLS that is not in a private network
 
 Example
@@ -323,10 +324,11 @@ END
     if [ -z "$REGISTRY" ] && [ -r "${HOME:-/nonexistent}/.npmrc" ]; then
       REGISTRY=$(sed -n 's/^registry *= *//p' "$HOME/.npmrc" | tail -n 1)
     fi
-    REGISTRY=${REGISTRY:-https://registry.npmjs.org}
+    REGISTRY=${REGISTRY:-$NPM_REGISTRY}
     REGISTRY=${REGISTRY%/}
     case "$REGISTRY" in
       http://* | https://*) ;;
+      '') fail 2 "npm is not set up here, and the market names no npm registry." "" "Set npm_config_registry to the one to use." ;;
       *) fail 2 "\"$REGISTRY\" is no address of an npm registry." "" "Set npm_config_registry to one that begins with https://." ;;
     esac
   }

@@ -16,6 +16,7 @@ import * as AgentBundle from "./AgentBundle.ts"
 import type { LockEntries } from "./LockSubset.ts"
 
 const ARCHIVE_BYTES_MAX = 16 * 1024 * 1024
+const NPM_TIMEOUT_MS = 30_000
 
 /**
  * What a machine may have to download beside the archive, and is not in `package-lock.json`: npm itself, and the engine's variant for
@@ -87,10 +88,21 @@ export const pack = async (): Promise<InstallRoutes.Installer["archive"]> => {
   return { sha256: createHash("sha256").update(bytes).digest("hex"), bytes }
 }
 
+/**
+ * The registry that npm is set up with here, for machines that have no npm yet. Empty where npm cannot tell, or names a registry with a
+ * password: the script is shown to everybody.
+ */
+const npmRegistry = async (): Promise<string> => {
+  const asked = promisify(execFile)("npm", ["config", "get", "registry"], { cwd: root, timeout: NPM_TIMEOUT_MS })
+  const url = URL.parse((await asked.catch(() => ({ stdout: "" }))).stdout.trim())
+  return url === null || url.username !== "" || url.password !== "" ? "" : url.href
+}
+
 /** What a market of this definition hands out. */
 export const make = async (
   definition: MarketDefinition,
   archive: InstallRoutes.Installer["archive"],
+  registry: string,
 ): Promise<InstallRoutes.Installer> => {
   const template = await readFile(AgentBundle.SCRIPT, "utf8")
   // The repository's own file, as npm writes it.
@@ -100,6 +112,7 @@ export const make = async (
   const values = {
     ...ofMarket(definition),
     ...ofLock(packages),
+    NPM_REGISTRY: registry,
     AGENT_VERSION: AgentBundle.VERSION,
     AGENT_SHA256: archive.sha256,
     AGENT_KB: String(Math.ceil(archive.bytes.byteLength / 1000)),
@@ -124,7 +137,10 @@ export const layer = ({ publicUrl }: Settings, definition: MarketDefinition) => 
   let making: Promise<InstallRoutes.Installer> | undefined
   const forget = Effect.sync(() => (making = undefined))
   const installer = Effect.tryPromise({
-    try: () => (making ??= pack().then((archive) => make(definition, archive))),
+    try: () =>
+      (making ??= Promise.all([pack(), npmRegistry()]).then(([archive, registry]) =>
+        make(definition, archive, registry),
+      )),
     catch: (error) => error,
   }).pipe(
     Effect.tapError(() => forget),

@@ -65,7 +65,7 @@ export const machine = (commands: Readonly<Record<string, string>> = {}): Machin
   // Tests may run as root; most machines are installed by somebody else.
   put("id", 'case "$*" in -u) echo 1000 ;; -un) echo ada ;; *) exit 1 ;; esac')
   put("node", `exec '${process.execPath}' "$@"`)
-  put("npm", "[ $1 = --version ] && echo 11.0.0 || echo https://registry.npmjs.org/")
+  put("npm", `[ $1 = --version ] && echo 11.0.0 || echo ${REGISTRY}`)
   for (const [name, body] of Object.entries(commands)) put(name, body)
   return {
     bin,
@@ -115,9 +115,12 @@ export const healthyMarket = async (
   return { url: `http://127.0.0.1:${port}`, close: () => void server.close() }
 }
 
+/** The registry that the market's npm is set up with, and the machine's. */
+const REGISTRY = "https://npm.example/"
+
 /** What the market hands out, made once. */
 export const archive = Installer.pack()
 
 /** The script of a market that is `local` but for some changes. */
 export const scriptOf = async (marketUrl: string, changes: Partial<MarketDefinition> = {}): Promise<string> =>
-  (await Installer.make({ ...local, ...changes }, await archive)).script(marketUrl)
+  (await Installer.make({ ...local, ...changes }, await archive, REGISTRY)).script(marketUrl)

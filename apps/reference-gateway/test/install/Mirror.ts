@@ -15,8 +15,7 @@ export interface Mirror {
 }
 
 /** The registry that npm is set up with here. */
-const upstream = (): string =>
-  (spawnSync("npm", ["config", "get", "registry"], { encoding: "utf8" }).stdout || "https://registry.npmjs.org/").trim()
+const upstream = (): string => spawnSync("npm", ["config", "get", "registry"], { encoding: "utf8" }).stdout.trim()
 
 /** Why there can be no mirror, or undefined where there can. */
 export const impossible = async (): Promise<string | undefined> => {

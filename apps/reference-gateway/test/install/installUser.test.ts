@@ -30,7 +30,7 @@ afterAll(() => market.close())
 const NPM = `
 case "$1" in
   --version) echo 11.0.0 ;;
-  config) echo https://registry.npmjs.org/ ;;
+  config) echo https://npm.example/ ;;
   ci)
     mkdir node_modules node_modules/@guildhall
     for one in '${root}'/node_modules/*; do ln -s "$one" node_modules/; done

@@ -19,6 +19,16 @@ export interface Keys {
   readonly operatorKey: Redacted.Redacted
 }
 
+/**
+ * The keys of this machine's members: those, and the provider's, which follows from the operator's.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface AllKeys extends Keys {
+  readonly providerKey: Redacted.Redacted
+}
+
 /** Where the keys of a home are. */
 export const fileOf = (home: string): string => path.join(home, "dev.json")
 
@@ -49,12 +59,13 @@ export const readKeys = (home: string): Effect.Effect<Keys | undefined> =>
  * @category commands
  * @since 0.1.0
  */
-export const write = (home: string, url: string, keys: Keys): Effect.Effect<void, LaunchError> =>
+export const write = (home: string, url: string, keys: AllKeys): Effect.Effect<void, LaunchError> =>
   Effect.try({
     try: () => {
       const facts = {
         url,
         buyerKey: Redacted.value(keys.buyerKey),
+        providerKey: Redacted.value(keys.providerKey),
         operatorKey: Redacted.value(keys.operatorKey),
         pid: process.pid,
       }

@@ -45,7 +45,7 @@ export interface Facts {
 export interface Running {
   /** The port it listens on. */
   readonly port: number
-  readonly keys: DevFile.Keys
+  readonly keys: DevFile.AllKeys
   /** The provider to start on this machine, `undefined` for none. */
   readonly agent: AgentCommand | undefined
   /** Waits until a request would be served. */
@@ -188,9 +188,9 @@ const curlLine = (url: string, keys: DevFile.Keys, model: string): string => {
   ].join(" ")
 }
 
-/** What is printed where nobody watches is kept by whatever keeps logs, and this key may do anything. */
-const operatorKey = ({ home }: Settings, { keys }: Running): string =>
-  process.stdout.isTTY === true ? Redacted.value(keys.operatorKey) : `in ${DevFile.fileOf(home)}`
+/** What is printed where nobody watches is kept by whatever keeps logs, and these keys may do more than spend a balance. */
+const shown = (key: Redacted.Redacted, { home }: Settings): string =>
+  process.stdout.isTTY === true ? Redacted.value(key) : `in ${DevFile.fileOf(home)}`
 
 const announce = (options: LaunchOptions, settings: Settings, running: Running) =>
   Effect.gen(function* () {
@@ -198,8 +198,11 @@ const announce = (options: LaunchOptions, settings: Settings, running: Running) 
     const lines = [
       "",
       `base URL      ${url}/v1`,
+      `all calls     ${url}/docs`,
+      ...(settings.console === "on" ? [`for providers ${url}/console/`] : []),
       `buyer key     ${Redacted.value(running.keys.buyerKey)}`,
-      `operator key  ${operatorKey(settings, running)}`,
+      `provider key  ${shown(running.keys.providerKey, settings)}`,
+      `operator key  ${shown(running.keys.operatorKey, settings)}`,
       "",
       curlLine(url, running.keys, yield* running.model),
       "",

@@ -65,6 +65,7 @@ const Message = Schema.TaggedUnion({
   Listening: {
     port: Schema.Int,
     buyerKey: Schema.String,
+    providerKey: Schema.String,
     operatorKey: Schema.String,
     agent: Schema.NullOr(
       Schema.Struct({
@@ -100,6 +101,7 @@ export const listening = ({ agent, keys, port }: Running): Listening => ({
   _tag: "Listening",
   port,
   buyerKey: Redacted.value(keys.buyerKey),
+  providerKey: Redacted.value(keys.providerKey),
   operatorKey: Redacted.value(keys.operatorKey),
   agent: agent ?? null,
 })

@@ -123,8 +123,12 @@ export const make =
       yield* supervised(1)
       const first = latest.get(1)
       if (first === undefined) return yield* endedEarly("worker 1")
-      const { agent, buyerKey, operatorKey, port } = first.listening
-      const keys = { buyerKey: Redacted.make(buyerKey), operatorKey: Redacted.make(operatorKey) }
+      const { agent, buyerKey, operatorKey, port, providerKey } = first.listening
+      const keys = {
+        buyerKey: Redacted.make(buyerKey),
+        providerKey: Redacted.make(providerKey),
+        operatorKey: Redacted.make(operatorKey),
+      }
       shared = { ...facts, settings: { ...facts.settings, port }, lastKeys: keys }
       const others = Array.from({ length: count - 1 }, (_, at) => supervised(at + 2))
       yield* Effect.all(others, { concurrency: "unbounded" })

@@ -34,9 +34,11 @@ const app = (facts: Launch.Facts) =>
     const address = server.address()
     return {
       port: typeof address === "object" && address !== null ? address.port : 0,
-      keys: facts.lastKeys ?? {
+      keys: {
         buyerKey: Redacted.make(`sk-${process.pid}`),
         operatorKey: Redacted.make(`op-${process.pid}`),
+        ...facts.lastKeys,
+        providerKey: Redacted.make("sk-provider"),
       },
       agent: hasAgent ? { program: path.join(import.meta.dirname, "StubAgent.ts"), args: [], env: {} } : undefined,
       ready: Effect.void,

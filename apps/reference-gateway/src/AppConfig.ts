@@ -36,6 +36,10 @@ const Port = Schema.FiniteFromString.pipe(
 
 const DatabaseUrl = Schema.String.pipe(Schema.check(Schema.isPattern(/^postgres(ql)?:\/\/\S+$/)))
 
+const SmtpUrl = Schema.String.pipe(
+  Schema.check(Schema.makeFilter((text: string) => /^smtps?:\/\/\S+$/.test(text) && URL.canParse(text))),
+)
+
 const HttpUrl = Schema.String.pipe(Schema.check(Schema.isPattern(/^https?:\/\/\S+$/)))
 
 /** It goes into scripts and messages, so it has an address's own characters only. */
@@ -123,6 +127,21 @@ const table = {
     "one or more keys such as 2026-11:<32 random bytes in base64url>, parted by commas",
     "What the tokens of members' accounts in a cloud are sealed with, the newest key last: it seals, all open. Every process needs the same. Without it no such accounts are taken.",
     true,
+  ),
+  smtpUrl: setting(
+    "GUILDHALL_SMTP_URL",
+    undefined,
+    SmtpUrl,
+    "a URL such as smtps://user:password@mail.example:465",
+    "The mail service by which warnings go to providers who gave an e-mail address. Without it no such addresses are taken.",
+    true,
+  ),
+  mailFrom: setting(
+    "GUILDHALL_MAIL_FROM",
+    undefined,
+    Schema.String.pipe(Schema.check(Schema.isPattern(/^[^\r\n]*[^\s@<]+@[^\s@>]+>?$/))),
+    "an address such as market@mail.example, or Market <market@mail.example>",
+    "Who the mails are from. Without it: guildhall at the mail service's own name.",
   ),
   catalogue: setting(
     "GUILDHALL_CATALOGUE",
@@ -218,6 +237,8 @@ export interface Settings {
   readonly databaseUrl: Redacted.Redacted | undefined
   readonly answerSecrets: Redacted.Redacted | undefined
   readonly sealKeys: Redacted.Redacted | undefined
+  readonly smtpUrl: Redacted.Redacted | undefined
+  readonly mailFrom: string | undefined
   /** Absolute path. */
   readonly catalogue: string
   readonly tunnelUrl: string | undefined
@@ -280,6 +301,7 @@ export const load: Effect.Effect<Settings, LaunchError> = Effect.gen(function* (
   const model = yield* read(table.model)
   const answerSecrets = yield* read(table.answerSecrets)
   const sealKeys = yield* read(table.sealKeys)
+  const smtpUrl = yield* read(table.smtpUrl)
   const homePath = home === table.home.fallback ? path.join(repository, home) : fromWhereStarted(home)
   const catalogue = yield* read(table.catalogue)
   return {
@@ -293,6 +315,8 @@ export const load: Effect.Effect<Settings, LaunchError> = Effect.gen(function* (
     catalogue: catalogue === undefined ? path.join(homePath, "catalogue") : fromWhereStarted(catalogue),
     answerSecrets: answerSecrets === undefined ? undefined : Redacted.make(answerSecrets),
     sealKeys: sealKeys === undefined ? undefined : Redacted.make(sealKeys),
+    smtpUrl: smtpUrl === undefined ? undefined : Redacted.make(smtpUrl),
+    mailFrom: yield* read(table.mailFrom),
     tunnelUrl: yield* read(table.tunnelUrl),
     peerUrl: yield* read(table.peerUrl),
     point: yield* read(table.point),

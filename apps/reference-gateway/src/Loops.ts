@@ -4,6 +4,7 @@
 import { randomUUID } from "node:crypto"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Redacted from "effect/Redacted"
 import type { MarketDefinition } from "@guildhall/core/MarketDefinition"
 import * as ProbeTickets from "@guildhall/gateway/ProbeTickets"
 import * as AnswerSweep from "@guildhall/steward/AnswerSweep"
@@ -17,6 +18,7 @@ import * as Outbox from "@guildhall/steward/Outbox"
 import * as OutboxSql from "@guildhall/steward/OutboxSql"
 import * as Silence from "@guildhall/steward/Silence"
 import * as WarningDelivery from "@guildhall/steward/WarningDelivery"
+import * as SmtpMail from "@guildhall/steward/SmtpMail"
 import * as TransportProbe from "@guildhall/verification/endpoint/TransportProbe"
 import type { Settings } from "./AppConfig.ts"
 
@@ -44,6 +46,14 @@ const entry = ({ point }: Settings, { endpoints, entry: settings }: MarketDefini
   )
 }
 
+/** Warnings by webhook and, where there is a mail service, by e-mail. */
+const warnings = ({ mailFrom, smtpUrl }: Settings, { endpoints, name }: MarketDefinition) => {
+  const delivery = WarningDelivery.layer({ allowPrivate: endpoints.allowPrivate, market: name })
+  if (smtpUrl === undefined) return delivery
+  const from = mailFrom ?? `guildhall@${new URL(Redacted.value(smtpUrl)).hostname}`
+  return Layer.provide(delivery, SmtpMail.layer({ url: smtpUrl, from }))
+}
+
 /**
  * What the only process of a market does by itself, or the first of several on a port.
  *
@@ -59,7 +69,7 @@ export const layer = (settings: Settings, definition: MarketDefinition) =>
     HoldExpiry.layer({ everyMs: Math.ceil(definition.hold.renewMs / 2) }),
     Outbox.layerWith({ definition, copy: OutboxSql.copy() }),
     AnswerSweep.layer(),
-    WarningDelivery.layer({ allowPrivate: definition.endpoints.allowPrivate, market: definition.name }),
+    warnings(settings, definition),
   )
 
 /**

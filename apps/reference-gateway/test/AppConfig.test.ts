@@ -22,6 +22,8 @@ describe("AppConfig", () => {
         databaseUrl: undefined,
         answerSecrets: undefined,
         sealKeys: undefined,
+        smtpUrl: undefined,
+        mailFrom: undefined,
         catalogue: path.join(repository, ".guildhall/catalogue"),
         agent: "on",
         console: "on",

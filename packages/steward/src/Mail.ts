@@ -1,6 +1,6 @@
 /**
- * PORT. Sends a short message to an e-mail address. Mail services differ more than they agree, so who composes a market gives the
- * layer; without one the market sends none, and says so to providers who ask for it.
+ * PORT. Sends a short message to an e-mail address: by SMTP (`SmtpMail`), or by a layer for a service's own API. Without one the
+ * market sends none, and says so to providers who ask for it.
  *
  * @since 0.1.0
  */

@@ -181,8 +181,10 @@ export class Devices extends Context.Service<
       kind: Onboarding,
       target: string | undefined,
     ) => Effect.Effect<void, RegistryError>
-    /** Every instance that is on the market, with the rails that it is paid by. */
+    /** Every instance that is on the market, with the rails that it is paid by: for loops and operators. */
     readonly instances: Effect.Effect<ReadonlyArray<ListedInstance>, RegistryError>
+    /** The same of one member, without reading the others'. */
+    readonly instancesOf: (memberId: MemberId) => Effect.Effect<ReadonlyArray<ListedInstance>, RegistryError>
     /**
      * The changes after a version, oldest first, with the version that they lead to. After version 0: everything.
      * Changes of one instance since then are told as one.
@@ -314,6 +316,12 @@ export const make = Effect.fnUntraced(function* (store: DeviceStore.DeviceStore,
       return yield* refuse("invalid_request", `A member has at most ${NAMES_MAX} names. Use one of those it has.`)
     }
   })
+  const listed = (row: DeviceStore.InstanceRow): ListedInstance => ({
+    instance: DeviceRails.told(row, rails),
+    lastBeatAtMs: row.lastBeatAtMs,
+    registeredAtMs: row.registeredAtMs,
+    ...(row.entry === undefined ? {} : { entry: row.entry }),
+  })
   return Devices.of({
     ...DeviceOwning.make(store, devices.perMember),
     ...DeviceOwning.makeNonces(store),
@@ -369,14 +377,10 @@ export const make = Effect.fnUntraced(function* (store: DeviceStore.DeviceStore,
       )
       return isDropped
     }),
-    instances: Effect.map(store.listed, (rows) =>
-      rows.map((row) => ({
-        instance: DeviceRails.told(row, rails),
-        lastBeatAtMs: row.lastBeatAtMs,
-        registeredAtMs: row.registeredAtMs,
-        ...(row.entry === undefined ? {} : { entry: row.entry }),
-      })),
-    ).pipe(Effect.withSpan("Devices.instances")),
+    instances: Effect.map(store.listed, (rows) => rows.map(listed)).pipe(Effect.withSpan("Devices.instances")),
+    instancesOf: Effect.fn("Devices.instancesOf")(function* (memberId) {
+      return (yield* store.rails(memberId)).instances.map(listed)
+    }),
     changes: Effect.fn("Devices.changes")(function* (after) {
       const { version, rows } = yield* store.since(after)
       // A reader that is ahead followed another database; it starts again.

@@ -173,19 +173,19 @@ export const layer = HttpApiBuilder.group(
         const account = yield* accounts.add(wanted)
         yield* list(account, payload)
         yield* note(memberId, "cloud.added", account.id)
-        return view(account, yield* devices.instances)
+        return view(account, yield* devices.instancesOf(memberId))
       }, Problems.answer),
       listCloud: Effect.fn("CloudRoutes.list")(function* () {
         const { memberId } = yield* Caller
         const found = yield* accounts.list(memberId)
-        const listed = found.length === 0 ? [] : yield* devices.instances
+        const listed = found.length === 0 ? [] : yield* devices.instancesOf(memberId)
         return { data: found.map((account) => view(account, listed)) }
       }, Problems.answer),
       changeCloud: Effect.fn("CloudRoutes.change")(function* ({ params: { id }, payload: { token } }) {
         const { memberId } = yield* Caller
         const { baseUrl, models } = yield* own(id, memberId)
         yield* checkToken(token)
-        const listed = (yield* devices.instances).filter(isOf(id))
+        const listed = (yield* devices.instancesOf(memberId)).filter(isOf(id))
         const endpointsOf = (model: string) =>
           listed.find(({ instance }) => instance.model === model)?.instance.endpoints
         yield* check(memberId, {
@@ -200,7 +200,7 @@ export const layer = HttpApiBuilder.group(
       removeCloud: Effect.fn("CloudRoutes.remove")(function* ({ params: { id } }) {
         const { memberId } = yield* Caller
         yield* own(id, memberId)
-        const listed = (yield* devices.instances).filter(isOf(id))
+        const listed = (yield* devices.instancesOf(memberId)).filter(isOf(id))
         yield* Effect.forEach(listed, ({ instance }) => devices.deregister(instance.id, memberId), { discard: true })
         yield* accounts.remove(CloudAccountId.make(id), memberId)
         yield* note(memberId, "cloud.removed", id)

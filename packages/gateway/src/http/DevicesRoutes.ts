@@ -118,9 +118,8 @@ const makeOwning = Effect.gen(function* () {
   const wallets = Option.getOrUndefined(yield* Effect.serviceOption(DeviceWallets))
   const attestations = Option.getOrUndefined(yield* Effect.serviceOption(Attestations))
   const besideOf = Effect.fnUntraced(function* (memberId: MemberId, ids: ReadonlyArray<DeviceId>) {
-    const all = yield* devices.instances
     return {
-      listed: all.filter(({ instance }) => instance.memberId === memberId),
+      listed: yield* devices.instancesOf(memberId),
       wallets: wallets === undefined ? new Map() : yield* wallets.of(ids),
       equivocated: attestations === undefined ? new Map() : yield* attestations.forked(ids),
     }

@@ -25,6 +25,7 @@ import { Devices } from "@guildhall/registry/Devices"
 import { GpuId, Gpus } from "@guildhall/registry/Gpus"
 import { Router } from "@guildhall/routing/Router"
 import { Market } from "../Market.ts"
+import * as CallerDevice from "./internal/CallerDevice.ts"
 import * as EarningsViews from "./internal/EarningsViews.ts"
 import * as Estimates from "./internal/Estimates.ts"
 import * as Guides from "./internal/Guides.ts"
@@ -55,12 +56,6 @@ const makeWhose = Effect.gen(function* () {
   const router = yield* Router
   const devices = yield* Devices
 
-  const device = Effect.fnUntraced(function* (asked: DeviceId | undefined) {
-    const { deviceId } = yield* Caller
-    if (deviceId === undefined || asked === undefined || asked === deviceId) return asked ?? deviceId
-    return yield* Problem.of("not_found", `A device asks for itself: ${deviceId}. Ask for others with an API key.`)
-  })
-
   /** The instances on the market. One that is named and not there is the caller's if it may be asked about: see `isKnown`. */
   const listed = Effect.fnUntraced(function* ({ device, instance }: Whose) {
     const { memberId } = yield* Caller
@@ -86,7 +81,7 @@ const makeWhose = Effect.gen(function* () {
     const own = whose.device === undefined ? undefined : yield* devices.find(whose.device)
     if (whose.instance !== undefined || own?.memberId !== memberId) return yield* none(whose)
   })
-  return { device, known, listed }
+  return { device: CallerDevice.of, known, listed }
 })
 
 const makeMoney = Effect.gen(function* () {

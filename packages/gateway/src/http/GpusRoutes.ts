@@ -86,7 +86,8 @@ export const layer = HttpApiBuilder.group(
     const { asset, price, strategy } = yield* makeTerms
 
     const show = Effect.fnUntraced(function* (gpu: Gpu) {
-      return view(gpu, asset, yield* Caller, yield* devices.instances)
+      const caller = yield* Caller
+      return view(gpu, asset, caller, yield* devices.instancesOf(caller.memberId))
     })
 
     return handlers.handleAll({
@@ -109,7 +110,7 @@ export const layer = HttpApiBuilder.group(
         const { deviceId, memberId } = yield* Caller
         const caller = { memberId, deviceId }
         const found = yield* gpus.list({ region: query.region, owner: query.owner === "me" ? caller : undefined })
-        const listed = yield* devices.instances
+        const listed = yield* devices.instancesOf(memberId)
         return { data: found.map((gpu) => view(gpu, asset, caller, listed)) }
       }, Problems.answer),
       findOne: Effect.fn("GpusRoutes.find")(function* ({ params: { id } }) {

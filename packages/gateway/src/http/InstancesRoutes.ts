@@ -15,6 +15,7 @@ import { Problem } from "@guildhall/protocol/api/Problem"
 import { Devices } from "@guildhall/registry/Devices"
 import { Market } from "../Market.ts"
 import * as Acts from "./internal/Acts.ts"
+import * as CallerDevice from "./internal/CallerDevice.ts"
 import * as Problems from "./internal/Problems.ts"
 
 interface Which {
@@ -41,11 +42,8 @@ export const layer = HttpApiBuilder.group(
     const note = yield* Acts.make
 
     const maintain = Effect.fnUntraced(function* ({ device, instance }: Which, window: Maintenance | undefined) {
-      const { deviceId: signer, memberId } = yield* Caller
-      if (signer !== undefined && device !== undefined && device !== signer) {
-        return yield* Problem.of("not_found", `A device speaks for itself: ${signer}. Use an API key for others.`)
-      }
-      const deviceId = signer ?? device
+      const { memberId } = yield* Caller
+      const deviceId = yield* CallerDevice.of(device)
       if (deviceId !== undefined) return yield* devices.maintain({ memberId, deviceId, instance }, window)
       if (instance !== undefined) return yield* devices.maintain({ memberId, instance }, window)
       return yield* Problem.of(
@@ -57,9 +55,8 @@ export const layer = HttpApiBuilder.group(
     return handlers.handleAll({
       own: Effect.fn("InstancesRoutes.own")(function* () {
         const { deviceId, memberId } = yield* Caller
-        const listed = (yield* devices.instances).filter(
-          ({ instance }) =>
-            instance.memberId === memberId && (deviceId === undefined || instance.deviceId === deviceId),
+        const listed = (yield* devices.instancesOf(memberId)).filter(
+          ({ instance }) => deviceId === undefined || instance.deviceId === deviceId,
         )
         const isAsked = definition.entry !== undefined
         const data = listed.map(({ entry, instance, lastBeatAtMs, registeredAtMs }): OwnInstance => ({

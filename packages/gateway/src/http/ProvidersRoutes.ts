@@ -20,6 +20,7 @@ import { Router } from "@guildhall/routing/Router"
 import * as WhyNotQuery from "@guildhall/routing/WhyNotQuery"
 import * as Acts from "./internal/Acts.ts"
 import * as Beats from "./internal/Beats.ts"
+import * as CallerDevice from "./internal/CallerDevice.ts"
 import * as PlainBeats from "./internal/PlainBeats.ts"
 import * as Problems from "./internal/Problems.ts"
 import * as Registering from "./internal/Registering.ts"
@@ -59,11 +60,9 @@ const makeWhy = Effect.gen(function* () {
   const inTurn = yield* Turns.make(WHY_AT_ONCE, WHY_WAITING)
 
   const answer = Effect.fn("ProvidersRoutes.why")(function* (asked: WhyQuery) {
-    const { deviceId, memberId } = yield* Caller
-    const { device = deviceId, instance } = asked
-    if (deviceId !== undefined && device !== deviceId) {
-      return yield* Problem.of("not_found", `A device asks for itself: ${deviceId}. Ask for others with an API key.`)
-    }
+    const { memberId } = yield* Caller
+    const { instance } = asked
+    const device = yield* CallerDevice.of(asked.device)
     const { fromMs, toMs } = yield* periodOf(asked, yield* Clock.currentTimeMillis)
     const { policyOf } = router
     yield* router.flush

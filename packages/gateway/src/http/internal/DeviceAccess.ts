@@ -11,6 +11,7 @@ import { SignatureHeaders } from "@guildhall/protocol/api/ProvidersApi"
 import { HEADERS } from "@guildhall/protocol/provider/SignedRequest"
 import { Devices } from "@guildhall/registry/Devices"
 import * as Problems from "./Problems.ts"
+import * as Signed from "./Signed.ts"
 
 const decodeHeaders = Schema.decodeUnknownEffect(SignatureHeaders)
 
@@ -30,25 +31,14 @@ export const isSigned = ({ headers }: HttpServerRequest.HttpServerRequest): bool
 /** Makes the look at a signature: whose device it is. One that is nobody's yet may do nothing here. */
 export const make = Effect.gen(function* () {
   const devices = yield* Devices
+  const authenticate = yield* Signed.makeAuthenticate
   return Effect.fnUntraced(function* () {
     const request = yield* HttpServerRequest.HttpServerRequest
     const headers = yield* Effect.mapError(decodeHeaders(request.headers), () =>
       Problem.of("invalid_signature", "The headers of the signature cannot be read. Send all four, as an agent does."),
     )
-    const body = new Uint8Array(yield* Effect.orDie(request.arrayBuffer))
-    if (body.length > BODY_BYTES_MAX) {
-      return yield* Problem.of("body_too_large", `The body is larger than ${BODY_BYTES_MAX} bytes. Send less.`)
-    }
-    const id = yield* Problems.answer(
-      devices.authenticate({
-        method: request.method,
-        path: signedPath(request.originalUrl),
-        publicKey: headers[HEADERS.device],
-        signature: headers[HEADERS.signature],
-        issuedAtMs: headers[HEADERS.issuedAt],
-        sequence: headers[HEADERS.sequence],
-        body,
-      }),
+    const { id } = yield* Problems.answer(
+      authenticate(signedPath(request.originalUrl), { headers, request }, BODY_BYTES_MAX),
     )
     const device = Option.fromUndefinedOr(yield* Problems.answer(devices.find(id)))
     if (Option.isNone(device)) {

@@ -37,7 +37,7 @@ const makeOwn = Effect.gen(function* () {
   return Effect.fnUntraced(function* (memberId: MemberId, named: ReadonlyArray<InstanceId>) {
     const known = ownOf(memberId, router.instances())
     if (known.length > 0 && named.every((id) => known.some((one) => one.id === id))) return known
-    const listed = yield* inTurn(memberId, devices.instances)
+    const listed = yield* inTurn(memberId, devices.instancesOf(memberId))
     return ownOf(
       memberId,
       listed.map(({ instance }) => instance),

@@ -61,7 +61,7 @@ export const makeAuthenticate = Effect.map(Devices, (devices) =>
     }
     const publicKey = headers[HEADERS.device]
     const id = yield* devices.authenticate({
-      method: "POST",
+      method: request.method,
       path,
       publicKey,
       signature: headers[HEADERS.signature],

@@ -114,17 +114,20 @@ export const replacing = Effect.gen(function* () {
 export const ownDevices = Effect.gen(function* () {
   const devices = yield* Devices
   const [memberId, rival] = [SampleDevice.member(), SampleDevice.member()]
-  const { device } = yield* devices.register(SampleDevice.make(memberId).registration())
+  const { device, instance } = yield* devices.register(SampleDevice.make(memberId).registration())
   assert.deepStrictEqual(
     (yield* devices.devicesOf(memberId)).map(({ id }) => id),
     [device.id],
   )
-  assert.deepStrictEqual(yield* devices.devicesOf(rival), [])
+  const listed = (yield* devices.instances).filter((one) => one.instance.id === instance.id)
+  assert.deepStrictEqual(yield* devices.instancesOf(memberId), listed)
+  assert.deepStrictEqual([...(yield* devices.devicesOf(rival)), ...(yield* devices.instancesOf(rival))], [])
   assert.strictEqual(yield* codeOf(devices.rename(device.id, rival, "mine")), "not_found")
   assert.strictEqual(yield* codeOf(devices.revoke(device.id, rival)), "not_found")
   assert.strictEqual((yield* devices.rename(device.id, memberId, "rig")).facts.name, "rig")
   assert.strictEqual((yield* Conformance.answered(devices.revoke(device.id, memberId))).state, "revoked")
   assert.strictEqual((yield* devices.devicesOf(memberId))[0]?.state, "revoked")
+  assert.deepStrictEqual(yield* devices.instancesOf(memberId), [])
 })
 
 export const silence = Effect.gen(function* () {

@@ -94,8 +94,10 @@ const makeWarn = (sql: SqlClient.SqlClient, { find }: Reads): Notifier.Notifier[
             SELECT id FROM registry_warnings WHERE member_id = ${memberId} AND NOT is_off AND delivered_at_ms IS NULL
             ORDER BY number DESC OFFSET ${Notifier.WAITING_MAX})
           RETURNING id
+        ), unsent AS (
+          DELETE FROM registry_warning_sends WHERE warning_id IN (SELECT id FROM over)
         )
-        DELETE FROM registry_warning_sends WHERE warning_id IN (SELECT id FROM over)`
+        DELETE FROM registry_warning_offers WHERE warning_id IN (SELECT id FROM over)`
       yield* sql`DELETE FROM registry_warnings WHERE id IN (
         SELECT id FROM registry_warnings WHERE member_id = ${memberId} ORDER BY number DESC OFFSET ${Notifier.KEPT_MAX})`
     })
@@ -113,10 +115,14 @@ const makeBeat = (sql: SqlClient.SqlClient, { columns, read }: Reads): Notifier.
     const atMs = yield* Clock.currentTimeMillis
     const ride = Effect.gen(function* () {
       if (given !== undefined) {
-        yield* sql`UPDATE registry_warnings w SET is_off = true,
-            delivered_at_ms = COALESCE(w.delivered_at_ms, ${atMs}::float8::bigint), delivered_by = COALESCE(w.delivered_by, 'beat')
-          FROM registry_warning_offers o
-          WHERE o.warning_id = w.id AND o.device_id = ${device} AND o.nonce = ${given} AND NOT w.is_off`
+        yield* sql`WITH heard AS (
+            UPDATE registry_warnings w SET is_off = true,
+              delivered_at_ms = COALESCE(w.delivered_at_ms, ${atMs}::float8::bigint), delivered_by = COALESCE(w.delivered_by, 'beat')
+            FROM registry_warning_offers o
+            WHERE o.warning_id = w.id AND o.device_id = ${device} AND o.nonce = ${given} AND NOT w.is_off
+            RETURNING w.id
+          )
+          DELETE FROM registry_warning_offers WHERE warning_id IN (SELECT id FROM heard)`
       }
       const riding = yield* waiting
       if (riding.length === 0) return riding

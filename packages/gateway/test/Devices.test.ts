@@ -298,6 +298,10 @@ describe("a device's key", () => {
       "not_found",
     )
     isProblem(await ask("DELETE", `/v1/providers/maintenance?instance=${other.instance}`), "not_found")
+    // Misspelt, it would be about all that the device has.
+    const misspelt = { ...window, instance_id: own.instance }
+    isProblem(await ask("POST", "/v1/providers/maintenance", { body: misspelt }), "invalid_request")
+    isProblem(await ask("DELETE", `/v1/providers/maintenance?instance_id=${own.instance}`), "invalid_request")
     isProblem(await ask("PATCH", gpuPath, { device: other.device, body: { region: "us-east" } }), "not_found")
     isProblem(await ask("DELETE", gpuPath, { device: other.device }), "not_found")
 

@@ -85,7 +85,7 @@ describe("where warnings go", () => {
 
   it("is not an address on which the market does not send, nor one that is none", async () => {
     const as = "provider"
-    for (const body of [{ email: "ann@example.com" }, { email: "nobody" }, { webhookUrl: 5 }]) {
+    for (const body of [{ email: "ann@example.com" }, { email: "nobody" }, { webhookUrl: 5 }, { webhook_url: null }]) {
       const { json } = await market.call("PATCH", SETTINGS, { as, body })
       assert.strictEqual(json.code, "invalid_request")
     }

@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import * as Schema from "effect/Schema"
+import * as HttpApi from "effect/http-api/HttpApi"
 import * as HttpApiEndpoint from "effect/http-api/HttpApiEndpoint"
 import * as HttpApiGroup from "effect/http-api/HttpApiGroup"
 import * as OpenApi from "effect/http-api/OpenApi"
@@ -34,6 +35,9 @@ const Which = {
   instance: Schema.optionalKey(InstanceId),
   device: Schema.optionalKey(DeviceId),
 }
+
+/** A device that misspells which instance it means would otherwise mean all of its own. */
+const strict = { onExcessProperty: "error" } as const
 
 /**
  * The body of `POST /v1/providers/maintenance`: the window, and of which instances: those of a device, or one alone. A device that
@@ -81,15 +85,19 @@ export class InstancesApi extends HttpApiGroup.make("instances")
       payload: Announcement,
       success: Maintained,
       error: errors(400, 404, 503),
-    }).annotate(
-      OpenApi.Summary,
-      "Announce maintenance: in its window no requests go to the instances, and their health stays as it is.",
-    ),
+    })
+      .annotate(HttpApi.PayloadParseOptions, strict)
+      .annotate(
+        OpenApi.Summary,
+        "Announce maintenance: in its window no requests go to the instances, and their health stays as it is.",
+      ),
     HttpApiEndpoint.delete("callOff", "/v1/providers/maintenance", {
       query: Which,
       success: Maintained,
       error: errors(400, 404, 503),
-    }).annotate(OpenApi.Summary, "Call maintenance off, or end it early."),
+    })
+      .annotate(HttpApi.QueryParseOptions, strict)
+      .annotate(OpenApi.Summary, "Call maintenance off, or end it early."),
   )
   .middleware(Access)
   .annotateEndpoints(Roles, ["provider"])

@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import * as Schema from "effect/Schema"
+import * as HttpApi from "effect/http-api/HttpApi"
 import * as HttpApiEndpoint from "effect/http-api/HttpApiEndpoint"
 import * as HttpApiGroup from "effect/http-api/HttpApiGroup"
 import * as OpenApi from "effect/http-api/OpenApi"
@@ -76,6 +77,8 @@ export class NoticesApi extends HttpApiGroup.make("notices")
       success: NoticeSettings,
       error: errors(400, 403, 503),
     })
+      // A misspelt field would leave warnings where they went before, and answer that all is well.
+      .annotate(HttpApi.PayloadParseOptions, { onExcessProperty: "error" })
       .annotate(OpenApi.Summary, "Set where warnings go: a URL that is called, an e-mail address, or null for neither.")
       .annotate(
         OpenApi.Description,

@@ -128,7 +128,7 @@ it.layer(Live, { timeout: 60_000 })("ServedDay in PostgreSQL", (it) => {
       const before = yield* journal.served(query)
       assert.isAbove(before.length, 3)
       yield* sql`DROP TABLE journal_served`
-      yield* JournalTables.migrations["0004_sum_days"]
+      yield* JournalTables.migrations["0003_sum_days"]
       assert.deepStrictEqual(yield* journal.served(query), before)
     }),
   )

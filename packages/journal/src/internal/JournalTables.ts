@@ -84,6 +84,6 @@ const countDemand = Effect.gen(function* () {
 export const migrations = {
   "0001_create": create,
   "0002_leaves": keepLeaves,
-  "0004_sum_days": sumDays,
-  "0005_count_demand": countDemand,
+  "0003_sum_days": sumDays,
+  "0004_count_demand": countDemand,
 }

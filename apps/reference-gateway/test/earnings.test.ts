@@ -1,10 +1,11 @@
 /**
  * What a provider earned and is warned of, in a market of real processes: the sums are those of the receipts, and a warning comes
- * by its webhook, signed, and with the heartbeat of its agent.
+ * by its webhook, signed, by e-mail, and with the heartbeat of its agent.
  */
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import { createServer, type IncomingHttpHeaders } from "node:http"
 import type { AddressInfo } from "node:net"
+import { SMTPServer } from "smtp-server"
 import * as RunningMarket from "./RunningMarket.ts"
 import * as ScriptedEngine from "./ScriptedEngine.ts"
 
@@ -40,29 +41,53 @@ const startHook = async (): Promise<string> => {
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}/hook`
 }
 
+const mails: Array<string> = []
+
+/** The mail service of the market's operator. */
+const startMail = async (): Promise<string> => {
+  const server = new SMTPServer({
+    disabledCommands: ["AUTH", "STARTTLS"],
+    onData: (stream, _, callback) => {
+      let text = ""
+      stream.on("data", (chunk: Buffer) => (text += chunk.toString()))
+      stream.on("end", () => (mails.push(text), callback()))
+    },
+  })
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))
+  cleanups.push(() => new Promise<void>((resolve) => server.close(() => resolve())))
+  // It listens on a port, so its address is one.
+  return `smtp://127.0.0.1:${(server.server.address() as AddressInfo).port}`
+}
+
 beforeAll(async () => {
   const home = RunningMarket.makeHome()
   const definition = RunningMarket.writeDefinition(home, {
     ...RunningMarket.quick,
     targets: { latencyMs: 100, uptimeBps: 9_950 },
   })
-  market = await RunningMarket.start({ home, environment: { GUILDHALL_MARKET: definition, GUILDHALL_AGENT: "off" } })
+  const environment = {
+    GUILDHALL_MARKET: definition,
+    GUILDHALL_AGENT: "off",
+    GUILDHALL_SMTP_URL: await startMail(),
+    GUILDHALL_MAIL_FROM: "Market <market@mail.example>",
+  }
+  market = await RunningMarket.start({ home, environment })
   const provider = await RunningMarket.issueKey(market, { name: "earner", role: "provider" })
   providerKey = provider.secret
 }, 90_000)
 
 afterAll(async () => {
-  for (const cleanup of cleanups.splice(0).reverse()) await cleanup()
   await market?.close()
+  for (const cleanup of cleanups.splice(0).reverse()) await cleanup()
 })
 
 describe("a provider", () => {
-  it("S13, A4 · sees what its receipts come to, to the last unit, and is warned of an agent that is gone by webhook and by its next beats", async () => {
+  it("S13, A4 · sees what its receipts come to, to the last unit, and is warned of an agent that is gone by webhook, by e-mail and by its next beats", async () => {
     const webhookUrl = await startHook()
     const set = await fetch(`${market.url}/v1/settings/provider/notices`, {
       method: "PATCH",
       headers: { authorization: `Bearer ${providerKey}`, "content-type": "application/json" },
-      body: JSON.stringify({ webhookUrl }),
+      body: JSON.stringify({ webhookUrl, email: "ada@providers.example" }),
     })
     assert.strictEqual(set.status, 200)
     const engine = await ScriptedEngine.start(MODEL)
@@ -125,7 +150,10 @@ describe("a provider", () => {
       return data[0]?.delivery === null ? undefined : data
     })
     assert.deepInclude(warnings[0], { topic: "offline", subject: earnings.data[0].instance })
-    assert.strictEqual(warnings[0].delivery.way, "webhook")
+    assert.include(["webhook", "email"], warnings[0].delivery.way)
+    const mail = await RunningMarket.until("the e-mail", () => mails.find((text) => text.includes(warnings[0].subject)))
+    assert.match(mail, /^From: Market <market@mail\.example>\r$/m)
+    assert.match(mail, /^To: <?ada@providers\.example>?\r$/m)
 
     // It rides on the agent's beats as well, as soon as there are any.
     const again = await RunningMarket.startAgent(market, { key: providerKey, backend: engine.url, home: agent.home })

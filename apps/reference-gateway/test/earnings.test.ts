@@ -84,7 +84,7 @@ afterAll(async () => {
 describe("a provider", () => {
   it("S13, A4 · sees what its receipts come to, to the last unit, and is warned of an agent that is gone by webhook, by e-mail and by its next beats", async () => {
     const webhookUrl = await startHook()
-    const set = await fetch(`${market.url}/v1/settings/provider/notices`, {
+    const set = await fetch(`${market.url}/v1/settings/provider/warnings`, {
       method: "PATCH",
       headers: { authorization: `Bearer ${providerKey}`, "content-type": "application/json" },
       body: JSON.stringify({ webhookUrl, email: "ada@providers.example" }),
@@ -143,7 +143,7 @@ describe("a provider", () => {
     const { keys } = await get("/.well-known/guildhall-keys.json")
     assert.deepInclude(
       keys.find((key: { id: string }) => key.id === keyId),
-      { purpose: "notice" },
+      { purpose: "warning" },
     )
     const warnings = await RunningMarket.until("the delivery", async () => {
       const { data } = await get("/v1/providers/warnings", providerKey)

@@ -29,7 +29,7 @@ import * as Semaphore from "effect/Semaphore"
  * @category models
  * @since 0.1.0
  */
-export const KeyPurpose = Schema.Literals(["receipt", "ticket", "checkpoint", "notice"])
+export const KeyPurpose = Schema.Literals(["receipt", "ticket", "checkpoint", "warning"])
 /** @since 0.1.0 */
 export type KeyPurpose = typeof KeyPurpose.Type
 

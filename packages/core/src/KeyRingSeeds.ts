@@ -78,7 +78,7 @@ export const layer = (options: Options): Layer.Layer<KeyRing, KeyRingError, Sign
 
 /**
  * {@link layer} with its seeds from the configuration, by default from `GUILDHALL_KEY_RECEIPT`, `GUILDHALL_KEY_TICKET`,
- * `GUILDHALL_KEY_CHECKPOINT` and `GUILDHALL_KEY_NOTICE`.
+ * `GUILDHALL_KEY_CHECKPOINT` and `GUILDHALL_KEY_WARNING`.
  *
  * @category layers
  * @since 0.1.0
@@ -88,7 +88,7 @@ export const layerConfig = (
     receipt: Config.Redacted("GUILDHALL_KEY_RECEIPT"),
     ticket: Config.Redacted("GUILDHALL_KEY_TICKET"),
     checkpoint: Config.Redacted("GUILDHALL_KEY_CHECKPOINT"),
-    notice: Config.Redacted("GUILDHALL_KEY_NOTICE"),
+    warning: Config.Redacted("GUILDHALL_KEY_WARNING"),
   },
 ): Layer.Layer<KeyRing, KeyRingError | Config.ConfigError, Signature.Signature> =>
   Layer.effect(KeyRing, Effect.flatMap(Config.unwrap(options), make))

@@ -91,7 +91,7 @@ const seeds = (receipt: string) =>
           GUILDHALL_KEY_RECEIPT: receipt,
           GUILDHALL_KEY_TICKET: seed(2),
           GUILDHALL_KEY_CHECKPOINT: seed(3),
-          GUILDHALL_KEY_NOTICE: seed(5),
+          GUILDHALL_KEY_WARNING: seed(5),
         }),
       ),
     ),

@@ -126,7 +126,7 @@ describe("what anyone may read", () => {
     const { json } = await market.call("GET", "/.well-known/guildhall-keys.json")
     assert.sameMembers(
       json.keys.map((key: { purpose: string }) => key.purpose),
-      ["receipt", "ticket", "checkpoint", "notice"],
+      ["receipt", "ticket", "checkpoint", "warning"],
     )
     assert.deepStrictEqual((await market.call("GET", "/healthz")).json, { status: "ok" })
     assert.deepStrictEqual((await market.call("GET", "/readyz")).json, { status: "ready" })

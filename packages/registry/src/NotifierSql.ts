@@ -77,8 +77,8 @@ const makeWarn = (sql: SqlClient.SqlClient, { find }: Reads): Notifier.Notifier[
     const [id, atMs] = [yield* Notifier.newId, yield* Clock.currentTimeMillis]
     const write = Effect.gen(function* () {
       // One row of the member is locked: its warnings are counted one after another.
-      yield* sql`INSERT INTO registry_notice_addresses (member_id) VALUES (${memberId}) ON CONFLICT DO NOTHING`
-      yield* sql`SELECT FROM registry_notice_addresses WHERE member_id = ${memberId} FOR UPDATE`
+      yield* sql`INSERT INTO registry_warning_addresses (member_id) VALUES (${memberId}) ON CONFLICT DO NOTHING`
+      yield* sql`SELECT FROM registry_warning_addresses WHERE member_id = ${memberId} FOR UPDATE`
       const added =
         yield* sql`INSERT INTO registry_warnings (id, key, member_id, topic, code, subject, detail, at_ms, deadline_ms)
         VALUES (${id}, ${key}, ${memberId}, ${topic}, ${code}, ${subject}, ${detail}, ${atMs}::float8::bigint,
@@ -86,7 +86,7 @@ const makeWarn = (sql: SqlClient.SqlClient, { find }: Reads): Notifier.Notifier[
         ON CONFLICT (key) DO NOTHING RETURNING id`
       if (added.length === 0) return
       yield* sql`INSERT INTO registry_warning_sends (warning_id, way, tries, due_at_ms)
-        SELECT ${id}, s.way, 0, ${atMs}::float8::bigint FROM registry_notice_addresses a
+        SELECT ${id}, s.way, 0, ${atMs}::float8::bigint FROM registry_warning_addresses a
         CROSS JOIN LATERAL (VALUES ('webhook', a.webhook_url), ('email', a.email)) AS s(way, address)
         WHERE a.member_id = ${memberId} AND s.address IS NOT NULL`
       yield* sql`WITH over AS (
@@ -145,7 +145,7 @@ const makeOutgoing = (sql: SqlClient.SqlClient, { columns }: Reads): Notifier.No
         FROM due WHERE s.warning_id = due.warning_id AND s.way = ${way} RETURNING s.warning_id, s.tries
       )
       SELECT ${columns}, t.tries, CASE ${way}::text WHEN 'webhook' THEN a.webhook_url ELSE a.email END AS address
-      FROM taken t JOIN registry_warnings w ON w.id = t.warning_id JOIN registry_notice_addresses a ON a.member_id = w.member_id
+      FROM taken t JOIN registry_warnings w ON w.id = t.warning_id JOIN registry_warning_addresses a ON a.member_id = w.member_id
       WHERE CASE ${way}::text WHEN 'webhook' THEN a.webhook_url ELSE a.email END IS NOT NULL
       ORDER BY w.number`
     const found = yield* Effect.mapError(decodeOutgoing(yield* Effect.mapError(rows, unavailable)), corrupt)
@@ -177,14 +177,14 @@ const makeOutgoing = (sql: SqlClient.SqlClient, { columns }: Reads): Notifier.No
 const makeAddresses = (sql: SqlClient.SqlClient): Notifier.Notifier["Service"]["addresses"] => ({
   get: Effect.fn("Notifier.addresses.get")(function* (memberId) {
     const [found] = yield* Effect.mapError(
-      sql<Notifier.Addresses>`SELECT webhook_url AS "webhookUrl", email FROM registry_notice_addresses WHERE member_id = ${memberId}`,
+      sql<Notifier.Addresses>`SELECT webhook_url AS "webhookUrl", email FROM registry_warning_addresses WHERE member_id = ${memberId}`,
       unavailable,
     )
     return found ?? Notifier.NO_ADDRESSES
   }),
   set: Effect.fn("Notifier.addresses.set")(function* (memberId, { email, webhookUrl }) {
     const [found] = yield* Effect.mapError(
-      sql<Notifier.Addresses>`INSERT INTO registry_notice_addresses AS a (member_id, webhook_url, email)
+      sql<Notifier.Addresses>`INSERT INTO registry_warning_addresses AS a (member_id, webhook_url, email)
         VALUES (${memberId}, ${webhookUrl ?? null}::text, ${email ?? null}::text)
         ON CONFLICT (member_id) DO UPDATE SET
           webhook_url = ${webhookUrl === undefined ? sql`a.webhook_url` : sql`excluded.webhook_url`},

@@ -82,7 +82,7 @@ export const make = Effect.fnUntraced(function* (options: Webhook.Options & { re
       to: out.address,
       id: out.warning.id,
       subject: `${options.market}: ${out.warning.subject} (${out.warning.code})`,
-      text: `${out.warning.detail}\n\nThis is about ${out.warning.subject} on the market ${options.market}. Set where warnings go by PATCH /v1/settings/provider/notices.\n`,
+      text: `${out.warning.detail}\n\nThis is about ${out.warning.subject} on the market ${options.market}. Set where warnings go by PATCH /v1/settings/provider/warnings.\n`,
     })
 
   const sendAll = Effect.fnUntraced(function* <E extends { readonly isRetryable: boolean; readonly message: string }>(

@@ -14,7 +14,7 @@ import { KeyRing, type KeyRingError } from "@guildhall/core/KeyRing"
 import * as PublicLookup from "@guildhall/verification/PublicLookup"
 
 /**
- * The headers of a call. What is signed, by a key of the purpose `notice`, is `<id>.<timestamp>.<body>`. The id is the same for
+ * The headers of a call. What is signed, by a key of the purpose `warning`, is `<id>.<timestamp>.<body>`. The id is the same for
  * every try: who has seen it has seen the call. An old timestamp is somebody else's copy.
  *
  * @category constants
@@ -116,7 +116,7 @@ export const make = Effect.fnUntraced(function* (options: Options) {
   ): Effect.fn.Return<void, WebhookError | KeyRingError> {
     const url = yield* allowed(address, options)
     const timestampMs = yield* Clock.currentTimeMillis
-    const { keyId, value } = yield* ring.sign("notice", signedBytes(id, timestampMs, body))
+    const { keyId, value } = yield* ring.sign("warning", signedBytes(id, timestampMs, body))
     const headers = {
       "content-type": "application/json",
       "content-length": `${new TextEncoder().encode(body).byteLength}`,

@@ -69,7 +69,7 @@ describe("Webhook", () => {
       )
       const keys = yield* KeyRing.KeyRing.use((one) => one.list)
       const isSigned = (body: string) =>
-        KeyRing.verifyPublished(keys, "notice", Webhook.signedBytes("wrn_1", at, body), { keyId, value }).pipe(
+        KeyRing.verifyPublished(keys, "warning", Webhook.signedBytes("wrn_1", at, body), { keyId, value }).pipe(
           Effect.provide(Crypto),
         )
       assert.deepStrictEqual([yield* isSigned('{"a":1}'), yield* isSigned('{"a":2}')], [true, false])

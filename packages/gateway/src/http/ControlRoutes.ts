@@ -22,7 +22,7 @@ import * as LimitsRoutes from "./LimitsRoutes.ts"
 import * as MarketRoutes from "./MarketRoutes.ts"
 import * as MembersRoutes from "./MembersRoutes.ts"
 import * as MetricsRoutes from "./MetricsRoutes.ts"
-import * as NoticesRoutes from "./NoticesRoutes.ts"
+import * as WarningsRoutes from "./WarningsRoutes.ts"
 import * as OperatorRoutes from "./OperatorRoutes.ts"
 import * as ProvidersRoutes from "./ProvidersRoutes.ts"
 import * as RailsRoutes from "./RailsRoutes.ts"
@@ -41,7 +41,7 @@ export const layerHandlers = Layer.mergeAll(
   RailsRoutes.layer,
   EntriesRoutes.layer,
   EarningsRoutes.layer,
-  NoticesRoutes.layer,
+  WarningsRoutes.layer,
   InstancesRoutes.layer,
   GpusRoutes.layer,
   DevicesRoutes.layer,

@@ -19,7 +19,7 @@ import { InstancesApi } from "./InstancesApi.ts"
 import { LimitsApi } from "./LimitsApi.ts"
 import { MarketApi } from "./MarketApi.ts"
 import { MembersApi } from "./MembersApi.ts"
-import { NoticesApi } from "./NoticesApi.ts"
+import { WarningsApi } from "./WarningsApi.ts"
 import * as OpenApiPage from "./OpenApiPage.ts"
 import { OperatorApi } from "./OperatorApi.ts"
 import { ProvidersApi } from "./ProvidersApi.ts"
@@ -41,7 +41,7 @@ export class ControlApi extends HttpApi.make("guildhall")
     RailsApi,
     EntriesApi,
     EarningsApi,
-    NoticesApi,
+    WarningsApi,
     InstancesApi,
     GpusApi,
     DevicesApi,

@@ -7,7 +7,7 @@ import * as SqlClient from "effect/sql/SqlClient"
  */
 export const createWarnings = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
-  yield* sql`CREATE TABLE registry_notice_addresses (
+  yield* sql`CREATE TABLE registry_warning_addresses (
     member_id text PRIMARY KEY,
     webhook_url text,
     email text

@@ -17,7 +17,7 @@ export const buyerPages: Pages = {
   "GET /v1/limits": { key: "buyer", text: "What your key may use, and what is left of it." },
   "GET /v1/market": { text: "Needs no key." },
   "GET /.well-known/guildhall-keys.json": {
-    text: "Tickets, receipts and notices are signed with these. A key that was replaced stays on the list.",
+    text: "Tickets, receipts and warnings are signed with these. A key that was replaced stays on the list.",
   },
   "GET /healthz": { text: "For whoever restarts what hangs.", answer: { status: "ok" } },
   "GET /readyz": {

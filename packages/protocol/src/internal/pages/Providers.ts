@@ -100,8 +100,8 @@ export const providerPages: Pages = {
     text: "What devices of a class earned of late, with what was assumed.",
   },
   "GET /v1/providers/warnings": { key: "provider", text: "The newest come first." },
-  "GET /v1/settings/provider/notices": { key: "provider", text: "Null stands for nowhere." },
-  "PATCH /v1/settings/provider/notices": {
+  "GET /v1/settings/provider/warnings": { key: "provider", text: "Null stands for nowhere." },
+  "PATCH /v1/settings/provider/warnings": {
     key: "provider",
     text: "What is not named stays as it is.",
     body: { webhookUrl: "https://example.com/guildhall", email: null },

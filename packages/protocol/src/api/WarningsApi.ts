@@ -40,12 +40,12 @@ export type WarningView = typeof WarningView.Type
  * @category models
  * @since 0.1.0
  */
-export const NoticeSettings = Schema.Struct({
+export const WarningSettings = Schema.Struct({
   webhookUrl: Schema.NullOr(Schema.String.pipe(Schema.check(Schema.isMaxLength(2_000)))),
   email: Schema.NullOr(Schema.String.pipe(Schema.check(Schema.isPattern(/^[!-?A-~]{1,64}@[!-?A-~]{1,189}$/)))),
 })
 /** @since 0.1.0 */
-export type NoticeSettings = typeof NoticeSettings.Type
+export type WarningSettings = typeof WarningSettings.Type
 
 /**
  * The group, for providers.
@@ -53,7 +53,7 @@ export type NoticeSettings = typeof NoticeSettings.Type
  * @category groups
  * @since 0.1.0
  */
-export class NoticesApi extends HttpApiGroup.make("notices")
+export class WarningsApi extends HttpApiGroup.make("warnings")
   .add(
     HttpApiEndpoint.get("warnings", "/v1/providers/warnings", {
       success: Schema.Struct({ data: Schema.Array(WarningView) }),
@@ -65,16 +65,16 @@ export class NoticesApi extends HttpApiGroup.make("notices")
         OpenApi.Description,
         "Nothing is taken from a provider before a warning of it was delivered, and the time of grace after that is over. A warning comes with the answer of a heartbeat, and by webhook and e-mail where these are set.",
       ),
-    HttpApiEndpoint.get("settings", "/v1/settings/provider/notices", {
-      success: NoticeSettings,
+    HttpApiEndpoint.get("settings", "/v1/settings/provider/warnings", {
+      success: WarningSettings,
       error: errors(403, 503),
     }).annotate(OpenApi.Summary, "Where warnings to the caller go, beside the heartbeat."),
-    HttpApiEndpoint.patch("change", "/v1/settings/provider/notices", {
+    HttpApiEndpoint.patch("change", "/v1/settings/provider/warnings", {
       payload: Schema.Struct({
-        webhookUrl: Schema.optionalKey(NoticeSettings.fields.webhookUrl),
-        email: Schema.optionalKey(NoticeSettings.fields.email),
+        webhookUrl: Schema.optionalKey(WarningSettings.fields.webhookUrl),
+        email: Schema.optionalKey(WarningSettings.fields.email),
       }),
-      success: NoticeSettings,
+      success: WarningSettings,
       error: errors(400, 403, 503),
     })
       // A misspelt field would leave warnings where they went before, and answer that all is well.
@@ -82,7 +82,7 @@ export class NoticesApi extends HttpApiGroup.make("notices")
       .annotate(OpenApi.Summary, "Set where warnings go: a URL that is called, an e-mail address, or null for neither.")
       .annotate(
         OpenApi.Description,
-        "A call carries `guildhall-webhook-id`, `guildhall-webhook-timestamp` (milliseconds) and `guildhall-webhook-signature` (`<key id>.<signature>`), by a key of the purpose `notice` from /.well-known/guildhall-keys.json, over `<id>.<timestamp>.<body>`. Answer 2xx; refuse old timestamps and ids that you have seen.",
+        "A call carries `guildhall-webhook-id`, `guildhall-webhook-timestamp` (milliseconds) and `guildhall-webhook-signature` (`<key id>.<signature>`), by a key of the purpose `warning` from /.well-known/guildhall-keys.json, over `<id>.<timestamp>.<body>`. Answer 2xx; refuse old timestamps and ids that you have seen.",
       ),
   )
   .middleware(Access)

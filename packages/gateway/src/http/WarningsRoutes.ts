@@ -9,7 +9,7 @@ import * as Result from "effect/Result"
 import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
 import { Caller } from "@guildhall/protocol/api/Access"
 import { ControlApi } from "@guildhall/protocol/api/ControlApi"
-import type { WarningView } from "@guildhall/protocol/api/NoticesApi"
+import type { WarningView } from "@guildhall/protocol/api/WarningsApi"
 import { Problem } from "@guildhall/protocol/api/Problem"
 import * as Endpoint from "@guildhall/registry/Endpoint"
 import { Notifier, type Warning } from "@guildhall/registry/Notifier"
@@ -40,7 +40,7 @@ const wrongUrl = (text: string, allowPrivate: boolean): string | undefined => {
  */
 export const layer = HttpApiBuilder.group(
   ControlApi,
-  "notices",
+  "warnings",
   Effect.fnUntraced(function* (handlers) {
     const { definition } = yield* Market
     const router = yield* Router
@@ -54,7 +54,7 @@ export const layer = HttpApiBuilder.group(
     const { allowPrivate } = definition.endpoints
 
     return handlers.handleAll({
-      warnings: Effect.fn("NoticesRoutes.warnings")(function* () {
+      warnings: Effect.fn("WarningsRoutes.warnings")(function* () {
         const { deviceId, memberId } = yield* Caller
         if (found === undefined) return { data: [] }
         const all = yield* found.list(memberId)
@@ -65,11 +65,11 @@ export const layer = HttpApiBuilder.group(
         const data = all.filter(({ subject }) => own.has(subject))
         return { data: data.map(view) }
       }, Problems.answer),
-      settings: Effect.fn("NoticesRoutes.settings")(function* () {
+      settings: Effect.fn("WarningsRoutes.settings")(function* () {
         const { memberId } = yield* Caller
         return yield* (yield* notifier).addresses.get(memberId)
       }, Problems.answer),
-      change: Effect.fn("NoticesRoutes.change")(function* ({ payload }) {
+      change: Effect.fn("WarningsRoutes.change")(function* ({ payload }) {
         const { memberId } = yield* Caller
         const { email, webhookUrl } = payload
         const wrong = webhookUrl == null ? undefined : wrongUrl(webhookUrl, allowPrivate)
@@ -80,7 +80,7 @@ export const layer = HttpApiBuilder.group(
           return yield* Problem.of("invalid_request", detail)
         }
         const addresses = yield* (yield* notifier).addresses.set(memberId, payload)
-        yield* note(memberId, "notices.changed", memberId)
+        yield* note(memberId, "warning_addresses.changed", memberId)
         return addresses
       }, Problems.answer),
     })

@@ -8,7 +8,7 @@ import * as SampleDevice from "@guildhall/registry/testing/SampleDevice"
 import * as TestControl from "./TestControl.ts"
 import { registration } from "./TestControl.ts"
 
-const SETTINGS = "/v1/settings/provider/notices"
+const SETTINGS = "/v1/settings/provider/warnings"
 
 let market: TestControl.TestControl
 let strict: TestControl.TestControl

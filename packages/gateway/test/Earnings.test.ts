@@ -152,16 +152,19 @@ describe("A4 · earnings", () => {
     const other = await join({ memberId: TestControl.members.other })
     await serve(other, 1)
     const accrual = Account.ids.accrual("development", provider)
+    // What the market pays for a request that it lost.
+    const claimed = Account.ids.accrual("platform", provider)
     const outside = Account.ids.external("Development")
     await market.run(
       Effect.gen(function* () {
-        for (const id of [outside, accrual]) yield* market.ledger.open(Opening.of(id, TestControl.usd))
+        for (const id of [outside, accrual, claimed]) yield* market.ledger.open(Opening.of(id, TestControl.usd))
         yield* market.ledger.post({
           idempotencyKey: "earned",
           kind: "grant",
           legs: [
             { account: outside, amount: -7_000n },
-            { account: accrual, amount: 7_000n },
+            { account: accrual, amount: 6_000n },
+            { account: claimed, amount: 1_000n },
           ],
           attachments: [],
         })

@@ -11,7 +11,7 @@
  *    other nonce, is its delivery by beat.
  * 4. The first delivery is recorded with its time and way, and never changes.
  * 5. What goes out on a way is taken by one at a time, again once its lease is over or its time has come, until it was sent or given up.
- * 6. At most `WAITING_MAX` warnings of a member wait: one more ends the oldest of them, which then was never delivered.
+ * 6. At most `WAITING_MAX` warnings of a member wait: one more ends the oldest of them, of penalties only where all are, which then was never delivered.
  * 7. A member sees its own warnings, the newest first, and its own addresses, as it set them last.
  *
  * @since 0.1.0
@@ -176,6 +176,10 @@ interface Kept {
 
 const shown = ({ delivery, sends, warning }: Kept): Warning => ({ ...warning, delivery, waysLeft: [...sends.keys()] })
 
+/** A member's noise ends what else it was warned of, and a penalty's warning last. */
+const penaltiesLast = ({ warning: a }: Kept, { warning: b }: Kept): number =>
+  Number(a.topic === "penalty") - Number(b.topic === "penalty")
+
 class State {
   readonly byKey = new Map<string, Kept>()
   readonly addresses = new Map<MemberId, Addresses>()
@@ -201,12 +205,13 @@ class State {
     const kept: Kept = { warning: { ...given, id, atMs }, delivery: null, isOff: false, offers: new Map(), sends }
     this.byKey.set(given.key, kept)
     const own = this.of(given.memberId)
-    const waiting = own.filter(({ delivery, isOff }) => delivery === null && !isOff)
+    const waiting = own.filter(({ delivery, isOff }) => delivery === null && !isOff).toSorted(penaltiesLast)
     for (const old of waiting.slice(0, Math.max(0, waiting.length - WAITING_MAX))) {
       old.isOff = true
       old.sends.clear()
     }
-    for (const old of own.slice(0, Math.max(0, own.length - KEPT_MAX))) this.byKey.delete(old.warning.key)
+    const ending = own.toSorted(penaltiesLast).slice(0, Math.max(0, own.length - KEPT_MAX))
+    for (const old of ending) this.byKey.delete(old.warning.key)
     return kept
   }
 }

@@ -89,17 +89,19 @@ const makeWarn = (sql: SqlClient.SqlClient, { find }: Reads): Notifier.Notifier[
         SELECT ${id}, s.way, 0, ${atMs}::float8::bigint FROM registry_warning_addresses a
         CROSS JOIN LATERAL (VALUES ('webhook', a.webhook_url), ('email', a.email)) AS s(way, address)
         WHERE a.member_id = ${memberId} AND s.address IS NOT NULL`
+      // Whoever makes noise, by instances that come and go, gets rid of no warning of a penalty by it.
       yield* sql`WITH over AS (
           UPDATE registry_warnings SET is_off = true WHERE id IN (
             SELECT id FROM registry_warnings WHERE member_id = ${memberId} AND NOT is_off AND delivered_at_ms IS NULL
-            ORDER BY number DESC OFFSET ${Notifier.WAITING_MAX})
+            ORDER BY topic = 'penalty' DESC, number DESC OFFSET ${Notifier.WAITING_MAX})
           RETURNING id
         ), unsent AS (
           DELETE FROM registry_warning_sends WHERE warning_id IN (SELECT id FROM over)
         )
         DELETE FROM registry_warning_offers WHERE warning_id IN (SELECT id FROM over)`
       yield* sql`DELETE FROM registry_warnings WHERE id IN (
-        SELECT id FROM registry_warnings WHERE member_id = ${memberId} ORDER BY number DESC OFFSET ${Notifier.KEPT_MAX})`
+        SELECT id FROM registry_warnings WHERE member_id = ${memberId}
+        ORDER BY topic = 'penalty' DESC, number DESC OFFSET ${Notifier.KEPT_MAX})`
     })
     yield* atomically(sql, write)
     const kept = yield* find(key)

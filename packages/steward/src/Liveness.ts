@@ -212,9 +212,8 @@ export const make = Effect.fnUntraced(function* (heartbeat: MarketDefinition["he
       yield* Metric.update(Metric.withAttributes(changes, { state }), 1)
       yield* Effect.logInfo(`${instance.id} (${instance.model}) is ${state}.`)
     }
-    // While the market was away itself, nobody could beat: silence is the device's once it had its time to.
-    const isOwn = !isSilent(signs.lastBeatAtMs, nowMs, heartbeat) || isSilent(startedAtMs, nowMs, heartbeat)
-    if (isOwn && memory.fallen.delete(instance.id)) {
+    // While the market was away itself, nobody could beat or keep a tunnel: who is gone after that is, once it had time to come back.
+    if (isSilent(startedAtMs, nowMs, heartbeat) && memory.fallen.delete(instance.id)) {
       yield* warn(instance, `${Math.floor(nowMs / WARN_EVERY_MS)}`, warningOf(instance, signs, heartbeat))
     }
   })

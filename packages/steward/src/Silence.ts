@@ -12,6 +12,7 @@ import { DEREGISTER_AFTER_MS, type MarketDefinition } from "@guildhall/core/Mark
 import { MemberId } from "@guildhall/core/Member"
 import { Journal } from "@guildhall/journal/Journal"
 import { Devices, type ListedInstance } from "@guildhall/registry/Devices"
+import { WAITING_MAX } from "@guildhall/registry/Notifier"
 import * as Warn from "./internal/Warn.ts"
 import * as Liveness from "./Liveness.ts"
 import * as Loop from "./Loop.ts"
@@ -62,11 +63,18 @@ export const round = Effect.fn("Silence.round")(function* (afterMs: number) {
   const journal = yield* Journal
   const nowMs = yield* Clock.currentTimeMillis
   const silent: Array<ListedInstance> = []
+  const late: Array<{ readonly listed: ListedInstance; readonly beatAtMs: number }> = []
   for (const listed of yield* devices.instances) {
     const beatAtMs = Liveness.beatOf(listed)
     const silentMs = beatAtMs === undefined ? 0 : nowMs - beatAtMs
     if (silentMs > afterMs) silent.push(listed)
-    else if (beatAtMs !== undefined && silentMs > afterMs * WARN_PART) yield* warnOf(listed, beatAtMs, afterMs)
+    else if (beatAtMs !== undefined && silentMs > afterMs * WARN_PART) late.push({ listed, beatAtMs })
+  }
+  // Of so many that fall silent together a member hears of the first to leave: more than are kept would be warned of anew each time.
+  const ofMembers = Map.groupBy(late, ({ listed }) => listed.instance.memberId)
+  for (const own of ofMembers.values()) {
+    const first = own.toSorted((a, b) => a.beatAtMs - b.beatAtMs).slice(0, WAITING_MAX)
+    for (const { beatAtMs, listed } of first) yield* warnOf(listed, beatAtMs, afterMs)
   }
   for (const { instance, lastBeatAtMs } of silent) {
     if (!(yield* devices.drop(instance.id, nowMs - afterMs))) continue

@@ -55,6 +55,30 @@ describe("S9 · a silence that is about to end a listing", () => {
   )
 })
 
+describe("a member with more silent instances than warnings that wait", () => {
+  it.effect("hears of those that leave first, once", () =>
+    Effect.gen(function* () {
+      const devices = yield* Devices.Devices
+      const member = SampleDevice.member()
+      const { instance } = yield* devices.register(SampleDevice.make(member).registration())
+      const register = Effect.suspend(() => devices.register(SampleDevice.make(member).registration()))
+      yield* TestClock.adjust("1 second")
+      yield* Effect.replicateEffect(register, Notifier.KEPT_MAX / 2, { discard: true })
+      yield* TestClock.adjust("25 hours")
+      const notifier = yield* Notifier.Notifier
+      const made: Array<string> = []
+      const counting = Notifier.Notifier.of({
+        ...notifier,
+        warn: (warning) => Effect.tap(notifier.warn(warning), ({ id }) => Effect.sync(() => made.push(id))),
+      })
+      const round = Effect.provideService(Silence.round(7 * DAY_MS), Notifier.Notifier, counting)
+      yield* Effect.andThen(round, round)
+      assert.strictEqual(new Set(made).size, Notifier.WAITING_MAX)
+      assert.strictEqual((yield* notifier.find(`silent:${instance.id}:0`))?.subject, instance.id)
+    }).pipe(Effect.provide(Stores)),
+  )
+})
+
 describe("an outage of the market", () => {
   it.effect("is nobody's silence: who beats again in time is not warned, and leaves no market", () =>
     Effect.gen(function* () {
@@ -82,6 +106,35 @@ describe("an outage of the market", () => {
       )
     }).pipe(Effect.provide(Layer.merge(Stores, ScriptedTransport.make().layer)), Effect.scoped),
   )
+
+  it.effect("is nobody's failed check: who is back in time, with its tunnel or at a new address, is not warned", () => {
+    const transport = ScriptedTransport.make()
+    return Effect.gen(function* () {
+      const devices = yield* Devices.Devices
+      const [back, gone] = [SampleDevice.member(), SampleDevice.member()]
+      const beats = yield* Effect.forEach([back, gone], (member) =>
+        Effect.map(devices.register(SampleDevice.make(member).registration()), ({ device, instance }) => {
+          transport.behaviours.set(instance.id, "unreachable")
+          return devices.beat(device.id, [{ id: instance.id, state: "serving" }])
+        }),
+      )
+      const { checkDue, judgeAll } = yield* Liveness.make(heartbeat)
+      const look = Effect.andThen(checkDue, judgeAll)
+      yield* look
+      const [first] = yield* devices.instances
+      assert.strictEqual(first?.instance.state, "offline")
+      for (const { instance } of yield* devices.instances) {
+        if (instance.memberId === back) transport.behaviours.delete(instance.id)
+      }
+      yield* TestClock.adjust("60 seconds")
+      yield* Effect.all([...beats, look])
+      assert.deepStrictEqual([...(yield* warned(back)), ...(yield* warned(gone))], [])
+      yield* TestClock.adjust("61 seconds")
+      yield* Effect.all([...beats, look])
+      assert.lengthOf(yield* warned(back), 0)
+      assert.include((yield* warned(gone))[0]?.detail, "did not pass the last health check")
+    }).pipe(Effect.provide(Layer.merge(Stores, transport.layer)))
+  })
 
   it.effect("hides no silence that goes on", () =>
     Effect.gen(function* () {

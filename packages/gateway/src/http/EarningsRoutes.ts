@@ -16,6 +16,7 @@ import * as Target from "@guildhall/core/rules/Target"
 import * as ServedDay from "@guildhall/journal/ServedDay"
 import { type AccountId, ids } from "@guildhall/ledger/Account"
 import { Ledger } from "@guildhall/ledger/Ledger"
+import { FUNDING_SOURCE } from "@guildhall/ledger/templates/Claim"
 import { Caller } from "@guildhall/protocol/api/Access"
 import { ControlApi } from "@guildhall/protocol/api/ControlApi"
 import * as DisplayMoney from "@guildhall/protocol/api/DisplayMoney"
@@ -93,7 +94,9 @@ const makeMoney = Effect.gen(function* () {
   /** What the caller's accounts say: nothing of this is kept anywhere else. */
   const accounts = Effect.gen(function* () {
     const { memberId } = yield* Caller
-    const pending = definition.funding.map((source) => ids.accrual(source, memberId))
+    // What the market pays itself, for requests that it lost, waits on an account apart.
+    const sources = new Set([...definition.funding, FUNDING_SOURCE])
+    const pending = [...sources].map((source) => ids.accrual(source, memberId))
     const payable = definition.payouts.map(({ use }) => ids.payable(use, memberId))
     const owed = [ids.receivable(memberId)]
     const found = yield* ledger.accounts([...pending, ...payable, ...owed])

@@ -156,21 +156,23 @@ const sends = Effect.gen(function* () {
 })
 
 const bounded = Effect.gen(function* () {
-  const { found, join, member, notifier, take, warn } = yield* warning("bounded")
+  const { found, given, join, member, notifier, take, warn } = yield* warning("bounded")
   const device = yield* join
   yield* notifier.addresses.set(member, { webhookUrl: HOOK })
   const came = yield* warn("came")
   yield* notifier.outgoing.sent(came.id, "webhook")
+  yield* notifier.warn({ ...given("penalty"), topic: "penalty" })
   yield* Effect.forEach(
-    Array.from({ length: WAITING_MAX + 2 }, (_, at) => `${at}`),
+    Array.from({ length: WAITING_MAX }, (_, at) => `${at + 1}`),
     warn,
   )
   const [out, kept] = [yield* found("1"), yield* found("2")]
+  assert.deepInclude(yield* found("penalty"), { delivery: null, waysLeft: ["webhook"] })
   assert.deepInclude(out, { delivery: null, waysLeft: [] })
   assert.deepInclude(kept, { delivery: null, waysLeft: ["webhook"] })
   assert.lengthOf(yield* take("webhook"), WAITING_MAX)
   const riding = names(yield* notifier.beat({ device, given: undefined, next: "n1" }))
-  assert.deepStrictEqual(riding.slice(0, 2), ["came", "2"])
+  assert.deepStrictEqual(riding.slice(0, 3), ["came", "penalty", "2"])
   assert.deepInclude(yield* found("came"), { waysLeft: [] })
 })
 
@@ -221,7 +223,7 @@ const port: Conformance.Port<Notifier | Devices> = {
     },
     {
       number: 6,
-      test: "At most `WAITING_MAX` warnings of a member wait: one more ends the oldest of them, which then was never delivered.",
+      test: "At most `WAITING_MAX` warnings of a member wait: one more ends the oldest of them, of penalties only where all are, which then was never delivered.",
       proof: bounded,
     },
     {

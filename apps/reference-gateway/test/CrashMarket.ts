@@ -5,6 +5,8 @@
 import type * as MarketDefinition from "@guildhall/core/MarketDefinition"
 import * as AgentLog from "./AgentLog.ts"
 import * as Breakpoint from "./Breakpoint.ts"
+import * as FundedBuyer from "./FundedBuyer.ts"
+import type { Buyer } from "./FundedBuyer.ts"
 import * as LaneBuyer from "./LaneBuyer.ts"
 import * as MarketDatabase from "./MarketDatabase.ts"
 import * as RunningMarket from "./RunningMarket.ts"
@@ -19,13 +21,6 @@ const brief = {
   receipts: { batchMs: 50, batchSize: 512 },
   limits: RunningMarket.quick.limits,
 } as const
-
-/** A member who buys, with a key and money of its own: its account tells the whole story of what happened to it. */
-export interface Buyer {
-  readonly member: string
-  readonly key: string
-  readonly opening: bigint
-}
 
 interface Provider {
   readonly member: string
@@ -107,16 +102,7 @@ export const start = async (
     end().then(() => Promise.reject(error)),
   )
 
-  const buyer = async (name: string, terms?: object): Promise<Buyer> => {
-    const key = await RunningMarket.issueKey(market, { name, role: "buyer", ...(terms === undefined ? {} : { terms }) })
-    const order = { member: key.member, amount: "5", idempotencyKey: name }
-    const { body, status } = await market.call("/v1/operator/top-ups", { body: order })
-    if (status >= 300) throw new Error(JSON.stringify(body))
-    const [funds] = await database.query<{ readonly sum: string }>(
-      `SELECT sum(balance)::text AS sum FROM ledger_accounts WHERE id LIKE 'buyer:%:${key.member}'`,
-    )
-    return { member: key.member, key: key.secret, opening: BigInt(funds?.sum ?? 0) }
-  }
+  const buyer = (name: string, terms?: object) => FundedBuyer.make(market, database, name, terms)
 
   return {
     database,

@@ -4,7 +4,8 @@
  */
 import * as Aftermath from "./Aftermath.ts"
 import * as Breakpoint from "./Breakpoint.ts"
-import type { Buyer, CrashMarket } from "./CrashMarket.ts"
+import type { CrashMarket } from "./CrashMarket.ts"
+import type { Buyer } from "./FundedBuyer.ts"
 import type { Asked } from "./LaneBuyer.ts"
 import * as RunningMarket from "./RunningMarket.ts"
 

@@ -4,7 +4,7 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import * as Aftermath from "./Aftermath.ts"
-import type { Buyer } from "./CrashMarket.ts"
+import type { Buyer } from "./FundedBuyer.ts"
 import * as CrashMarket from "./CrashMarket.ts"
 import { type CrashPoint, points } from "./CrashPoint.ts"
 import * as EachShape from "./EachShape.ts"

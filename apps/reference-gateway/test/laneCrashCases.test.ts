@@ -8,6 +8,7 @@ import { MemberId } from "@guildhall/core/Member"
 import { local } from "@guildhall/markets/local"
 import * as Aftermath from "./Aftermath.ts"
 import * as CrashMarket from "./CrashMarket.ts"
+import type { Buyer } from "./FundedBuyer.ts"
 import * as RunningMarket from "./RunningMarket.ts"
 import * as WorkerProcesses from "./WorkerProcesses.ts"
 
@@ -24,7 +25,7 @@ const GRANT = 800_000_000n
 describe("kill -9 of one process", () => {
   let market: CrashMarket.CrashMarket
   /** A buyer with one place, which was taken when the process was killed. */
-  let narrow: CrashMarket.Buyer
+  let narrow: Buyer
 
   beforeAll(async () => {
     market = await CrashMarket.start({ definition, providers: 2 })
@@ -33,7 +34,7 @@ describe("kill -9 of one process", () => {
   afterAll(() => market?.close())
 
   /** A buyer of two accounts, whose answers were short so far: so little is set aside for the next. */
-  const frugal = async (name: string, answers = 24): Promise<CrashMarket.Buyer> => {
+  const frugal = async (name: string, answers = 24): Promise<Buyer> => {
     const { key, member, opening } = await market.buyer(name)
     const account = Account.ids.funds("grant", MemberId.make(member))
     await market.database.fund(account, "grant", GRANT)
@@ -53,7 +54,7 @@ describe("kill -9 of one process", () => {
   }
 
   /** Waits until the hold under way is as it should be. */
-  const holds = ({ member }: CrashMarket.Buyer, isThere: (hold: Row) => boolean) =>
+  const holds = ({ member }: Buyer, isThere: (hold: Row) => boolean) =>
     RunningMarket.until("the hold", async () => {
       const [hold] = await market.database.query<Row>(
         `SELECT amount::text AS amount, asked::text AS asked, parts FROM ledger_holds
@@ -62,7 +63,7 @@ describe("kill -9 of one process", () => {
       return hold !== undefined && isThere(hold) ? hold : undefined
     })
 
-  const over = async (buyer: CrashMarket.Buyer) => {
+  const over = async (buyer: Buyer) => {
     await market.restart()
     await Promise.all(market.providers.map(({ restart }) => restart()))
     await Aftermath.settled(market)

@@ -5,7 +5,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Aftermath from "./Aftermath.ts"
 import * as Breakpoint from "./Breakpoint.ts"
-import type { Buyer } from "./CrashMarket.ts"
+import type { Buyer } from "./FundedBuyer.ts"
 import * as CrashMarket from "./CrashMarket.ts"
 import { type CrashPoint, points } from "./CrashPoint.ts"
 import * as EachShape from "./EachShape.ts"

@@ -6,7 +6,7 @@ import { afterAll, afterEach, assert, beforeAll, describe, it } from "@effect/vi
 import OpenAI from "openai"
 import { setTimeout as pause } from "node:timers/promises"
 import * as Aftermath from "../Aftermath.ts"
-import type { Buyer } from "../CrashMarket.ts"
+import type { Buyer } from "../FundedBuyer.ts"
 import * as RunningMarket from "../RunningMarket.ts"
 import { words } from "../UncalledAgent.ts"
 import type { Provider, Way } from "./Way.ts"

@@ -6,7 +6,8 @@ import OpenAI from "openai"
 import type * as MarketDefinition from "@guildhall/core/MarketDefinition"
 import type { EntryView } from "@guildhall/protocol/api/EntriesApi"
 import type * as Aftermath from "../Aftermath.ts"
-import type { Buyer } from "../CrashMarket.ts"
+import * as FundedBuyer from "../FundedBuyer.ts"
+import type { Buyer } from "../FundedBuyer.ts"
 import * as CutNetwork from "../CutNetwork.ts"
 import * as MarketDatabase from "../MarketDatabase.ts"
 import * as RunningMarket from "../RunningMarket.ts"
@@ -135,16 +136,7 @@ export const start = async (way: Way): Promise<WayMarket> => {
   const cleanups: Array<() => Promise<unknown>> = []
   const model = `ways/${way.name}`
 
-  const buyer = async (name: string): Promise<Buyer> => {
-    const key = await RunningMarket.issueKey(market, { name, role: "buyer" })
-    const order = { member: key.member, amount: "5", idempotencyKey: name }
-    const { body, status } = await market.call("/v1/operator/top-ups", { body: order })
-    if (status >= 300) throw new Error(JSON.stringify(body))
-    const [funds] = await database.query<{ readonly sum: string }>(
-      `SELECT sum(balance)::text AS sum FROM ledger_accounts WHERE id LIKE 'buyer:%:${key.member}'`,
-    )
-    return { member: key.member, key: key.secret, opening: BigInt(funds?.sum ?? 0) }
-  }
+  const buyer = (name: string) => FundedBuyer.make(market, database, name)
 
   return {
     model,

@@ -57,7 +57,8 @@ export class DeviceKey extends Context.Service<
   }
 >()("@guildhall/agent/DeviceKey") {}
 
-const KEY_FILE = "device-key.json"
+/** Where a home keeps the key: a home without it holds no device. @category constants @since 0.1.0 */
+export const KEY_FILE = "device-key.json"
 const NEXT_FILE = "device-key.next.json"
 const SEQUENCE_FILE = "device-sequence.json"
 /** How many numbers one write to disk reserves: at one a millisecond, ten minutes. */

@@ -10,7 +10,7 @@ import type * as Redacted from "effect/Redacted"
 import type * as HttpClient from "effect/http/HttpClient"
 import * as Client from "./serving/MarketClient.ts"
 import { AgentError } from "./AgentError.ts"
-import { DeviceKey } from "./DeviceKey.ts"
+import { DeviceKey, KEY_FILE } from "./DeviceKey.ts"
 import * as MarketAddress from "./MarketAddress.ts"
 
 /**
@@ -41,7 +41,7 @@ const advice: Readonly<Record<string, string>> = {
   insufficient_role: "Pass a provider's key: this one is of another role.",
   stale_message: "Set this machine's clock: it differs from the market's by more than a minute.",
   device_not_paired: "Or pass a provider's key with --key or GUILDHALL_PROVIDER_KEY.",
-  device_revoked: "Delete device-key.json in the agent's home to join as a new device, if the market allows it.",
+  device_revoked: `Delete ${KEY_FILE} in the agent's home to join as a new device, if the market allows it.`,
   provider_name_taken: "Give a name of your own with --provider, or none.",
   too_many_instances: "Take off the market what is not served any more, or ask the operator for more.",
   invalid_price: "Give prices in whole cents for a million tokens with --input-price and --output-price.",

@@ -55,8 +55,6 @@ export interface OwnMarket {
   ) => Effect.Effect<S["Type"], AgentError, S["DecodingServices"]>
 }
 
-const KEY_FILE = "device-key.json"
-
 const notPaired = (home: string) =>
   new AgentError({
     reason: "BadSetting",
@@ -73,7 +71,7 @@ const unreadable = new AgentError({
 const byDevice = Effect.fnUntraced(function* (asker: Asker, url: string) {
   const fs = yield* FileSystem.FileSystem
   const path = yield* Path.Path
-  if (!(yield* Effect.orElseSucceed(fs.exists(path.join(asker.home, KEY_FILE)), () => false))) {
+  if (!(yield* Effect.orElseSucceed(fs.exists(path.join(asker.home, DeviceKey.KEY_FILE)), () => false))) {
     return yield* notPaired(asker.home)
   }
   return MarketClient.layer({ url, apiKey: undefined }).pipe(

@@ -12,7 +12,8 @@ import * as AgentConfig from "./AgentConfig.ts"
 import { AgentError } from "./AgentError.ts"
 import type { AgentHome } from "./AgentHome.ts"
 
-const FILE = "market.json"
+/** The file in the home. @category constants @since 0.1.0 */
+export const FILE = "market.json"
 const NONE: AgentConfig.AgentConfig = {}
 const Stored = Schema.fromJsonString(
   Schema.Struct({ market: Schema.String.pipe(Schema.check(Schema.isMaxLength(2000))) }),

@@ -16,6 +16,9 @@ import * as Prompt from "effect/cli/Prompt"
 import { TerminalCapabilities } from "effect/cli/TerminalCapabilities"
 import * as FileProblem from "@guildhall/core/FileProblem"
 import { OwnInstance } from "@guildhall/protocol/api/InstancesApi"
+import * as PairedMarket from "./PairedMarket.ts"
+import * as DeviceKey from "./DeviceKey.ts"
+import * as AgentConfig from "./AgentConfig.ts"
 import { AgentError } from "./AgentError.ts"
 import * as CommandAnswer from "./CommandAnswer.ts"
 import * as CommandFlags from "./CommandFlags.ts"
@@ -70,7 +73,7 @@ const notRemoved = (home: string) => (error: Parameters<typeof FileProblem.words
   })
 
 /** What an agent has in its home: a folder without any of it is somebody else's. */
-const OWN_FILES = ["device-key.json", "market.json", "config.json"]
+const OWN_FILES = [DeviceKey.KEY_FILE, PairedMarket.FILE, AgentConfig.FILE]
 
 const notOurs = (home: string) =>
   new AgentError({

@@ -73,11 +73,10 @@ describe("EIP-712", () => {
   })
 })
 
-describe("EIP-191", () => {
-  it("signs a text as the example in the documentation of web3.eth.accounts.sign does", () => {
+describe("signing", () => {
+  it("signs the digest of a text as the example in the documentation of web3.eth.accounts.sign does", () => {
     const key = hexToBytes("4c0883a69102937d6231471b5dbb6204fe5129617082792ae468d01a3f362318")
-    const digest = EvmKey.personalDigest("Some data")
-    assert.strictEqual(hex(digest), "0x1da44b586eb0729ff70a73c326926f6ed5a25f5b056e7f47fbc6e58d86871655")
+    const digest = hexToBytes("1da44b586eb0729ff70a73c326926f6ed5a25f5b056e7f47fbc6e58d86871655")
     assert.strictEqual(
       EvmKey.sign(key, digest),
       "0xb91467e570a6466aa9e9876cbcd013baba02900b8979d43fe208a4a4f339f5fd6007e74cd82e037b800186422fc2da167c747ef045e5d18a5f5d4300f8e1a0291c",

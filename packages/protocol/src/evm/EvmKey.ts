@@ -7,7 +7,7 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import { secp256k1 } from "@noble/curves/secp256k1.js"
 import { keccak_256 } from "@noble/hashes/sha3.js"
-import { bytesToHex, concatBytes, hexToBytes, utf8ToBytes } from "@noble/hashes/utils.js"
+import { bytesToHex, hexToBytes, utf8ToBytes } from "@noble/hashes/utils.js"
 
 /** The spelling of EIP-55, where capital letters are a checksum. */
 const checksummed = (lower: string): string => {
@@ -72,17 +72,6 @@ export const isKey = (key: Uint8Array): boolean => secp256k1.utils.isValidSecret
  * @since 0.1.0
  */
 export const addressOf = (key: Uint8Array): Address => ofPoint(secp256k1.getPublicKey(key, false))
-
-/**
- * What EIP-191 makes of a text before it is signed, so that it can be no transaction: `personal_sign` signs this.
- *
- * @category encoding
- * @since 0.1.0
- */
-export const personalDigest = (text: string): Uint8Array => {
-  const bytes = utf8ToBytes(text)
-  return keccak_256(concatBytes(utf8ToBytes(`\x19Ethereum Signed Message:\n${bytes.length}`), bytes))
-}
 
 /**
  * Signs a digest: 65 bytes in hexadecimal, r, s and 27 or 28. The same digest always gives the same signature (RFC 6979), and s is

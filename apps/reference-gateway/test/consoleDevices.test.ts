@@ -66,6 +66,11 @@ describe.skipIf(!isFound)(title, () => {
     assert.match((await page.locator(".digits").innerText()).replace(/\D/g, ""), /^\d{6}$/)
     assert.match(await page.getByText("Good once, for").innerText(), /(10:00|9:5\d)/)
     const shown = page.getByLabel("Command to run on the machine")
+    const [, longCode = "no code"] = /pair (\S+)/.exec(await shown.innerText()) ?? []
+    assert.strictEqual(
+      await page.getByLabel("Command to install the agent").innerText(),
+      `curl -fsSL ${market.url}/install.sh | sh -s -- cpu --code ${longCode}`,
+    )
     const pairing = runShown(await shown.innerText(), "approved")
     const request = page.getByRole("article")
     await request.waitFor()

@@ -52,8 +52,16 @@ const Code = ({
       </p>
       <p>On the machine that is to serve, run:</p>
       <Copy label="Command to run on the machine" text={code.command} />
+      <p>Where the agent is not installed yet, this does it and pairs it. It shows first what it will do, and asks:</p>
+      <Copy
+        label="Command to install the agent"
+        text={`curl -fsSL ${window.location.origin}/install.sh | sh -s -- cpu --code ${code.longCode}`}
+      />
       <p className="hint">
-        Then compare the fingerprint that it prints with the one that appears here, and approve it. The line holds a
+        Write <code>gpu</code> in place of <code>cpu</code> for a machine with an NVIDIA GPU.
+      </p>
+      <p className="hint">
+        Then compare the fingerprint that it prints with the one that appears here, and approve it. Both lines hold a
         longer code that is heard even while others try codes.
       </p>
     </div>

@@ -22,6 +22,7 @@ import * as CommandFlags from "./CommandFlags.ts"
 import * as DoctorReport from "./DoctorReport.ts"
 import * as EntryDoctor from "./EntryDoctor.ts"
 import * as MarketTerms from "./MarketTerms.ts"
+import * as PairedMarket from "./PairedMarket.ts"
 
 /**
  * What to look at: the market's address, where there is one; the folder of the agent; and whether to measure how fast the
@@ -128,7 +129,7 @@ const waiting = Effect.fnUntraced(function* <A, E, R>(work: Effect.Effect<A, E, 
 const flags = {
   market: CommandFlags.market.pipe(
     Flag.withDescription(
-      "Address of the market whose classes count, such as http://127.0.0.1:8787 [GUILDHALL_MARKET_URL]",
+      "Address of the market whose classes count, such as http://127.0.0.1:8787; without it, the one that this machine is paired with [GUILDHALL_MARKET_URL]",
     ),
   ),
   home: CommandFlags.home,
@@ -158,7 +159,8 @@ const flags = {
  */
 export const command = Command.make("doctor", flags, (input) =>
   Effect.gen(function* () {
-    const work = examine({ market: Option.getOrUndefined(input.market), home: input.home, isMeasured: input.speed })
+    const market = Option.getOrUndefined(yield* Effect.option(PairedMarket.resolve(input.market, input.home)))
+    const work = examine({ market, home: input.home, isMeasured: input.speed })
     const { results: machine, subject } = yield* input.json ? work : waiting(work)
     const entry = yield* asMarket(Option.getOrUndefined(input.backend), Option.getOrUndefined(input.publicUrl))
     const results = [...machine, ...entry]

@@ -91,7 +91,7 @@ const shown = (earned: EarningsView, guidance: GuidanceView | undefined, isDaily
     ...table,
     "",
     ...HumanText.table([
-      ["Pending", money(earned.pending), "earned, and not to be paid out yet"],
+      ["Pending", money(earned.pending), "earned by all your machines, and not to be paid out yet"],
       ["Payable", money(earned.payable), "goes out with the next payout"],
       ...(BigInt(earned.owed.amount) === 0n ? [] : [["Owed", money(earned.owed), "is taken from what you earn next"]]),
     ]),

@@ -129,7 +129,7 @@ const reference = (
   const parsed = ModelReference.parse(text)
   if (parsed === undefined) {
     const detail = ModelReference.isPath(text)
-      ? `${text} is a file or a folder here. It needs no download: guildhall-agent --model ${text}`
+      ? `${text} names a file or a folder of this machine. It needs no download: guildhall-agent --model ${text}`
       : `"${text}" names no model of a hub. Write it as its page does, such as Qwen/Qwen3-8B-GGUF, with :Q4_K_M for a quantisation.`
     return Effect.fail(new ModelError({ reason: "BadReference", detail: printable(detail) }))
   }

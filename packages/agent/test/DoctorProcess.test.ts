@@ -50,4 +50,13 @@ describe("doctor as a process", () => {
       assert.notInclude(output, "\u001b")
     }).pipe(Effect.scoped),
   )
+
+  it.live("asks the market that the machine is paired with, where none is named", () =>
+    Effect.gen(function* () {
+      const home = yield* temporaryHome
+      Fs.writeFileSync(NodePath.join(home, "market.json"), JSON.stringify({ market: "http://127.0.0.1:1" }))
+      const { output } = yield* doctor("--home", home)
+      assert.include(output, "✗ Market      The market at http://127.0.0.1:1 cannot be reached.")
+    }).pipe(Effect.scoped),
+  )
 })

@@ -154,7 +154,7 @@ const refusal = (code: RegistryError["code"], detail: string) => new RegistryErr
 
 const wrong = refusal(
   "invalid_pairing_code",
-  "Make a new code and send it within ten minutes. Each pairs one device, and whoever tries a few wrong ones has to wait.",
+  "The code is wrong, was used before, or is over. Make a new one and send it within ten minutes. Each pairs one device, and whoever tries a few wrong ones has to wait.",
 )
 const lockedOut = refusal(
   "pairing_locked",

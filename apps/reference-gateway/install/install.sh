@@ -320,7 +320,9 @@ END
 
   find_registry() {
     REGISTRY=${npm_config_registry:-${NPM_CONFIG_REGISTRY:-}}
-    [ -n "$REGISTRY" ] || ! has npm || REGISTRY=$(npm config get registry 2>/dev/null) || REGISTRY=''
+    # Without these npm would leave a log and a date in the home, also in a dry run.
+    [ -n "$REGISTRY" ] || ! has npm ||
+      REGISTRY=$(npm_config_logs_max=0 npm_config_update_notifier=false npm config get registry 2>/dev/null) || REGISTRY=''
     if [ -z "$REGISTRY" ] && [ -r "${HOME:-/nonexistent}/.npmrc" ]; then
       REGISTRY=$(sed -n 's/^registry *= *//p' "$HOME/.npmrc" | tail -n 1)
     fi
@@ -726,7 +728,8 @@ END
       service_file >"$STAGE/file"
       put 644 "$UNIT"
     fi
-    sed "s|%%MARKET%%|$MARKET|; s|%%MARKET_NAME%%|$MARKET_NAME|; s|%%AGENT_VERSION%%|$AGENT_VERSION|" \
+    # In halves, so that the market does not fill them in here.
+    sed "s|%""%MARKET%""%|$MARKET|; s|%""%AGENT_VERSION%""%|$AGENT_VERSION|" \
       "$PROGRAM/install.sh" >"$STAGE/file"
     put 644 "$LIB/install.sh"
     printf '%s\n' "$AGENT_ARGS" >"$STAGE/file"

@@ -82,6 +82,8 @@ describe("install.sh · as a user", () => {
     )
 
     const own = readFileSync(path.join(folder, "install.sh"), "utf8")
+    assert.match(own, /curl -fsSL http:\/\/\S+\/install\.sh/)
+    assert.notInclude(own, "%%MARKET%%")
     const again = await InstallScript.run(ours, own, ["cpu", "--yes"])
     assert.strictEqual(again.code, 2, again.output)
     const dry = await InstallScript.run(ours, own, ["--uninstall", "--purge", "--dry-run"])

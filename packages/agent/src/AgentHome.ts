@@ -122,8 +122,11 @@ export const make = Effect.fnUntraced(function* (options: { readonly directory: 
         yield* handle.writeAll(bytes)
         yield* handle.sync
       }),
+    ).pipe(
+      Effect.andThen(fs.rename(fresh, path(name))),
+      // What was written of it until the disk was full would keep it full.
+      Effect.onError(() => Effect.ignore(fs.remove(fresh))),
     )
-    yield* fs.rename(fresh, path(name))
   })
 
   return AgentHome.of({

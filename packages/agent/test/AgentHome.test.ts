@@ -36,6 +36,16 @@ describe("AgentHome", () => {
     }).pipe(Effect.scoped),
   )
 
+  it.live("keeps nothing of a file that could not be written", () =>
+    Effect.gen(function* () {
+      const home = yield* AgentProcess.temporaryHome
+      const opened = yield* open(home)
+      Fs.mkdirSync(Path.join(home, "x"))
+      assert.strictEqual((yield* Effect.flip(opened.write("x", Uint8Array.of(1)))).reason, "HomeUnusable")
+      assert.deepStrictEqual(Fs.readdirSync(home).sort(), ["agent.pid", "x"])
+    }).pipe(Effect.scoped),
+  )
+
   it.live("is refused to a second agent while the first lives, and free when it is closed", () =>
     Effect.gen(function* () {
       const home = yield* AgentProcess.temporaryHome

@@ -512,7 +512,8 @@ describe("a device", () => {
       const issuedAtMs = Date.now() + offsetMs * 2
       isProblem(await beat(body, signed(HEARTBEAT, body, { issuedAtMs })), 400, "stale_message")
     }
-    isProblem(await beat(body, {}), 400, "invalid_request")
+    // Without a signature it is the beat of somebody with an API key.
+    isProblem(await beat(body, {}), 401, "missing_api_key")
     isProblem(await beat("{"), 400, "invalid_json")
     isProblem(await beat(JSON.stringify({ nonce: "nonce_of_my_own", instances: [] })), 409, "stale_nonce")
     const others = JSON.stringify({

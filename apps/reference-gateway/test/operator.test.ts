@@ -252,7 +252,6 @@ describe("a market tells", () => {
     for (const [method, path] of [
       ["GET", "/v1/nothing-here"],
       ["POST", "/v1/embedding"],
-      ["PATCH", "/v1/operator/keys"],
       ["GET", "/"],
     ] as const) {
       const { status, body, headers } = await market.call(path, { method })
@@ -263,6 +262,10 @@ describe("a market tells", () => {
       assert.include(detail, path)
       assert.deepStrictEqual([error.code, error.message], [code, detail])
     }
+    const other = await market.call("/v1/operator/keys", { method: "PATCH" })
+    assert.strictEqual(other.status, 405)
+    assert.sameMembers((other.headers.get("allow") ?? "").split(", "), ["GET", "POST"])
+    assert.include(JSON.stringify(other.body), '"method_not_allowed"')
   })
 })
 

@@ -207,7 +207,8 @@ export const make = Effect.fnUntraced(function* (heartbeat: MarketDefinition["he
     const state = judge(signs, heartbeat)
     if (state !== "offline") memory.fallen.delete(instance.id)
     if (state !== instance.state) {
-      if (state === "offline") memory.fallen.add(instance.id)
+      // Who drained has left on purpose, and needs no warning that it is gone.
+      if (state === "offline" && instance.state !== "draining") memory.fallen.add(instance.id)
       yield* devices.setState(instance.id, state)
       yield* Metric.update(Metric.withAttributes(changes, { state }), 1)
       yield* Effect.logInfo(`${instance.id} (${instance.model}) is ${state}.`)

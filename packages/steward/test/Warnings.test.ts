@@ -153,6 +153,26 @@ describe("an outage of the market", () => {
 })
 
 describe("an instance that is taken out of routing", () => {
+  it.effect("is not warned of where it drained and left", () => {
+    const transport = ScriptedTransport.make()
+    return Effect.gen(function* () {
+      const devices = yield* Devices.Devices
+      const member = SampleDevice.member()
+      const { device, instance } = yield* devices.register(SampleDevice.make(member).registration())
+      const { checkDue, judgeAll } = yield* Liveness.make(heartbeat)
+      yield* TestClock.adjust("121 seconds")
+      yield* devices.beat(device.id, [{ id: instance.id, state: "draining" }])
+      yield* Effect.andThen(checkDue, judgeAll)
+      transport.behaviours.set(instance.id, "unreachable")
+      for (let round = 0; round < 5; round++) {
+        yield* TestClock.adjust("31 seconds")
+        yield* Effect.andThen(checkDue, judgeAll)
+      }
+      assert.strictEqual((yield* devices.instances)[0]?.instance.state, "offline")
+      assert.deepStrictEqual(yield* warned(member), [])
+    }).pipe(Effect.provide(Layer.merge(Stores, transport.layer)))
+  })
+
   it.effect("is warned of with why, once an hour at most, and grace counts from when it came", () =>
     Effect.gen(function* () {
       const devices = yield* Devices.Devices

@@ -10,7 +10,7 @@
  * 3. On the answers to a device's beats a warning rides until the device beats with the nonce of such an answer: that, and no
  *    other nonce, is its delivery by beat.
  * 4. The first delivery is recorded with its time and way, and never changes.
- * 5. What goes out on a way is taken by one at a time, again once its lease is over or its time has come, until it was sent or given up.
+ * 5. What goes out on a way is taken by one at a time, the members in turn, again once its lease is over or its time has come, until it was sent or given up.
  * 6. At most `WAITING_MAX` warnings of a member wait: one more ends the oldest of them, of penalties only where all are, which then was never delivered.
  * 7. A member sees its own warnings, the newest first, and its own addresses, as it set them last.
  *
@@ -261,7 +261,10 @@ export const makeMemory = Effect.gen(function* () {
           const address = addressOf(state.addresses.get(kept.warning.memberId) ?? NO_ADDRESSES, way)
           return send === undefined || address === null || send.dueAtMs > nowMs ? [] : [{ kept, send, address }]
         })
-        return due.slice(0, Math.max(0, most)).map(({ address, kept, send }): Outgoing => {
+        const byMember = [...Map.groupBy(due, ({ kept }) => kept.warning.memberId).values()]
+        const inTurn = byMember.flatMap((own) => own.map((one, turn) => ({ ...one, turn })))
+        inTurn.sort((a, b) => a.turn - b.turn)
+        return inTurn.slice(0, Math.max(0, most)).map(({ address, kept, send }): Outgoing => {
           send.dueAtMs = nowMs + leaseMs
           return { warning: shown(kept), address, tries: send.tries }
         })

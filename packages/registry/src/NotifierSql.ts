@@ -139,9 +139,15 @@ const makeBeat = (sql: SqlClient.SqlClient, { columns, read }: Reads): Notifier.
 const makeOutgoing = (sql: SqlClient.SqlClient, { columns }: Reads): Notifier.Notifier["Service"]["outgoing"] => ({
   take: Effect.fn("Notifier.outgoing.take")(function* ({ leaseMs, most, way }) {
     const nowMs = yield* Clock.currentTimeMillis
-    const rows = sql`WITH due AS (
-        SELECT s.warning_id FROM registry_warning_sends s WHERE s.way = ${way} AND s.due_at_ms <= ${nowMs}::float8
-        ORDER BY s.due_at_ms LIMIT ${most} FOR UPDATE SKIP LOCKED
+    // The members in turn, so that one with much to hear keeps nobody else waiting.
+    const rows = sql`WITH waiting AS (
+        SELECT s.warning_id, row_number() OVER (PARTITION BY w.member_id ORDER BY s.due_at_ms, w.number) AS turn
+        FROM registry_warning_sends s JOIN registry_warnings w ON w.id = s.warning_id
+        WHERE s.way = ${way} AND s.due_at_ms <= ${nowMs}::float8
+      ), due AS (
+        SELECT s.warning_id FROM registry_warning_sends s JOIN waiting t ON t.warning_id = s.warning_id
+        WHERE s.way = ${way} AND s.due_at_ms <= ${nowMs}::float8
+        ORDER BY t.turn, s.due_at_ms LIMIT ${most} FOR UPDATE OF s SKIP LOCKED
       ), taken AS (
         UPDATE registry_warning_sends s SET due_at_ms = ${nowMs + leaseMs}::float8::bigint
         FROM due WHERE s.warning_id = due.warning_id AND s.way = ${way} RETURNING s.warning_id, s.tries

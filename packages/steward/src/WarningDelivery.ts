@@ -4,6 +4,7 @@
  *
  * @since 0.1.0
  */
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Metric from "effect/Metric"
@@ -17,6 +18,8 @@ import * as Webhook from "./Webhook.ts"
 const LEASE_MS = 60_000
 const AT_ONCE = 8
 const MOST = 32
+/** A server that takes longer for what it is sent at a time is sent the rest later. */
+const SLOW_MS = 5_000
 const FIRST_MS = 5_000
 const PAUSE_MAX_MS = 7_200_000
 /** With pauses of 5 s, 10 s, … and two hours at most, the last try is a day after the first. */
@@ -97,13 +100,26 @@ export const make = Effect.fnUntraced(function* (options: Webhook.Options & { re
       )
       const outcome = failed === undefined ? "sent" : "failed"
       yield* Metric.update(Metric.withAttributes(deliveries, { way, outcome }), 1)
-      if (failed === undefined) return yield* notifier.outgoing.sent(out.warning.id, way)
+      if (failed === undefined) {
+        yield* notifier.outgoing.sent(out.warning.id, way)
+        return true
+      }
       const nextMs = failed.isRetryable ? pauseMs(out.tries) : undefined
       // The address is the member's own, and may hold a secret.
       yield* Effect.logDebug(`${out.warning.id} was not sent by ${way}. ${failed.message}`)
       yield* notifier.outgoing.failed(out.warning.id, way, nextMs)
+      return false
     })
-    yield* Effect.forEach(due, one, { concurrency: AT_ONCE, discard: true })
+    /** One after another, while the member's server keeps up: what is left waits for its lease to end, and nobody else for it. */
+    const ofMember = Effect.fnUntraced(function* (own: ReadonlyArray<Outgoing>) {
+      const startedMs = yield* Clock.currentTimeMillis
+      for (const out of own) {
+        const isSent = yield* one(out)
+        if (!isSent || (yield* Clock.currentTimeMillis) - startedMs > SLOW_MS) return
+      }
+    })
+    const byMember = Map.groupBy(due, ({ warning }) => warning.memberId)
+    yield* Effect.forEach(byMember.values(), ofMember, { concurrency: AT_ONCE, discard: true })
   })
 
   return Effect.gen(function* () {

@@ -178,6 +178,22 @@ describe("WarningDelivery", () => {
     }).pipe(Effect.provide(Live), Effect.scoped),
   )
 
+  it.live("lets nobody wait for more than one try of a server that hangs", () =>
+    Effect.gen(function* () {
+      const notifier = yield* Notifier.Notifier
+      const other = SampleDevice.member()
+      const [hanging, well] = [yield* hook, yield* hook]
+      hanging.state.status = undefined
+      yield* notifier.addresses.set(member, { webhookUrl: hanging.url })
+      yield* notifier.addresses.set(other, { webhookUrl: well.url })
+      for (let at = 0; at < 40; at++) yield* notifier.warn(warning(`hangs ${at}`))
+      yield* notifier.warn({ ...warning("well"), memberId: other })
+      yield* yield* WarningDelivery.make({ allowPrivate: true, market: "local", limitMs: 100 })
+      assert.deepStrictEqual([hanging.calls.length, well.calls.length], [1, 1])
+      assert.strictEqual((yield* notifier.find("well"))?.delivery?.way, "webhook")
+    }).pipe(Effect.provide(Live), Effect.scoped),
+  )
+
   it.effect("sends no mail where there is no mail service, and leaves it for one", () =>
     Effect.gen(function* () {
       const notifier = yield* Notifier.Notifier

@@ -153,6 +153,13 @@ const sends = Effect.gen(function* () {
   assert.lengthOf(yield* take("webhook"), 0)
   yield* notifier.outgoing.sent(id, "webhook")
   assert.deepInclude(yield* found("a"), { delivery: null, waysLeft: [] })
+  const other = yield* warning("sends")
+  yield* notifier.addresses.set(other.member, { webhookUrl: HOOK })
+  yield* Effect.forEach(["b", "c", "d"], warn)
+  yield* TestClock.adjust(1)
+  yield* other.warn("e")
+  const inTurn = yield* notifier.outgoing.take({ way: "webhook", leaseMs: LEASE_MS, most: 2 })
+  assert.sameMembers(names(inTurn.map((one) => one.warning)), ["b", "e"])
 })
 
 const bounded = Effect.gen(function* () {
@@ -218,7 +225,7 @@ const port: Conformance.Port<Notifier | Devices> = {
     },
     {
       number: 5,
-      test: "What goes out on a way is taken by one at a time, again once its lease is over or its time has come, until it was sent or given up.",
+      test: "What goes out on a way is taken by one at a time, the members in turn, again once its lease is over or its time has come, until it was sent or given up.",
       proof: sends,
     },
     {

@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import * as Effect from "effect/Effect"
+import * as Schedule from "effect/Schedule"
 import type { Verdict } from "@guildhall/core/EntryVerification"
 import * as HealthPath from "@guildhall/protocol/HealthPath"
 import { type Check, failed, passed } from "../Check.ts"
@@ -67,6 +68,13 @@ export const judge = (answer: Answer, path: ReturnType<typeof HealthPath.of> = "
   )
 }
 
+/** Who registers opens its tunnel, or asks for its first job, right after: a look that comes before would find nobody. */
+const untilThere = {
+  while: (answer: Answer) => answer._tag === "Broken" && answer.reason === "Unreachable",
+  schedule: Schedule.spaced("200 millis"),
+  times: 20,
+}
+
 /**
  * The check.
  *
@@ -79,6 +87,8 @@ export const check: Check = {
     Effect.flatMap(EndpointProbe, (probe) => {
       const path = HealthPath.of(instance)
       const asked = { instance, method: "GET", path, limitMs: LIMIT_MS, bytesMax: BYTES_MAX } as const
-      return Effect.map(probe.ask(asked), (answer) => judge(answer, path))
+      const isComing = instance.reach._tag === "Tunnel" || instance.reach._tag === "Pull"
+      const answered = isComing ? Effect.repeat(probe.ask(asked), untilThere) : probe.ask(asked)
+      return Effect.map(answered, (answer) => judge(answer, path))
     }),
 }

@@ -118,6 +118,10 @@ describe("S15, V2, G2 · the page of the API", () => {
       const { json } = await market.call("GET", "/openapi.json")
       const page = await market.call("GET", "/docs")
       assert.include(page.text, "x-codeSamples")
+      // Keys are typed into it: no fonts, counters or services of others.
+      for (const word of [`"telemetry":false`, `"withDefaultFonts":false`, `"showDeveloperTools":"never"`]) {
+        assert.include(page.text, word)
+      }
       const provider = Object.entries<Record<string, object>>(json.paths).filter(([path]) =>
         /^\/(v1\/(providers|settings)|api\/|\.well-known)/.test(path),
       )

@@ -56,6 +56,14 @@ export const layerHandlers = Layer.mergeAll(
   HealthRoutes.layer,
 ).pipe(Layer.provide([BodyGuard.layer, KeyAccess.layer]))
 
+/** Keys are typed into this page: it asks nobody but its market, and offers no services of others. */
+const page = {
+  telemetry: false,
+  withDefaultFonts: false,
+  showDeveloperTools: "never",
+  hideClientButton: true,
+}
+
 /**
  * The whole lane: the API, `/openapi.json`, its page at `/docs`, and Prometheus' metrics at `/metrics`, for an
  * operator's key.
@@ -65,6 +73,6 @@ export const layerHandlers = Layer.mergeAll(
  */
 export const layer = Layer.mergeAll(
   HttpApiBuilder.layer(ControlApi, { openapiPath: "/openapi.json" }).pipe(Layer.provide(layerHandlers)),
-  HttpApiScalar.layer(ControlApi, { path: "/docs" }),
+  HttpApiScalar.layer(ControlApi, { path: "/docs", scalar: page }),
   MetricsRoutes.layer,
 )

@@ -167,7 +167,7 @@ export const text = (
     ...(agent === undefined ? [`${paint("bold", "Agent")} none runs with this home`] : agentLines(agent, nowMs, paint)),
     "",
     ...(market === undefined
-      ? [`The market was not asked: ${trouble ?? "it is not known."}`]
+      ? [`Nothing was heard of the market: ${trouble ?? "it is not known."}`]
       : [
           ...instanceLines(market, agent, paint),
           ...maintenanceLines(market, nowMs),

@@ -81,7 +81,7 @@ describe("an agent as a process", () => {
         const market = yield* ScriptedMarket.make({ intervalMs: 200 })
         const odd = yield* AgentProcess.start(market, ["--model", DEMO], undefined, { GUILDHALL_INPUT_PRICE: "1.5" })
         yield* odd.exited
-        assert.strictEqual(odd.exitCode(), 1)
+        assert.strictEqual(odd.exitCode(), 2)
         assert.include(odd.output(), "whole cents")
         assert.deepStrictEqual(market.registrations, [])
       }).pipe(Effect.scoped),
@@ -140,10 +140,10 @@ describe("an agent as a process", () => {
     Effect.gen(function* () {
       const market = yield* ScriptedMarket.make()
       const cases = [
-        [["--input-price", "-1"], "whole cents", 1],
-        [["--output-price", "0.5"], "whole cents", 1],
+        [["--input-price", "-1"], "whole cents", 2],
+        [["--output-price", "0.5"], "whole cents", 2],
         [["--model", "llama9:900b"], "--model org/model --quant Q4_K_M", 2],
-        [["--model", "org/model", "--quant", "best"], "Q4_K_M", 1],
+        [["--model", "org/model", "--quant", "best"], "Q4_K_M", 2],
         [["--model", DEMO, "--public-url", "nowhere"], "--public-url", 2],
         [["--backend", "http://127.0.0.1:1"], "does not answer", 1],
         [["--model", DEMO, "--key", "sk-wrong"], "GUILDHALL_PROVIDER_KEY", 1],

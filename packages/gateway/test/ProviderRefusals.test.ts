@@ -113,6 +113,10 @@ describe("V2, V5, V11, S15 · refusals on providers' routes", () => {
     for (const path of ["/v1/providers/jobs/take", "/api/v2/generate/text/pop"]) {
       isLetter(await market.call("GET", path), path, "method_not_allowed")
     }
+    // As in a gateway of several processes, which has no jobs to give.
+    const unserved = await market.call("POST", "/v1/providers/jobs/take", { body: {} })
+    isLetter(unserved, "jobs", "not_found")
+    assert.include(unserved.json.detail, "opens a tunnel")
     isLetter(await market.call("GET", "/v1/providers/jobs/one/two/three"), "nothing", "not_found")
   })
 

@@ -42,7 +42,10 @@ export const layer: Layer.Layer<never, never, HttpRouter.HttpRouter> = HttpRoute
         const message = `${named} takes ${methods.join(", ")}, and not ${method}.`
         return answer(Problem.of("method_not_allowed", message), message, { allow: methods.join(", ") })
       }
-      const message = `There is no ${method} ${named} here. /docs and /v1/models say what there is.`
+      // The page of the API says what a market may have; one of several processes gives no jobs to who asks for them.
+      const message = methods.includes(method)
+        ? `This market does not have ${method} ${named}, which the API knows of. A gateway of several processes gives no jobs to workers that ask: an agent opens a tunnel in place of that.`
+        : `There is no ${method} ${named} here. /docs and /v1/models say what there is.`
       return answer(Problem.of("not_found", message), message)
     }),
   )

@@ -6,7 +6,7 @@ import { PgClient } from "@effect/sql-pg"
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
-import { generateKeyPairSync, sign as signBytes } from "node:crypto"
+import { generateKeyPairSync, randomBytes, sign as signBytes } from "node:crypto"
 import { readFileSync } from "node:fs"
 import { createServer as createTcp, connect, type AddressInfo } from "node:net"
 import path from "node:path"
@@ -118,6 +118,10 @@ const registration = (endpoint_url: string): string =>
     concurrency: 1,
   })
 
+/** Asks for warnings at a URL. */
+const notify = (webhookUrl: string) =>
+  market.call("/v1/settings/provider/warnings", { key: provider.secret, method: "PATCH", body: { webhookUrl } })
+
 /** The market answers others while it is attacked. */
 const isAlive = async (): Promise<void> => {
   const began = performance.now()
@@ -225,6 +229,8 @@ describe("an address that a provider names", () => {
         { authorization: `Bearer ${provider.secret}` },
       )
       assert.strictEqual(cloud.status, 400, `${host}: ${cloud.text}`)
+      const notices = await notify(`https://${host}/hook`)
+      assert.strictEqual(notices.status, 400, host)
     }
     for (const scheme of [
       "file:///etc/passwd",
@@ -373,6 +379,8 @@ describe("a flood", () => {
 describe("a secret", () => {
   it("is in nothing that the market says, exports, stores or prints at its most talkative, but where it belongs", async () => {
     await RunningMarket.until("spans", () => (collector.names("traces").size > 5 ? true : undefined))
+    const hook = `hook${randomBytes(16).toString("hex")}`
+    assert.strictEqual((await notify(`https://hooks.example.com/services/${hook}`)).status, 200)
     const dev = JSON.parse(readFileSync(path.join(market.home, "dev.json"), "utf8")) as {
       operatorKey: string
       buyerKey: string
@@ -404,11 +412,13 @@ describe("a secret", () => {
       data: string
     }
     const { found } = await Effect.runPromise(
-      tablesWith([...secrets.keys(), provider.member]).pipe(
+      tablesWith([...secrets.keys(), provider.member, hook]).pipe(
         Effect.provide(PgClient.layer({ url: Redacted.make(url), maxConnections: 1 })),
       ),
     )
     assert.isNotEmpty(found.get(provider.member))
+    // Where a webhook is must be known to call it, and is told to nobody but its member.
+    assert.deepStrictEqual(found.get(hook), ["registry_warning_addresses"])
     const metrics = String((await market.call("/metrics")).body)
     await market.kill("SIGINT")
     // The key that the development buyer's first request is shown with may be read by whoever started the market.
@@ -426,6 +436,10 @@ describe("a secret", () => {
       names.delete(home)
       assert.deepStrictEqual([...names], [], name)
     }
+    assert.isFalse(
+      said.some((text) => isIn(text, hook)),
+      "a webhook",
+    )
     for (const code of codes) {
       // Six digits stand in many numbers; alone they stand in none.
       const alone = new RegExp(`(?<![0-9A-Za-z.])${code}(?![0-9A-Za-z.])`)

@@ -63,7 +63,10 @@ const beating = Effect.fnUntraced(function* (
       Layer.provide(NodeHttpClient.layerNodeHttp),
     ),
   )
-  const heart = yield* Effect.provide(Heart.make([registration], { serves: options.serves ?? [], takes: options.takes ?? 4 }), context)
+  const heart = yield* Effect.provide(
+    Heart.make([registration], { serves: options.serves ?? [], takes: options.takes ?? 4 }),
+    context,
+  )
   return { heart, log: Context.get(context, UsageLog.UsageLog), directory }
 })
 

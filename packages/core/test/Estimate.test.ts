@@ -42,8 +42,19 @@ describe("Estimate", () => {
       const counts = [...Map.groupBy(days, ({ provider }) => provider).values()].map(({ length }) => length)
       const mayTell = counts.length >= 5 && Math.max(...counts) * 2 <= days.length
       const estimate = Estimate.of(days, Estimate.usual)
-      assert.strictEqual(estimate._tag === "Known", mayTell)
-      if (estimate._tag === "TooFew") assert.deepStrictEqual(Object.keys(estimate).toSorted(), ["_tag", "why"])
+      if (!mayTell) assert.strictEqual(estimate._tag, "TooFew")
+      if (estimate._tag === "TooFew") return assert.deepStrictEqual(Object.keys(estimate).toSorted(), ["_tag", "why"])
+      // Whoever is told the ends of the range does not learn what one or two earned.
+      const beyond = (isBeyond: (earned: bigint) => boolean) =>
+        new Set(days.filter(({ earned }) => isBeyond(Estimate.rounded(earned))).map(({ provider }) => provider)).size
+      assert.isAtLeast(
+        beyond((earned) => earned <= estimate.range.low),
+        3,
+      )
+      assert.isAtLeast(
+        beyond((earned) => earned >= estimate.range.high),
+        3,
+      )
     },
     { arbitrary: { seed: "anonymous", runs: 400 } },
   )
@@ -53,14 +64,17 @@ describe("Estimate", () => {
     [Days],
     ([given]) => {
       const days = read(given)
-      const estimate = Estimate.of(days, { providersMin: 1, shareMaxBps: 10_000 })
+      const estimate = Estimate.of(days, { providersMin: 1, shareMaxBps: 10_000, edgeMin: 1 })
       if (estimate._tag === "TooFew") return assert.lengthOf(days, 0)
       const { high, low, median } = estimate.range
       assert.isTrue(low <= median && median <= high)
       const sorted = days.map(({ earned }) => earned).toSorted((a, b) => (a < b ? -1 : 1))
       assert.isTrue(low >= Estimate.rounded(sorted[0] ?? 0n))
       assert.isTrue(high <= Estimate.rounded(sorted.at(-1) ?? 0n))
-      assert.deepStrictEqual(Estimate.of(days.toReversed(), { providersMin: 1, shareMaxBps: 10_000 }), estimate)
+      assert.deepStrictEqual(
+        Estimate.of(days.toReversed(), { providersMin: 1, shareMaxBps: 10_000, edgeMin: 1 }),
+        estimate,
+      )
     },
     { arbitrary: { seed: "range", runs: 300 } },
   )
@@ -82,12 +96,27 @@ describe("Estimate", () => {
     assert.deepStrictEqual(known(Estimate.of(days, Estimate.usual)).range, { low: 0n, median: 0n, high: 10n })
   })
 
+  it("S13 · what the one provider who earns most has earned is not the end of the range", () => {
+    const days = [1, 2, 3, 4, 50].map((provider) => day(provider, BigInt(provider) * 1_000n))
+    assert.deepStrictEqual(known(Estimate.of(days, Estimate.usual)).range, {
+      low: 3_000n,
+      median: 3_000n,
+      high: 3_000n,
+    })
+    // Two who have nearly all days, and most of what came in: the middle is theirs.
+    const two = [
+      ...Array.from({ length: 10 }, (_, at) => day(1 + (at % 2), 9_000n)),
+      ...[3, 4, 5].map((one) => day(one, 1n)),
+    ]
+    assert.deepStrictEqual(Estimate.of(two, Estimate.usual), { _tag: "TooFew", why: "share" })
+  })
+
   it("S13, S17 · the same is told for 80 % and for 90 % of the time online", () => {
     const days = [1, 2, 3, 4, 5, 6].map((provider) => day(provider, BigInt(provider) * 1_000n, 5_000))
     const { range, uptimeBps } = known(Estimate.of(days, Estimate.usual))
     assert.strictEqual(uptimeBps, 5_000)
-    assert.deepStrictEqual(Estimate.atUptime(range, uptimeBps, 8_000), { low: 1_600n, median: 4_800n, high: 9_600n })
-    assert.deepStrictEqual(Estimate.atUptime(range, uptimeBps, 9_000), { low: 1_800n, median: 5_400n, high: 11_000n })
+    assert.deepStrictEqual(Estimate.atUptime(range, uptimeBps, 8_000), { low: 4_800n, median: 4_800n, high: 6_400n })
+    assert.deepStrictEqual(Estimate.atUptime(range, uptimeBps, 9_000), { low: 5_400n, median: 5_400n, high: 7_200n })
     assert.isUndefined(Estimate.atUptime(range, undefined, 9_000))
     assert.isUndefined(Estimate.atUptime(range, 0, 9_000))
   })

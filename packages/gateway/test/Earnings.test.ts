@@ -249,7 +249,7 @@ describe("S13 · estimates", () => {
       assert.deepInclude(json, { state: "known", devices: 5, deviceDays: 15, windowDays: 14, providersNeeded: 5 })
       // A third of the days brought nothing, and count.
       const { high, low, median } = json.perDeviceDay
-      assert.deepStrictEqual([low.amount, median.amount, high.amount], ["0", "1800000000", "4500000000"])
+      assert.deepStrictEqual([low.amount, median.amount, high.amount], ["0", "1800000000", "2700000000"])
       assert.strictEqual(json.assumptions.uptimeBps, 5_000)
       assert.deepStrictEqual(
         json.atUptime.map((one: { uptimeBps: number; perDeviceDay: { median: { amount: string } } }) => [

@@ -23,7 +23,7 @@ export interface DeviceDay {
 
 /**
  * `providersMin`: figures rest on so many providers or are not told. `shareMaxBps`: and on no single one for more than this part
- * of the days.
+ * of the days. `edgeMin`: so many providers stand at each end of the range or beyond it.
  *
  * @category models
  * @since 0.1.0
@@ -31,19 +31,21 @@ export interface DeviceDay {
 export interface Settings {
   readonly providersMin: number
   readonly shareMaxBps: number
+  readonly edgeMin: number
 }
 
 /**
  * Five providers, none of them for more than half: of fewer, each could find out what the other earns by taking away its own, and
- * of one that is most of the figures everybody could.
+ * of one that is most of the figures everybody could. Three at each end: where one alone earns the most, the end would be its income.
  *
  * @category constants
  * @since 0.1.0
  */
-export const usual: Settings = { providersMin: 5, shareMaxBps: 5_000 }
+export const usual: Settings = { providersMin: 5, shareMaxBps: 5_000, edgeMin: 3 }
 
 /**
- * The middle, what a tenth of the days did not reach or did just reach, and what a tenth exceeded.
+ * The middle, what a tenth of the days did not reach or did just reach, and what a tenth exceeded; nearer to the middle where too
+ * few providers stand at an end.
  *
  * @category models
  * @since 0.1.0
@@ -73,11 +75,19 @@ export type Estimate =
       readonly deviceDays: number
     }
 
+const less = (a: bigint, b: bigint): bigint => (a < b ? a : b)
+const greater = (a: bigint, b: bigint): bigint => (a > b ? a : b)
 const compare = (a: bigint, b: bigint): number => (a < b ? -1 : a > b ? 1 : 0)
 
 /** The value that a part of the sorted ones, in basis points, does not exceed. */
 const at = <A>(sorted: ReadonlyArray<A>, bps: number): A | undefined =>
   sorted[Math.min(sorted.length - 1, Math.max(0, Math.ceil((sorted.length * bps) / 10_000) - 1))]
+
+/** The first amount, from one end of the days, at which or before which so many providers stand. */
+const edge = (fromEnd: ReadonlyArray<DeviceDay>, providers: number): bigint => {
+  const passed = new Set<string>()
+  return fromEnd.find(({ provider }) => passed.add(provider).size >= providers)?.earned ?? 0n
+}
 
 /**
  * An amount with two significant digits, the nearest; halves away from zero.
@@ -121,14 +131,20 @@ export const of = (days: ReadonlyArray<DeviceDay>, settings: Settings): Estimate
   if (byProvider.size < Math.max(1, settings.providersMin)) return { _tag: "TooFew", why: "providers" }
   const most = Math.max(...[...byProvider.values()].map(({ length }) => length))
   if (most * 10_000 > days.length * settings.shareMaxBps) return { _tag: "TooFew", why: "share" }
-  const sorted = days.map(({ earned }) => earned).toSorted(compare)
+  const inOrder = days.toSorted((a, b) => compare(a.earned, b.earned))
+  const sorted = inOrder.map(({ earned }) => earned)
+  const quantile = (bps: number): bigint => at(sorted, bps) ?? 0n
+  const median = quantile(5_000)
+  const low = greater(quantile(1_000), edge(inOrder, settings.edgeMin))
+  const high = less(quantile(9_000), edge(inOrder.toReversed(), settings.edgeMin))
+  // Two or three have nearly all of the days, at one end.
+  if (low > median || high < median) return { _tag: "TooFew", why: "share" }
   const uptimes = days.flatMap(({ uptimeBps }) => uptimeBps ?? []).toSorted((a, b) => a - b)
   const tokens = days.reduce((sum, day) => sum + day.tokens, 0)
   const earned = sorted.reduce((sum, one) => sum + one, 0n)
-  const quantile = (bps: number): bigint => rounded(at(sorted, bps) ?? 0n)
   return {
     _tag: "Known",
-    range: { low: quantile(1_000), median: quantile(5_000), high: quantile(9_000) },
+    range: { low: rounded(low), median: rounded(median), high: rounded(high) },
     perMillion: tokens > 0 ? rounded((earned * 1_000_000n) / BigInt(tokens)) : undefined,
     uptimeBps: at(uptimes, 5_000),
     providers: byProvider.size,

@@ -13,6 +13,7 @@ import * as Path from "effect/Path"
 import * as Result from "effect/Result"
 import * as Runtime from "effect/Runtime"
 import * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
 import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
@@ -60,12 +61,16 @@ const readBytes = Effect.fnUntraced(function* (file: string, maxBytes: number) {
   if (/^https?:\/\//.test(file)) {
     return yield* unreadable(`"${file}" is an address. This works offline: download it, then give the file's name.`)
   }
-  const { size } = yield* fs
-    .stat(file)
-    .pipe(Effect.mapError(() => unreadable(`"${file}" is not there, or not for you to read.`)))
-  if (size > BigInt(maxBytes))
+  yield* fs.stat(file).pipe(Effect.mapError(() => unreadable(`"${file}" is not there, or not for you to read.`)))
+  // What is no file on a disk has no size, and may have no end.
+  const bytes = yield* fs.stream(file, { bytesToRead: maxBytes + 1 }).pipe(
+    Stream.runCollect,
+    Effect.map((chunks) => new Uint8Array(Buffer.concat(chunks))),
+    Effect.mapError(() => unreadable(`"${file}" cannot be read.`)),
+  )
+  if (bytes.byteLength > maxBytes)
     return yield* unreadable(`"${file}" is larger than ${maxBytes} bytes. Is it the right file?`)
-  return yield* fs.readFile(file).pipe(Effect.mapError(() => unreadable(`"${file}" cannot be read.`)))
+  return bytes
 })
 
 const readText = (file: string, maxBytes = DOCUMENT_MAX_BYTES) =>

@@ -61,6 +61,15 @@ const desk = Effect.gen(function* () {
 })
 
 describe("receipt verify", () => {
+  it.effect.skipIf(process.platform === "win32")("reads no more than a receipt can be of what has no end", () =>
+    Effect.gen(function* () {
+      const { folder, run } = yield* desk
+      const { exit, printed } = yield* run("/dev/zero", "--keys", `${folder}/keys.json`)
+      assert.isTrue(Exit.isFailure(exit))
+      assert.include(`${printed}${exit}`, `"/dev/zero" is larger than 4194304 bytes. Is it the right file?`)
+    }).pipe(Effect.provide(Live)),
+  )
+
   it.effect("prints one line for each check, and succeeds where all hold", () =>
     Effect.gen(function* () {
       const { folder, run, receipt } = yield* desk

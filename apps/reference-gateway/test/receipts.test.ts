@@ -2,7 +2,7 @@
  * Receipts and explanations: they hold without the market, after a restart, and not after a change.
  */
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
-import { readFileSync, writeFileSync } from "node:fs"
+import { existsSync, readFileSync, writeFileSync } from "node:fs"
 import path from "node:path"
 import * as RunningMarket from "./RunningMarket.ts"
 import * as ScriptedEngine from "./ScriptedEngine.ts"
@@ -140,6 +140,12 @@ describe("a receipt", () => {
   })
 
   it("names what its device has signed, and holds against the device's own files, not against another's", async () => {
+    // Who has served nothing has no log.
+    await RunningMarket.until("both agents to have served", async () => {
+      if (homes.every((home) => existsSync(path.join(home, "usage.log")))) return true
+      await save("another", false)
+      return undefined
+    })
     // A receipt from before the market had heard the commitment names none.
     const saved = await save("committed", false)
     const { receipt } = JSON.parse(readFileSync(saved.receipt, "utf8"))

@@ -6,6 +6,8 @@ export interface ConsoleMarket {
   readonly market: RunningMarket.RunningMarket
   /** A key of a member who provides. */
   readonly key: string
+  /** Starts it again after it was killed, at its address. */
+  readonly again: () => Promise<RunningMarket.RunningMarket>
 }
 
 /** Starts it, and waits until its pages are built. */
@@ -27,5 +29,6 @@ export const start = async (): Promise<ConsoleMarket> => {
     async () => ((await fetch(`${market.url}/console/`)).status === 200 ? true : undefined),
     90_000,
   )
-  return { market, key: secret }
+  const port = Number(new URL(market.url).port)
+  return { market, key: secret, again: () => RunningMarket.start({ home, environment, port }) }
 }

@@ -17,13 +17,14 @@ const isFound = ConsoleBrowser.program !== undefined
 
 let market: RunningMarket.RunningMarket
 let key: string
+let again: ConsoleMarket.ConsoleMarket["again"]
 let browser: Browser
 let file: string
 let context: BrowserContext
 
 beforeAll(async () => {
   if (!isFound) return
-  ;({ key, market } = await ConsoleMarket.start())
+  ;({ again, key, market } = await ConsoleMarket.start())
   file = path.join(market.home, "demo-bigram.gguf")
   writeFileSync(file, DemoModel.build())
   browser = await ConsoleBrowser.launch()
@@ -281,5 +282,24 @@ describe.skipIf(!isFound)(title, () => {
       "provider_closed_early",
     )
     assert.isBelow(performance.now() - begunAt, 15_000)
+  }, 120_000)
+
+  it("through the end of a gateway that is killed in the middle of a stream: it finds the next one, and serves (a fake LanguageModel)", async () => {
+    context = await browser.newContext()
+    await serveFake()
+    const broken = await read(await ask(NANO, 200), 5, () => market.kill("SIGKILL"))
+    assert.isDefined(broken.error)
+    market = await again()
+    const text = await RunningMarket.until(
+      "the page to serve",
+      async () => {
+        const answer = await ask(NANO, 3)
+          .then(read)
+          .catch(() => undefined)
+        return answer === undefined || answer.error !== undefined ? undefined : answer.text
+      },
+      60_000,
+    )
+    assert.strictEqual(text, "word0 word1 word2 ")
   }, 120_000)
 })

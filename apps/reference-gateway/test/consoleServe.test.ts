@@ -9,6 +9,7 @@ import type { Browser, BrowserContext, Page } from "playwright-core"
 import * as DemoModel from "@guildhall/agent/demo/DemoModel"
 import * as ConsoleBrowser from "./ConsoleBrowser.ts"
 import * as ConsoleMarket from "./ConsoleMarket.ts"
+import * as CutNetwork from "./CutNetwork.ts"
 import * as RunningMarket from "./RunningMarket.ts"
 
 const MODEL = "guildhall/demo-bigram"
@@ -47,8 +48,8 @@ const serving = (page: Page) =>
     .filter({ hasText: /^Serving$/ })
     .waitFor({ timeout: 60_000 })
 
-const openPage = async () => {
-  const opened = await ConsoleBrowser.open(context, `${market.url}/console/serve`)
+const openPage = async (url = market.url) => {
+  const opened = await ConsoleBrowser.open(context, `${url}/console/serve`)
   await ConsoleBrowser.signIn(opened.page, key)
   await opened.page.getByRole("button", { name: "Start serving" }).waitFor()
   return opened
@@ -95,9 +96,9 @@ const fakeLanguageModel = `
   }
 `
 
-const serveFake = async () => {
+const serveFake = async (url?: string) => {
   await context.addInitScript(fakeLanguageModel)
-  const { complaints, page } = await openPage()
+  const { complaints, page } = await openPage(url)
   await page.getByRole("radio", { name: "The browser's own" }).check()
   await page.getByRole("button", { name: "Start serving" }).click()
   await serving(page)
@@ -283,6 +284,22 @@ describe.skipIf(!isFound)(title, () => {
     )
     assert.isBelow(performance.now() - begunAt, 15_000)
   }, 120_000)
+
+  it("over a network that breaks in the middle of a stream: it goes on where it was (a fake LanguageModel)", async () => {
+    context = await browser.newContext()
+    const network = await CutNetwork.start(Number(new URL(market.url).port))
+    try {
+      await serveFake(network.url)
+      const { error, text } = await read(await ask(NANO, 60), 5, async () => network.drop())
+      assert.isUndefined(error)
+      assert.strictEqual(text, Array.from({ length: 60 }, (_, at) => `word${at} `).join(""))
+    } finally {
+      // The page says goodbye by the same way.
+      await context.close()
+      context = await browser.newContext()
+      await network.close()
+    }
+  }, 90_000)
 
   it("through the end of a gateway that is killed in the middle of a stream: it finds the next one, and serves (a fake LanguageModel)", async () => {
     context = await browser.newContext()

@@ -75,16 +75,21 @@ const countsOf = ({ timings, usage }: Counted): ChatEngine.Ending | undefined =>
       ? undefined
       : { reason: "stop", prompt: timings.cache_n + timings.prompt_n, completion: timings.predicted_n }
 
+/** What both ways of asking take. */
+const sampling = (request: ChatRequest, signal: AbortSignal) => ({
+  stream: true as const,
+  abortSignal: signal,
+  temperature: request.temperature,
+  top_p: request.topP,
+  ...(request.maxTokens === undefined ? {} : { max_tokens: request.maxTokens }),
+  ...(request.seed === undefined ? {} : { seed: request.seed }),
+})
+
 /** A model without a chat format reads the texts one after the other. */
 const plain = async function* (wllama: Wllama, request: ChatRequest, signal: AbortSignal): AsyncGenerator<Piece> {
   const chunks = await wllama.createCompletion({
     prompt: request.messages.map(({ text }) => text).join("\n"),
-    stream: true,
-    abortSignal: signal,
-    temperature: request.temperature,
-    top_p: request.topP,
-    ...(request.maxTokens === undefined ? {} : { max_tokens: request.maxTokens }),
-    ...(request.seed === undefined ? {} : { seed: request.seed }),
+    ...sampling(request, signal),
   })
   for await (const chunk of chunks) {
     const [choice] = chunk.choices
@@ -95,12 +100,7 @@ const plain = async function* (wllama: Wllama, request: ChatRequest, signal: Abo
 const chat = async function* (wllama: Wllama, request: ChatRequest, signal: AbortSignal): AsyncGenerator<Piece> {
   const chunks = await wllama.createChatCompletion({
     messages: request.messages.map(({ role, text }) => ({ role, content: text })),
-    stream: true,
-    abortSignal: signal,
-    temperature: request.temperature,
-    top_p: request.topP,
-    ...(request.maxTokens === undefined ? {} : { max_tokens: request.maxTokens }),
-    ...(request.seed === undefined ? {} : { seed: request.seed }),
+    ...sampling(request, signal),
   })
   for await (const chunk of chunks) {
     const [choice] = chunk.choices

@@ -10,9 +10,11 @@ import * as ProviderFault from "./ProviderFault.ts"
 
 /** One event is never longer than this; the longest seen hold an image in base64. */
 const EVENT_BYTES_MAX = 8 * 1024 * 1024
-/** So much is kept back while no token has come, or the hold is not durable. */
+/** So much is kept back while no token has come. */
 const KEPT_BYTES_MAX = 256 * 1024
 const KEPT_EVENTS_MAX = 64
+/** So much is kept back while the hold is not durable: a socket that nobody reads keeps all of what goes out at once. */
+const UNHELD_BYTES_MAX = 8 * 1024
 
 /** What an event turned out to be: it is dealt with, it is the last one, or the answer fails with it. */
 type Verdict = "kept" | "done" | { readonly reason: ReasonCode; readonly detail: string | undefined }
@@ -163,8 +165,8 @@ export class StreamExchange extends Exchange {
   /** Sends what may be sent; false when the provider should wait. */
   #flush(): boolean {
     const { headers, outlet, tally } = this.options
+    if (outlet.gate.state !== "open") return this.#outBytes <= UNHELD_BYTES_MAX
     const full = this.#outBytes > KEPT_BYTES_MAX || this.#out.length > KEPT_EVENTS_MAX
-    if (outlet.gate.state !== "open") return !full
     if (!this.#opened && !full) return true
     const [first] = this.#out
     if (first === undefined && !this.#done) return true

@@ -12,6 +12,7 @@ import { Allowance } from "./Allowance.ts"
 import { Asset, AssetCode, USD } from "./Asset.ts"
 import * as Canonical from "./Canonical.ts"
 import * as EntryVerification from "./EntryVerification.ts"
+import * as MarketChain from "./MarketChain.ts"
 import { MemberId } from "./Member.ts"
 import { ModelId } from "./Model.ts"
 import { PartRef } from "./Parts.ts"
@@ -146,6 +147,7 @@ export const STRATEGIES: readonly [PartRef, ...ReadonlyArray<PartRef>] = [{ use:
  * - `strategies`: by which the price of a GPU may move, by name: a provider chooses one of them; {@link STRATEGIES} where it is
  *   left out.
  * - `wallets.chainId`: the EVM chain of the wallets that devices are bound to; without it, none are.
+ * - `chain`: what the market does on a chain; without it, nothing.
  * - `deviceClasses`: the classes of machines, smallest first; a machine that fits none is refused.
  * - `targets`: what providers are shown to aim at; without it, what is measured is shown alone.
  * - `node.command`: the command that a network node of the market's chain is run with; without it, there are none.
@@ -204,6 +206,7 @@ export const MarketDefinition = Schema.Struct({
       chainId: Schema.Int.pipe(Schema.check(Schema.isBetween({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER }))),
     }),
   ),
+  chain: Schema.optionalKey(MarketChain.MarketChain),
   deviceClasses: DeviceClasses,
   targets: Schema.optionalKey(Targets),
   node: Schema.optionalKey(
@@ -242,6 +245,7 @@ export const MarketDefinition = Schema.Struct({
         const issue = "the prices that providers ask by default are above it."
         problems.push({ path: ["prices", "maxCentsPerMillion"], issue })
       }
+      if (definition.chain !== undefined) problems.push(...MarketChain.problems(definition.chain, definition))
       if (hold.renewMs * 4 > hold.lifeMs) {
         problems.push({
           path: ["hold", "renewMs"],

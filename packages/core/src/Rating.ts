@@ -50,7 +50,7 @@ export type TierPriority = typeof TierPriority.Type
  * - `rampBps`: the part of its declared concurrency that a new instance may use by now.
  * - `inFlightMax`: how many requests at a time it was seen to take before it said that it has too many.
  * - `tier`: what its owner's stake is worth in routing; `weightBps` may be above 10,000.
- * - `bonded`: whether a bond for it is active. `confidential`: whether it runs attested, where its operator cannot look.
+ * - `bonded`: whether an active bond stands for it, or none is asked of it yet (`MarketChain.isEligible`). `confidential`: whether it runs attested, where its operator cannot look.
  * - `qualityBps`: how clean its record of probes and attestations is.
  * - `foreign`: requests on it, or waiting there, that are not this market's: what it last said of its load, less what the
  *   market's gateways had on it then.

@@ -30,6 +30,7 @@ const idOf = (text: string): AccountId => (FORM.test(text) ? (text as AccountId)
  *   be paid out. `receivable`: what it owes, as a balance of zero or below.
  * - `platform`, `pool`, `escrow`, `insurance`: the market's own, and what it keeps for others.
  * - `external`: the world outside; its balance is minus what came in.
+ * - `chain`: a mirror of what a contract on a chain owes and holds. The chain decides; the books follow.
  * - `clearing`: what left this book for another, or came from it. `exchange` and `rounding`: the two that a posting in
  *   more than one asset goes through.
  *
@@ -46,6 +47,7 @@ export const AccountKind = Schema.Literals([
   "escrow",
   "insurance",
   "external",
+  "chain",
   "clearing",
   "exchange",
   "rounding",
@@ -133,6 +135,9 @@ export const ids = {
   platformLoss: idOf("platform:loss"),
   /** The other side of money that enters or leaves by a rail. */
   external: (rail: string): AccountId => idOf(`external:${rail}`),
+  /** What a contract on a chain has in a bucket of an asset, such as `USDC.funded`. */
+  chain: (chainId: number, contract: string, bucket: string): AccountId =>
+    idOf(`chain:${chainId}:${contract}:${bucket}`),
 } as const
 
 /**

@@ -33,6 +33,7 @@ const roots: Readonly<Record<AccountKind, string>> = {
   escrow: "Liabilities",
   insurance: "Liabilities",
   external: "Assets",
+  chain: "Equity",
   clearing: "Assets",
   exchange: "Equity",
   rounding: "Income",

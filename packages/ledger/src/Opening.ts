@@ -20,14 +20,14 @@ export interface Opening {
   readonly ceiling: bigint | null
 }
 
-/** Those whose balance may fall below zero: the world outside, what is owed, and where two sides meet. */
-const unlimited: ReadonlySet<AccountKind> = new Set(["external", "receivable", "clearing", "exchange"])
+/** Those whose balance may fall below zero: the world outside, a chain's, what is owed, and where two sides meet. */
+const unlimited: ReadonlySet<AccountKind> = new Set(["external", "chain", "receivable", "clearing", "exchange"])
 
 const isKind = (word: string): word is AccountKind => AccountKind.literals.some((kind) => kind === word)
 
 /**
  * The terms of an account that has an id as `Account.ids` makes them: its first word is its kind. None may fall below zero,
- * but those outside, those where two sides meet, `platform:loss`, which pays for the platform's crashes, and `receivable`,
+ * but those outside, those of a chain, those where two sides meet, `platform:loss`, which pays for the platform's crashes, and `receivable`,
  * which is zero or below and never rises above. An account with an id of another form is the platform's.
  *
  * **Example** (What a provider owes)

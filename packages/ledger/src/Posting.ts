@@ -63,6 +63,7 @@ export const PostingKind = Schema.Literals([
   "release",
   "exchange",
   "crossing",
+  "mirror",
   "reversal",
 ])
 /** @since 0.1.0 */

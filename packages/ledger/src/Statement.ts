@@ -109,6 +109,7 @@ const words: Readonly<Record<PostingKind, string>> = {
   release: "Release",
   exchange: "Exchange",
   crossing: "Crossing between books",
+  mirror: "Seen on a chain",
   reversal: "Reversal",
 }
 

@@ -21,6 +21,7 @@ const expected: ReadonlyArray<readonly [AccountId, AccountKind, bigint | null, b
   [ids.platformFees, "platform", 0n, null],
   [ids.platformLoss, "platform", null, null],
   [ids.external("card"), "external", null, null],
+  [ids.chain(8453, "Settlement", "USDC.funded"), "chain", null, null],
   [AccountId.make("treasury:cold"), "platform", 0n, null],
 ]
 

@@ -103,6 +103,16 @@ const made: Readonly<Record<string, Make>> = {
     return Result.all([Templates.Crossing.leaving(given), Templates.Crossing.arriving(given)])
   },
   Hedge: ({ amount }) => one(Templates.Hedge.posting({ request, attempt: 2, provider, fundingSource, amount })),
+  Mirror: ({ amount, other }) => {
+    const account = (bucket: string) => ids.chain(8453, "Settlement", `USDC.${bucket}`)
+    const moves = [
+      { account: account("funded"), amount: -amount - other },
+      { account: account("owed"), amount: other },
+      { account: account("outside"), amount },
+    ]
+    const hash = `0x${"5a".repeat(32)}`
+    return one(Templates.Mirror.posting({ chainId: 8453, transaction: hash, blockHash: hash, logIndex: 3, moves }))
+  },
   "Pool of boosts": ofPool("boost"),
   "Pool of bounties": ofPool("bounty"),
 }

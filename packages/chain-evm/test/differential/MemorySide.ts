@@ -1,0 +1,72 @@
+/** The chain in memory as one side of a trace. */
+import { Context, Effect, Layer } from "effect"
+import * as MemoryChain from "@guildhall/chain/MemoryChain"
+import * as Signatures from "@guildhall/chain/memory/Signatures"
+import type * as World from "@guildhall/chain/memory/World"
+import * as Cast from "./Cast.ts"
+import * as Ports from "./Ports.ts"
+import * as Prologue from "./Prologue.ts"
+import * as Still from "./Still.ts"
+import { type ActStep, signed } from "./Step.ts"
+
+export interface MemorySide extends Ports.Side {
+  readonly chain: MemoryChain.MemoryChain["Service"]
+  readonly act: (step: ActStep) => Effect.Effect<Ports.Outcome>
+  readonly world: Effect.Effect<World.World>
+  readonly nowS: () => number
+  readonly goTo: (atS: number) => void
+  /** Lets reads be of this side's second. */
+  readonly still: <A, E, R>(read: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+}
+
+/** The prologue. The tokens are those of all markets, each of which had its own. */
+const begin = Effect.fnUntraced(function* (cast: Cast.Cast, { act, balance, chain }: MemorySide) {
+  const holders = Object.keys(Cast.holdings).flatMap((name) =>
+    Object.values(cast.tokens).map((token) => ({ token, account: Cast.of(cast, name) })),
+  )
+  const held = Effect.forEach(holders, ({ account, token }) => balance(token, account))
+  const before = yield* held
+  yield* Effect.forEach(Prologue.steps(cast), (step) => Effect.andThen(act(step), Prologue.mustBeDone))
+  const after = yield* held
+  const others = BigInt(Cast.splits.length - 1)
+  for (const [at, { account, token }] of holders.entries()) {
+    yield* chain.mint(token, account, ((after[at] ?? 0n) - (before[at] ?? 0n)) * others)
+  }
+})
+
+/** A market in memory with the money that it begins with, at the second at which the other side's was deployed. */
+export const make = Effect.fnUntraced(function* (cast: Cast.Cast) {
+  let nowS = cast.genesisS
+  const still = yield* Still.make(() => nowS * 1_000)
+  const context = yield* still(Layer.build(MemoryChain.layer(Cast.memoryOptions(cast))))
+  const chain = Context.get(context, MemoryChain.MemoryChain)
+  const ports = yield* Effect.provideContext(Ports.ports, context)
+  for (const [name, amount] of Object.entries(Cast.holdings)) {
+    for (const token of Object.values(cast.tokens)) {
+      yield* chain.mint(token, Cast.of(cast, name), amount)
+      if (name !== "payer") yield* chain.allow(token, Cast.of(cast, name), 1n << 255n)
+    }
+  }
+  yield* chain.allow(cast.tokens.usd, Cast.of(cast, "payer"), Cast.ALLOWED)
+  yield* chain.block(cast.tokens.blk, Cast.of(cast, "refused"))
+  const side: MemorySide = {
+    ports,
+    chain,
+    balance: chain.balance,
+    act: ({ move, signing }) =>
+      still(
+        Ports.outcome(
+          Ports.act(
+            ports,
+            signing === undefined ? move : signed(move, Signatures.sign(signing.domain, signing.by, signing.message)),
+          ),
+        ),
+      ),
+    world: chain.snapshot,
+    nowS: () => nowS,
+    goTo: (atS) => void (nowS = atS),
+    still,
+  }
+  yield* begin(cast, side)
+  return side
+})

@@ -1,0 +1,389 @@
+/**
+ * The suite of the port `BondVault`: one test for each of its numbered guarantees, with the same words.
+ *
+ * @since 0.1.0
+ */
+import { assert } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Conformance from "@guildhall/core/testing/Conformance"
+import * as Slashing from "@guildhall/core/rules/Slashing"
+import type { Address } from "../Address.ts"
+import { BondVault, type Bond } from "../BondVault.ts"
+import type { Bytes32 } from "../Hex.ts"
+import type { EndpointVerified } from "../Message.ts"
+import { ChainTestbed } from "./ChainTestbed.ts"
+import { bytes32, does, funded, holder, isRefused, MARGIN_S, once, spare, unique } from "./internal/Trial.ts"
+
+const MINIMUM = 1_000n
+
+const number = (): number => globalThis.crypto.getRandomValues(new Uint32Array(1))[0] ?? 0
+
+/** A class of its own, and a provider with four times its minimum. */
+const prepared = Effect.gen(function* () {
+  const vault = yield* BondVault
+  const testbed = yield* ChainTestbed
+  const classId = number()
+  const curator = yield* holder("curator")
+  yield* does(vault, { _tag: "AppendClass", by: curator, classId, minimum: MINIMUM })
+  const by = yield* funded(vault.terms.token, 4n * MINIMUM)
+  return { vault, testbed, classId, by, device: bytes32() }
+})
+
+const word = Effect.fnUntraced(function* (device: Bytes32, provider: Address, classId: number, lifeS = 86_400) {
+  const testbed = yield* ChainTestbed
+  const verified: EndpointVerified = {
+    _tag: "EndpointVerified",
+    device,
+    provider,
+    classId,
+    expiryS: (yield* testbed.nowS) + lifeS,
+    nonce: BigInt(bytes32()),
+  }
+  return { verified, signature: yield* testbed.sign(yield* holder("verifier"), verified) }
+})
+
+/** A device with an active bond of its class's minimum. */
+const active = Effect.gen(function* () {
+  const scene = yield* prepared
+  const { by, classId, device, vault } = scene
+  const shown = yield* word(device, by, classId)
+  yield* does(vault, { _tag: "BondVerified", by, amount: MINIMUM, ...shown })
+  return { ...scene, slasher: yield* holder("slasher"), arbiter: yield* holder("arbiter") }
+})
+
+const slash = Effect.fnUntraced(function* (
+  device: Bytes32,
+  options: {
+    readonly rateBps: number
+    readonly offenceTimeS?: number
+    readonly offenceId?: Bytes32
+    readonly finder?: Address
+  },
+) {
+  const vault = yield* BondVault
+  const testbed = yield* ChainTestbed
+  const offenceId = options.offenceId ?? bytes32()
+  const { events } = yield* does(vault, {
+    _tag: "ProposeSlash",
+    by: yield* holder("slasher"),
+    device,
+    offenceId,
+    rateBps: options.rateBps,
+    offenceTimeS: options.offenceTimeS ?? (yield* testbed.nowS),
+    evidenceHash: bytes32(),
+    finder: options.finder ?? testbed.contracts.ProviderBond,
+  })
+  return { offenceId, events, case: yield* vault.case(offenceId) }
+})
+
+/** Why a slash was ignored. */
+const ignoredFor = (events: ReadonlyArray<{ readonly _tag: string }>): string => {
+  const [event] = events
+  assert.strictEqual(event?._tag, "ProviderBond.SlashIgnored")
+  return event !== undefined && "reason" in event ? String(event.reason) : ""
+}
+
+const actsOnce = Effect.gen(function* () {
+  const { by, classId, device, vault } = yield* prepared
+  const act = { _tag: "Bond", by, device, classId, amount: MINIMUM, idempotencyKey: unique() } as const
+  const bonded = Effect.map(vault.bond(device), (bond) => bond.bonded)
+  yield* once(vault, act, { ...act, amount: MINIMUM + 1n }, bonded)
+})
+
+const needsTheWord = Effect.gen(function* () {
+  const { by, classId, device, testbed, vault } = yield* prepared
+  yield* does(vault, { _tag: "Bond", by, device, classId, amount: MINIMUM })
+  assert.strictEqual((yield* vault.bond(device)).state, "Pending")
+  const good = yield* word(device, by, classId)
+  const forged = yield* testbed.sign(by, good.verified)
+  yield* isRefused(vault, { _tag: "Activate", by, ...good, signature: forged }, "InvalidAttestation")
+  const other = yield* word(device, yield* testbed.account, classId)
+  yield* isRefused(vault, { _tag: "Activate", by, ...other }, "AttestationMismatch")
+  const short = yield* word(device, by, classId, 10)
+  yield* testbed.advance(MARGIN_S)
+  yield* isRefused(vault, { _tag: "Activate", by, ...short }, "AttestationExpired")
+  yield* does(vault, { _tag: "Activate", by, ...good })
+  assert.strictEqual((yield* vault.bond(device)).state, "Active")
+  const stolen = bytes32()
+  yield* does(vault, { _tag: "Bond", by, device: stolen, classId, amount: MINIMUM })
+  const again = { verified: { ...good.verified, device: stolen }, signature: good.signature }
+  yield* isRefused(vault, { _tag: "Activate", by, ...again }, "NonceUsed")
+  const owner = yield* funded(vault.terms.token, MINIMUM)
+  const proof = yield* word(stolen, owner, classId)
+  yield* does(vault, { _tag: "BondVerified", by: owner, amount: MINIMUM, ...proof })
+  const { provider, state } = yield* vault.bond(stolen)
+  assert.deepStrictEqual([provider, state], [owner, "Active"])
+  assert.strictEqual(yield* vault.credit(by), MINIMUM, "who was displaced lost its money")
+})
+
+const needsEnough = Effect.gen(function* () {
+  const { by, classId, device, vault } = yield* prepared
+  yield* isRefused(vault, { _tag: "Bond", by, device, classId, amount: MINIMUM - 1n }, "UnderMinimum")
+  const unknown = classId === 0 ? 1 : classId - 1
+  yield* isRefused(vault, { _tag: "Bond", by, device, classId: unknown, amount: MINIMUM }, "UnknownClass")
+  yield* does(vault, { _tag: "Bond", by, device, classId, amount: MINIMUM })
+  yield* isRefused(vault, { _tag: "Bond", by, device, classId, amount: MINIMUM }, "WrongDeviceState")
+})
+
+const slashes = Effect.gen(function* () {
+  const { by, device, testbed, vault } = yield* active
+  const { capBps, periodS } = vault.terms
+  // All in one period, whatever second it is.
+  const nowS = yield* testbed.nowS
+  if (nowS % periodS > periodS - 10 * MARGIN_S) yield* testbed.advance(10 * MARGIN_S)
+  yield* does(vault, { _tag: "TopUp", by, device, amount: 1n })
+  yield* testbed.advance(MARGIN_S)
+  const offenceTimeS = (yield* testbed.nowS) - 3
+  const rateBps = Math.floor(capBps / 2) + 1
+  const bondedThen = (yield* vault.bond(device)).bonded
+  const first = yield* slash(device, { rateBps, offenceTimeS })
+  const expected = Slashing.amount({ bondedThen, rateBps, bondedNow: bondedThen })
+  assert.strictEqual(first.case.amount, expected)
+  const hit = yield* vault.bond(device)
+  assert.deepStrictEqual([hit.bonded, hit.escrowed, hit.openCases], [bondedThen - expected, expected, 1])
+  const second = yield* slash(device, { rateBps, offenceTimeS: offenceTimeS + 1 })
+  assert.strictEqual(second.case.rateBps, capBps - rateBps, "the cap of the period does not count")
+  const third = yield* slash(device, { rateBps, offenceTimeS: offenceTimeS + 2 })
+  assert.strictEqual(ignoredFor(third.events), "NothingToTake")
+})
+
+const neverFails = Effect.gen(function* () {
+  const { device, slasher, testbed, vault } = yield* active
+  const offenceTimeS = yield* testbed.nowS
+  const late = yield* slash(device, { rateBps: 100, offenceTimeS: offenceTimeS + 86_400 })
+  assert.strictEqual(ignoredFor(late.events), "InFuture")
+  const early = yield* slash(device, { rateBps: 100, offenceTimeS: 1 })
+  assert.strictEqual(ignoredFor(early.events), "NotActiveThen")
+  const none = yield* slash(device, { rateBps: 0, offenceTimeS })
+  assert.strictEqual(ignoredFor(none.events), "NothingToTake")
+  yield* testbed.advance(vault.terms.evidenceWindowS + MARGIN_S)
+  const old = yield* slash(device, { rateBps: 100, offenceTimeS })
+  assert.strictEqual(ignoredFor(old.events), "TooLate")
+  assert.deepStrictEqual([(yield* vault.bond(device)).bonded, old.case.state], [MINIMUM, "None"])
+  const unknown = {
+    _tag: "ProposeSlash",
+    by: slasher,
+    device: bytes32(),
+    offenceId: bytes32(),
+    rateBps: 100,
+    offenceTimeS,
+    evidenceHash: bytes32(),
+    finder: slasher,
+  } as const
+  yield* isRefused(vault, unknown, "UnknownDevice")
+  yield* isRefused(vault, { ...unknown, device, by: yield* testbed.account }, "MissingRole")
+})
+
+const slashesOnce = Effect.gen(function* () {
+  const { device, vault } = yield* active
+  const first = yield* slash(device, { rateBps: 100 })
+  const again = yield* slash(device, { rateBps: 100, offenceId: first.offenceId })
+  assert.strictEqual(ignoredFor(again.events), "AlreadyProposed")
+  assert.strictEqual((yield* vault.bond(device)).escrowed, first.case.amount)
+  const second = yield* slash(device, { rateBps: 100 })
+  assert.strictEqual(second.case.state, "Proposed", "another offence was not slashed")
+})
+
+const cannotDodge = Effect.gen(function* () {
+  const rateBps = 500
+  const part = Slashing.amount({ bondedThen: MINIMUM, rateBps, bondedNow: MINIMUM })
+  const { cooldownS, evidenceWindowS } = (yield* BondVault).terms
+  const middle = Math.floor(cooldownS / 2)
+  for (const afterS of [0, middle, cooldownS - MARGIN_S]) {
+    const { by, device, testbed, vault } = yield* active
+    yield* testbed.advance(MARGIN_S)
+    yield* does(vault, { _tag: "RequestUnbond", by, device })
+    yield* testbed.advance(afterS)
+    const slashed = yield* slash(device, { rateBps, offenceTimeS: (yield* testbed.nowS) - 1 })
+    assert.strictEqual(slashed.case.amount, part, `${afterS} seconds after it began to leave`)
+  }
+  assert.isAbove(evidenceWindowS, 1)
+})
+
+const appeals = Effect.gen(function* () {
+  const { arbiter, by, device, testbed, vault } = yield* active
+  const { appealWindowS, rulingWindowS } = vault.terms
+  const before = (yield* vault.bond(device)).bonded
+  const [won, lost, silent] = [
+    yield* slash(device, { rateBps: 100 }),
+    yield* slash(device, { rateBps: 100 }),
+    yield* slash(device, { rateBps: 100 }),
+  ]
+  yield* isRefused(vault, { _tag: "Appeal", by: yield* testbed.account, offenceId: won.offenceId }, "NotProvider")
+  yield* isRefused(vault, { _tag: "Uphold", by: arbiter, offenceId: won.offenceId }, "WrongCaseState")
+  for (const { offenceId } of [won, lost, silent]) yield* does(vault, { _tag: "Appeal", by, offenceId })
+  yield* isRefused(vault, { _tag: "Finalise", by, offenceId: won.offenceId }, "WrongCaseState")
+  const slasher = yield* holder("slasher")
+  yield* isRefused(vault, { _tag: "Overturn", by: slasher, offenceId: won.offenceId }, "MissingRole")
+  yield* does(vault, { _tag: "Overturn", by: arbiter, offenceId: won.offenceId })
+  yield* does(vault, { _tag: "Uphold", by: arbiter, offenceId: lost.offenceId })
+  yield* isRefused(vault, { _tag: "Lapse", by, offenceId: silent.offenceId }, "RulingWindowOpen")
+  yield* testbed.advance(appealWindowS + rulingWindowS + MARGIN_S)
+  yield* isRefused(vault, { _tag: "Uphold", by: arbiter, offenceId: silent.offenceId }, "RulingWindowOver")
+  yield* does(vault, { _tag: "Lapse", by, offenceId: silent.offenceId })
+  const { bonded, escrowed, slashed } = yield* vault.bond(device)
+  assert.deepStrictEqual([bonded, escrowed, slashed], [before - lost.case.amount, 0n, lost.case.amount])
+})
+
+const finalises = Effect.gen(function* () {
+  const { by, device, testbed, vault } = yield* active
+  const finder = yield* testbed.account
+  const anyone = yield* testbed.account
+  const { case: opened, offenceId } = yield* slash(device, { rateBps: 1_000, finder })
+  yield* isRefused(vault, { _tag: "Finalise", by: anyone, offenceId }, "AppealWindowOpen")
+  yield* testbed.advance(vault.terms.appealWindowS + MARGIN_S)
+  yield* isRefused(vault, { _tag: "Appeal", by, offenceId }, "AppealWindowOver")
+  const before = (yield* vault.totals).insurance
+  yield* does(vault, { _tag: "Finalise", by: anyone, offenceId })
+  const parts = Slashing.share(opened.amount, { finderBps: vault.terms.finderBps, hasFinder: true })
+  assert.strictEqual(yield* vault.credit(finder), parts.finder)
+  assert.strictEqual((yield* vault.totals).insurance - before, parts.insurance)
+  yield* isRefused(vault, { _tag: "Finalise", by: anyone, offenceId }, "WrongCaseState")
+  yield* does(vault, { _tag: "ClaimCredit", by: finder })
+  assert.strictEqual(yield* testbed.balance(finder, vault.terms.token), parts.finder)
+  const pool = testbed.contracts.InsurancePool
+  const pooled = yield* testbed.balance(pool, vault.terms.token)
+  yield* does(vault, { _tag: "SendToInsurance", by: anyone })
+  assert.strictEqual((yield* testbed.balance(pool, vault.terms.token)) - pooled, before + parts.insurance)
+})
+
+const waits = Effect.gen(function* () {
+  const { by, device, testbed, vault } = yield* active
+  const { appealWindowS, cooldownS, rulingWindowS } = vault.terms
+  yield* isRefused(vault, { _tag: "Withdraw", by, device }, "WrongDeviceState")
+  yield* does(vault, { _tag: "RequestUnbond", by, device })
+  yield* testbed.advance(cooldownS - 2 * MARGIN_S)
+  yield* isRefused(vault, { _tag: "Withdraw", by, device }, "CooldownNotOver")
+  const { offenceId } = yield* slash(device, { rateBps: 100 })
+  yield* does(vault, { _tag: "Appeal", by, offenceId })
+  yield* testbed.advance(3 * MARGIN_S)
+  yield* isRefused(vault, { _tag: "Withdraw", by, device }, "CaseOpen")
+  yield* testbed.advance(appealWindowS + rulingWindowS)
+  yield* does(vault, { _tag: "Lapse", by, offenceId })
+  const before = yield* testbed.balance(by, vault.terms.token)
+  yield* does(vault, { _tag: "Withdraw", by, device })
+  assert.strictEqual((yield* testbed.balance(by, vault.terms.token)) - before, MINIMUM)
+})
+
+const deregisters = Effect.gen(function* () {
+  const { by, device, testbed, vault } = yield* active
+  yield* isRefused(vault, { _tag: "Deregister", by, device }, "MissingRole")
+  yield* does(vault, { _tag: "Deregister", by: yield* holder("registrar"), device })
+  const { bonded, cooldownEndS, state } = yield* vault.bond(device)
+  assert.deepStrictEqual([bonded, state], [MINIMUM, "Unbonding"])
+  assert.isAtLeast(cooldownEndS, (yield* testbed.nowS) + vault.terms.cooldownS - MARGIN_S)
+  yield* isRefused(vault, { _tag: "Withdraw", by, device }, "CooldownNotOver")
+})
+
+const parts = ({ bonded, escrowed, slashed, withdrawn }: Bond): bigint => bonded + escrowed + slashed + withdrawn
+
+const addsUp = Effect.gen(function* () {
+  const { by, classId, device, testbed, vault } = yield* active
+  const { token } = vault.terms
+  const spared = spare("ProviderBond", token, vault.totals)
+  const before = yield* spared
+  const totals = yield* vault.totals
+  yield* isRefused(vault, { _tag: "TopUp", by, device, amount: 0n }, "ZeroAmount")
+  const poor = { _tag: "Bond", by, device: bytes32(), classId, amount: 100n * MINIMUM } as const
+  yield* isRefused(vault, poor, "ERC20InsufficientBalance")
+  assert.deepStrictEqual(yield* vault.totals, totals, "it was refused, and something moved")
+  const { offenceId } = yield* slash(device, { rateBps: 333 })
+  yield* slash(device, { rateBps: 333 })
+  yield* testbed.advance(vault.terms.appealWindowS + MARGIN_S)
+  yield* does(vault, { _tag: "Finalise", by, offenceId })
+  yield* does(vault, { _tag: "TopUp", by, device, amount: 17n })
+  const bond = yield* vault.bond(device)
+  assert.strictEqual(parts(bond), bond.deposited)
+  assert.strictEqual(bond.deposited, MINIMUM + 17n)
+  assert.strictEqual(yield* spared, before)
+})
+
+const pauses = Effect.gen(function* () {
+  const { by, classId, device, testbed, vault } = yield* active
+  const pauser = yield* holder("pauser")
+  yield* does(vault, { _tag: "RequestUnbond", by, device })
+  yield* does(vault, { _tag: "Pause", by: pauser })
+  yield* isRefused(vault, { _tag: "Bond", by, device: bytes32(), classId, amount: MINIMUM }, "IsPaused")
+  const { case: opened, offenceId } = yield* slash(device, { rateBps: 100 })
+  yield* testbed.advance(vault.terms.cooldownS + MARGIN_S)
+  // A pause ends by itself, after a cooldown at the latest.
+  yield* Effect.option(vault.act({ _tag: "Pause", by: pauser, idempotencyKey: unique() }))
+  yield* does(vault, { _tag: "Finalise", by, offenceId })
+  yield* does(vault, { _tag: "Withdraw", by, device })
+  assert.strictEqual((yield* vault.bond(device)).withdrawn, MINIMUM - opened.amount)
+  yield* does(vault, { _tag: "Unpause", by: pauser })
+})
+
+/**
+ * What the port guarantees, in the order of its documentation.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const guarantees: ReadonlyArray<Conformance.Guarantee<Conformance.Proof<BondVault | ChainTestbed>>> = [
+  {
+    number: 1,
+    test: "The same act under the same key is done once and answered alike; another act under the key is a `Conflict`.",
+    proof: actsOnce,
+  },
+  {
+    number: 2,
+    test: "A device's bond is pending until the verifier's word, which is good for one device, provider and class, once, and not late. With the word at hand it is active at once, and a pending bond of somebody else is credited back to that one.",
+    proof: needsTheWord,
+  },
+  {
+    number: 3,
+    test: "A bond below the minimum of its class is refused, and so is a second bond for a device.",
+    proof: needsEnough,
+  },
+  {
+    number: 4,
+    test: "A slash moves its amount into escrow at once: a share of what was bonded at the offence, rounded up, at most what is left; the shares of all offences of one period add up to at most the cap.",
+    proof: slashes,
+  },
+  {
+    number: 5,
+    test: "A slash of a known device never fails: where nothing can be moved, nothing moves, and the event says why.",
+    proof: neverFails,
+  },
+  { number: 6, test: "One offence is slashed once.", proof: slashesOnce },
+  {
+    number: 7,
+    test: "A bond that is unbonding is slashed like any other, at every point of its way out.",
+    proof: cannotDodge,
+  },
+  {
+    number: 8,
+    test: "Who appeals in time has the arbiter's word: overturned, or not decided in time, the escrow goes back to the bond.",
+    proof: appeals,
+  },
+  {
+    number: 9,
+    test: "A case that nobody appealed is finalised by anyone after the window: the finder is credited its share, rounded down, and the rest goes to the insurance.",
+    proof: finalises,
+  },
+  {
+    number: 10,
+    test: "Nothing is withdrawn before the cooldown is over, nor while a case is open, and no case is open longer than its two windows.",
+    proof: waits,
+  },
+  { number: 11, test: "Deregistering starts the cooldown and takes nothing.", proof: deregisters },
+  {
+    number: 12,
+    test: "What was refused moved nothing, and the totals sum to what went in less what went out.",
+    proof: addsUp,
+  },
+  {
+    number: 13,
+    test: "While paused nothing comes in; slashes, appeals, decisions and everything that goes out go on.",
+    proof: pauses,
+  },
+]
+
+const port: Conformance.Port<BondVault | ChainTestbed> = { name: "BondVault", guarantees, clock: "virtual" }
+
+/** Proves a layer of the port. @category suites @since 0.1.0 */
+export const suite: Conformance.Suite<BondVault | ChainTestbed> = Conformance.suite(port)
+
+/** Proves that the suite bites: on this layer the guarantee with this number must fail. @category suites @since 0.1.0 */
+export const breaks: Conformance.Breaks<BondVault | ChainTestbed> = Conformance.breaks(port)

@@ -8,6 +8,7 @@ import * as HttpRouter from "effect/http/HttpRouter"
 import { createHash, createHmac } from "node:crypto"
 import { createServer } from "node:http"
 import type { AddressInfo } from "node:net"
+import type { SettlementRecord } from "@guildhall/chain/SettlementRecord"
 import { Asset, KeyRing, type MarketDefinition, Member, ProviderRails } from "@guildhall/core"
 import { Journal } from "@guildhall/journal"
 import { ApiKeyScheme, Ledger, PaymentRail } from "@guildhall/ledger"
@@ -61,6 +62,8 @@ export interface Options {
   readonly sealKeys?: null
   /** What is logged goes there; nowhere else. */
   readonly loggers?: ReadonlyArray<Logger.Logger<unknown, unknown>>
+  /** What the market settled on a chain; without it, nothing. */
+  readonly record?: Layer.Layer<SettlementRecord>
   /** Who may read the metrics. */
   readonly metrics?: "operator" | "anyone"
 }
@@ -157,6 +160,7 @@ export const start = async (options: Options = {}) => {
   const runtime = ManagedRuntime.make(
     http.pipe(
       Layer.provide(readers),
+      Layer.provide(options.record ?? Layer.empty),
       Layer.provideMerge(services(options)),
       Layer.provideMerge(Logger.layer(options.loggers ?? [])),
       Layer.orDie,

@@ -28,6 +28,7 @@ import * as ProvidersRoutes from "./ProvidersRoutes.ts"
 import * as RailsRoutes from "./RailsRoutes.ts"
 import * as ReceiptsRoutes from "./ReceiptsRoutes.ts"
 import * as RequestsRoutes from "./RequestsRoutes.ts"
+import * as SettlementsRoutes from "./SettlementsRoutes.ts"
 
 /**
  * The handlers of every group, for a host that mounts `ControlApi` itself.
@@ -49,6 +50,7 @@ export const layerHandlers = Layer.mergeAll(
   RequestsRoutes.layer,
   ReceiptsRoutes.layer,
   BalanceRoutes.layer,
+  SettlementsRoutes.layer,
   LimitsRoutes.layer,
   MembersRoutes.layer,
   OperatorRoutes.layer,

@@ -26,6 +26,7 @@ import { ProvidersApi } from "./ProvidersApi.ts"
 import { RailsApi } from "./RailsApi.ts"
 import { ReceiptsApi } from "./ReceiptsApi.ts"
 import { RequestsApi } from "./RequestsApi.ts"
+import { SettlementsApi } from "./SettlementsApi.ts"
 
 /**
  * The API. JSON in and out; amounts are decimal strings in the asset's smallest unit; errors are problems
@@ -49,6 +50,7 @@ export class ControlApi extends HttpApi.make("guildhall")
     RequestsApi,
     ReceiptsApi,
     BalanceApi,
+    SettlementsApi,
     LimitsApi,
     MembersApi,
     OperatorApi,

@@ -2,6 +2,7 @@
 import * as Effect from "effect/Effect"
 import * as SchemaIssue from "effect/SchemaIssue"
 import type * as Schema from "effect/Schema"
+import type { SettlementRecordError } from "@guildhall/chain/SettlementRecord"
 import type { KeyRingError } from "@guildhall/core/KeyRing"
 import type { JournalError } from "@guildhall/journal/JournalError"
 import type { LedgerError } from "@guildhall/ledger/LedgerError"
@@ -11,7 +12,15 @@ import type { ExplainError } from "@guildhall/routing/Router"
 import type { LimitStoreError } from "../../LimitStore.ts"
 import type { TopUpRefused } from "../../TopUps.ts"
 
-type Failure = LimitStoreError | RegistryError | LedgerError | JournalError | KeyRingError | ExplainError | TopUpRefused
+type Failure =
+  | LimitStoreError
+  | RegistryError
+  | LedgerError
+  | JournalError
+  | KeyRingError
+  | ExplainError
+  | TopUpRefused
+  | SettlementRecordError
 
 const of = (error: Failure): Problem => {
   switch (error._tag) {
@@ -23,6 +32,7 @@ const of = (error: Failure): Problem => {
       return Problem.of(error.code, error.detail)
     case "ExplainError":
       return Problem.of("not_found", error.message)
+    case "SettlementRecordError":
     case "LimitStoreError":
     case "JournalError":
     case "KeyRingError":

@@ -15,6 +15,12 @@ export const buyerPages: Pages = {
   "GET /v1/receipts/{id}": { key: "buyer", text: "It verifies offline, with the market's published keys." },
   "GET /v1/balance": { key: "buyer", text: "What is held for requests under way is told apart." },
   "GET /v1/limits": { key: "buyer", text: "What your key may use, and what is left of it." },
+  "GET /v1/settlements": {
+    key: "buyer",
+    query: "?limit=20",
+    text: "With any key. What a root commits to, anyone who has all leaves can compute again; what stands on the chain is what counts.",
+  },
+  "GET /v1/settlements/{epoch}": { key: "buyer", text: "With any key." },
   "GET /v1/market": { text: "Needs no key." },
   "GET /.well-known/guildhall-keys.json": {
     text: "Tickets, receipts and warnings are signed with these. A key that was replaced stays on the list.",

@@ -10,6 +10,7 @@ export const request = "req_0192f3a4b5c60718293a4b5c6d7e8f90"
 /** What stands in the place of a path's parameters. */
 export const inPath = (path: string, name: string): string => {
   if (name === "kind") return "wallet"
+  if (name === "epoch") return "latest"
   if (name === "secret") return "0123456789abcdef"
   if (path.startsWith("/api/devices") || path.startsWith("/v1/operator/devices")) return device
   if (path.startsWith("/v1/providers/cloud")) return account

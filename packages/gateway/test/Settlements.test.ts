@@ -1,0 +1,125 @@
+/**
+ * Epochs and proofs on the control lane: whose they are, and what stands in them.
+ */
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Layer } from "effect"
+import { AssetCode } from "@guildhall/core/Asset"
+import { Address, CumulativeTree, Hex } from "@guildhall/chain"
+import * as Record from "@guildhall/chain/SettlementRecord"
+import * as TestControl from "./TestControl.ts"
+
+const asset = AssetCode.make("USD")
+const at = (byte: number) => Address.fromBytes(new Uint8Array(20).fill(byte))
+const domain = { chainId: 31_337, contract: at(1), token: at(2) }
+const { operator, provider } = TestControl.members
+
+/** Epochs 1 and 2 can be claimed, 3 is on the chain; the provider earned in the first, on one wallet, and in the second on another. */
+const record = Layer.effect(
+  Record.SettlementRecord,
+  Effect.gen(function* () {
+    const record = Record.makeMemory()
+    const earned = [
+      [1, [[provider, at(10), 5n]]],
+      [
+        2,
+        [
+          [provider, at(11), 7n],
+          [operator, at(12), 3n],
+        ],
+      ],
+      [3, [[operator, at(12), 1n]]],
+    ] as const
+    const sums = new Map<Address.Address, bigint>()
+    for (const [epoch, payees] of earned) {
+      yield* record.begin({ asset, epoch, endMs: epoch * 60_000, ...domain, kind: "root", definition: "d" })
+      for (const [, account, amount] of payees) sums.set(account, (sums.get(account) ?? 0n) + amount)
+      const leaves = [...sums].map(([account, cumulative]) => ({ account, cumulative }))
+      const tree = CumulativeTree.make(domain, leaves)
+      const total = payees.reduce((sum, [, , amount]) => sum + amount, 0n)
+      yield* record.net(
+        { asset, epoch },
+        {
+          commitment: tree.root,
+          gross: total,
+          boost: 0n,
+          boostLeft: 0n,
+          total,
+          payees: payees.length,
+          accounts: leaves.length,
+        },
+        {
+          payees: payees.map(([member, account, amount]) => ({ member, account, amount, hold: "h" })),
+          leaves: leaves.map((leaf, index) => ({ ...leaf, amount: 0n, proof: tree.proofs[index] ?? [] })),
+        },
+      )
+      yield* record.note({ asset, epoch }, { state: "posted", transaction: Hex.word(1n), appliesAtS: 90 })
+      if (epoch < 3) yield* record.note({ asset, epoch }, { state: "claimable" })
+    }
+    return record
+  }).pipe(Effect.orDie),
+)
+
+describe("settlements on the control lane", () => {
+  it("lists epochs page by page, and finds one by number or as the latest that can be claimed", async () => {
+    const market = await TestControl.start({ record })
+    try {
+      const first = await market.call("GET", "/v1/settlements?limit=2", { as: "buyer" })
+      assert.strictEqual(first.status, 200, first.text)
+      assert.deepStrictEqual(
+        first.json.data.map((one: { epoch: number; state: string }) => [one.epoch, one.state]),
+        [
+          [3, "posted"],
+          [2, "claimable"],
+        ],
+      )
+      assert.strictEqual(first.json.next, 2)
+      const rest = await market.call("GET", "/v1/settlements?limit=2&before=2", { as: "buyer" })
+      assert.lengthOf(rest.json.data, 1)
+      assert.isUndefined(rest.json.next)
+      const latest = await market.call("GET", "/v1/settlements/latest", { as: "buyer" })
+      assert.deepInclude(latest.json, { epoch: 2, total: "10", chainId: 31_337, contract: at(1), accounts: 3 })
+      assert.strictEqual((await market.call("GET", "/v1/settlements/9", { as: "buyer" })).json.code, "not_found")
+      assert.strictEqual((await market.call("GET", "/v1/settlements/soon", { as: "buyer" })).status, 404)
+      assert.strictEqual((await market.call("GET", "/v1/settlements")).status, 401)
+    } finally {
+      await market.close()
+    }
+  })
+
+  it("gives a provider the proofs of all wallets it was ever paid on, and nobody else's", async () => {
+    const market = await TestControl.start({ record })
+    try {
+      const { json, status } = await market.call("GET", "/v1/settlements/latest/proof", { as: "provider" })
+      assert.strictEqual(status, 200)
+      assert.deepStrictEqual(
+        json.proofs.map((one: { account: string; cumulative: string }) => [one.account, one.cumulative]),
+        [
+          [at(10), "5"],
+          [at(11), "7"],
+        ],
+      )
+      for (const { account, cumulative, leaf, proof } of json.proofs) {
+        assert.strictEqual(leaf, CumulativeTree.leaf(domain, { account, cumulative: BigInt(cumulative) }))
+        assert.isTrue(CumulativeTree.isProved(json.root, leaf, proof))
+      }
+      const before = await market.call("GET", "/v1/settlements/3/proof", { as: "provider" })
+      assert.lengthOf(before.json.proofs, 2)
+      assert.strictEqual((await market.call("GET", "/v1/settlements/1/proof", { as: "buyer" })).status, 403)
+    } finally {
+      await market.close()
+    }
+  })
+
+  it("has none in a market without a chain", async () => {
+    const market = await TestControl.start()
+    try {
+      const list = await market.call("GET", "/v1/settlements", { as: "buyer" })
+      assert.deepStrictEqual([list.status, list.json], [200, { data: [] }])
+      const proof = await market.call("GET", "/v1/settlements/latest/proof", { as: "provider" })
+      assert.deepStrictEqual([proof.status, proof.json.code], [404, "not_found"])
+      assert.include(proof.json.detail, "on a chain")
+    } finally {
+      await market.close()
+    }
+  })
+})

@@ -147,7 +147,7 @@ export const make = (facts: Facts): Effect.Effect<Running, LaunchError, Scope.Sc
   Effect.gen(function* () {
     const { settings, worker } = facts
     yield* tuneHeap
-    const definition = yield* Definition.load(settings.market)
+    const definition = yield* Definition.load(settings)
     const nodeServer = createServer(LaneServer.serverOptions)
     const context = yield* Layer.build(
       Layer.mergeAll(
@@ -156,7 +156,7 @@ export const make = (facts: Facts): Effect.Effect<Running, LaunchError, Scope.Sc
         TunnelServer.layer(nodeServer),
       ).pipe(
         Layer.provideMerge(
-          worker === undefined || worker === 1 ? Loops.layer(settings, definition) : Loops.layerFurther(definition),
+          worker === undefined || worker === 1 ? Loops.layer(facts, definition) : Loops.layerFurther(facts, definition),
         ),
         Layer.provideMerge(services(facts, definition, nodeServer)),
         Layer.provideMerge(Telemetry.layer(settings)),

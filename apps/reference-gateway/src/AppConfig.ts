@@ -47,6 +47,18 @@ const PublicUrl = Schema.String.pipe(
   Schema.check(Schema.isPattern(/^https?:\/\/[A-Za-z0-9.:[\]-]+(\/[A-Za-z0-9._~/-]*)?$/)),
 )
 
+/** Endpoints often carry an API key in their path, so the whole is a secret. */
+const RpcUrls = Schema.String.pipe(
+  Schema.check(
+    Schema.makeFilter((text: string) => {
+      const urls = listOf(text)
+      return urls.length > 0 && urls.every((url) => /^https?:\/\/\S+$/.test(url) && URL.canParse(url))
+    }),
+  ),
+)
+
+const PrivateKey = Schema.String.pipe(Schema.check(Schema.isPattern(/^0x[0-9a-fA-F]{64}$/)))
+
 const PointName = Schema.String.pipe(Schema.check(Schema.isPattern(/^[a-z][a-z0-9-]{0,39}$/)))
 
 const ranges = Schema.String.pipe(
@@ -55,11 +67,13 @@ const ranges = Schema.String.pipe(
   ),
 )
 
-const rangesOf = (text: string): ReadonlyArray<IpRange.IpRange> =>
+const listOf = (text: string): ReadonlyArray<string> =>
   text
     .split(",")
-    .map((range) => range.trim())
-    .filter((range) => range !== "")
+    .map((word) => word.trim())
+    .filter((word) => word !== "")
+
+const rangesOf = (text: string): ReadonlyArray<IpRange.IpRange> => listOf(text)
 
 const table = {
   port: setting(
@@ -143,6 +157,36 @@ const table = {
     "an address such as market@mail.example, or Market <market@mail.example>",
     "Who the mails are from. Without it: guildhall at the mail service's own name.",
   ),
+  chain: setting(
+    "GUILDHALL_CHAIN",
+    "off",
+    Schema.Literals(["on", "off"]),
+    "on or off",
+    "Whether to start a chain for development beside the gateway, with the contracts deployed and accounts funded; same as `npm start -- --chain`. A market that names chain 31337 has one anyway, unless `GUILDHALL_CHAIN_RPC` is set.",
+  ),
+  chainRpc: setting(
+    "GUILDHALL_CHAIN_RPC",
+    undefined,
+    RpcUrls,
+    "one or more URLs that begin with http:// or https://, parted by commas",
+    "Where the chain of the market's definition is asked. With several the gateway believes what most of them say, so name three of different operators.",
+    true,
+  ),
+  chainKey: setting(
+    "GUILDHALL_CHAIN_KEY",
+    undefined,
+    PrivateKey,
+    "a private key: 0x and 64 hexadecimal digits",
+    "The key of the account that proposes the market's epochs: the contract's operator. It can take nothing for itself. Without it, and without the next one, epochs are not settled on a real chain.",
+    true,
+  ),
+  chainKeyFile: setting(
+    "GUILDHALL_CHAIN_KEY_FILE",
+    undefined,
+    Schema.NonEmptyString,
+    "a file",
+    "The same, in a file that only its owner may read.",
+  ),
   catalogue: setting(
     "GUILDHALL_CATALOGUE",
     undefined,
@@ -215,6 +259,16 @@ const table = {
   ),
 } as const
 
+/**
+ * The variables whose values are secrets: no process that the gateway starts is given them, unless it is another gateway.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const secretVariables: ReadonlySet<string> = new Set(
+  Object.values(table).flatMap(({ isSecret, variable }) => (isSecret ? [variable] : [])),
+)
+
 /** Variables that are the project's own affair and no settings. */
 const internal = new Set(["GUILDHALL_EXIT_WITH", "GUILDHALL_TEST_DATABASE_URL"])
 
@@ -239,6 +293,12 @@ export interface Settings {
   readonly sealKeys: Redacted.Redacted | undefined
   readonly smtpUrl: Redacted.Redacted | undefined
   readonly mailFrom: string | undefined
+  readonly chain: "on" | "off"
+  /** URLs parted by commas, one or more. */
+  readonly chainRpc: Redacted.Redacted | undefined
+  readonly chainKey: Redacted.Redacted | undefined
+  /** Absolute path. */
+  readonly chainKeyFile: string | undefined
   /** Absolute path. */
   readonly catalogue: string
   readonly tunnelUrl: string | undefined
@@ -304,6 +364,9 @@ export const load: Effect.Effect<Settings, LaunchError> = Effect.gen(function* (
   const smtpUrl = yield* read(table.smtpUrl)
   const homePath = home === table.home.fallback ? path.join(repository, home) : fromWhereStarted(home)
   const catalogue = yield* read(table.catalogue)
+  const chainRpc = yield* read(table.chainRpc)
+  const chainKey = yield* read(table.chainKey)
+  const chainKeyFile = yield* read(table.chainKeyFile)
   return {
     port: yield* readRequired(table.port),
     host: yield* readRequired(table.host),
@@ -317,6 +380,10 @@ export const load: Effect.Effect<Settings, LaunchError> = Effect.gen(function* (
     sealKeys: sealKeys === undefined ? undefined : Redacted.make(sealKeys),
     smtpUrl: smtpUrl === undefined ? undefined : Redacted.make(smtpUrl),
     mailFrom: yield* read(table.mailFrom),
+    chain: yield* readRequired(table.chain),
+    chainRpc: chainRpc === undefined ? undefined : Redacted.make(listOf(chainRpc).join(",")),
+    chainKey: chainKey === undefined ? undefined : Redacted.make(chainKey),
+    chainKeyFile: chainKeyFile === undefined ? undefined : fromWhereStarted(chainKeyFile),
     tunnelUrl: yield* read(table.tunnelUrl),
     peerUrl: yield* read(table.peerUrl),
     point: yield* read(table.point),
@@ -336,6 +403,14 @@ export const load: Effect.Effect<Settings, LaunchError> = Effect.gen(function* (
  * @since 0.1.0
  */
 export const withModel = (settings: Settings, model: string): Settings => ({ ...settings, model: resolveModel(model) })
+
+/**
+ * Settings with a chain asked for on the command line, which wins over the environment.
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const withChain = (settings: Settings): Settings => ({ ...settings, chain: "on" })
 
 /**
  * Variables of the environment that look like settings and are none: most likely misspelt.

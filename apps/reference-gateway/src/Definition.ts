@@ -5,6 +5,8 @@ import * as Effect from "effect/Effect"
 import * as MarketDefinition from "@guildhall/core/MarketDefinition"
 import * as Markets from "@guildhall/markets/Markets"
 import { readFileSync } from "node:fs"
+import type { Settings } from "./AppConfig.ts"
+import * as DevChain from "./DevChain.ts"
 import { LaunchError, reasonOf } from "./LaunchError.ts"
 import * as MarketParts from "./MarketParts.ts"
 
@@ -38,11 +40,15 @@ const read = (file: string) =>
  * @category constructors
  * @since 0.1.0
  */
-export const load = (market: string): Effect.Effect<MarketDefinition.MarketDefinition, LaunchError> =>
-  Effect.tap(find(market), (definition) =>
-    Effect.flatMap(MarketParts.problems(definition), (problems) =>
-      problems.length === 0 ? Effect.void : Effect.fail(wrong(market, problems.join("\n  "))),
-    ),
+export const load = (
+  settings: Pick<Settings, "market" | "chain">,
+): Effect.Effect<MarketDefinition.MarketDefinition, LaunchError> =>
+  Effect.tap(
+    Effect.map(find(settings.market), (definition) => DevChain.defined(definition, settings)),
+    (definition) =>
+      Effect.flatMap(MarketParts.problems(definition), (problems) =>
+        problems.length === 0 ? Effect.void : Effect.fail(wrong(settings.market, problems.join("\n  "))),
+      ),
   )
 
 const find = (market: string): Effect.Effect<MarketDefinition.MarketDefinition, LaunchError> => {

@@ -11,10 +11,12 @@ import * as Scope from "effect/Scope"
 import { createServer } from "node:net"
 import path from "node:path"
 import { EXIT_CANNOT_SERVE } from "@guildhall/agent/AgentCommand"
+import * as AppConfig from "./AppConfig.ts"
 import type { Settings } from "./AppConfig.ts"
 import * as Child from "./Child.ts"
 import * as Database from "./Database.ts"
 import * as Definition from "./Definition.ts"
+import * as DevChain from "./DevChain.ts"
 import * as DevFile from "./DevFile.ts"
 import * as HomeLock from "./HomeLock.ts"
 import { LaunchError, reasonOf } from "./LaunchError.ts"
@@ -30,6 +32,8 @@ export interface Facts {
   readonly settings: Settings
   /** A PostgreSQL that answered. While it restarts after a crash, connections fail for a moment. */
   readonly databaseUrl: Redacted.Redacted
+  /** The chain for development that runs beside the gateway; undefined where there is none. */
+  readonly chain?: DevChain.DevChain | undefined
   /** The keys of the last start in this home, to be used again. */
   readonly lastKeys: DevFile.Keys | undefined
   /** Which of several processes on the port this is, from 1; undefined where it is the only one. */
@@ -137,10 +141,10 @@ const urlOf = (settings: Settings, port: number): string => {
 export const agentProgram: string = path.resolve(import.meta.dirname, "../../../packages/agent/src/main.ts")
 
 /** The agent gets its own settings only: it must not hold what the gateway holds. */
-const agentEnvironment = (agent: AgentCommand): NodeJS.ProcessEnv => {
-  const { DATABASE_URL: _, ...inherited } = process.env
-  return { ...inherited, ...agent.env }
-}
+const agentEnvironment = (agent: AgentCommand): NodeJS.ProcessEnv => ({
+  ...Object.fromEntries(Object.entries(process.env).filter(([name]) => !AppConfig.secretVariables.has(name))),
+  ...agent.env,
+})
 
 const startAgent = (agent: AgentCommand) =>
   Child.supervise({
@@ -192,7 +196,7 @@ const curlLine = (url: string, keys: DevFile.Keys, model: string): string => {
 const shown = (key: Redacted.Redacted, { home }: Settings): string =>
   process.stdout.isTTY === true ? Redacted.value(key) : `in ${DevFile.fileOf(home)}`
 
-const announce = (options: LaunchOptions, settings: Settings, running: Running) =>
+const announce = (options: LaunchOptions, settings: Settings, running: Running, chain: ReadonlyArray<string>) =>
   Effect.gen(function* () {
     const url = urlOf(settings, running.port)
     const lines = [
@@ -206,6 +210,7 @@ const announce = (options: LaunchOptions, settings: Settings, running: Running) 
       "",
       curlLine(url, running.keys, yield* running.model),
       "",
+      ...chain,
       `guildhall ready ${url}`,
     ]
     yield* Effect.forEach(lines, (line) => options.print(line), { discard: true })
@@ -221,19 +226,31 @@ const announce = (options: LaunchOptions, settings: Settings, running: Running) 
 export const launch = (options: LaunchOptions): Effect.Effect<void, LaunchError, Scope.Scope> =>
   Effect.gen(function* () {
     // Looked at before anything is made: the gateway reads it once there is a database.
-    yield* Definition.load(options.settings.market)
+    const definition = yield* Definition.load(options.settings)
+    const problem = DevChain.problemOf(options.settings, definition)
+    if (problem !== undefined) return yield* problem
     const settings = yield* Database.makeHome(options.settings)
     const lock = yield* HomeLock.acquire({ directory: settings.home, purpose: Database.marketPurpose })
     yield* requirePort(settings)
-    const databaseUrl = yield* Database.make(settings)
+    // Side by side: neither waits for the other when they start, nor when they stop.
+    const servers = yield* Effect.acquireRelease(Scope.make("parallel"), (scope) => Scope.close(scope, Exit.void))
+    const beside = <A>(server: Effect.Effect<A, LaunchError, Scope.Scope>) =>
+      Effect.flatMap(Scope.fork(servers, "sequential"), (scope) => Scope.provide(server, scope))
+    const [databaseUrl, chain] = yield* Effect.all(
+      [
+        beside(Database.make(settings)),
+        DevChain.isWanted(settings, definition) ? beside(DevChain.make(settings, definition)) : Effect.undefined,
+      ],
+      { concurrency: "unbounded" },
+    )
     // Made before the gateway, so that it closes after it: the last streams still need the provider.
     const agentScope = yield* Effect.acquireRelease(Scope.make(), (scope) => Scope.close(scope, Exit.void))
     const lastKeys = yield* DevFile.readKeys(settings.home)
-    const running = yield* options.app({ settings, databaseUrl, lastKeys })
+    const running = yield* options.app({ settings, databaseUrl, chain, lastKeys })
     yield* Effect.addFinalizer(() => lock.announceStop)
     yield* DevFile.write(settings.home, urlOf(settings, running.port), running.keys)
     const provider =
       running.agent === undefined ? undefined : yield* Scope.provide(startAgent(running.agent), agentScope)
     yield* awaitReady(running, provider?.gaveUp ?? Effect.never)
-    yield* announce(options, settings, running)
+    yield* announce(options, settings, running, chain === undefined ? [] : DevChain.words(chain, definition))
   })

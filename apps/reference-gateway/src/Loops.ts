@@ -21,6 +21,8 @@ import * as WarningDelivery from "@guildhall/steward/WarningDelivery"
 import * as SmtpMail from "@guildhall/steward/SmtpMail"
 import * as TransportProbe from "@guildhall/verification/endpoint/TransportProbe"
 import type { Settings } from "./AppConfig.ts"
+import * as ChainStand from "./ChainStand.ts"
+import type { Facts } from "./Launch.ts"
 
 /** What every process on the port knows by itself: the instances, and then what is known of them. */
 const knowledge = () =>
@@ -60,16 +62,17 @@ const warnings = ({ mailFrom, smtpUrl }: Settings, { endpoints, name }: MarketDe
  * @category layers
  * @since 0.1.0
  */
-export const layer = (settings: Settings, definition: MarketDefinition) =>
+export const layer = (facts: Facts, definition: MarketDefinition) =>
   Layer.mergeAll(
     knowledge(),
-    entry(settings, definition),
+    entry(facts.settings, definition),
     Liveness.layer({ heartbeat: definition.heartbeat }),
     Silence.layer({ heartbeat: definition.heartbeat }),
     HoldExpiry.layer({ everyMs: Math.ceil(definition.hold.renewMs / 2) }),
     Outbox.layerWith({ definition, copy: OutboxSql.copy() }),
     AnswerSweep.layer(),
-    warnings(settings, definition),
+    warnings(facts.settings, definition),
+    ChainStand.layer(facts, definition),
   )
 
 /**
@@ -78,5 +81,9 @@ export const layer = (settings: Settings, definition: MarketDefinition) =>
  * @category layers
  * @since 0.1.0
  */
-export const layerFurther = (definition: MarketDefinition) =>
-  Layer.mergeAll(knowledge(), Outbox.layerAtEnd({ definition, copy: OutboxSql.copy() }))
+export const layerFurther = (facts: Facts, definition: MarketDefinition) =>
+  Layer.mergeAll(
+    knowledge(),
+    Outbox.layerAtEnd({ definition, copy: OutboxSql.copy() }),
+    ChainStand.layerFurther(facts, definition),
+  )

@@ -6,6 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import { PgClient } from "@effect/sql-pg"
+import * as SettlementRecordSql from "@guildhall/chain/SettlementRecordSql"
 import * as KeyRingFile from "@guildhall/core/KeyRingFile"
 import type { MarketDefinition } from "@guildhall/core/MarketDefinition"
 import * as ProviderRails from "@guildhall/core/ProviderRails"
@@ -49,7 +50,8 @@ const cloudAccounts = ({ sealKeys }: Settings, { endpoints }: MarketDefinition) 
 export const layer = (facts: Facts, definition: MarketDefinition) => {
   const database = PgClient.layer({ url: facts.databaseUrl, maxConnections: 12 })
   return Layer.mergeAll(
-    Ledger.layer.pipe(Layer.provide(LedgerStoreSql.layer({ renewMs: definition.hold.renewMs }))),
+    Ledger.layer.pipe(Layer.provideMerge(LedgerStoreSql.layer({ renewMs: definition.hold.renewMs }))),
+    definition.chain === undefined ? Layer.empty : SettlementRecordSql.layer(),
     JournalSql.layer,
     AnswerStoreSql.layer(),
     MembersSql.layer,

@@ -7,6 +7,7 @@ import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as AppConfig from "./AppConfig.ts"
+import * as DevChain from "./DevChain.ts"
 import type { Facts, Running } from "./Launch.ts"
 import type { LaunchError } from "./LaunchError.ts"
 
@@ -24,6 +25,7 @@ const FactsJson = Schema.fromJsonString(
     home: Schema.String,
     model: Text,
     databaseUrl: Schema.String,
+    chain: Schema.NullOr(Schema.toCodecJson(DevChain.DevChain)),
     keys: Schema.NullOr(Schema.Struct({ buyerKey: Schema.String, operatorKey: Schema.String })),
   }),
 )
@@ -32,13 +34,14 @@ const encode = Schema.encodeSync(FactsJson)
 const decode = Schema.decodeSync(FactsJson)
 
 /** Writes facts as one line. */
-export const encodeFacts = ({ databaseUrl, lastKeys, settings, worker }: WorkerFacts): string =>
+export const encodeFacts = ({ chain, databaseUrl, lastKeys, settings, worker }: WorkerFacts): string =>
   `${encode({
     worker,
     port: settings.port,
     home: settings.home,
     model: settings.model ?? null,
     databaseUrl: Redacted.value(databaseUrl),
+    chain: chain ?? null,
     keys:
       lastKeys === undefined
         ? null
@@ -48,10 +51,11 @@ export const encodeFacts = ({ databaseUrl, lastKeys, settings, worker }: WorkerF
 /** Reads facts, and the settings of the environment with them. */
 export const decodeFacts = (line: string): Effect.Effect<WorkerFacts, LaunchError> =>
   Effect.map(AppConfig.load, (settings) => {
-    const { databaseUrl, home, keys, model, port, worker } = decode(line)
+    const { chain, databaseUrl, home, keys, model, port, worker } = decode(line)
     return {
       worker,
       databaseUrl: Redacted.make(databaseUrl),
+      chain: chain ?? undefined,
       lastKeys:
         keys === null
           ? undefined

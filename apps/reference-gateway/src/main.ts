@@ -61,10 +61,15 @@ const start = Command.make(
       Flag.filter(Workers.isCount, () => `a whole number from 1 to ${Workers.COUNT_MAX}`),
       Flag.withDefault(1),
     ),
+    chain: Flag.Boolean("chain").pipe(
+      Flag.withDescription("Start a chain for development too, with the contracts deployed and accounts funded"),
+      Flag.withDefault(false),
+    ),
   },
-  Effect.fn(function* ({ model, workers }) {
+  Effect.fn(function* ({ chain, model, workers }) {
     const environment = yield* AppConfig.load
-    const settings = Option.isSome(model) ? AppConfig.withModel(environment, model.value) : environment
+    const withModel = Option.isSome(model) ? AppConfig.withModel(environment, model.value) : environment
+    const settings = chain ? AppConfig.withChain(withModel) : withModel
     const market = Effect.gen(function* () {
       yield* warnOfUnknown
       // Loaded here, so that the other commands do not wait for the whole gateway.
@@ -109,10 +114,10 @@ const cloud = CloudCommand.make(
 
 /** By what the home's market routes: as it wrote down itself or, where it has not, as the definition says. */
 const facts = Effect.gen(function* () {
-  const { home, market } = yield* AppConfig.load
-  const written = yield* RoutingFile.read(home)
+  const settings = yield* AppConfig.load
+  const written = yield* RoutingFile.read(settings.home)
   if (written !== undefined) return written
-  const definition = yield* Definition.load(market)
+  const definition = yield* Definition.load(settings)
   const digest = yield* MarketDefinition.digest(definition)
   const policy = yield* Parts.make(routingParts).resolve(RoutingPolicy, definition.routing)
   const policies = { [NamedPolicies.nameOf(policy)]: definition.routing }

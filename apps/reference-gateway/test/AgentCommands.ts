@@ -32,7 +32,12 @@ export const start = (
   environment: Readonly<Record<string, string>> = {},
 ): Started => {
   const child = spawn(process.execPath, ["--conditions=@guildhall/source", main, ...args], {
-    env: { PATH: process.env["PATH"], GUILDHALL_AGENT_HOME: home, ...environment },
+    env: {
+      PATH: process.env["PATH"],
+      NODE_COMPILE_CACHE: process.env["NODE_COMPILE_CACHE"],
+      GUILDHALL_AGENT_HOME: home,
+      ...environment,
+    },
     stdio: ["ignore", "pipe", "pipe"],
   })
   let [output, errors] = ["", ""]

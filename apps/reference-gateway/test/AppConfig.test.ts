@@ -24,6 +24,10 @@ describe("AppConfig", () => {
         sealKeys: undefined,
         smtpUrl: undefined,
         mailFrom: undefined,
+        chain: "off",
+        chainRpc: undefined,
+        chainKey: undefined,
+        chainKeyFile: undefined,
         catalogue: path.join(repository, ".guildhall/catalogue"),
         agent: "on",
         console: "on",
@@ -57,6 +61,7 @@ describe("AppConfig", () => {
     ["GUILDHALL_PORT", "http"],
     ["GUILDHALL_TRUSTED_PROXIES", "10.0.0.0/8, proxy.example"],
     ["GUILDHALL_AGENT", "yes"],
+    ["GUILDHALL_CHAIN", "anvil"],
     ["GUILDHALL_LOG_LEVEL", "loud"],
     ["OTEL_EXPORTER_OTLP_ENDPOINT", "localhost:4318"],
   ] as const)("%s=%s is refused by name and value", ([name, value]) =>

@@ -38,7 +38,7 @@ describe("what a definition names", () => {
   it.effect("is there, in each definition that comes with Guildhall", () =>
     Effect.gen(function* () {
       assert.deepStrictEqual(yield* MarketParts.problems(local), [])
-      assert.deepStrictEqual(yield* Definition.load("local"), local)
+      assert.deepStrictEqual(yield* Definition.load({ market: "local", chain: "off" }), local)
     }),
   )
 
@@ -57,7 +57,7 @@ describe("what a definition names", () => {
       )
       const file = path.join(directory, "market.json")
       writeFileSync(file, JSON.stringify(Schema.encodeSync(MarketDefinition.MarketDefinitionJson)(wrong)))
-      const { message } = yield* Effect.flip(Definition.load(file))
+      const { message } = yield* Effect.flip(Definition.load({ market: file, chain: "off" }))
       for (const told of [
         `The market definition ${file} cannot be used.`,
         'routing: The definition names the routing policy "Cheapest", which cannot be used. Known are: ',

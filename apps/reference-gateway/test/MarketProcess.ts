@@ -40,7 +40,12 @@ export const runFile = (
     process.execPath,
     ["--conditions=@guildhall/source", path.join(import.meta.dirname, file), ...args],
     {
-      env: { PATH: process.env["PATH"], HOME: process.env["HOME"], ...env },
+      env: {
+        PATH: process.env["PATH"],
+        NODE_COMPILE_CACHE: process.env["NODE_COMPILE_CACHE"],
+        HOME: process.env["HOME"],
+        ...env,
+      },
       stdio: ["pipe", "pipe", "pipe"],
     },
   )

@@ -32,6 +32,7 @@ import * as RotateKeyCommand from "./RotateKeyCommand.ts"
 import * as ServeFlags from "./ServeFlags.ts"
 import * as StatusCommand from "./StatusCommand.ts"
 import * as UninstallCommand from "./UninstallCommand.ts"
+import * as WalletCommand from "./WalletCommand.ts"
 
 export { EXIT_CANNOT_SERVE, exitCode } from "./ExitCode.ts"
 
@@ -89,7 +90,13 @@ export const make = <const Name extends string>(name: Name) =>
     Command.withSubcommands([
       {
         group: "Set up",
-        commands: [InitCommand.command, PairCommand.command, DoctorCommand.command, ModelsCommand.command],
+        commands: [
+          InitCommand.command,
+          PairCommand.command,
+          WalletCommand.command,
+          DoctorCommand.command,
+          ModelsCommand.command,
+        ],
       },
       {
         group: "Serve",

@@ -52,7 +52,12 @@ export const start = Effect.fnUntraced(function* (
         ["--conditions=@guildhall/source", MAIN, "--market", market.url, "--home", home, ...args],
         {
           stdio: ["pipe", "pipe", "pipe"],
-          env: { PATH: process.env["PATH"], GUILDHALL_PROVIDER_KEY: market.apiKey, ...environment },
+          env: {
+            PATH: process.env["PATH"],
+            NODE_COMPILE_CACHE: process.env["NODE_COMPILE_CACHE"],
+            GUILDHALL_PROVIDER_KEY: market.apiKey,
+            ...environment,
+          },
         },
       ),
     ),

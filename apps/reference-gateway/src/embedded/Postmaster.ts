@@ -11,6 +11,7 @@ import * as Child from "../Child.ts"
 import type { LaunchError } from "../LaunchError.ts"
 import * as ProcessTable from "../ProcessTable.ts"
 import * as Binaries from "./Binaries.ts"
+import * as Keeper from "./Keeper.ts"
 import type { Place } from "./Place.ts"
 import * as ServerLog from "./ServerLog.ts"
 
@@ -161,24 +162,6 @@ const awaitReady = (place: Place, child: Child.Child) =>
     }
   })
 
-/**
- * A tiny process that outlives us: it waits for the end of its input, which comes when this process dies in any way,
- * and then stops the server. So a killed gateway leaves no database behind, even without a next start.
- */
-const startKeeper = (place: Place, postmaster: number) =>
-  process.platform === "win32"
-    ? Effect.void
-    : Child.start({
-        name: "database keeper",
-        command: "/bin/sh",
-        args: ["-c", `while read -r _; do :; done; kill -INT ${postmaster} 2>/dev/null`],
-        ...spawnOptions(place),
-        cwd: "/",
-        output: { onLine: () => undefined },
-        stop: [],
-        force: "SIGKILL",
-      })
-
 const clearSockets = (address: Address): void => {
   if (address._tag !== "Socket" || !existsSync(address.directory)) return
   for (const name of readdirSync(address.directory)) {
@@ -216,7 +199,7 @@ export const start = (
     })
     const died = Effect.flatMap(child.exit, () => Effect.fail(ServerLog.explain(place, log)))
     yield* Effect.raceFirst(awaitReady(place, child), died)
-    // Released before the server is: a keeper must not see the server's pid taken by somebody else.
-    yield* startKeeper(place, child.pid)
+    const { env, user } = spawnOptions(place)
+    yield* Keeper.start({ name: "database keeper", pid: child.pid, signal: "INT", env, user })
     return child
   })

@@ -57,6 +57,10 @@ export const environment = (stage: Stage): Readonly<Record<string, string>> =>
     ),
   )
 
+/** A file and the folders that it is in: who ignores a folder ignores all of it, dot files too. */
+const withFolders = (file: string): ReadonlyArray<string> =>
+  file.split("/").map((_, at, parts) => parts.slice(0, at + 1).join("/"))
+
 /** The files of the repository that a build sees: what `.dockerignore` leaves. */
 export const context = (root: string): ReadonlyArray<string> => {
   const ignored = readFileSync(path.join(root, ".dockerignore"), "utf8")
@@ -70,7 +74,7 @@ export const context = (root: string): ReadonlyArray<string> => {
   return listed.stdout
     .split("\n")
     .filter((file) => file !== "")
-    .filter((file) => ignored.every((one) => !path.matchesGlob(file, one) && !path.matchesGlob(file, `${one}/**`)))
+    .filter((file) => ignored.every((one) => !withFolders(file).some((place) => path.matchesGlob(place, one))))
 }
 
 /** Copies these files of the repository. */

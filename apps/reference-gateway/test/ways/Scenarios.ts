@@ -14,6 +14,7 @@ import * as WayMarket from "./WayMarket.ts"
 
 const LIMIT_MS = 300_000
 const PATIENT_MS = 90_000
+const SILENT_IN_CI: ReadonlySet<string> = new Set(["endpoint", "tunnel"])
 
 /** A token is four bytes to the meter where nobody told it more of a model; to be charged for more than came is to be overcharged. */
 const mostOf = ({ text }: WayMarket.Ended): number => Math.ceil(Buffer.byteLength(text) / 4)
@@ -225,7 +226,8 @@ export const suite = (way: Way): void => {
       LIMIT_MS,
     )
 
-    it(
+    // What ends a long silence is the market's, whatever the way: on a build machine two ways stand for all.
+    it.skipIf(process.env["CI"] === "true" && !SILENT_IN_CI.has(way.name))(
       "loses its network for long, and nobody is told: the answer ends with an error, it is off the list, and comes back by itself",
       async () => {
         const provider = await only()

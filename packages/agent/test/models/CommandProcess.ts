@@ -32,6 +32,7 @@ export const start = Effect.fnUntraced(function* (
         stdio: ["ignore", "pipe", "pipe"],
         env: {
           PATH: process.env["PATH"],
+          NODE_COMPILE_CACHE: process.env["NODE_COMPILE_CACHE"],
           HOME: home,
           HF_ENDPOINT: hub.url,
           GUILDHALL_AGENT_HOME: home,

@@ -4,7 +4,7 @@ import * as Address from "@guildhall/chain/Address"
 import { Settlement } from "@guildhall/chain/Settlement"
 import { anvil } from "@guildhall/chain-evm/chains/anvil"
 import { Rpc } from "@guildhall/chain-evm/Rpc"
-import { RpcError, Unreachable } from "@guildhall/chain-evm/RpcError"
+import { NodeRefused, RpcError, Unreachable } from "@guildhall/chain-evm/RpcError"
 import { USD } from "@guildhall/core/Asset"
 import { encodeFunctionData, parseAbi, stringToHex } from "viem"
 import * as ChainSite from "../src/ChainSite.ts"
@@ -14,12 +14,20 @@ const contract = (digits: string): Address.Address => Address.fromBytes(Buffer.f
 
 const word = (digits: string): string => `0x${digits.padStart(64, "0")}`
 
-/** A chain that answers every call with one word, or is away. */
-const answering = (answer: string | undefined, asked: Array<unknown> = []) => {
-  const away = new RpcError({ reason: new Unreachable({ method: "eth_call", faults: [] }) })
+const revert = new NodeRefused({
+  endpoint: "127.0.0.1",
+  method: "eth_call",
+  code: 3,
+  detail: "execution reverted",
+  data: "0x",
+})
+
+/** A chain that answers every call with one word, refuses it, or is away. */
+const answering = (answer: string | NodeRefused | undefined, asked: Array<unknown> = []) => {
+  const away = new Unreachable({ method: "eth_call", faults: [] })
   const request = (method: string, params: ReadonlyArray<unknown>) => {
     asked.push([method, ...params])
-    return answer === undefined ? Effect.fail(away) : Effect.succeed(answer)
+    return typeof answer === "string" ? Effect.succeed(answer) : Effect.fail(new RpcError({ reason: answer ?? away }))
   }
   return Layer.succeed(
     Rpc,
@@ -35,7 +43,7 @@ const answering = (answer: string | undefined, asked: Array<unknown> = []) => {
 
 describe("ChainSite.checkTokens", () => {
   const tokens = new Map([[USD.code, { address: contract("11"), asset: USD, decimals: 6 }]])
-  const check = (answer: string | undefined) =>
+  const check = (answer: string | NodeRefused | undefined) =>
     ChainSite.checkTokens({ tokens }).pipe(Effect.provide(answering(answer)))
 
   it.effect("lets a token be that has the decimals of the definition", () => check(word("6")))
@@ -45,6 +53,8 @@ describe("ChainSite.checkTokens", () => {
       for (const [answer, why] of [
         [word("12"), "has 18 decimals, not 6"],
         ["0x", "is no token of"],
+        ["0x06", "is no token of"],
+        [revert, "is no token of"],
       ] as const) {
         const letter = yield* Effect.flip(check(answer))
         assert.instanceOf(letter, LaunchError)

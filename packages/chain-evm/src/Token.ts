@@ -50,7 +50,11 @@ const NOBODY = "0x000000000000000000000000000000000000dEaD"
 const makeReads = (rpc: Rpc.Rpc["Service"], token: Address) => {
   const reads = ChainReads.make(rpc)
   const refuse = () => ChainError.invalid(`${token} is no token of ${rpc.chain.name}. Check its address.`)
-  const ask = (data: `0x${string}`) => Effect.mapError(reads.call({ to: token, data }), toChainError)
+  const ask = (data: `0x${string}`) =>
+    // A contract that has no such function reverts: it is another one, and will be tomorrow.
+    Effect.mapError(reads.call({ to: token, data }), (error) =>
+      Option.isSome(ChainReads.revertOf(error)) ? refuse() : toChainError(error),
+    )
   return { ask, refuse }
 }
 

@@ -180,6 +180,19 @@ layer(scene, { excludeTestServices: true })("Bad input", (it) => {
     }),
   )
 
+  it.effect("an address of a token at which another contract stands, or nothing, is refused and not waited for", () =>
+    Effect.gen(function* () {
+      const { contracts, tokens } = yield* market
+      const nobody = yield* address("nobody")
+      for (const foreign of [contracts.settlement, contracts.staking, contracts.rootVault, nobody]) {
+        const { _tag, message } = yield* reasonOf(Token.check(foreign, { decimals: 6 }))
+        assert.strictEqual(_tag, "InvalidInput")
+        assert.include(message, `${foreign} is no token of`)
+      }
+      assert.strictEqual((yield* Token.check(tokens.usd, { decimals: 6 })).decimals, 6)
+    }),
+  )
+
   it.effect("a token that keeps a part of what is sent is refused by the contract as well", () =>
     Effect.gen(function* () {
       const by = yield* address("alice")

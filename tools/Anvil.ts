@@ -55,7 +55,10 @@ const listening = (child: ChildProcess): Promise<string> =>
     const hear = (chunk: Buffer): void => {
       output += chunk.toString()
       const port = /Listening on 127\.0\.0\.1:(\d+)/.exec(output)?.[1]
-      if (port !== undefined) resolve(`http://127.0.0.1:${port}`)
+      if (port === undefined) return
+      // A line comes for every request from now on: nobody reads it, and nobody keeps it.
+      for (const stream of [child.stdout, child.stderr]) stream?.off("data", hear).resume()
+      resolve(`http://127.0.0.1:${port}`)
     }
     child.stdout?.on("data", hear)
     child.stderr?.on("data", hear)
@@ -97,6 +100,7 @@ export const make = (options: Options = {}): Effect.Effect<Anvil["Service"], nev
     )
     const url = yield* Effect.promise(() => listening(child))
     const request = asker(url)
+    yield* request("anvil_setLoggingEnabled", [false])
     const funded = new Set<string>()
     const account = Effect.fnUntraced(function* (name: string) {
       const made = keyOf(name)

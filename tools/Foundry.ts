@@ -2,28 +2,25 @@
  * Foundry's programs, as npm installed them: `forge` compiles and tests the contracts, `anvil` is a chain on this machine.
  */
 import { spawn } from "node:child_process"
-import { existsSync } from "node:fs"
-import { createRequire } from "node:module"
 import path from "node:path"
+import * as FoundryProgram from "../apps/reference-gateway/src/embedded/FoundryProgram.ts"
 import { root } from "./Workspace.ts"
 
 /** Where the contracts are; forge runs there. */
 export const contracts = path.join(root, "packages/chain-evm/contracts")
 
-const ARCHITECTURES: Readonly<Record<string, string>> = { x64: "amd64", arm64: "arm64" }
-
 /** The path of a program of Foundry on this machine. */
 export const program = (tool: "forge" | "anvil"): string => {
-  const platform = `${process.platform}-${ARCHITECTURES[process.arch] ?? process.arch}`
-  // npm puts a tool and its programs side by side.
-  const manifest = createRequire(import.meta.url).resolve(`@foundry-rs/${tool}/package.json`)
-  const suffix = process.platform === "win32" ? ".exe" : ""
-  const found = path.join(path.dirname(manifest), "..", `${tool}-${platform}`, "bin", `${tool}${suffix}`)
-  if (existsSync(found)) return found
-  throw new Error(
-    `There is no ${tool} for ${platform}: the package @foundry-rs/${tool}-${platform} is not installed. ` +
-      "Run `npm install`; where the registry has no such package, use a machine that it has one for.",
-  )
+  try {
+    return FoundryProgram.find(tool, import.meta.url)
+  } catch (cause) {
+    const { own } = FoundryProgram
+    throw new Error(
+      `There is no ${tool} for ${own}: the package @foundry-rs/${tool}-${own} is not installed. ` +
+        "Run `npm install`; where the registry has no such package, use a machine that it has one for.",
+      { cause },
+    )
+  }
 }
 
 /** What a run of forge printed, and how it ended. */

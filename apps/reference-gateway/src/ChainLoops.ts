@@ -13,7 +13,6 @@ import * as SingleRunner from "effect/cluster/SingleRunner"
 import * as FetchHttpClient from "effect/http/FetchHttpClient"
 import * as NodeCrypto from "@effect/platform-node/NodeCrypto"
 import * as NodeServices from "@effect/platform-node/NodeServices"
-import type { Contract } from "@guildhall/chain/ChainError"
 import { Settlement } from "@guildhall/chain/Settlement"
 import { StakeBook } from "@guildhall/chain/StakeBook"
 import * as ChannelTokens from "@guildhall/chain-evm/ChannelTokens"
@@ -33,6 +32,7 @@ import * as Tier from "@guildhall/core/rules/Tier"
 import * as Epochs from "@guildhall/steward/Epochs"
 import * as Loop from "@guildhall/steward/Loop"
 import * as ChainSite from "./ChainSite.ts"
+import * as ContractNames from "./ContractNames.ts"
 import type { Facts } from "./Launch.ts"
 import { LaunchError, reasonOf } from "./LaunchError.ts"
 import * as StandingLoop from "./StandingLoop.ts"
@@ -59,23 +59,13 @@ const engine = ClusterWorkflowEngine.layer.pipe(
   Layer.provide(NodeCrypto.layer),
 )
 
-const CONTRACTS = [
-  ["staking", "Staking"],
-  ["bond", "ProviderBond"],
-  ["settlement", "Settlement"],
-  ["rootVault", "RootVault"],
-  ["insurance", "InsurancePool"],
-  ["validators", "ValidatorRegistry"],
-  ["channel", "Channel"],
-] as const satisfies ReadonlyArray<readonly [keyof ChainSite.ChainSite["contracts"], Contract]>
-
 /** The contracts that stand, by their names; the vault of roots is known by its settlement. */
 const standing = Effect.fnUntraced(function* (site: ChainSite.ChainSite) {
   const { domain } = yield* Settlement
   const at = { ...site.contracts, rootVault: domain.contract }
-  return CONTRACTS.flatMap(([name, contract]) => {
+  return ContractNames.names.flatMap((name) => {
     const address = at[name]
-    return address === undefined ? [] : [{ contract, address }]
+    return address === undefined ? [] : [{ contract: ContractNames.contracts[name], address }]
   })
 })
 

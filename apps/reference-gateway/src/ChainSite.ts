@@ -20,8 +20,9 @@ import { toChainError } from "@guildhall/chain-evm/RpcError"
 import * as Signer from "@guildhall/chain-evm/Signer"
 import * as Token from "@guildhall/chain-evm/Token"
 import type { Asset } from "@guildhall/core/Asset"
-import type { Contracts, MarketChain } from "@guildhall/core/MarketChain"
+import type { MarketChain } from "@guildhall/core/MarketChain"
 import type { MarketDefinition } from "@guildhall/core/MarketDefinition"
+import * as ContractNames from "./ContractNames.ts"
 import * as DevContracts from "./DevContracts.ts"
 import type { Facts } from "./Launch.ts"
 import { LaunchError } from "./LaunchError.ts"
@@ -38,7 +39,7 @@ export type Defined = MarketDefinition & { readonly chain: MarketChain }
 export interface ChainSite {
   readonly chain: Chain
   readonly endpoints: ReadonlyArray<Redacted.Redacted<string>>
-  readonly contracts: Readonly<Partial<Record<keyof Contracts | "rootVault", Address.Address>>>
+  readonly contracts: Readonly<Partial<Record<ContractNames.ContractName, Address.Address>>>
   readonly tokens: ReadonlyMap<
     Asset["code"],
     { readonly address: Address.Address; readonly asset: Asset; readonly decimals: number }
@@ -80,9 +81,9 @@ export const make = Effect.fnUntraced(function* ({ chain: dev, settings }: Facts
   if (urls.length === 0) {
     return yield* wrong(`It is not known where ${chain.name} is asked.`, "Set GUILDHALL_CHAIN_RPC to one or more URLs.")
   }
-  const contracts: Partial<Record<keyof Contracts | "rootVault", Address.Address>> = { ...dev?.contracts }
-  for (const name of ["staking", "bond", "settlement", "insurance", "validators", "channel"] as const) {
-    const text = terms.contracts?.[name]
+  const contracts: Partial<Record<ContractNames.ContractName, Address.Address>> = { ...dev?.contracts }
+  for (const name of ContractNames.names) {
+    const text = name === "rootVault" ? undefined : terms.contracts?.[name]
     if (text !== undefined) contracts[name] = yield* read(text)
   }
   const tokens: Map<Asset["code"], { address: Address.Address; asset: Asset; decimals: number }> = new Map()
@@ -105,7 +106,7 @@ export const make = Effect.fnUntraced(function* ({ chain: dev, settings }: Facts
     endpoints,
     contracts,
     tokens,
-    fromBlock: dev?.contracts.fromBlock ?? terms.fromBlock ?? 0,
+    fromBlock: dev?.fromBlock ?? terms.fromBlock ?? 0,
   } satisfies ChainSite
 })
 

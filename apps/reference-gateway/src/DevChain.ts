@@ -7,9 +7,10 @@ import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import { Address } from "@guildhall/chain/Address"
 import { AssetCode } from "@guildhall/core/Asset"
-import { DEVELOPMENT_ID } from "@guildhall/core/MarketChain"
+import { DEVELOPMENT_ID, DEVELOPMENT_MNEMONIC } from "@guildhall/core/MarketChain"
 import type { MarketDefinition } from "@guildhall/core/MarketDefinition"
 import type { Settings } from "./AppConfig.ts"
+import * as ContractNames from "./ContractNames.ts"
 import * as Chain from "./embedded/Chain.ts"
 import { LaunchError } from "./LaunchError.ts"
 
@@ -23,17 +24,9 @@ export const DevChain = Schema.Struct({
   rpcUrl: Schema.String,
   chainId: Schema.Int,
   tokens: Schema.Struct({ usd: Address, stake: Address }),
-  contracts: Schema.Struct({
-    chainId: Schema.Int,
-    fromBlock: Schema.Int,
-    staking: Address,
-    insurance: Address,
-    bond: Address,
-    settlement: Address,
-    rootVault: Address,
-    validators: Address,
-    channel: Address,
-  }),
+  /** The block of the first of them. */
+  fromBlock: Schema.Int,
+  contracts: Schema.Record(Schema.Literals(ContractNames.names), Address),
   accounts: Schema.Array(Address),
 })
 export type DevChain = typeof DevChain.Type
@@ -122,7 +115,10 @@ export const make = (
   Effect.gen(function* () {
     // Loaded while anvil starts, and not at all by who wants no chain.
     const [chain, { deploy }] = yield* Effect.all(
-      [Chain.make({ home }), Effect.promise(() => import("./DevContracts.ts"))],
+      [
+        Chain.make({ home, chainId: DEVELOPMENT_ID, mnemonic: DEVELOPMENT_MNEMONIC }),
+        Effect.promise(() => import("./DevContracts.ts")),
+      ],
       { concurrency: "unbounded" },
     )
     return { ...chain, ...(yield* deploy(chain.rpcUrl, definition)) }
@@ -144,7 +140,7 @@ export const words = (
   `bonds         ${contracts.bond}`,
   `tokens        dollars ${tokens.usd}, stake ${tokens.stake}`,
   `with tokens   ${accounts.join(" ")}`,
-  `their keys    accounts 7 to 9 of the mnemonic that everybody knows: ${Chain.MNEMONIC}`,
+  `their keys    accounts 7 to 9 of the mnemonic that everybody knows: ${DEVELOPMENT_MNEMONIC}`,
   definition.chain === undefined
     ? `next          docs/chain.md: give the definition a section "chain"; without it the market does nothing there`
     : `next          docs/chain.md: bind a device to one of these wallets, and claim what it earns`,

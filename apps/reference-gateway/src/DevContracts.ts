@@ -9,7 +9,6 @@ import * as FetchHttpClient from "effect/http/FetchHttpClient"
 import type { Address } from "@guildhall/chain/Address"
 import { anvil } from "@guildhall/chain-evm/chains/anvil"
 import * as DevAccounts from "@guildhall/chain-evm/DevAccounts"
-import type { Deployed } from "@guildhall/chain-evm/Deploy"
 import * as Development from "@guildhall/chain-evm/Development"
 import * as Rpc from "@guildhall/chain-evm/Rpc"
 import * as Sender from "@guildhall/chain-evm/Sender"
@@ -17,6 +16,7 @@ import * as SenderStore from "@guildhall/chain-evm/SenderStore"
 import * as Signer from "@guildhall/chain-evm/Signer"
 import * as Token from "@guildhall/chain-evm/Token"
 import type { MarketDefinition } from "@guildhall/core/MarketDefinition"
+import type { ContractName } from "./ContractNames.ts"
 import { LaunchError, reasonOf } from "./LaunchError.ts"
 
 /**
@@ -27,7 +27,8 @@ import { LaunchError, reasonOf } from "./LaunchError.ts"
  */
 export interface DevContracts {
   readonly tokens: { readonly usd: Address; readonly stake: Address }
-  readonly contracts: Deployed
+  readonly fromBlock: number
+  readonly contracts: Readonly<Record<ContractName, Address>>
   readonly accounts: ReadonlyArray<Address>
 }
 
@@ -64,7 +65,10 @@ const DOLLARS = 10_000n * 10n ** 6n
 const FUNDED = { funded: 1_000_000n * 10n ** 6n, boost: 100_000n * 10n ** 6n }
 
 /** Gives money to the contract and the accounts, where they have none. */
-const give = Effect.fnUntraced(function* (by: Address, { contracts, tokens }: Omit<DevContracts, "accounts">) {
+const give = Effect.fnUntraced(function* (
+  by: Address,
+  { contracts, tokens }: Pick<DevContracts, "contracts" | "tokens">,
+) {
   const { settlement } = contracts
   if ((yield* Token.balance(tokens.usd, settlement)) === 0n) {
     yield* Development.fund({ idempotencyKey: "fund", by, token: tokens.usd, settlement, ...FUNDED })
@@ -97,15 +101,16 @@ export const deploy = (
   Effect.gen(function* () {
     const by = DevAccounts.address(ROLE.governor)
     const epochMs = chain?.settlement.epochMs
-    const made = yield* Development.deploy(by, {
+    const { contracts: deployed, tokens } = yield* Development.deploy(by, {
       roles: roles(),
       treasury: DevAccounts.address(ROLE.treasury),
       voucherSigner: DevAccounts.address(ROLE.operator),
       providerBps: split.shares.find(({ party }) => party === "provider")?.bps ?? 10_000,
       ...(epochMs === undefined ? {} : { epochLengthS: epochMs / 1_000 }),
     })
-    yield* give(by, made)
-    return { ...made, accounts: TRIED.map(DevAccounts.address) }
+    const { chainId: _, fromBlock, ...contracts } = deployed
+    yield* give(by, { contracts, tokens })
+    return { tokens, fromBlock, contracts, accounts: TRIED.map(DevAccounts.address) }
   }).pipe(
     Effect.provide(
       Sender.layer({ pollMs: 10 }).pipe(

@@ -1,6 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { ConfigProvider, Effect, Redacted } from "effect"
+import { readdirSync, readFileSync } from "node:fs"
 import path from "node:path"
+import * as AgentVariables from "../src/AgentVariables.ts"
 import * as AppConfig from "../src/AppConfig.ts"
 
 const load = (env: Readonly<Record<string, string>>) =>
@@ -28,6 +30,7 @@ describe("AppConfig", () => {
         chainRpc: undefined,
         chainKey: undefined,
         chainKeyFile: undefined,
+        depositKey: undefined,
         catalogue: path.join(repository, ".guildhall/catalogue"),
         agent: "on",
         console: "on",
@@ -90,9 +93,28 @@ describe("AppConfig", () => {
     }),
   )
 
+  it.effect("a private key is no key of deposits, and is not repeated", () =>
+    Effect.gen(function* () {
+      const spending = `xprv${"9".repeat(107)}`
+      const { message } = yield* Effect.flip(load({ GUILDHALL_DEPOSIT_KEY: spending }))
+      assert.include(message, "GUILDHALL_DEPOSIT_KEY")
+      assert.notInclude(message, "xprv")
+    }),
+  )
+
   it("finds misspelt variables", () => {
     const environment = { GUILDHALL_PROT: "1", GUILDHALL_PORT: "1", GUILDHALL_EXIT_WITH: "1", PATH: "/" }
     assert.deepStrictEqual(AppConfig.unknownVariables(environment), ["GUILDHALL_PROT"])
+  })
+
+  it("knows every variable of the agent, and none that it has not", () => {
+    const sources = path.join(repository, "packages/agent/src")
+    const files = readdirSync(sources, { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith(".ts"))
+    const named = files.flatMap(
+      (name) => readFileSync(path.join(sources, name), "utf8").match(/\bGUILDHALL_[A-Z_]+\b/g) ?? [],
+    )
+    assert.deepStrictEqual([...AgentVariables.names].sort(), [...new Set(named)].sort())
+    assert.deepStrictEqual(AppConfig.unknownVariables({ GUILDHALL_WALLET_KEY: "0x1" }), [])
   })
 
   it("the table for the README has every variable once", () => {

@@ -6,7 +6,7 @@ import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs"
 import { createServer } from "node:net"
 import path from "node:path"
 import { Effect } from "effect"
-import * as Chain from "../src/embedded/Chain.ts"
+import { DEVELOPMENT_MNEMONIC } from "@guildhall/core/MarketChain"
 import * as ChainProgram from "../src/embedded/ChainProgram.ts"
 import * as ProcessTable from "../src/ProcessTable.ts"
 import { type MarketProcess, makeHome, runFile, until } from "./MarketProcess.ts"
@@ -79,7 +79,7 @@ describe("the chain for development", { timeout: 120_000 }, () => {
     assert.match(first.output(), /chain {9}http:\/\/127\.0\.0\.1:\d+ \(id 31337, for development\)/)
     const settlement = /settlement {4}(0x[0-9a-fA-F]{40}), claims at 0x/.exec(first.output())?.[1]
     assert.isAbove(String(await stage.call("eth_getCode", settlement, "latest")).length, 1_000)
-    assert.include(first.output(), Chain.MNEMONIC)
+    assert.include(first.output(), DEVELOPMENT_MNEMONIC)
     assert.strictEqual(await stage.call("eth_chainId"), "0x7a69")
     await stage.send(someone)
     assert.strictEqual(await stage.balance(someone), one)

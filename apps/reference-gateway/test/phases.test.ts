@@ -15,6 +15,7 @@ import { privateKeyToAccount } from "viem/accounts"
 import { foundry } from "viem/chains"
 import { AssetCode } from "@guildhall/core/Asset"
 import * as DevAccounts from "@guildhall/chain-evm/DevAccounts"
+import { DEVELOPMENT_ID, DEVELOPMENT_MNEMONIC } from "@guildhall/core/MarketChain"
 import { local } from "@guildhall/markets/local"
 import * as Redacted from "effect/Redacted"
 import { ROLE } from "../src/DevContracts.ts"
@@ -51,7 +52,9 @@ const makeStage = async () => {
   cleanups.push(() => rmSync(folder, { recursive: true, force: true }))
   const scope = await Effect.runPromise(Scope.make())
   cleanups.push(() => Effect.runPromise(Scope.close(scope, Exit.void)))
-  const chain = await Effect.runPromise(Scope.provide(Chain.make({ home: folder }), scope))
+  const chain = await Effect.runPromise(
+    Scope.provide(Chain.make({ home: folder, chainId: DEVELOPMENT_ID, mnemonic: DEVELOPMENT_MNEMONIC }), scope),
+  )
   const contracts = await MarketContracts.start(chain.rpcUrl)
   cleanups.push(contracts.close)
   return {

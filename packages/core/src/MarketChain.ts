@@ -16,6 +16,15 @@ import { NonNegativeAmount } from "./Money.ts"
  */
 export const DEVELOPMENT_ID = 31_337
 
+/**
+ * The words that the keys of that chain's accounts follow from: those that anvil and its kin print in their manuals. Everybody
+ * knows them, so what the accounts have is worth nothing.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const DEVELOPMENT_MNEMONIC = "test test test test test test test test test test test junk"
+
 const ChainId = Schema.Int.pipe(Schema.check(Schema.isBetween({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER })))
 const AddressText = Schema.String.pipe(Schema.check(Schema.isPattern(/^0x[0-9a-fA-F]{40}$/)))
 const EpochNumber = Schema.Int.pipe(Schema.check(Schema.isBetween({ minimum: 0, maximum: 4_000_000_000 })))

@@ -8,7 +8,6 @@ import type * as Scope from "effect/Scope"
 import { closeSync, openSync, readFileSync, realpathSync } from "node:fs"
 import { createServer } from "node:net"
 import path from "node:path"
-import { DEVELOPMENT_ID } from "@guildhall/core/MarketChain"
 import * as Child from "../Child.ts"
 import { LaunchError, reasonOf } from "../LaunchError.ts"
 import * as ProcessTable from "../ProcessTable.ts"
@@ -17,12 +16,16 @@ import * as ChainState from "./ChainState.ts"
 import * as Keeper from "./Keeper.ts"
 
 /**
- * The mnemonic of the accounts, of which each has 10,000 ether: anvil's own, printed in its manual. For development only.
+ * Where its state is, which number it has, and the words that its accounts' keys follow from. Each of them has 10,000 ether.
  *
- * @category constants
+ * @category models
  * @since 0.1.0
  */
-export const MNEMONIC = "test test test test test test test test test test test junk"
+export interface Options {
+  readonly home: string
+  readonly chainId: number
+  readonly mnemonic: string
+}
 
 /**
  * A running chain.
@@ -79,7 +82,7 @@ const stopOrphans = (state: ChainState.ChainState) =>
   })
 
 /** Whether the chain answers, and as the chain that it should be. */
-const asks = (rpcUrl: string): Effect.Effect<boolean> =>
+const asks = (rpcUrl: string, chainId: number): Effect.Effect<boolean> =>
   Effect.tryPromise({
     try: async (signal) => {
       const response = await fetch(rpcUrl, {
@@ -89,9 +92,7 @@ const asks = (rpcUrl: string): Effect.Effect<boolean> =>
         signal: AbortSignal.any([signal, AbortSignal.timeout(2_000)]),
       })
       const answer: unknown = await response.json()
-      return (
-        typeof answer === "object" && answer !== null && "result" in answer && Number(answer.result) === DEVELOPMENT_ID
-      )
+      return typeof answer === "object" && answer !== null && "result" in answer && Number(answer.result) === chainId
     },
     catch: (cause) => cause,
   }).pipe(Effect.orElseSucceed(() => false))
@@ -127,7 +128,7 @@ const environment = (state: ChainState.ChainState): NodeJS.ProcessEnv => ({
 })
 
 /** One life of the chain: what was left is ended, the state is whole, and it answers. */
-const start = (program: string, state: ChainState.ChainState, port: number) =>
+const start = ({ chainId, mnemonic }: Options, program: string, state: ChainState.ChainState, port: number) =>
   Effect.gen(function* () {
     yield* stopOrphans(state)
     yield* ChainState.repair(state)
@@ -140,7 +141,7 @@ const start = (program: string, state: ChainState.ChainState, port: number) =>
         // Without this it prints its accounts' private keys.
         "--quiet",
         ...["--host", "127.0.0.1", "--port", `${port}`, "--no-cors"],
-        ...["--chain-id", `${DEVELOPMENT_ID}`, "--mnemonic", MNEMONIC],
+        ...["--chain-id", `${chainId}`, "--mnemonic", mnemonic],
         ...["--block-time", `${BLOCK_S}`, "--mixed-mining"],
         ...["--state", state.file, "--state-interval", `${STATE_S}`],
       ],
@@ -153,7 +154,7 @@ const start = (program: string, state: ChainState.ChainState, port: number) =>
     })
     yield* ChainState.writeFacts(state, child.pid, port)
     const died = Effect.flatMap(child.exit, () => Effect.fail(explain(log.file)))
-    const answers = Effect.repeat(Effect.andThen(Effect.sleep(15), asks(`http://127.0.0.1:${port}`)), {
+    const answers = Effect.repeat(Effect.andThen(Effect.sleep(15), asks(`http://127.0.0.1:${port}`, chainId)), {
       until: (isReady) => isReady,
     })
     yield* Effect.raceFirst(answers, died)
@@ -168,13 +169,13 @@ const start = (program: string, state: ChainState.ChainState, port: number) =>
  * @category constructors
  * @since 0.1.0
  */
-export const make = (options: { readonly home: string }): Effect.Effect<Chain, LaunchError, Scope.Scope> =>
+export const make = (options: Options): Effect.Effect<Chain, LaunchError, Scope.Scope> =>
   Effect.gen(function* () {
     const program = yield* ChainProgram.find()
     const state = yield* ChainState.make(realpathSync(options.home))
     // Before a port is chosen: what was left behind may hold the last one.
     yield* stopOrphans(state)
     const port = yield* choosePort(state)
-    yield* Child.supervise({ name: "The chain", start: start(program, state, port), maxPauseMs: 5_000 })
-    return { rpcUrl: `http://127.0.0.1:${port}`, chainId: DEVELOPMENT_ID }
+    yield* Child.supervise({ name: "The chain", start: start(options, program, state, port), maxPauseMs: 5_000 })
+    return { rpcUrl: `http://127.0.0.1:${port}`, chainId: options.chainId }
   })

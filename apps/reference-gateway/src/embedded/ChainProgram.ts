@@ -1,13 +1,9 @@
 /**
- * The chain's program of this machine, anvil, from the package `@foundry-rs/anvil-<os>-<arch>`.
+ * The chain's program of this machine: anvil, as npm installed it.
  */
 import * as Effect from "effect/Effect"
-import { accessSync, constants } from "node:fs"
-import { createRequire } from "node:module"
-import path from "node:path"
 import { LaunchError, reasonOf } from "../LaunchError.ts"
-
-const own = `${process.platform}-${process.arch === "x64" ? "amd64" : process.arch}`
+import * as FoundryProgram from "./FoundryProgram.ts"
 
 const missing = (machine: string, why: string) =>
   new LaunchError({
@@ -19,20 +15,13 @@ const missing = (machine: string, why: string) =>
   })
 
 /**
- * Finds the installed program of a machine, by default this one; answers its path. It comes as an optional dependency of
- * `@foundry-rs/anvil`, whose install script is not needed.
+ * Finds the installed program of a machine, by default this one; answers its path.
  *
  * @category constructors
  * @since 0.1.0
  */
-export const find = (machine: string = own): Effect.Effect<string, LaunchError> =>
+export const find = (machine: string = FoundryProgram.own): Effect.Effect<string, LaunchError> =>
   Effect.try({
-    try: () => {
-      const launcher = createRequire(import.meta.url).resolve("@foundry-rs/anvil/package.json")
-      const manifest = createRequire(launcher).resolve(`@foundry-rs/anvil-${machine}/package.json`)
-      const program = path.join(path.dirname(manifest), "bin", `anvil${machine.startsWith("win32") ? ".exe" : ""}`)
-      accessSync(program, constants.X_OK)
-      return program
-    },
+    try: () => FoundryProgram.find("anvil", import.meta.url, machine),
     catch: (cause) => missing(machine, reasonOf(cause).split("\n")[0] ?? ""),
   })

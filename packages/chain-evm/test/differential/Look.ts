@@ -93,12 +93,13 @@ const balances = ({ cast }: Subject, { balance }: Ports.Side): Seen =>
 /** What a side says of all of it. */
 export const at = (subject: Subject, side: Ports.Side): Effect.Effect<ReadonlyMap<string, string>> =>
   Effect.gen(function* () {
-    const seen = new Map<string, string>()
-    const all = [stakes, bonds, settlements, insurances, channels].flatMap((part) => part(subject, side.ports))
-    for (const [name, read] of [...all, ...balances(subject, side)]) {
-      seen.set(name, Ports.plain(yield* Effect.orDie(read)) ?? "undefined")
-    }
-    return seen
+    const parts = [stakes, bonds, settlements, insurances, channels].flatMap((part) => part(subject, side.ports))
+    const seen = yield* Effect.forEach(
+      [...parts, ...balances(subject, side)],
+      ([name, read]) => Effect.map(Effect.orDie(read), (value) => [name, Ports.plain(value) ?? "undefined"] as const),
+      { concurrency: "unbounded" },
+    )
+    return new Map(seen)
   })
 
 /** Where two differ, in words; nothing where they do not. */

@@ -76,10 +76,10 @@ const enrich = Effect.fnUntraced(function* ({ request }: Node.Node, casts: Reado
 })
 
 /** The past of so many blocks in memory, and none on the disk: it is faster, and enough for {@link TRACES_MAX}. */
-export const BRIEFLY = ["--prune-history", "2000"]
+export const BRIEFLY = ["--prune-history", "8000"]
 
-/** So many traces can have one node, whose past they share. */
-export const TRACES_MAX = 20
+/** So many traces can have one node, whose past they share: of less than sixty blocks each. */
+export const TRACES_MAX = 100
 
 /** Starts a node with a market for each split. */
 export const make = Effect.fnUntraced(function* (history: ReadonlyArray<string> = []) {

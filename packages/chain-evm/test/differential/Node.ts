@@ -1,64 +1,19 @@
 /**
- * A chain of a test's own that is asked over a local socket, some sixty times faster than over HTTP. It makes one block for each
- * transaction, and the block's second is the one that was set.
+ * A chain of a test's own. It makes one block for each transaction, and the block's second is the one that was set. It does nothing
+ * by itself, so what was read of it is not asked again until it was changed.
  */
 import * as Effect from "effect/Effect"
-import { createConnection } from "node:net"
-import { tmpdir } from "node:os"
-import * as path from "node:path"
 import type * as Chain from "../../src/Chain.ts"
 import { anvil as anvilChain } from "../../src/chains/anvil.ts"
 import * as Rpc from "../../src/Rpc.ts"
 import { NodeRefused, RpcError } from "../../src/RpcError.ts"
 import * as Anvil from "@guildhall/tools/Anvil"
+import * as Ipc from "./Ipc.ts"
 
 /** Credited after two blocks, final after six: a reorganisation of five takes back what was credited. */
 const chain: Chain.Chain = { ...anvilChain, confirmations: 2, finalityDepth: 6 }
 
-interface Refusal {
-  readonly code: number
-  readonly message: string
-  readonly data?: unknown
-}
-
-interface Answer {
-  readonly id: number
-  readonly result?: unknown
-  readonly error?: Refusal
-}
-
-const connect = (socketPath: string) =>
-  Effect.acquireRelease(
-    Effect.callback<(method: string, params: ReadonlyArray<unknown>) => Promise<Answer>>((resume) => {
-      const socket = createConnection(socketPath)
-      const waiting = new Map<number, (answer: Answer) => void>()
-      let [id, rest] = [0, ""]
-      socket.setEncoding("utf8")
-      socket.on("data", (chunk: string) => {
-        const lines = (rest + chunk).split("\n")
-        rest = lines.pop() ?? ""
-        for (const line of lines) {
-          // What anvil answers has this form.
-          const answer = JSON.parse(line) as Answer
-          waiting.get(answer.id)?.(answer)
-          waiting.delete(answer.id)
-        }
-      })
-      const ask = (method: string, params: ReadonlyArray<unknown>): Promise<Answer> =>
-        new Promise((resolve) => {
-          waiting.set(++id, resolve)
-          socket.write(JSON.stringify({ jsonrpc: "2.0", id, method, params }))
-        })
-      socket.once("connect", () => resume(Effect.succeed(Object.assign(ask, { close: () => socket.destroy() }))))
-    }),
-    (ask) => Effect.sync(() => "close" in ask && typeof ask.close === "function" && ask.close()),
-  )
-
 const bytesOf = (data: unknown): string | null => (typeof data === "string" && data.startsWith("0x") ? data : null)
-
-/** Where the socket of a chain is: one for each process and start. */
-export const socketPath = (): string =>
-  path.join(tmpdir(), `anvil-${process.pid}-${globalThis.crypto.randomUUID()}.ipc`)
 
 export interface Node {
   /** The account of a name, which has coin for gas. */
@@ -72,12 +27,12 @@ export interface Node {
 
 /** Starts the chain and connects to it. `history` says how it keeps its past. */
 export const make = Effect.fnUntraced(function* (genesisS: number, history: ReadonlyArray<string>) {
-  const socket = socketPath()
+  const socket = Ipc.socketPath()
   const { account } = yield* Anvil.make({ timestampS: genesisS, args: ["--ipc", socket, "--no-mining", ...history] })
-  const ask = yield* connect(socket)
-  const asked = (method: string, params: ReadonlyArray<unknown>): Effect.Effect<unknown, RpcError> =>
+  const ask = yield* Ipc.connect(socket)
+  const answered = (method: string, answer: Promise<Ipc.Answer>): Effect.Effect<unknown, RpcError> =>
     Effect.flatMap(
-      Effect.promise(() => ask(method, params)),
+      Effect.promise(() => answer),
       ({ error, result }) => {
         if (error === undefined) return Effect.succeed(result)
         const { code, data, message: detail } = error
@@ -86,26 +41,32 @@ export const make = Effect.fnUntraced(function* (genesisS: number, history: Read
         )
       },
     )
-  /** Blocks do not change but by a reorganisation, and are asked for again and again. */
-  let blocks = new Map<unknown, unknown>()
-  const forgetting = <A, E>(change: Effect.Effect<A, E>) =>
-    Effect.tap(change, () => Effect.sync(() => void (blocks = new Map())))
-  const request = Effect.fnUntraced(function* (method: string, params: ReadonlyArray<unknown>) {
-    const isBlock = method === "eth_getBlockByNumber" && params[1] === false && String(params[0]).startsWith("0x")
-    if (!isBlock) return yield* asked(method, params)
-    const known = blocks.get(params[0])
-    if (known !== undefined) return known
-    const found = yield* asked(method, params)
-    if (found !== null) blocks.set(params[0], found)
-    return found
-  })
-  const must = (method: string, params: ReadonlyArray<unknown> = []) => Effect.orDie(asked(method, params))
+  /** What was read since the last change; and headers, which only a reorganisation changes. */
+  const [reads, headers] = [new Map<string, Promise<Ipc.Answer>>(), new Map<string, Promise<Ipc.Answer>>()]
+  const read = (method: string, params: ReadonlyArray<unknown>): Effect.Effect<unknown, RpcError> =>
+    Effect.suspend(() => {
+      const isHeader = method === "eth_getBlockByNumber" && params[1] === false && String(params[0]).startsWith("0x")
+      const [known, key] = [isHeader ? headers : reads, JSON.stringify([method, params])]
+      const answer = known.get(key) ?? ask(method, params)
+      known.set(key, answer)
+      // A block that is not there yet may be there later.
+      if (isHeader) void answer.then(({ result }) => (result === null ? known.delete(key) : true))
+      return answered(method, answer)
+    })
+  const change = (method: string, params: ReadonlyArray<unknown> = []): Effect.Effect<unknown, RpcError> =>
+    Effect.suspend(() => answered(method, ask(method, params))).pipe(Effect.ensuring(Effect.sync(() => reads.clear())))
+  const must = (method: string, params?: ReadonlyArray<unknown>) => Effect.orDie(change(method, params))
+  const forgetting = <A>(changed: Effect.Effect<A>) =>
+    Effect.ensuring(
+      changed,
+      Effect.sync(() => headers.clear()),
+    )
   yield* must("anvil_setBlockTimestampInterval", [0])
   const rpc = Rpc.Rpc.of({
     chain,
-    request,
-    head: Effect.map(asked("eth_blockNumber", []), (head) => BigInt(String(head))),
-    broadcast: (raw) => Effect.andThen(asked("eth_sendRawTransaction", [raw]), asked("evm_mine", [])),
+    request: read,
+    head: Effect.map(read("eth_blockNumber", []), (head) => BigInt(String(head))),
+    broadcast: (raw) => Effect.andThen(change("eth_sendRawTransaction", [raw]), change("evm_mine")),
     endpoints: Effect.succeed([]),
   })
   const node: Node = {

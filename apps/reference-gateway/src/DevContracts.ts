@@ -17,6 +17,7 @@ import * as Signer from "@guildhall/chain-evm/Signer"
 import * as Token from "@guildhall/chain-evm/Token"
 import type { MarketDefinition } from "@guildhall/core/MarketDefinition"
 import type { ContractName } from "./ContractNames.ts"
+import { BEGIN_ANEW } from "./embedded/ChainState.ts"
 import { LaunchError, reasonOf } from "./LaunchError.ts"
 
 /**
@@ -126,7 +127,7 @@ export const deploy = (
         new LaunchError({
           what: "The contracts could not be deployed on the chain for development.",
           why: reasonOf(error),
-          todo: "Begin anew in another home (GUILDHALL_HOME), or remove this one: the books belong to the chain.",
+          todo: BEGIN_ANEW,
         }),
     ),
   )

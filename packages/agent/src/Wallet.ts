@@ -41,13 +41,8 @@ const keyOf = (written: string): Uint8Array | undefined => {
   return key !== undefined && EvmKey.isKey(key) ? key : undefined
 }
 
-/**
- * A wallet's key that is in the home.
- *
- * @category models
- * @since 0.1.0
- */
-export interface OwnWallet {
+/** A wallet whose key is here. */
+interface OwnWallet {
   readonly address: EvmKey.Address
   readonly sign: (digest: Uint8Array) => string
 }
@@ -72,11 +67,10 @@ const find = Effect.gen(function* () {
 
 const keep = Effect.fnUntraced(function* (key: Uint8Array) {
   const home = yield* AgentHome
-  const wallet = ofKey(key)
+  const address = EvmKey.addressOf(key)
   const privateKey = `0x${Buffer.from(key).toString("hex")}`
-  const stored = Schema.encodeSync(StoredKey)({ algorithm: "secp256k1", address: wallet.address, privateKey })
+  const stored = Schema.encodeSync(StoredKey)({ algorithm: "secp256k1", address, privateKey })
   yield* home.write(KEY_FILE, bytes(stored), { mode: 0o600 })
-  return wallet
 })
 
 /** A random number is a key but in one of 10^38 cases. */
@@ -85,22 +79,19 @@ const draw = Effect.suspend(() => {
   return EvmKey.isKey(key) ? Effect.succeed(key) : Effect.fail("again" as const)
 }).pipe(Effect.retry({ times: 3 }), Effect.orDie)
 
-/**
- * The wallet in the home: the one that is there, or the one whose key is given, or a new one. One that is there is never
- * written over.
- *
- * @category constructors
- * @since 0.1.0
- */
-export const own = Effect.fn("Wallet.own")(function* (imported: Redacted.Redacted<string> | undefined) {
+/** The wallet to bind: that of the home, or that of the key which is given, or a new one; and whether its key is in the home. */
+const choose = Effect.fnUntraced(function* (imported: Redacted.Redacted<string> | undefined) {
   const found = yield* find
-  if (imported === undefined) return found ?? (yield* keep(yield* draw))
+  if (imported === undefined) {
+    return found === undefined
+      ? { key: yield* draw, from: "chance" as const }
+      : { wallet: found, from: "home" as const }
+  }
   const key = keyOf(Redacted.value(imported))
   if (key === undefined) return yield* bad("The private key is not 32 bytes in hexadecimal, or no number of the curve.")
-  if (found !== undefined && found.address !== EvmKey.addressOf(key)) {
-    return yield* bad(`This home has a wallet already, ${found.address}. Move ${KEY_FILE} away to import another one.`)
-  }
-  return found ?? (yield* keep(key))
+  if (found === undefined) return { key, from: "owner" as const }
+  if (found.address === EvmKey.addressOf(key)) return { wallet: found, from: "home" as const }
+  return yield* bad(`This home has a wallet already, ${found.address}. Move ${KEY_FILE} away to import another one.`)
 })
 
 /**
@@ -147,16 +138,24 @@ const submit = Effect.fnUntraced(function* (statement: WalletBinding.Statement, 
 })
 
 /**
- * Binds this device to a wallet whose key is in the home.
+ * Binds this device to a wallet whose key is in the home, or is given and then kept there, or is made and kept there. A key that is
+ * in the home is never written over. Answers the wallet's address.
  *
  * @category constructors
  * @since 0.1.0
  */
-export const bind = Effect.fn("Wallet.bind")(function* (wallet: OwnWallet) {
+export const bind = Effect.fn("Wallet.bind")(function* (imported: Redacted.Redacted<string> | undefined) {
+  const chosen = yield* choose(imported)
+  const wallet = chosen.from === "home" ? chosen.wallet : ofKey(chosen.key)
   const statement = yield* state(wallet.address)
   const digest = WalletBinding.digest(statement)
   if (digest === undefined) return yield* bad("The statement has no digest. Report this.")
-  return yield* submit(statement, wallet.sign(digest))
+  // Nobody else has a key that was drawn here, and the market may pay to it from the next step on.
+  if (chosen.from === "chance") yield* keep(chosen.key)
+  const address = yield* submit(statement, wallet.sign(digest))
+  // One that was given has its owner: what the market refused leaves nothing behind.
+  if (chosen.from === "owner") yield* keep(chosen.key)
+  return address
 })
 
 /**

@@ -77,7 +77,7 @@ const bind = Effect.fnUntraced(function* ({ address, json, signature }: Input) {
   const imported = yield* Effect.orElseSucceed(Config.option(Config.Redacted("GUILDHALL_WALLET_KEY")), () =>
     Option.none(),
   )
-  yield* bound(json, yield* Wallet.bind(yield* Wallet.own(Option.getOrUndefined(imported))))
+  yield* bound(json, yield* Wallet.bind(Option.getOrUndefined(imported)))
 })
 
 const run = Effect.fnUntraced(function* (input: Input) {

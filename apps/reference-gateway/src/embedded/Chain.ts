@@ -60,8 +60,14 @@ const tryPort = (wanted: number) =>
   })
 
 /** The port of the last start, so that wallets need not be told anew; else the usual one; else any. */
-const choosePort = (state: ChainState.ChainState) =>
-  Effect.firstSuccessOf([ChainState.readFacts(state)?.port ?? USUAL_PORT, USUAL_PORT, 0].map((port) => tryPort(port)))
+const choosePort = Effect.fnUntraced(function* (state: ChainState.ChainState) {
+  const last = ChainState.readFacts(state)?.port ?? USUAL_PORT
+  const port = yield* Effect.firstSuccessOf([last, USUAL_PORT, 0].map(tryPort))
+  if (port !== last) {
+    yield* Effect.logWarning(`Port ${last} is taken, so the chain is on port ${port}. Tell your wallets.`)
+  }
+  return port
+})
 
 const isGone = (pid: number) => ProcessTable.identity(pid) === undefined
 
@@ -116,7 +122,7 @@ const explain = (file: string): LaunchError => {
   return new LaunchError({
     what: "The embedded chain could not start.",
     why: words === "" ? "It said nothing." : words,
-    todo: `The whole story is in ${file}. Remove its directory for a new chain, or name another one with GUILDHALL_CHAIN_RPC.`,
+    todo: `The whole story is in ${file}. ${ChainState.BEGIN_ANEW}`,
   })
 }
 

@@ -64,10 +64,21 @@ export const make = (home: string): Effect.Effect<ChainState, LaunchError> =>
       }),
   })
 
+/**
+ * What to do where a home's chain is lost. Its directory alone must not go: the books and the index stay, and they are of the chain
+ * that was in it.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const BEGIN_ANEW =
+  "Begin anew in another home (GUILDHALL_HOME), or remove this one as a whole: it is a chain for development, and the books belong to it."
+
+/** Whether a file has a state: anvil takes any other JSON for an error and ends. */
 const isWhole = (file: string): boolean => {
   try {
-    JSON.parse(readFileSync(file, "utf8"))
-    return true
+    const state: unknown = JSON.parse(readFileSync(file, "utf8"))
+    return typeof state === "object" && state !== null && "block" in state
   } catch {
     return false
   }
@@ -93,7 +104,7 @@ export const repair = (state: ChainState): Effect.Effect<void, LaunchError> =>
       return yield* new LaunchError({
         what: `The chain's state in ${state.root} is damaged.`,
         why: "Its process was killed while it wrote the file, and there is no copy of an earlier start.",
-        todo: "Begin anew in another home (GUILDHALL_HOME), or remove this one: it is a chain for development, and the books belong to it.",
+        todo: BEGIN_ANEW,
       })
     }
     yield* Effect.logWarning(

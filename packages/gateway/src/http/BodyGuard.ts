@@ -66,7 +66,9 @@ const ofSchemaError = Effect.fnUntraced(function* (error: HttpApiSchemaError, en
     const text = yield* Effect.orElseSucceed(request.text, () => "")
     if (Json.parse(text) === undefined) return Problem.of("invalid_json")
   }
-  if (error.kind === "Params") return Problem.of("not_found")
+  if (error.kind === "Params") {
+    return Problem.of("not_found", `Nothing has this address. ${Problems.sentence(error.cause)}`)
+  }
   return Problem.of("invalid_request", `${error.kind}: ${Problems.sentence(error.cause)}`)
 })
 

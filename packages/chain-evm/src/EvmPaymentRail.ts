@@ -11,6 +11,7 @@
  */
 import * as Effect from "effect/Effect"
 import type { Address } from "@guildhall/chain/Address"
+import type { AssetCode } from "@guildhall/core/Asset"
 import type { MemberId } from "@guildhall/core/Member"
 import { type Movement, RailError } from "@guildhall/ledger/Movement"
 import type { PaymentRail, TopUp } from "@guildhall/ledger/PaymentRail"
@@ -41,10 +42,26 @@ export interface Options {
 }
 
 /**
+ * Money of a member that is there: under the key of the top-up that asked for it, or one of its own; `externalId` is the movement's.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Arrived {
+  readonly key: string
+  readonly externalId: string
+  readonly member: MemberId
+  readonly asset: AssetCode
+  readonly amount: bigint
+}
+
+/**
  * The rail, and what makes it credit.
  *
  * - `watches`: what its indexer listens to: transfers to members' addresses, those that were given out by then.
  * - `take`: credits what is final of the index; answers how many transfers were read. Run it after each step of the index.
+ * - `deliver`: hands over what arrived and is not in the books yet, the oldest first; answers how many were taken. What is answered
+ *   with true is not handed over again. A crash in between may hand it over twice: post it under its key.
  * - `addressOf`: where a member pays to.
  *
  * @category models
@@ -54,6 +71,9 @@ export interface EvmPaymentRail {
   readonly rail: PaymentRail
   readonly watches: Effect.Effect<ReadonlyArray<Indexer.Watch>, IndexError>
   readonly take: Effect.Effect<number, IndexError | RailError>
+  readonly deliver: <E, R>(
+    post: (arrived: Arrived) => Effect.Effect<boolean, E, R>,
+  ) => Effect.Effect<number, E | RailError, R>
   readonly addressOf: (member: MemberId) => Effect.Effect<Address, RailError>
 }
 
@@ -68,10 +88,12 @@ type Book = Effect.Success<ReturnType<typeof DepositBook.make>>
 const requestOf = ({ token }: RailAsset.RailAsset, chainId: number, to: Address, units: bigint): string =>
   `ethereum:${token}@${chainId}/transfer?address=${to}&uint256=${units}`
 
+const externalIdOf = (name: string, { number }: DepositBook.Kept): string => `${name.toLowerCase()}-${number}`
+
 const makeMovements = (options: Options, book: Book) =>
   Effect.fnUntraced(function* (row: DepositBook.Kept): Effect.fn.Return<Movement, RailError> {
     const { amount, asset, key, member, number, transaction } = row
-    const found = { cursor: `${number}`, idempotencyKey: key, externalId: `${options.name.toLowerCase()}-${number}` }
+    const found = { cursor: `${number}`, idempotencyKey: key, externalId: externalIdOf(options.name, row) }
     const base = { ...found, asset, amount }
     if (transaction !== null) return { ...base, state: { _tag: "Succeeded" } }
     const known = options.assets.find((each) => each.asset.code === asset)
@@ -135,6 +157,26 @@ const cursorOf = (after: string | null): number => {
   return Number.isSafeInteger(number) && number >= 0 ? number : 0
 }
 
+/** So many are looked up at a time. */
+const PAGE = 100
+
+const makeDeliver = (name: string, book: Book): EvmPaymentRail["deliver"] =>
+  Effect.fnUntraced(function* (post) {
+    let taken = 0
+    for (let after = 0; ;) {
+      const rows = yield* book.due(after, PAGE)
+      for (const row of rows) {
+        const { amount, asset, key, member, number } = row
+        if (!(yield* post({ key, externalId: externalIdOf(name, row), member, asset, amount }))) continue
+        yield* book.posted(number)
+        taken += 1
+      }
+      const last = rows.at(-1)
+      if (last === undefined) return taken
+      after = last.number
+    }
+  })
+
 /**
  * Makes the rail. What it knows is kept in PostgreSQL; creates the tables where they are missing.
  *
@@ -193,6 +235,7 @@ export const make = Effect.fnUntraced(function* (options: Options) {
       Effect.mapError((cause) => new IndexError({ reason: "store", detail: "", cause })),
     ),
     take: ChainFeed.read(store, reader),
+    deliver: makeDeliver(name, book),
     addressOf: book.addressOf,
   }
   return made

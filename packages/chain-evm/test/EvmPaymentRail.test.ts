@@ -194,6 +194,46 @@ describe("EvmPaymentRail", () => {
     ),
   )
 
+  it.live("hands over what arrived until it is taken, and not what the chain took back before", () =>
+    inside(
+      Effect.gen(function* () {
+        const { anvil, deliver, pay, rail, read, settle } = yield* make().scene
+        const seen: Array<readonly [string, bigint, boolean]> = []
+        const hand = (isTaken: (amount: bigint) => boolean) => {
+          seen.length = 0
+          return deliver(({ amount, externalId }) =>
+            Effect.sync(() => {
+              seen.push([externalId.replace(/^deposit\d+-/, ""), amount / dollar, isTaken(amount)])
+              return isTaken(amount)
+            }),
+          )
+        }
+        yield* rail.start(topUp("k1"))
+        assert.strictEqual(yield* hand(() => true), 0)
+        yield* pay(ann, 5_000_000n)
+        yield* pay(ann, 7_000_000n)
+        yield* settle
+        const [first, second] = yield* rail.movements(null, 10)
+        const numbers = [first, second].map((movement) => movement?.cursor ?? "")
+        // Whose account takes nothing keeps nobody else waiting.
+        assert.strictEqual(yield* hand((of) => of !== amount), 1)
+        assert.deepStrictEqual(seen, [
+          [numbers[0], 5n, false],
+          [numbers[1], 7n, true],
+        ])
+        assert.strictEqual(yield* hand(() => true), 1)
+        assert.strictEqual(yield* hand(() => true), 0)
+        // Credited, and taken back for good before anybody posted it.
+        yield* pay(ann, 9_000_000n)
+        yield* settle
+        yield* anvil.reorg(4)
+        yield* anvil.request("anvil_dropAllTransactions")
+        yield* read
+        assert.strictEqual(yield* hand(() => true), 0)
+      }),
+    ),
+  )
+
   it.live("gives each member an address of its own, for good", () =>
     inside(
       Effect.gen(function* () {

@@ -147,6 +147,14 @@ export const make = Effect.fnUntraced(function* (rail: string, addresses: Addres
           (rows) => rows.length > 0,
         ),
       ),
+    /** What arrived after a number and is not in the books; not what the chain took back since. */
+    due: (after: number, limit: number) =>
+      sql`SELECT ${columns} FROM chain_evm_deposits WHERE rail = ${rail} AND number > ${`${after}`}::text::bigint
+        AND transaction IS NOT NULL AND NOT is_posted AND NOT is_undone
+        ORDER BY number LIMIT ${`${limit}`}::text::int`.pipe(Effect.flatMap(decodeRows), quietly),
+    posted: (number: number) =>
+      quietly(sql`UPDATE chain_evm_deposits SET is_posted = true
+        WHERE rail = ${rail} AND number = ${`${number}`}::text::bigint`),
     page: (after: number, limit: number) =>
       sql`SELECT ${columns} FROM chain_evm_deposits WHERE rail = ${rail} AND number > ${`${after}`}::text::bigint
         ORDER BY number LIMIT ${`${limit}`}::text::int`.pipe(Effect.flatMap(decodeRows), quietly),

@@ -4,7 +4,7 @@ import type { SqlClient } from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
 import { createChannels } from "./ChannelTables.ts"
 import { createIndex } from "./IndexTables.ts"
-import { createRails } from "./RailTables.ts"
+import { createRails, markPosted } from "./RailTables.ts"
 import { createSender } from "./SenderTables.ts"
 
 /** The package's migrations, in order. A released one is never changed. */
@@ -13,6 +13,7 @@ export const entries = {
   "0002_create_sender": createSender,
   "0003_create_channels": createChannels,
   "0004_create_rails": createRails,
+  "0005_mark_posted": markPosted,
 }
 
 /** Creates the tables that are missing. */

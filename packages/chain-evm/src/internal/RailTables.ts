@@ -60,3 +60,11 @@ export const createRails = Effect.gen(function* () {
   yield* sql`CREATE INDEX chain_evm_deposits_arrived ON chain_evm_deposits (rail, transaction)
     WHERE transaction IS NOT NULL`
 })
+
+/** Which deposits are in the books. */
+export const markPosted = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient
+  yield* sql`ALTER TABLE chain_evm_deposits ADD COLUMN is_posted boolean NOT NULL DEFAULT false`
+  yield* sql`CREATE INDEX chain_evm_deposits_due ON chain_evm_deposits (rail, number)
+    WHERE transaction IS NOT NULL AND NOT is_posted`
+})

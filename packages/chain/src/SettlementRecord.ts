@@ -4,16 +4,17 @@
  *
  * Guarantees, each proved by the tests over both stores:
  *
- * 1. One epoch of an asset is unfinished at a time, whoever begins one.
+ * 1. One epoch of an asset is unfinished at a time, whoever begins one, and epochs of a place begin in the order of their numbers.
  * 2. What an epoch pays is written once, all of it or nothing; who writes it again gets what was written first.
  * 3. An epoch only moves forward, and a finished one never moves again.
- * 4. The leaves of the newest claimable epoch stay until there is a newer one; of the older ones so many as the store is told to.
+ * 4. The leaves of a place's newest claimable epoch stay until there is a newer one; of the older ones so many as the store is told
+ *    to.
+ * 5. A number means another epoch in each place: on another chain, of another contract, of another token.
  *
  * @since 0.1.0
  */
 import * as Context from "effect/Context"
-import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
+import type * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { AssetCode } from "@guildhall/core/Asset"
 import { MemberId } from "@guildhall/core/Member"
@@ -37,19 +38,32 @@ export const State = Schema.Literals(["begun", "netted", "posted", "claimable", 
 export type State = typeof State.Type
 
 /**
- * The terms under which an epoch begins, and ends: the asset of the books, the contract and its token, how it is paid, when it
- * ended (Unix milliseconds), and the digest of the market's definition.
+ * Where epochs are counted: the asset of the books, and the chain, the contract and the token that it is paid by. A market that
+ * moves to another contract counts anew, and what it earned on the former one stays there to be claimed.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export const Place = Schema.Struct({ asset: AssetCode, chainId: Schema.Int, contract: Address, token: Address })
+/** @since 0.1.0 */
+export type Place = typeof Place.Type
+
+/** Which epoch, and where. @category models @since 0.1.0 */
+export const Of = Schema.Struct({ ...Place.fields, epoch: Schema.Int })
+/** @since 0.1.0 */
+export type Of = typeof Of.Type
+
+/**
+ * The terms under which an epoch begins, and ends: where and which it is, how much of the asset's smallest unit one of the token's
+ * is, how it is paid, when it ended (Unix milliseconds), and the digest of the market's definition.
  *
  * @category models
  * @since 0.1.0
  */
 export const Beginning = Schema.Struct({
-  asset: AssetCode,
-  epoch: Schema.Int,
+  ...Of.fields,
+  unit: NonNegativeAmount,
   endMs: Schema.Int,
-  chainId: Schema.Int,
-  contract: Address,
-  token: Address,
   kind: Schema.Literals(["root", "batch"]),
   definition: Schema.String,
 })
@@ -77,13 +91,15 @@ export const Sum = Schema.Struct({
 export type Sum = typeof Sum.Type
 
 /**
- * An epoch. `appliesAtS` is from when on it can count, by the chain's clock; `transaction` brought it there.
+ * An epoch. Of two the later one to begin has the higher `sequence`, wherever they are. `appliesAtS` is from when on it can count,
+ * by the chain's clock; `transaction` brought it there.
  *
  * @category models
  * @since 0.1.0
  */
 export const Epoch = Schema.Struct({
   ...Beginning.fields,
+  sequence: Schema.Int,
   state: State,
   sum: Schema.NullOr(Sum),
   transaction: Schema.NullOr(Schema.String),
@@ -124,8 +140,21 @@ export const Leaf = Schema.Struct({
 /** @since 0.1.0 */
 export type Leaf = typeof Leaf.Type
 
-/** Which epoch of which asset. @category models @since 0.1.0 */
-export type Of = Pick<Beginning, "asset" | "epoch">
+/**
+ * Which epochs: of an asset, a chain, a contract, a token, a number, or of all where none is named; begun before that `sequence`.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Query {
+  readonly asset?: AssetCode | undefined
+  readonly chainId?: number | undefined
+  readonly contract?: Address | undefined
+  readonly token?: Address | undefined
+  readonly epoch?: number | undefined
+  readonly before?: number | undefined
+  readonly limit: number
+}
 
 /**
  * What becomes of an epoch: on the chain, or over.
@@ -166,7 +195,10 @@ export class SettlementRecordError extends Schema.TaggedError<SettlementRecordEr
 export class SettlementRecord extends Context.Service<
   SettlementRecord,
   {
-    /** Begins an epoch; answers the asset's unfinished one, which may be another that was begun before. */
+    /**
+     * Begins an epoch; answers the asset's unfinished one, which may be another that was begun before. Where that epoch or a later
+     * one of its place was begun already, it answers that.
+     */
     readonly begin: (beginning: Beginning) => Effect.Effect<Epoch, SettlementRecordError>
     /** Writes what an epoch that has begun pays. */
     readonly net: (
@@ -176,18 +208,42 @@ export class SettlementRecord extends Context.Service<
     ) => Effect.Effect<Epoch, SettlementRecordError>
     /** Moves an epoch forward; one that is there already stays as it is. */
     readonly note: (of: Of, news: News) => Effect.Effect<Epoch, SettlementRecordError>
-    /** Epochs of an asset, or of all, the newest first: at most `limit`, with numbers below `before` where it is given. */
-    readonly epochs: (query: {
-      readonly asset?: AssetCode | undefined
-      readonly before?: number | undefined
-      readonly epoch?: number | undefined
-      readonly limit: number
-    }) => Effect.Effect<ReadonlyArray<Epoch>, SettlementRecordError>
+    /** At most `limit` epochs, the last one to begin first. */
+    readonly epochs: (query: Query) => Effect.Effect<ReadonlyArray<Epoch>, SettlementRecordError>
     readonly payees: (of: Of) => Effect.Effect<ReadonlyArray<Payee>, SettlementRecordError>
     /** The leaves of an epoch: all, or those of the accounts that a member was ever paid on. */
     readonly leaves: (of: Of, member?: MemberId) => Effect.Effect<ReadonlyArray<Leaf>, SettlementRecordError>
   }
 >()("@guildhall/chain/SettlementRecord") {}
+
+/**
+ * The place of an epoch, and nothing else of it.
+ *
+ * @category destructors
+ * @since 0.1.0
+ */
+export const placeOf = ({ asset, chainId, contract, token }: Place): Place => ({ asset, chainId, contract, token })
+
+/**
+ * Which epoch it is, and nothing else of it.
+ *
+ * @category destructors
+ * @since 0.1.0
+ */
+export const of = (epoch: Of): Of => ({ ...placeOf(epoch), epoch: epoch.epoch })
+
+/**
+ * Whether two are one epoch: the same number at the same place.
+ *
+ * @category predicates
+ * @since 0.1.0
+ */
+export const isSame = (one: Of, other: Of): boolean =>
+  one.epoch === other.epoch &&
+  one.asset === other.asset &&
+  one.chainId === other.chainId &&
+  one.contract === other.contract &&
+  one.token === other.token
 
 /**
  * Whether an epoch is over, in this or another way.
@@ -220,89 +276,3 @@ export const mayMove = (from: State, to: State): boolean => {
  * @since 0.1.0
  */
 export const KEPT_EPOCHS = 32
-
-interface Kept {
-  epoch: Epoch
-  payees: ReadonlyArray<Payee>
-  leaves: ReadonlyArray<Leaf>
-}
-
-const keyOf = ({ asset, epoch }: Of): string => `${asset}:${epoch}`
-const unknown = (of: Of) =>
-  new SettlementRecordError({ reason: "Corrupt", cause: new Error(`there is no epoch ${keyOf(of)}`) })
-
-/**
- * The record in this process's memory, gone with it: for tests and simulations.
- *
- * @category constructors
- * @since 0.1.0
- */
-export const makeMemory = (keep: number = KEPT_EPOCHS): SettlementRecord["Service"] => {
-  const kept = new Map<string, Kept>()
-  const accounts = new Map<MemberId, Set<Address>>()
-  const newest = () => [...kept.values()].sort((a, b) => b.epoch.epoch - a.epoch.epoch)
-  const on = <A>(of: Of, use: (found: Kept) => A) =>
-    Effect.suspend(() => {
-      const found = kept.get(keyOf(of))
-      return found === undefined ? Effect.fail(unknown(of)) : Effect.succeed(use(found))
-    })
-  const prune = (asset: AssetCode): void => {
-    const claimable = newest().filter(({ epoch }) => epoch.asset === asset && epoch.state === "claimable")
-    const oldest = claimable.slice(0, keep).at(-1)?.epoch.epoch ?? 0
-    for (const old of kept.values()) {
-      if (old.epoch.asset !== asset || old.epoch.epoch >= oldest) continue
-      old.payees = []
-      old.leaves = []
-    }
-  }
-  return {
-    begin: (beginning) =>
-      Effect.sync(() => {
-        const others = [...kept.values()].filter(({ epoch }) => epoch.asset === beginning.asset)
-        const found = kept.get(keyOf(beginning)) ?? others.find(({ epoch }) => !isFinished(epoch))
-        if (found !== undefined) return found.epoch
-        const epoch: Epoch = { ...beginning, state: "begun", sum: null, transaction: null, appliesAtS: null }
-        kept.set(keyOf(beginning), { epoch, payees: [], leaves: [] })
-        return epoch
-      }),
-    net: (of, sum, { leaves, payees }) =>
-      on(of, (found) => {
-        if (found.epoch.state !== "begun") return found.epoch
-        found.epoch = { ...found.epoch, state: "netted", sum }
-        found.payees = payees
-        found.leaves = leaves
-        for (const { account, member } of payees) {
-          accounts.set(member, new Set([...(accounts.get(member) ?? []), account]))
-        }
-        return found.epoch
-      }),
-    note: (of, news) =>
-      on(of, (found) => {
-        if (mayMove(found.epoch.state, news.state)) found.epoch = { ...found.epoch, ...news }
-        if (news.state === "claimable") prune(of.asset)
-        return found.epoch
-      }),
-    epochs: ({ asset, before, epoch, limit }) =>
-      Effect.sync(() =>
-        newest()
-          .map((one) => one.epoch)
-          .filter((one) => asset === undefined || one.asset === asset)
-          .filter((one) => before === undefined || one.epoch < before)
-          .filter((one) => epoch === undefined || one.epoch === epoch)
-          .slice(0, limit),
-      ),
-    payees: (of) => on(of, ({ payees }) => payees),
-    leaves: (of, member) =>
-      on(of, ({ leaves }) =>
-        member === undefined ? leaves : leaves.filter(({ account }) => accounts.get(member)?.has(account) === true),
-      ),
-  }
-}
-
-/**
- * {@link makeMemory} as a layer.
- *
- * @category layers
- * @since 0.1.0
- */
-export const layerMemory: Layer.Layer<SettlementRecord> = Layer.sync(SettlementRecord, () => makeMemory())

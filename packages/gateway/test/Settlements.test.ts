@@ -6,6 +6,7 @@ import { Effect, Layer } from "effect"
 import { AssetCode } from "@guildhall/core/Asset"
 import { Address, CumulativeTree, Hex } from "@guildhall/chain"
 import * as Record from "@guildhall/chain/SettlementRecord"
+import * as SettlementRecordMemory from "@guildhall/chain/SettlementRecordMemory"
 import * as TestControl from "./TestControl.ts"
 
 const asset = AssetCode.make("USD")
@@ -17,7 +18,7 @@ const { operator, provider } = TestControl.members
 const record = Layer.effect(
   Record.SettlementRecord,
   Effect.gen(function* () {
-    const record = Record.makeMemory()
+    const record = SettlementRecordMemory.make()
     const earned = [
       [1, [[provider, at(10), 5n]]],
       [
@@ -31,13 +32,14 @@ const record = Layer.effect(
     ] as const
     const sums = new Map<Address.Address, bigint>()
     for (const [epoch, payees] of earned) {
-      yield* record.begin({ asset, epoch, endMs: epoch * 60_000, ...domain, kind: "root", definition: "d" })
+      const of = { asset, ...domain, epoch }
+      yield* record.begin({ ...of, unit: 1n, endMs: epoch * 60_000, kind: "root", definition: "d" })
       for (const [, account, amount] of payees) sums.set(account, (sums.get(account) ?? 0n) + amount)
       const leaves = [...sums].map(([account, cumulative]) => ({ account, cumulative }))
       const tree = CumulativeTree.make(domain, leaves)
       const total = payees.reduce((sum, [, , amount]) => sum + amount, 0n)
       yield* record.net(
-        { asset, epoch },
+        of,
         {
           commitment: tree.root,
           gross: total,
@@ -52,8 +54,8 @@ const record = Layer.effect(
           leaves: leaves.map((leaf, index) => ({ ...leaf, amount: 0n, proof: tree.proofs[index] ?? [] })),
         },
       )
-      yield* record.note({ asset, epoch }, { state: "posted", transaction: Hex.word(1n), appliesAtS: 90 })
-      if (epoch < 3) yield* record.note({ asset, epoch }, { state: "claimable" })
+      yield* record.note(of, { state: "posted", transaction: Hex.word(1n), appliesAtS: 90 })
+      if (epoch < 3) yield* record.note(of, { state: "claimable" })
     }
     return record
   }).pipe(Effect.orDie),
@@ -81,6 +83,52 @@ describe("settlements on the control lane", () => {
       assert.strictEqual((await market.call("GET", "/v1/settlements/9", { as: "buyer" })).json.code, "not_found")
       assert.strictEqual((await market.call("GET", "/v1/settlements/soon", { as: "buyer" })).status, 404)
       assert.strictEqual((await market.call("GET", "/v1/settlements")).status, 401)
+    } finally {
+      await market.close()
+    }
+  })
+
+  it("tells epochs of a former contract from those of the same number of the present one", async () => {
+    const former = { ...domain, contract: at(3) }
+    const moved = Layer.effect(
+      Record.SettlementRecord,
+      Effect.gen(function* () {
+        const record = SettlementRecordMemory.make()
+        for (const [place, cumulative] of [
+          [former, 5n],
+          [domain, 8n],
+        ] as const) {
+          const of = { asset, ...place, epoch: 7 }
+          const tree = CumulativeTree.make(place, [{ account: at(10), cumulative }])
+          const totals = { gross: cumulative, boost: 0n, boostLeft: 0n, total: cumulative, payees: 1, accounts: 1 }
+          const payee = { member: provider, account: at(10), amount: cumulative, hold: "h" }
+          yield* record.begin({ ...of, unit: 1n, endMs: 420_000, kind: "root", definition: "d" })
+          const leaves = [{ account: at(10), amount: cumulative, cumulative, proof: tree.proofs[0] ?? [] }]
+          yield* record.net(of, { commitment: tree.root, ...totals }, { payees: [payee], leaves })
+          yield* record.note(of, { state: "claimable" })
+        }
+        return record
+      }).pipe(Effect.orDie),
+    )
+    const market = await TestControl.start({ record: moved })
+    try {
+      const ask = (path: string) => market.call("GET", `/v1/settlements${path}`, { as: "provider" })
+      const present = await ask("/7/proof")
+      assert.deepStrictEqual([present.json.contract, present.json.proofs[0].cumulative], [at(1), "8"])
+      for (const which of ["7", "latest"]) {
+        const { json } = await ask(`/${which}/proof?contract=${at(3).toLowerCase()}`)
+        const [{ cumulative, leaf, proof }] = json.proofs
+        assert.deepStrictEqual([json.contract, cumulative], [at(3), "5"])
+        assert.strictEqual(leaf, CumulativeTree.leaf(former, { account: at(10), cumulative: 5n }))
+        assert.isTrue(CumulativeTree.isProved(json.root, leaf, proof))
+      }
+      assert.strictEqual((await ask(`/7?contract=${at(4)}`)).json.code, "not_found")
+      const pages = [await ask("?limit=1"), await ask(`?limit=1&before=2`), await ask(`?contract=${at(3)}`)]
+      assert.deepStrictEqual(
+        pages.map(({ json }) => json.data.map((one: { contract: string }) => one.contract)),
+        [[at(1)], [at(3)], [at(3)]],
+      )
+      assert.strictEqual((await ask("?contract=there")).status, 400)
     } finally {
       await market.close()
     }

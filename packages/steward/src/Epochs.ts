@@ -6,6 +6,7 @@
  * One epoch is under way at a time. Each step is durable and made once, whichever process makes it and however often it is
  * killed; what the chain rewrites is brought there again; what it refuses waits, and says what to do. An epoch that was cancelled
  * gives everything back, to be paid with the next one. Where the market was stopped for several epochs, the last one pays for all.
+ * A market moves to another contract or token between two epochs: one that is under way ends on the contract it began on.
  *
  * @since 0.1.0
  */
@@ -16,7 +17,7 @@ import * as Metric from "effect/Metric"
 import { WorkflowEngine } from "effect/workflow/WorkflowEngine"
 import type { Address } from "@guildhall/chain/Address"
 import { Settlement } from "@guildhall/chain/Settlement"
-import { type Epoch, isFinished, SettlementRecord } from "@guildhall/chain/SettlementRecord"
+import { type Beginning, type Epoch, isFinished, type Place, SettlementRecord } from "@guildhall/chain/SettlementRecord"
 import type { Asset } from "@guildhall/core/Asset"
 import * as MarketChain from "@guildhall/core/MarketChain"
 import { Ledger } from "@guildhall/ledger/Ledger"
@@ -62,28 +63,23 @@ const EVERY_MS = 10_000
 const FIRST_WAIT_MS = 5_000
 const LONGEST_WAIT_MS = 600_000
 
-const newest = Metric.gauge("guildhall_settlement_epoch", {
+const claimable = Metric.gauge("guildhall_settlement_epoch", {
   description: "The number of the last epoch that providers can claim.",
 })
 
-const orderOf = (options: Options, contract: Settlement["Service"]["domain"], epoch: number): Order => {
-  const { asset, by, definition, settling, token } = options
+const beginningOf = (options: Options, place: Place, epoch: number): Beginning => {
+  const { asset, definition, settling, token } = options
   const endMs = (epoch + 1) * settling.epochMs
+  return { ...place, epoch, unit: MarketChain.unitOf(asset, token), endMs, kind: settling.kind, definition }
+}
+
+const orderOf = (options: Options, beginning: Beginning): Order => {
+  const { asset, by, settling } = options
   return {
-    beginning: {
-      asset: asset.code,
-      epoch,
-      endMs,
-      chainId: contract.chainId,
-      contract: contract.contract,
-      token: token.address,
-      kind: settling.kind,
-      definition,
-    },
+    beginning,
     asset,
-    unit: MarketChain.unitOf(asset, token),
     untilMs: Object.fromEntries(
-      Object.entries(settling.sources).map(([source, { afterMs }]) => [source, endMs - afterMs]),
+      Object.entries(settling.sources).map(([source, { afterMs }]) => [source, beginning.endMs - afterMs]),
     ),
     minimum: settling.minimum ?? 0n,
     boostCap: settling.boost?.cap ?? null,
@@ -96,7 +92,7 @@ const orderOf = (options: Options, contract: Settlement["Service"]["domain"], ep
 
 /** Looks whether the chain still has what was final, and brings it back where it has not: a rewrite deeper than it should be. */
 const guard = Effect.fnUntraced(function* (desk: Desk, by: Address, last: Epoch) {
-  if (last.sum === null || last.contract !== desk.settlement.domain.contract) return
+  if (last.sum === null) return
   const seen = yield* EpochChain.look(desk, last, last.sum)
   if (seen._tag === "Applied" || seen._tag === "Foreign") return
   yield* Effect.logError(
@@ -126,21 +122,24 @@ export const make = Effect.fnUntraced(function* (options: Options) {
     multipliers: options.multipliers ?? (() => Effect.succeed(new Map())),
   }
   yield* EpochWorkflow.register(desk)
-  const { asset, settling } = options
+  const { asset, settling, token } = options
+  const place: Place = { asset: asset.code, token: token.address, ...settlement.domain }
 
-  const start = (epoch: number) =>
-    EpochWorkflow.begin(orderOf(options, settlement.domain, epoch)).pipe(Effect.provideService(WorkflowEngine, engine))
+  const start = (beginning: Beginning) =>
+    EpochWorkflow.begin(orderOf(options, beginning)).pipe(Effect.provideService(WorkflowEngine, engine))
 
   const round = Effect.gen(function* () {
-    const [last] = yield* record.epochs({ asset: asset.code, limit: 1 })
-    if (last !== undefined && !isFinished(last)) return yield* start(last.epoch)
+    const [newest] = yield* record.epochs({ asset: asset.code, limit: 1 })
+    if (newest !== undefined && !isFinished(newest)) return yield* start(newest)
+    // Where the market has moved, nothing of the former contract counts here.
+    const [last] = yield* record.epochs({ ...place, limit: 1 })
     if (last?.state === "claimable") {
-      yield* Metric.update(newest, last.epoch)
+      yield* Metric.update(claimable, last.epoch)
       yield* guard(desk, options.by, last)
     }
     const nowMs = yield* Clock.currentTimeMillis
     const over = MarketChain.epochAt(settling, nowMs - (options.graceMs ?? GRACE_MS)) - 1
-    if (over >= 0 && (last === undefined || last.epoch < over)) yield* start(over)
+    if (over >= 0 && (last === undefined || last.epoch < over)) yield* start(beginningOf(options, place, over))
   }).pipe(Effect.withSpan("Epochs.round"))
   return { round }
 })

@@ -95,7 +95,7 @@ const Chain = Layer.effect(
     Scripted.make(
       makePlace(sql),
       (act, effect): Effect.Effect<void, ChainError> => effect.pipe(around(sql, act._tag)),
-      0,
+      { at: Scripted.domain, delayS: 0 },
     ),
   ),
 )

@@ -4,6 +4,7 @@ import * as ChainError from "@guildhall/chain/ChainError"
 import * as CumulativeTree from "@guildhall/chain/CumulativeTree"
 import { Settlement } from "@guildhall/chain/Settlement"
 import * as Record from "@guildhall/chain/SettlementRecord"
+import * as SettlementRecordMemory from "@guildhall/chain/SettlementRecordMemory"
 import { AssetCode } from "@guildhall/core/Asset"
 import { MemberId } from "@guildhall/core/Member"
 import * as Account from "@guildhall/ledger/Account"
@@ -25,6 +26,9 @@ const walletOf = (name: string): Address.Address =>
   Address.fromBytes(Uint8Array.from({ length: 20 }, (_, at) => name.charCodeAt(at % name.length)))
 const member = (name: string) => MemberId.make(`mem_${name}`)
 const world = Account.ids.external("world")
+
+/** An epoch of the contract that the tests begin with. */
+const at = (epoch: number): Record.Of => ({ asset: asset.code, token: Scripted.token, ...Scripted.domain, epoch })
 
 let postings = 0
 
@@ -106,7 +110,7 @@ const run = (
     )
     const layer = Layer.mergeAll(
       Ledger.layer.pipe(Layer.provideMerge(LedgerStoreMemory.layer)),
-      Record.layerMemory,
+      SettlementRecordMemory.layer,
       Layer.succeed(Settlement, settlement),
       WorkflowEngine.layerMemory,
     )
@@ -132,10 +136,14 @@ const epochs = Effect.flatMap(Record.SettlementRecord, (record) => record.epochs
 const states = Effect.map(epochs, (found) => found.map(({ epoch, state }) => `${epoch} ${state}`))
 
 /** Every account with a leaf in the epoch claims by its proof, without the market. */
-const claimAll = Effect.fnUntraced(function* ({ place }: Scene, epoch: number) {
+const claimAll = Effect.fnUntraced(function* (
+  { place }: Pick<Scene, "place">,
+  epoch: number,
+  domain = Scripted.domain,
+) {
   const record = yield* Record.SettlementRecord
-  const settlement = Scripted.make(place)
-  for (const { account, cumulative, proof } of yield* record.leaves({ asset: asset.code, epoch })) {
+  const settlement = Scripted.make(place, undefined, { at: domain, delayS: Scripted.challengeDelayS })
+  for (const { account, cumulative, proof } of yield* record.leaves({ ...at(epoch), ...domain })) {
     const idempotencyKey = `claim:${epoch}:${account}`
     yield* settlement.act({
       _tag: "ClaimRoot",
@@ -149,7 +157,7 @@ const claimAll = Effect.fnUntraced(function* ({ place }: Scene, epoch: number) {
   }
 })
 
-const claimedBy = ({ place }: Scene, name: string) => place.state.claimed[walletOf(name)] ?? 0n
+const claimedBy = ({ place }: Pick<Scene, "place">, name: string) => place.state.claimed[walletOf(name)] ?? 0n
 const payable = (name: string) => Account.ids.payable("Settlement", member(name))
 const paid = balance(Account.ids.external("Settlement"))
 
@@ -208,7 +216,7 @@ describe("Epochs", () => {
         const [epoch] = yield* epochs
         assert.strictEqual(epoch?.state, "posted")
         const record = yield* Record.SettlementRecord
-        const [leaf] = yield* record.leaves({ asset: asset.code, epoch: 1 }, member("ann"))
+        const [leaf] = yield* record.leaves(at(1), member("ann"))
         assert.isDefined(leaf)
         if (leaf === undefined || epoch?.sum === null || epoch === undefined) return
         const hash = CumulativeTree.leaf({ ...Scripted.domain, token: Scripted.token }, leaf)
@@ -412,5 +420,91 @@ describe("Epochs", () => {
         assert.strictEqual(scene.place.state.paid, 5n)
       }),
     ),
+  )
+
+  const former = Scripted.domain
+  const present = { ...former, contract: Address.fromBytes(new Uint8Array(20).fill(7)) }
+  const books = Layer.mergeAll(
+    Ledger.layer.pipe(Layer.provideMerge(LedgerStoreMemory.layer)),
+    SettlementRecordMemory.layer,
+  )
+
+  /** The market runs for so many minutes with its epochs on a contract, and ends. */
+  const live = (
+    place: Scene["place"],
+    domain: typeof former,
+    minutes: number,
+    changes: Partial<Epochs.Options["settling"]> = {},
+  ) =>
+    Effect.gen(function* () {
+      const { round } = yield* Epochs.make(options({ place, without: new Set(), failures: [] }, changes))
+      yield* pass(round, minutes)
+    }).pipe(
+      Effect.scoped,
+      Effect.provide(WorkflowEngine.layerMemory),
+      Effect.provideService(
+        Settlement,
+        Scripted.make(place, undefined, { at: domain, delayS: Scripted.challengeDelayS }),
+      ),
+    )
+
+  it.effect(
+    "a market that moves to another contract counts anew there, and takes no former epoch for one of its own",
+    () =>
+      Effect.gen(function* () {
+        const boost = { cap: 100n * unit }
+        const places = [
+          Scripted.inMemory(Scripted.fresh(100n, 100n)),
+          Scripted.inMemory(Scripted.fresh(100n, 100n)),
+        ] as const
+        yield* give(Account.ids.pool("boost"), 100n * unit)
+        yield* earn("pro", 10n * unit)
+        yield* live(places[0], former, 63, { boost })
+        yield* earn("pro", 2n * unit)
+        // Epochs of the new contract are longer, so its first one has the number 0 again.
+        yield* live(places[1], present, 61, { boost, epochMs: 2 * hour })
+        assert.deepStrictEqual(yield* states, ["0 claimable", "0 claimable"])
+        const [second, first] = yield* epochs
+        assert.deepStrictEqual([first?.contract, second?.contract], [former.contract, present.contract])
+        assert.deepInclude(first?.sum, { total: 15n, boost: 5n })
+        assert.deepInclude(second?.sum, { total: 3n, boost: 1n })
+        yield* claimAll({ place: places[0] }, 0)
+        yield* claimAll({ place: places[1] }, 0, present)
+        assert.deepStrictEqual(
+          places.map((place) => claimedBy({ place }, "pro")),
+          [15n, 3n],
+        )
+        assert.strictEqual(yield* paid, 18n * unit)
+        // Back on the former one it goes on from what was earned there.
+        yield* earn("pro", 4n * unit)
+        yield* live(places[0], former, 60)
+        yield* claimAll({ place: places[0] }, 2)
+        assert.strictEqual(claimedBy({ place: places[0] }, "pro"), 19n)
+      }).pipe(Effect.provide(books)),
+  )
+
+  it.effect(
+    "an epoch that is under way ends on the contract it began on, and until then nothing begins on another",
+    () =>
+      Effect.gen(function* () {
+        const places = [Scripted.inMemory(Scripted.fresh(100n)), Scripted.inMemory(Scripted.fresh(100n))] as const
+        yield* earn("ann", 5n * unit)
+        yield* live(places[0], former, 60.5)
+        assert.deepStrictEqual(yield* states, ["0 posted"])
+        yield* earn("ann", 3n * unit)
+        yield* live(places[1], present, 20)
+        assert.deepStrictEqual([yield* states, places[1].state.proposed], [["0 posted"], []])
+        yield* live(places[0], former, 3)
+        assert.deepStrictEqual(yield* states, ["0 claimable"])
+        yield* live(places[1], present, 40)
+        assert.deepStrictEqual(yield* states, ["1 claimable", "0 empty", "0 claimable"])
+        yield* claimAll({ place: places[0] }, 0)
+        yield* claimAll({ place: places[1] }, 1, present)
+        assert.deepStrictEqual(
+          places.map((place) => claimedBy({ place }, "ann")),
+          [5n, 3n],
+        )
+        assert.strictEqual(yield* paid, 8n * unit)
+      }).pipe(Effect.provide(books)),
   )
 })

@@ -8,6 +8,7 @@ import * as CumulativeTree from "@guildhall/chain/CumulativeTree"
 import * as Entries from "@guildhall/chain/Entries"
 import { Bytes32 } from "@guildhall/chain/Hex"
 import * as Hex from "@guildhall/chain/Hex"
+import type { Domain } from "@guildhall/chain/Message"
 import type { Settlement, SettlementAct } from "@guildhall/chain/Settlement"
 import { Clock, Effect, Schema } from "effect"
 
@@ -58,6 +59,12 @@ export const domain = { chainId: 31_337, contract: Address.fromBytes(new Uint8Ar
 export const providerBps = 9_000
 export const challengeDelayS = 60
 
+/** Where it stands, and how long an epoch can be challenged. */
+export interface Terms {
+  readonly at: Domain
+  readonly delayS: number
+}
+
 const refused = (rule: string) =>
   new ChainError.ChainError({ reason: new ChainError.Refused({ contract: "Settlement", rule, detail: "" }) })
 
@@ -103,9 +110,9 @@ const apply = (
   return { ...done, paid: state.paid + providers } as State
 }
 
-const claim = (state: State, act: Extract<SettlementAct, { _tag: "ClaimRoot" }>): Changed => {
+const claim = (state: State, act: Extract<SettlementAct, { _tag: "ClaimRoot" }>, at: Domain): Changed => {
   const { account, cumulative, proof } = act
-  const leaf = CumulativeTree.leaf({ ...domain, token }, { account, cumulative })
+  const leaf = CumulativeTree.leaf({ ...at, token }, { account, cumulative })
   if (!CumulativeTree.isProved(state.root, leaf, proof)) return refused("InvalidProof")
   const due = cumulative - (state.claimed[account] ?? 0n)
   const amount = due < state.paid ? due : state.paid
@@ -113,7 +120,7 @@ const claim = (state: State, act: Extract<SettlementAct, { _tag: "ClaimRoot" }>)
   return { ...state, paid: state.paid - amount, claimed }
 }
 
-const made = (state: State, act: SettlementAct, nowS: number, delayS: number): Changed => {
+const made = (state: State, act: SettlementAct, nowS: number, { at, delayS }: Terms): Changed => {
   switch (act._tag) {
     case "ProposeEpoch":
       return propose(state, act, nowS + delayS)
@@ -121,7 +128,7 @@ const made = (state: State, act: SettlementAct, nowS: number, delayS: number): C
     case "ApplyBatch":
       return apply(state, act, nowS)
     case "ClaimRoot":
-      return claim(state, act)
+      return claim(state, act, at)
     default:
       return refused("NotHere")
   }
@@ -151,11 +158,11 @@ export const make = (
     act: SettlementAct,
     effect: Effect.Effect<void, ChainError.ChainError>,
   ) => Effect.Effect<void, ChainError.ChainError> = (_, effect) => effect,
-  delayS = challengeDelayS,
+  { at, delayS }: Terms = { at: domain, delayS: challengeDelayS },
 ): Settlement["Service"] => ({
   capabilities: { pulls: false, atomicGrant: false, maxEntries: 3 },
   terms: { epochLengthS: 3_600, challengeDelayS: delayS, termsDelayS: 0, unfundDelayS: 0, voucherEpochs: 1 },
-  domain,
+  domain: at,
   act: (act) =>
     Effect.gen(function* () {
       const atS = Math.floor((yield* Clock.currentTimeMillis) / 1_000)
@@ -167,7 +174,7 @@ export const make = (
           const { idempotencyKey } = act
           return new ChainError.ChainError({ reason: new ChainError.Conflict({ idempotencyKey }) })
         }
-        const next = made(state, act, atS, delayS)
+        const next = made(state, act, atS, { at, delayS })
         if (next instanceof ChainError.ChainError) return next
         return { ...next, acts: { ...next.acts, [act.idempotencyKey]: content } }
       })

@@ -6,6 +6,7 @@
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
+import * as Address from "@guildhall/chain/Address"
 import * as CumulativeTree from "@guildhall/chain/CumulativeTree"
 import * as RootClaim from "@guildhall/chain/RootClaim"
 import { type Epoch, SettlementRecord } from "@guildhall/chain/SettlementRecord"
@@ -30,6 +31,10 @@ const viewOf = (epoch: Epoch): SettlementView => {
   }
 }
 
+/** As the record spells it. What no spelling of an address can be, no epoch has. */
+const contractOf = (text: string | undefined): Address.Address | undefined =>
+  text === undefined ? undefined : Option.getOrElse(Address.fromText(text), () => Address.ZERO)
+
 const noChain = Problem.of("not_found", "This market settles nothing on a chain, so it has no epochs.")
 
 /**
@@ -44,12 +49,13 @@ export const layer = HttpApiBuilder.group(
   Effect.fnUntraced(function* (handlers) {
     const record = Option.getOrUndefined(yield* Effect.serviceOption(SettlementRecord))
 
-    const find = Effect.fnUntraced(function* (epoch: number | "latest") {
+    const find = Effect.fnUntraced(function* (epoch: number | "latest", contract: string | undefined) {
       if (record === undefined) return yield* noChain
+      const of = { contract: contractOf(contract) }
       const found =
         epoch === "latest"
-          ? (yield* record.epochs({ limit: LOOK_BACK })).find(({ state }) => state === "claimable")
-          : (yield* record.epochs({ epoch, limit: 1 }))[0]
+          ? (yield* record.epochs({ ...of, limit: LOOK_BACK })).find(({ state }) => state === "claimable")
+          : (yield* record.epochs({ ...of, epoch, limit: 1 }))[0]
       if (found !== undefined) return found
       const detail = epoch === "latest" ? "No epoch can be claimed yet." : `There is no epoch ${epoch}, or none yet.`
       return yield* Problem.of("not_found", detail)
@@ -58,19 +64,21 @@ export const layer = HttpApiBuilder.group(
     const list = Effect.fn("SettlementsRoutes.list")(function* (query: {
       readonly limit?: number | undefined
       readonly before?: number | undefined
+      readonly contract?: string | undefined
     }) {
       if (record === undefined) return { data: [] } satisfies SettlementsView
       const limit = query.limit ?? EPOCHS
-      const found = yield* record.epochs({ before: query.before, limit: limit + 1 })
-      const next = found[limit] === undefined ? undefined : found[limit - 1]?.epoch
+      const contract = contractOf(query.contract)
+      const found = yield* record.epochs({ contract, before: query.before, limit: limit + 1 })
+      const next = found[limit] === undefined ? undefined : found[limit - 1]?.sequence
       const data = found.slice(0, limit).map(viewOf)
       return (next === undefined ? { data } : { data, next }) satisfies SettlementsView
     })
 
-    const proof = Effect.fn("SettlementsRoutes.proof")(function* (epoch: number | "latest") {
+    const proof = Effect.fn("SettlementsRoutes.proof")(function* (epoch: number | "latest", of: string | undefined) {
       if (record === undefined) return yield* noChain
       const { memberId } = yield* Caller
-      const found = yield* find(epoch)
+      const found = yield* find(epoch, of)
       const { chainId, contract, kind, token } = found
       const leaves = yield* record.leaves(found, memberId)
       if (leaves.length === 0) {
@@ -87,8 +95,8 @@ export const layer = HttpApiBuilder.group(
 
     return handlers.handleAll({
       list: ({ query }) => Problems.answer(list(query)),
-      get: ({ params }) => Problems.answer(Effect.map(find(params.epoch), viewOf)),
-      proof: ({ params }) => Problems.answer(proof(params.epoch)),
+      get: ({ params, query }) => Problems.answer(Effect.map(find(params.epoch, query.contract), viewOf)),
+      proof: ({ params, query }) => Problems.answer(proof(params.epoch, query.contract)),
     })
   }),
 )

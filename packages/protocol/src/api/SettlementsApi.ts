@@ -106,6 +106,9 @@ const params = {
   epoch: Schema.Union([Schema.Literal("latest"), number(0, 4_000_000_000)]),
 }
 
+/** The contract, where a market has moved to another one: what was earned before is claimed on the former. */
+const query = { contract: Schema.optionalKey(AddressText) }
+
 /**
  * The group. Anyone with a key sees the epochs; a provider gets the proofs of its own wallets.
  *
@@ -118,17 +121,20 @@ export class SettlementsApi extends HttpApiGroup.make("settlements")
       query: {
         limit: Schema.optionalKey(number(1, EPOCHS_MAX)),
         before: Schema.optionalKey(number(0, 4_000_000_000)),
+        ...query,
       },
       success: SettlementsView,
       error: errors(503),
     }).annotate(OpenApi.Summary, "The epochs that the market settled on its chain, the newest first."),
     HttpApiEndpoint.get("get", "/v1/settlements/:epoch", {
       params,
+      query,
       success: SettlementView,
       error: errors(404, 503),
     }).annotate(OpenApi.Summary, "An epoch, by its number, or the `latest` that can be claimed."),
     HttpApiEndpoint.get("proof", "/v1/settlements/:epoch/proof", {
       params,
+      query,
       success: SettlementProofView,
       error: errors(403, 404, 503),
     })

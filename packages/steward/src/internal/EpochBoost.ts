@@ -1,6 +1,7 @@
 import * as Effect from "effect/Effect"
 import type { Address } from "@guildhall/chain/Address"
 import type { ChainError } from "@guildhall/chain/ChainError"
+import * as Record from "@guildhall/chain/SettlementRecord"
 import * as Tier from "@guildhall/core/rules/Tier"
 import * as Account from "@guildhall/ledger/Account"
 import { Conflict } from "@guildhall/ledger/LedgerError"
@@ -18,7 +19,7 @@ const maturedOf = Effect.fnUntraced(function* ({ store }: Desk, order: Order) {
   const accruals = (yield* store.accounts()).flatMap(({ asset, id, kind }) =>
     kind === "accrual" && asset.code === order.asset.code && Account.fundingSourceOf(id) !== undefined ? [id] : [],
   )
-  const keys = accruals.map((id) => `maturity:${id}:${nameOf(order)}`)
+  const keys = accruals.map((id) => `maturity:${id}:${nameOf(order.beginning)}`)
   const sums = new Map<Account.AccountId, bigint>()
   for (let at = 0; at < keys.length; at += KEYS_MAX) {
     const some = keys.slice(at, at + KEYS_MAX)
@@ -33,8 +34,8 @@ const maturedOf = Effect.fnUntraced(function* ({ store }: Desk, order: Order) {
 })
 
 /** What the pool paid in this epoch, as the books have it; undefined where it has not yet. */
-const paidBefore = Effect.fnUntraced(function* ({ store }: Desk, order: Order) {
-  const first = `boost:${POOL}:${nameOf(order)}`
+const paidBefore = Effect.fnUntraced(function* ({ store }: Desk, of: Record.Of) {
+  const first = `boost:${POOL}:${nameOf(of)}`
   const keys = [first, ...Array.from({ length: 99 }, (_, part) => `${first}#${part + 1}`)]
   const made = yield* store.history("entries", { after: 0n, limit: keys.length, keys })
   if (made.length === 0) return undefined
@@ -68,24 +69,32 @@ const payNow = Effect.fnUntraced(function* (desk: Desk, order: Order, cap: bigin
   yield* Effect.catch(ledger.open(Opening.of(Account.ids.platformFees, order.asset)), (error) =>
     error.reason instanceof Conflict ? Effect.void : Effect.fail(error),
   )
-  const epoch = { pool: POOL, epoch: nameOf(order), cap, funded, claims, remainderTo: Account.ids.platformFees }
+  const epoch = {
+    pool: POOL,
+    epoch: nameOf(order.beginning),
+    cap,
+    funded,
+    claims,
+    remainderTo: Account.ids.platformFees,
+  }
   const postings = yield* Effect.fromResult(Pool.postings("boost", epoch, { definition: order.beginning.definition }))
   yield* ledger.link(postings.map((posting) => ({ _tag: "Post" as const, posting })))
 })
 
 /**
- * What the epochs before left of boosts: what is too small for the token, or all of it where the chain did not take it. An epoch
- * that paid nobody leaves all that the pool gave for it.
+ * What the epochs before left of boosts, on whichever contract: what is too small for the token, or all of it where the chain did not
+ * take it. An epoch that paid nobody leaves all that the pool gave for it.
  */
-const leftBefore = Effect.fnUntraced(function* (desk: Desk, order: Order) {
-  const { asset, epoch } = order.beginning
+const leftBefore = Effect.fnUntraced(function* (desk: Desk, { beginning }: Order) {
+  const { asset } = beginning
+  const [own] = yield* desk.record.epochs({ ...Record.of(beginning), limit: 1 })
   let left = 0n
-  for (const last of yield* desk.record.epochs({ asset, before: epoch, limit: 50 })) {
+  for (const last of yield* desk.record.epochs({ asset, before: own?.sequence, limit: 50 })) {
     if (last.sum !== null) {
       const { boost, boostLeft } = last.sum
-      return left + boostLeft + (last.state === "cancelled" ? boost * order.unit : 0n)
+      return left + boostLeft + (last.state === "cancelled" ? boost * last.unit : 0n)
     }
-    left += (yield* paidBefore(desk, { ...order, beginning: last })) ?? 0n
+    left += (yield* paidBefore(desk, last)) ?? 0n
   }
   return left
 })
@@ -96,6 +105,6 @@ const leftBefore = Effect.fnUntraced(function* (desk: Desk, order: Order) {
  */
 export const pay = Effect.fnUntraced(function* (desk: Desk, order: Order) {
   if (order.boostCap === null) return 0n
-  if ((yield* paidBefore(desk, order)) === undefined) yield* payNow(desk, order, order.boostCap)
-  return ((yield* paidBefore(desk, order)) ?? 0n) + (yield* leftBefore(desk, order))
+  if ((yield* paidBefore(desk, order.beginning)) === undefined) yield* payNow(desk, order, order.boostCap)
+  return ((yield* paidBefore(desk, order.beginning)) ?? 0n) + (yield* leftBefore(desk, order))
 })

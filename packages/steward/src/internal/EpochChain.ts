@@ -2,7 +2,7 @@ import * as Effect from "effect/Effect"
 import type { Act } from "@guildhall/chain/Act"
 import type { ChainError } from "@guildhall/chain/ChainError"
 import type { SettlementAct } from "@guildhall/chain/Settlement"
-import type { Epoch, Sum } from "@guildhall/chain/SettlementRecord"
+import type { Beginning, Of, Sum } from "@guildhall/chain/SettlementRecord"
 import type { Desk } from "./EpochTerms.ts"
 
 /**
@@ -18,7 +18,7 @@ export type Look =
 /** Looks where an epoch that was netted stands. */
 export const look = Effect.fnUntraced(function* (
   { settlement }: Pick<Desk, "settlement">,
-  { epoch, kind, token }: Pick<Epoch, "epoch" | "kind" | "token">,
+  { epoch, kind, token }: Beginning,
   { commitment }: Pick<Sum, "commitment">,
 ): Effect.fn.Return<Look, ChainError> {
   const { proposal, root } = yield* settlement.token(token)
@@ -35,17 +35,21 @@ export const look = Effect.fnUntraced(function* (
     : foreign(`the root that counts is another one, ${root}.`)
 })
 
-/** The act that puts an epoch on its chain. Its key is the epoch's, so it is done once however often it is asked for. */
+/** What an act of an epoch is known by: it is done once, however often it is asked for, and is no other contract's. */
+const keyOf = ({ chainId, contract, epoch, token }: Of, what: string): string =>
+  `epoch:${chainId}:${contract}:${token}:${epoch}:${what}`
+
+/** The act that puts an epoch on its chain. */
 export const proposing = (
-  { by, epoch, kind, token }: Pick<Epoch, "epoch" | "kind" | "token"> & Pick<SettlementAct, "by">,
+  beginning: Beginning & Pick<SettlementAct, "by">,
   { boost, commitment, gross }: Sum,
 ): SettlementAct => ({
   _tag: "ProposeEpoch",
-  by,
-  idempotencyKey: `epoch:${token}:${epoch}:propose`,
-  token,
-  epoch,
-  kind: kind === "root" ? "Root" : "Batch",
+  by: beginning.by,
+  idempotencyKey: keyOf(beginning, "propose"),
+  token: beginning.token,
+  epoch: beginning.epoch,
+  kind: beginning.kind === "root" ? "Root" : "Batch",
   commitment,
   gross,
   boost,
@@ -54,11 +58,12 @@ export const proposing = (
 /** The act that makes an epoch count after its delay. */
 export const applying = Effect.fnUntraced(function* (
   { record }: Pick<Desk, "record">,
-  { asset, by, epoch, kind, token }: Pick<Epoch, "asset" | "epoch" | "kind" | "token"> & Pick<SettlementAct, "by">,
+  beginning: Beginning & Pick<SettlementAct, "by">,
 ) {
-  const asked = { by, idempotencyKey: `epoch:${token}:${epoch}:apply`, token, epoch }
+  const { by, epoch, kind, token } = beginning
+  const asked = { by, idempotencyKey: keyOf(beginning, "apply"), token, epoch }
   if (kind === "root") return { _tag: "ApplyRoot" as const, ...asked }
-  const leaves = yield* record.leaves({ asset, epoch })
+  const leaves = yield* record.leaves(beginning)
   const entries = leaves.flatMap(({ account, amount }) => (amount > 0n ? [{ account, amount }] : []))
   return { _tag: "ApplyBatch" as const, ...asked, entries }
 })

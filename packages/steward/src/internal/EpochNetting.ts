@@ -2,7 +2,7 @@ import * as Effect from "effect/Effect"
 import type { Address } from "@guildhall/chain/Address"
 import * as CumulativeTree from "@guildhall/chain/CumulativeTree"
 import * as Entries from "@guildhall/chain/Entries"
-import type { Leaf, Payee, Sum } from "@guildhall/chain/SettlementRecord"
+import * as Record from "@guildhall/chain/SettlementRecord"
 import * as Account from "@guildhall/ledger/Account"
 import type { Ledger } from "@guildhall/ledger/Ledger"
 import { Conflict, type LedgerError } from "@guildhall/ledger/LedgerError"
@@ -37,7 +37,7 @@ const mature = Effect.fnUntraced(function* (
       Effect.gen(function* () {
         yield* open(ledger, Account.ids.payable(RAIL, matured.provider), order)
         const posting = Maturity.posting(
-          { ...matured, rail: RAIL, epoch: nameOf(order) },
+          { ...matured, rail: RAIL, epoch: nameOf(order.beginning) },
           { definition: order.beginning.definition },
         )
         yield* unlessMade(Effect.flatMap(Effect.fromResult(posting), ledger.post))
@@ -52,12 +52,13 @@ const mature = Effect.fnUntraced(function* (
  */
 const take = Effect.fnUntraced(function* (desk: Desk, order: Order) {
   const { ledger, settlement, store, wallets } = desk
+  const { unit } = order.beginning
   const accounts = (yield* store.accounts()).filter(
     ({ asset, balance, id, state }) =>
-      id.startsWith(`payable:${RAIL}:`) && asset.code === order.asset.code && state === "open" && balance >= order.unit,
+      id.startsWith(`payable:${RAIL}:`) && asset.code === order.asset.code && state === "open" && balance >= unit,
   )
   const known = yield* wallets(accounts.map(({ id }) => memberOf(id)))
-  const least = order.minimum > 0n ? order.minimum * order.unit : order.unit
+  const least = order.minimum > 0n ? order.minimum * unit : unit
   const paid = accounts
     .flatMap((account) => {
       const wallet = known.get(memberOf(account.id))
@@ -75,36 +76,36 @@ const take = Effect.fnUntraced(function* (desk: Desk, order: Order) {
     paid.slice(0, most),
     ({ account: { id }, wallet }) =>
       Effect.map(
-        ledger.beginPayout({ account: id, rail: RAIL, unit: order.unit, minimum: least }),
-        (range): ReadonlyArray<Payee> =>
+        ledger.beginPayout({ account: id, rail: RAIL, unit, minimum: least }),
+        (range): ReadonlyArray<Record.Payee> =>
           range === null
             ? []
-            : [{ member: memberOf(id), account: wallet, hold: range.hold, amount: range.amount / order.unit }],
+            : [{ member: memberOf(id), account: wallet, hold: range.hold, amount: range.amount / unit }],
       ),
     AT_ONCE,
   )
   return payees.flat().sort((a, b) => (a.member < b.member ? -1 : 1))
 })
 
-/** What each account earned by the end of the last epoch that counts. */
+/** What each account earned by the end of the last epoch of the place that counts. */
 const former = Effect.fnUntraced(function* ({ record }: Desk, { beginning }: Order) {
-  let before: number | undefined = beginning.epoch
+  const place = Record.placeOf(beginning)
+  let before: number | undefined
   while (true) {
-    const page: ReadonlyArray<{ readonly epoch: number; readonly state: string; readonly contract: string }> =
-      yield* record.epochs({ asset: beginning.asset, before, limit: 50 })
-    const last = page.find(({ contract, state }) => state === "claimable" && contract === beginning.contract)
-    if (last !== undefined) return yield* record.leaves({ asset: beginning.asset, epoch: last.epoch })
+    const page: ReadonlyArray<Record.Epoch> = yield* record.epochs({ ...place, before, limit: 50 })
+    const last = page.find(({ state }) => state === "claimable")
+    if (last !== undefined) return yield* record.leaves(last)
     if (page.length < 50) return []
-    before = page.at(-1)?.epoch
+    before = page.at(-1)?.sequence
   }
 })
 
 /** The leaves after an epoch: everybody's who ever earned, in the order of the accounts. */
 const leavesOf = (
   order: Order,
-  payees: ReadonlyArray<Payee>,
-  before: ReadonlyArray<Leaf>,
-): { readonly commitment: CumulativeTree.Tree["root"]; readonly leaves: ReadonlyArray<Leaf> } => {
+  payees: ReadonlyArray<Record.Payee>,
+  before: ReadonlyArray<Record.Leaf>,
+): { readonly commitment: CumulativeTree.Tree["root"]; readonly leaves: ReadonlyArray<Record.Leaf> } => {
   const { chainId, contract, kind, token } = order.beginning
   const earned = new Map<Address, bigint>()
   for (const { account, amount } of payees) earned.set(account, (earned.get(account) ?? 0n) + amount)
@@ -139,12 +140,13 @@ export const net = Effect.fnUntraced(function* (desk: Desk, order: Order, provid
   const total = payees.reduce((sum, { amount }) => sum + amount, 0n)
   if (total === 0n) return { _tag: "Nothing" as const }
   const { commitment, leaves } = leavesOf(order, payees, yield* former(desk, order))
-  const boost = boosted / order.unit < total ? boosted / order.unit : total
-  const sum: Sum = {
+  const { unit } = order.beginning
+  const boost = boosted / unit < total ? boosted / unit : total
+  const sum: Record.Sum = {
     commitment,
     gross: grossOf(total - boost, providerBps),
     boost,
-    boostLeft: boosted - boost * order.unit,
+    boostLeft: boosted - boost * unit,
     total,
     payees: payees.length,
     accounts: leaves.length,

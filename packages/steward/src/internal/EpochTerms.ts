@@ -3,7 +3,7 @@ import type * as Effect from "effect/Effect"
 import * as Address from "@guildhall/chain/Address"
 import type { ChainError } from "@guildhall/chain/ChainError"
 import type { Settlement } from "@guildhall/chain/Settlement"
-import { Beginning, type SettlementRecord } from "@guildhall/chain/SettlementRecord"
+import { Beginning, type Of, type SettlementRecord } from "@guildhall/chain/SettlementRecord"
 import { Asset } from "@guildhall/core/Asset"
 import { MemberId } from "@guildhall/core/Member"
 import { NonNegativeAmount } from "@guildhall/core/Money"
@@ -15,13 +15,12 @@ import type { LedgerStore } from "@guildhall/ledger/LedgerStore"
 export const RAIL = "Settlement"
 
 /**
- * What an epoch begins with, and keeps to its end. `unit` is the token's smallest one in the asset's; `untilMs` says for each
- * source before when what was earned is safe; `boostCap` is null where tiers multiply nothing.
+ * What an epoch begins with, and keeps to its end. `untilMs` says for each source before when what was earned is safe; `boostCap` is
+ * null where tiers multiply nothing.
  */
 export const Order = Schema.Struct({
   beginning: Beginning,
   asset: Asset,
-  unit: NonNegativeAmount,
   untilMs: Schema.Record(Schema.String, Schema.Int),
   minimum: NonNegativeAmount,
   boostCap: Schema.NullOr(NonNegativeAmount),
@@ -49,8 +48,9 @@ export interface Desk {
   ) => Effect.Effect<ReadonlyMap<Address.Address, number>, ChainError>
 }
 
-/** The epoch's name in the books: no other rail's epoch has it. */
-export const nameOf = ({ beginning: { epoch } }: Order): string => `${RAIL}-${epoch}`
+/** The epoch's name in the books: no other rail's epoch has it, and none of another chain, contract or token. */
+export const nameOf = ({ chainId, contract, epoch, token }: Of): string =>
+  [RAIL, chainId, contract.slice(2, 14), token.slice(2, 14), epoch].join("-")
 
 /** The member at the end of an account's id. */
 export const memberOf = (id: AccountId): MemberId => MemberId.make(id.slice(id.lastIndexOf(":") + 1))

@@ -5,7 +5,7 @@ import * as Activity from "effect/workflow/Activity"
 import * as DurableClock from "effect/workflow/DurableClock"
 import * as Workflow from "effect/workflow/Workflow"
 import { WorkflowEngine } from "effect/workflow/WorkflowEngine"
-import type { Of } from "@guildhall/chain/SettlementRecord"
+import * as Record from "@guildhall/chain/SettlementRecord"
 import * as Account from "@guildhall/ledger/Account"
 import { HoldId } from "@guildhall/ledger/Hold"
 import { Ledger } from "@guildhall/ledger/Ledger"
@@ -25,7 +25,8 @@ const End = Schema.Literals(["claimable", "cancelled", "empty", "passed"])
 const EpochV1 = Workflow.make("GuildhallEpoch/1", {
   payload: Order,
   success: End,
-  idempotencyKey: ({ beginning: { asset, contract, epoch } }) => `${contract}:${asset}:${epoch}`,
+  idempotencyKey: ({ beginning: { asset, chainId, contract, epoch, token } }) =>
+    [chainId, contract, token, asset, epoch].join(":"),
 }).annotate(Workflow.SuspendOnFailure, true)
 
 /** How often in a row an epoch that we proposed must be missing, before it counts as taken off the chain. */
@@ -40,7 +41,7 @@ const sleep = (name: string, durationMs: number) =>
 const wait = ({ firstWaitMs, longestWaitMs }: Order, name: string, cycle: number) =>
   sleep(`${name}/${cycle}`, Math.min(firstWaitMs * 2 ** Math.min(cycle - 1, 30), longestWaitMs))
 
-const ofOrder = ({ beginning: { asset, epoch } }: Order): Of => ({ asset, epoch })
+const ofOrder = ({ beginning }: Order): Record.Of => Record.of(beginning)
 
 const say = (order: Order, words: string, isOurs: boolean) => {
   const line = `Epoch ${order.beginning.epoch} (${order.asset.code}) waits. ${words}`
@@ -69,6 +70,15 @@ const until = Effect.fnUntraced(function* <A, R>(
     yield* wait(order, `${name}Wait`, cycle)
   }
 })
+
+/** A step on the chain: it waits where this process settles on another contract than the one that the epoch began on. */
+const onChain = <A, E, R>({ settlement }: Desk, order: Order, step: Effect.Effect<A | null, E, R>) => {
+  const { chainId, contract, definition } = order.beginning
+  const here = settlement.domain
+  if (here.chainId === chainId && here.contract === contract) return step
+  const words = `It began on ${contract} (chain ${chainId}), and this market settles on ${here.contract} (chain ${here.chainId}). Nothing else is settled until it is over: start the market with the definition that it began under (${definition}), and change it afterwards.`
+  return Effect.as(say(order, words, true), null)
+}
 
 /** Adds the epoch up and writes down what it pays; whether it pays anybody. */
 const netted = Effect.fnUntraced(function* (desk: Desk, order: Order) {
@@ -128,7 +138,7 @@ const bring = Effect.fnUntraced(function* (desk: Desk, order: Order) {
 /** Brings the epoch to the chain, until it is there; `null` where it was there and was taken off. */
 const posted = Effect.fnUntraced(function* (desk: Desk, order: Order, round: number) {
   for (let missing = 0; missing < GONE_MAX; missing++) {
-    const brought = yield* until(order, `Post/${round}.${missing}`, Brought, bring(desk, order))
+    const brought = yield* until(order, `Post/${round}.${missing}`, Brought, onChain(desk, order, bring(desk, order)))
     if (brought._tag === "There") return brought
     yield* sleep(`Missing/${round}.${missing}`, Math.max(order.finalityMs, order.firstWaitMs))
   }
@@ -153,7 +163,8 @@ const apply = Effect.fnUntraced(function* (desk: Desk, order: Order) {
 /** Posts what the chain owes now, payee by payee, and says that the epoch counts. */
 const settle = Effect.fnUntraced(function* (desk: Desk, order: Order) {
   const { ledger, record } = desk
-  const { beginning, unit } = order
+  const { beginning } = order
+  const { unit } = beginning
   const [found] = yield* record.epochs({ ...ofOrder(order), limit: 1 })
   const movement = `${beginning.chainId}.${found?.transaction ?? ""}`
   yield* ledger.open({ id: Account.ids.external(RAIL), kind: "external", asset: order.asset, floor: null }).pipe(
@@ -187,7 +198,8 @@ const settle = Effect.fnUntraced(function* (desk: Desk, order: Order) {
 
 /** Gives back what was held: the chain took the epoch off. It is paid with a later one. */
 const giveBack = Effect.fnUntraced(function* ({ ledger, record }: Desk, order: Order) {
-  const { beginning, unit } = order
+  const { beginning } = order
+  const { unit } = beginning
   yield* Effect.forEach(
     yield* record.payees(ofOrder(order)),
     ({ amount, hold }) => {
@@ -204,7 +216,7 @@ const giveBack = Effect.fnUntraced(function* ({ ledger, record }: Desk, order: O
 })
 
 const begun = ({ record }: Desk, { beginning }: Order) =>
-  Effect.map(record.begin(beginning), ({ epoch, state }): boolean => epoch === beginning.epoch && state !== "empty")
+  Effect.map(record.begin(beginning), (found): boolean => Record.isSame(found, beginning) && found.state !== "empty")
 
 const closed = ({ ledger, store }: Desk, order: Order) =>
   EpochNetting.close(order).pipe(
@@ -223,10 +235,12 @@ const counted = Effect.fnUntraced(function* (desk: Desk, order: Order, round: nu
     const nowMs = yield* Clock.currentTimeMillis
     yield* sleep(`Delay/${round}`, there.appliesAtS * 1_000 - nowMs)
   }
-  if (!(yield* until(order, `Apply/${round}`, Schema.Boolean, apply(desk, order)))) return null
+  if (!(yield* until(order, `Apply/${round}`, Schema.Boolean, onChain(desk, order, apply(desk, order))))) return null
   yield* sleep(`Final/${round}`, order.finalityMs)
   // What the chain rewrote meanwhile is brought there again.
-  return (yield* until(order, `Look/${round}`, Schema.Boolean, isApplied(desk, order))) ? true : null
+  return (yield* until(order, `Look/${round}`, Schema.Boolean, onChain(desk, order, isApplied(desk, order))))
+    ? true
+    : null
 })
 
 const isApplied = Effect.fnUntraced(function* (desk: Desk, order: Order) {
@@ -239,7 +253,8 @@ const run = (desk: Desk) =>
   Effect.fnUntraced(function* (order: Order) {
     if (!(yield* until(order, "Begin", Schema.Boolean, begun(desk, order)))) return "passed" as const
     yield* until(order, "Close", Yes, closed(desk, order))
-    if (!(yield* until(order, "Net", Schema.Boolean, netted(desk, order)))) return "empty" as const
+    if (!(yield* until(order, "Net", Schema.Boolean, onChain(desk, order, netted(desk, order)))))
+      return "empty" as const
     for (let round = 1; ; round++) {
       const isCounted = yield* counted(desk, order, round)
       if (isCounted === null) continue

@@ -14,7 +14,6 @@ import type { Measured } from "@guildhall/core/DirectoryEvent"
 import { InstanceId } from "@guildhall/core/Instance"
 import { MemberId } from "@guildhall/core/Member"
 import { ReasonCode } from "@guildhall/core/Reason"
-import { Directory } from "../Directory.ts"
 import { standard } from "../Filter.ts"
 import * as Preferred from "../Preferred.ts"
 import {
@@ -24,6 +23,7 @@ import {
   type RoutingPolicy,
   type RoutingRequest,
 } from "../RoutingPolicy.ts"
+import * as SampleSteps from "../internal/SampleSteps.ts"
 import * as SampleMarket from "./SampleMarket.ts"
 
 /**
@@ -34,77 +34,9 @@ import * as SampleMarket from "./SampleMarket.ts"
  */
 export const seeds: ReadonlyArray<string> = ["weavers", "smiths", "masons", "coopers", "glovers"]
 
-const STEPS = 400
-
-interface Step {
-  readonly request: RoutingRequest
-  readonly seed: number
-  /** All candidates of a few models, as an auditor may give them. */
-  readonly candidates: ReadonlyArray<Candidate>
-  readonly where: string
+const visitAll = (visit: (step: SampleSteps.Step) => void): void => {
+  for (const name of seeds) for (const step of SampleSteps.of(name)) visit(step)
 }
-
-const isObject = (value: unknown): value is object => typeof value === "object" && value !== null
-
-/** To change it anywhere throws, which is how it shows that a policy changes what it is given. */
-const frozen = <A>(value: A): A => {
-  if (!isObject(value) || Object.isFrozen(value)) return value
-  Object.freeze(value)
-  for (const part of Object.values(value)) frozen(part)
-  return value
-}
-
-const copies = new WeakMap<Candidate, Candidate>()
-
-/** What a policy may see of it, made once for all steps at which it is the same. */
-const copied = (candidate: Candidate): Candidate => {
-  const known = copies.get(candidate)
-  if (known !== undefined) return known
-  const { instance, inFlight, measured, rating } = candidate
-  const copy = frozen({ instance: { ...instance }, inFlight, measured: frozen(measured), rating: frozen(rating) })
-  copies.set(candidate, copy)
-  return copy
-}
-
-const all = (directory: Directory): ReadonlyArray<Candidate> =>
-  SampleMarket.models.flatMap((model) => directory.candidates(model).map((candidate) => copied(candidate)))
-
-/** Runs a market of this seed and stops at each of its steps. */
-const run = (name: string, start: (directory: Directory) => (step: Omit<Step, "candidates">) => void): void => {
-  const dice = SampleMarket.dice(name)
-  const directory = new Directory()
-  const visit = start(directory)
-  for (let at = 0; at < STEPS; at++) {
-    directory.apply(SampleMarket.event(dice))
-    const asked = SampleMarket.request(dice, directory)
-    const request = dice.below(2) === 0 ? asked : { ...asked, features: SampleMarket.features(dice) }
-    visit({ request: frozen(request), seed: SampleMarket.seed(dice), where: `seed "${name}", step ${at}` })
-  }
-}
-
-const seen = new Map<string, ReadonlyArray<Step>>()
-
-/** The steps of a seed, which are the same for every policy. */
-const stepsOf = (name: string): ReadonlyArray<Step> => {
-  const known = seen.get(name)
-  if (known !== undefined) return known
-  const steps: Array<Step> = []
-  run(name, (directory) => (step) => {
-    steps.push({ ...step, candidates: all(directory) })
-  })
-  seen.set(name, steps)
-  return steps
-}
-
-const visitAll = (visit: (step: Step) => void): void => {
-  for (const name of seeds) for (const step of stepsOf(name)) visit(step)
-}
-
-/** The same again, in other objects: a policy that remembers what it saw is not told by them. */
-const loose = ({ request, candidates }: Step) => ({
-  request: { ...request, tried: [...request.tried] },
-  candidates: candidates.map((candidate): Candidate => ({ ...candidate, instance: { ...candidate.instance } })),
-})
 
 /** What a ranking says, with reasons read: a policy may write them only when they are. */
 const said = ({ ranked, excluded }: Ranking): string =>
@@ -115,8 +47,10 @@ const said = ({ ranked, excluded }: Ranking): string =>
 
 const repeats = (policy: RoutingPolicy): void =>
   visitAll((step) => {
-    const first = said(policy.rank(step.request, step.candidates, step.seed))
-    const again = loose(step)
+    const given = SampleSteps.loose(step)
+    const first = said(policy.rank(given.request, given.candidates, step.seed))
+    if (!SampleSteps.isUnchanged(given, step)) assert.fail(`${step.where}: it changed what it was given`)
+    const again = SampleSteps.loose(step)
     assert.strictEqual(said(policy.rank(again.request, again.candidates, step.seed)), first, step.where)
   })
 
@@ -160,12 +94,12 @@ const choosesTheSame = (policy: RoutingPolicy): void => {
   const { prepare } = policy
   if (prepare === undefined) return
   for (const name of seeds) {
-    run(name, (directory) => {
+    SampleSteps.run(name, (directory) => {
       const atStart = prepare(directory)
       let later: ReturnType<typeof prepare> | undefined
       return ({ request, seed, where }) => {
         // One that starts on a market that is already running must come to the same.
-        if (directory.version === STEPS / 4) later = prepare(directory)
+        if (directory.version === SampleSteps.COUNT / 4) later = prepare(directory)
         const [first] = Preferred.rank(policy, request, directory.candidates(request.model), seed).ranked
         assert.strictEqual(atStart.choose(request, seed), first?.instance, where)
         if (later !== undefined)

@@ -72,7 +72,12 @@ export const make = Effect.fnUntraced(function* ({ node }: Services.Parts, cast:
   }
   const watches = Effect.succeed([{ addresses: places.map(({ address }) => address) }])
   const index = Indexer.make({ name: "differential", rpc: node.rpc, store, firstBlock: 1, watches })
-  const reader = MirrorFeed.make(options)
+  const mirror = MirrorFeed.make(options)
+  let takenBack = 0
+  const reader: typeof mirror = {
+    ...mirror,
+    takeBack: (logs) => Effect.tap(mirror.takeBack(logs), () => Effect.sync(() => void (takenBack += logs.length))),
+  }
   const posted = <A, E>(effect: Effect.Effect<A, E, Ledger.Ledger>) =>
     Effect.orDie(Effect.provideService(effect, Ledger.Ledger, books))
   const read = Effect.andThen(Effect.orDie(index.catchUp), posted(MirrorFeed.read(options, reader)))
@@ -86,6 +91,8 @@ export const make = Effect.fnUntraced(function* ({ node }: Services.Parts, cast:
   }))
   return {
     read,
+    /** How many events it has posted and taken back. */
+    takenBack: () => takenBack,
     /** What the mirror accounts have. */
     balances: Effect.suspend(() => balancesOf(cast, books)),
     /** What reconciliation finds; nothing where all agrees. */

@@ -10,47 +10,43 @@ import * as Sender from "../../src/Sender.ts"
 import * as SenderStore from "../../src/SenderStore.ts"
 import * as TypedMessage from "../../src/TypedMessage.ts"
 import type * as Cast from "./Cast.ts"
+import * as EvmReorg from "./EvmReorg.ts"
 import * as Ports from "./Ports.ts"
+import * as SentBook from "./SentBook.ts"
 import * as Services from "./Services.ts"
 import * as Still from "./Still.ts"
 import { type ActStep, signed } from "./Step.ts"
-
-/** A transaction that is in the chain, and whether the contract did what it asked. */
-export interface Included {
-  readonly hash: string
-  readonly isDone: boolean
-}
-
-export interface Block {
-  readonly number: number
-  readonly atS: number
-  readonly transactions: ReadonlyArray<Included>
-}
 
 export interface EvmSide extends Ports.Side {
   readonly act: (step: ActStep) => Effect.Effect<Ports.Outcome>
   readonly head: Effect.Effect<number>
   readonly mineAt: (atS: number) => Effect.Effect<void>
-  /** Takes blocks off, goes on at a second, and has the sender send again what was in them. Answers the blocks that came after. */
-  readonly reorg: (depth: number, atS: number) => Effect.Effect<ReadonlyArray<Block>>
-}
-
-/** Blocks as anvil tells them, with their transactions. */
-interface RawBlock {
-  readonly timestamp: string
-  readonly transactions: ReadonlyArray<{ readonly hash: string }>
+  /** The blocks after one, as they are now. */
+  readonly after: (number: number) => Effect.Effect<ReadonlyArray<EvmReorg.Block>>
+  /** Takes blocks off and puts others in their place. What was lost is given up or sent later, by the kind. */
+  readonly reorg: (asked: EvmReorg.Asked) => Effect.Effect<EvmReorg.Became>
+  /** The sender looks at what it sent until there is nothing more to do; false where nothing waits for a later block. */
+  readonly look: Effect.Effect<boolean>
 }
 
 const NO_SIGNATURE = Hex.Hex.make(`0x${"00".repeat(65)}`)
 
-/** So often the sender looks at most until all is included again. */
+/** So often the sender looks at most until all is included again, and so much time goes by for it in between. */
 const LOOKS_MAX = 20
+const LOOK_MS = 60_000
 
-/** The ports of a market, with a sender that has sent nothing yet. */
-export const make = Effect.fnUntraced(function* (parts: Services.Parts, cast: Cast.Cast) {
+/** The ports of a market, with a sender that has sent nothing yet. `isAct` knows the keys of a trace's acts. */
+export const make = Effect.fnUntraced(function* (
+  parts: Services.Parts,
+  cast: Cast.Cast,
+  isAct: (key: string) => boolean = () => true,
+) {
   const { node, signer } = parts
   const { contracts } = cast
-  const still = yield* Still.make(() => 0)
+  let nowMs = 0
+  const still = yield* Still.make(() => nowMs)
+  const book = yield* SentBook.make
+  const { store } = book
   const context = yield* still(
     Effect.orDie(
       Layer.build(
@@ -60,13 +56,13 @@ export const make = Effect.fnUntraced(function* (parts: Services.Parts, cast: Ca
           EvmSettlement.layer({ address: contracts.Settlement }),
           EvmInsuranceVault.layer({ address: contracts.InsurancePool }),
           EvmPaymentChannel.layer({ address: contracts.Channel }),
-        ).pipe(Layer.provideMerge(Services.layer(parts))),
+        ).pipe(Layer.provideMerge(Services.layer(parts, Layer.succeed(SenderStore.SenderStore, store)))),
       ),
     ),
   )
   const ports = yield* Effect.provideContext(Ports.ports, context)
   const sender = Context.get(context, Sender.Sender)
-  const store = Context.get(context, SenderStore.SenderStore)
+  const reorgs = EvmReorg.make(node, book, isAct)
   const head = Effect.orDie(Effect.map(node.rpc.head, Number))
 
   const signature = ({ signing }: ActStep) =>
@@ -78,39 +74,29 @@ export const make = Effect.fnUntraced(function* (parts: Services.Parts, cast: Ca
           Effect.orElseSucceed(() => NO_SIGNATURE),
         )
 
-  const sentAgain = Effect.gen(function* () {
+  /** What lost its nonce, and comes once that is final. */
+  const late = new Set<string>()
+  const look = Effect.gen(function* () {
     for (let looks = 0; looks < LOOKS_MAX; looks++) {
+      const before = yield* head
+      nowMs += LOOK_MS
       yield* sender.look
       const watched = yield* store.watched(cast.chainId)
-      if (watched.every(({ state }) => state !== "Pending")) return
+      const pending = new Set(watched.flatMap((one) => (one.state === "Pending" ? [one.idempotencyKey] : [])))
+      const isQuiet = (yield* head) === before
+      for (const key of late) if (isQuiet && !pending.has(key)) late.delete(key)
+      if (isQuiet && [...pending].every((key) => late.has(key))) return late.size > 0
     }
     return yield* Effect.die("What was sent is not in the chain again.")
   }).pipe(Effect.orDie, still)
 
-  const block = Effect.fnUntraced(function* (number: number) {
-    const found = yield* node.request("eth_getBlockByNumber", [`0x${number.toString(16)}`, true])
-    // What anvil answers has this form.
-    const { timestamp, transactions } = found as RawBlock
-    const included = yield* Effect.forEach(transactions, ({ hash }) =>
-      Effect.map(node.request("eth_getTransactionReceipt", [hash]), (receipt): Included => {
-        // As above.
-        const { status } = receipt as { readonly status: string }
-        return { hash, isDone: BigInt(status) === 1n }
-      }),
-    )
-    return { number, atS: Number(timestamp), transactions: included } satisfies Block
-  })
-
-  const reorg = Effect.fnUntraced(function* (depth: number, atS: number) {
-    const fork = (yield* head) - depth
-    yield* node.reorg(depth)
-    yield* node.mineAt(atS)
-    yield* sentAgain
-    const now = yield* head
-    return yield* Effect.forEach(
-      Array.from({ length: now - fork }, (_, at) => fork + 1 + at),
-      block,
-    )
+  const reorg = Effect.fnUntraced(function* (asked: EvmReorg.Asked) {
+    const became = yield* reorgs.reorg(asked)
+    for (const key of became.lost) {
+      if (asked.kind === "Late") late.add(key)
+      else book.giveUp(key)
+    }
+    return became
   })
 
   const side: EvmSide = {
@@ -130,7 +116,9 @@ export const make = Effect.fnUntraced(function* (parts: Services.Parts, cast: Ca
       ),
     head,
     mineAt: node.mineAt,
+    after: reorgs.after,
     reorg,
+    look,
   }
   return side
 })

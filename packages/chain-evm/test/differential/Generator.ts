@@ -4,6 +4,7 @@ import * as ChannelActs from "./ChannelActs.ts"
 import * as Edges from "./Edges.ts"
 import * as InsuranceActs from "./InsuranceActs.ts"
 import { one, type Scene, weighted } from "./Scene.ts"
+import * as Reorg from "./Reorg.ts"
 import * as SettlementActs from "./SettlementActs.ts"
 import * as StakeActs from "./StakeActs.ts"
 import { act, type Draft, type Step } from "./Step.ts"
@@ -25,6 +26,20 @@ const wait = (scene: Scene): Step => {
   return { _tag: "Wait", seconds: toS - nowS }
 }
 
+/** Where the index has read on just before, it has to take back what it read. */
+const reorg = (scene: Scene): Step => {
+  const { chance, hints } = scene
+  const step: Step = {
+    _tag: "Reorg",
+    depth: chance.between(1, DEPTH_MAX),
+    kind: one(scene, Reorg.kinds) ?? "Again",
+    seed: chance.below(1_000_000),
+  }
+  if (chance.percent(50)) return step
+  hints.steps.push(step)
+  return { _tag: "Read" }
+}
+
 const draft = (scene: Scene): Draft =>
   weighted(scene, [
     [20, StakeActs.draft],
@@ -36,13 +51,15 @@ const draft = (scene: Scene): Draft =>
 
 /** A step. `key` is that of its act, where it is one. */
 export const step = (scene: Scene, key: string): Step => {
-  const { chance, hints } = scene
+  const { hints } = scene
+  const planned = hints.steps.shift()
+  if (planned !== undefined) return planned
   const next = hints.next.shift()
   if (next !== undefined) return act(next, key)
   return weighted<() => Step>(scene, [
     [70, () => act(draft(scene), key)],
     [17, () => wait(scene)],
     [4, () => ({ _tag: "Read" })],
-    [3, () => ({ _tag: "Reorg", depth: chance.between(1, DEPTH_MAX) })],
+    [4, () => reorg(scene)],
   ])()
 }

@@ -1,11 +1,12 @@
 /** The markets on the node that traces run in: deployed once, and found as they were by each trace. */
-import { Effect, Option } from "effect"
+import { Effect, Layer, Option } from "effect"
 import * as Address from "@guildhall/chain/Address"
 import { encodeFunctionData } from "viem/utils"
 import { abi as plainAbi } from "../../src/abi/Plain18.ts"
 import * as Deploy from "../../src/Deploy.ts"
 import * as Development from "../../src/Development.ts"
 import { bytes } from "../../src/internal/Viem.ts"
+import * as SenderStore from "../../src/SenderStore.ts"
 import * as Signer from "../../src/Signer.ts"
 import * as BlockingToken from "../BlockingToken.ts"
 import * as Cast from "./Cast.ts"
@@ -78,7 +79,7 @@ const enrich = Effect.fnUntraced(function* ({ request }: Node.Node, casts: Reado
 /** The past of so many blocks in memory, and none on the disk: it is faster, and enough for {@link TRACES_MAX}. */
 export const BRIEFLY = ["--prune-history", "8000"]
 
-/** So many traces can have one node, whose past they share: of less than sixty blocks each. */
+/** So many traces can have one node, whose past they share: of about fifty blocks each. */
 export const TRACES_MAX = 100
 
 /** Starts a node with a market for each split. */
@@ -122,7 +123,7 @@ export const make = Effect.fnUntraced(function* (history: ReadonlyArray<string> 
           return cast
         }),
       )
-    }).pipe(Effect.provide(Services.layer({ node, signer })), Effect.orDie),
+    }).pipe(Effect.provide(Services.layer({ node, signer }, Layer.fresh(SenderStore.layerMemory))), Effect.orDie),
   )
   yield* enrich(node, casts)
   for (const cast of casts) {

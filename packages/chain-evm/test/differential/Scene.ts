@@ -7,7 +7,7 @@ import type * as World from "@guildhall/chain/memory/World"
 import type { Domain, Message } from "@guildhall/chain/Message"
 import type * as Chance from "@guildhall/tools/Chance"
 import * as Cast from "./Cast.ts"
-import type { Draft, Signing } from "./Step.ts"
+import type { Draft, Signing, Step } from "./Step.ts"
 
 /** A root that was proposed, with what it promises to whom. */
 export interface Promised {
@@ -33,10 +33,12 @@ export interface Hints {
   readonly incidents: Array<Incident>
   /** What should come next, now that its time has come. */
   readonly next: Array<Draft>
+  /** What comes before that. */
+  readonly steps: Array<Step>
   count: number
 }
 
-export const noHints = (): Hints => ({ roots: [], batches: [], incidents: [], next: [], count: 0 })
+export const noHints = (): Hints => ({ roots: [], batches: [], incidents: [], next: [], steps: [], count: 0 })
 
 export interface Scene {
   readonly cast: Cast.Cast

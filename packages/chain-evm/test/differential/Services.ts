@@ -2,7 +2,7 @@
 import { Effect, Layer } from "effect"
 import * as Rpc from "../../src/Rpc.ts"
 import * as Sender from "../../src/Sender.ts"
-import * as SenderStore from "../../src/SenderStore.ts"
+import type * as SenderStore from "../../src/SenderStore.ts"
 import * as Signer from "../../src/Signer.ts"
 import type * as Node from "./Node.ts"
 
@@ -11,8 +11,8 @@ export interface Parts {
   readonly signer: Signer.Signer["Service"]
 }
 
-/** The chain's services, with a sender that has sent nothing yet. */
-export const layer = ({ node, signer }: Parts) =>
+/** The chain's services, with a sender that sent what is in the store. */
+export const layer = ({ node, signer }: Parts, store: Layer.Layer<SenderStore.SenderStore>) =>
   Layer.effect(
     Sender.Sender,
     // What is sent again after a reorganisation may find other things there than when its gas was estimated.
@@ -20,11 +20,5 @@ export const layer = ({ node, signer }: Parts) =>
       Sender.Sender.of({ ...sender, send: (request) => sender.send({ ...request, gas: 15_000_000n }) }),
     ),
   ).pipe(
-    Layer.provideMerge(
-      Layer.mergeAll(
-        Layer.succeed(Rpc.Rpc, node.rpc),
-        Layer.succeed(Signer.Signer, signer),
-        Layer.fresh(SenderStore.layerMemory),
-      ),
-    ),
+    Layer.provideMerge(Layer.mergeAll(Layer.succeed(Rpc.Rpc, node.rpc), Layer.succeed(Signer.Signer, signer), store)),
   )

@@ -2,6 +2,7 @@
 import { Effect } from "effect"
 import type * as Markets from "./Markets.ts"
 import type { Step } from "./Step.ts"
+import * as Tally from "./Tally.ts"
 import * as Trial from "./Trial.ts"
 
 const TRIES_MAX = 120
@@ -11,7 +12,7 @@ export const shrink = Effect.fnUntraced(function* (markets: Markets.Markets, mar
   let tries = 0
   const differs = (steps: ReadonlyArray<Step>) => {
     tries++
-    return Trial.run(markets, Trial.ofSteps(market, steps), Trial.tally())
+    return Trial.run(markets, Trial.ofSteps(market, steps), Tally.tally())
   }
   // The same steps, looked at after each: what showed at the end shows where it began.
   let least = (yield* differs(found.steps)) ?? found

@@ -8,6 +8,7 @@ import type { ChannelAct } from "@guildhall/chain/PaymentChannel"
 import type { SettlementAct } from "@guildhall/chain/Settlement"
 import type { StakeAct } from "@guildhall/chain/StakeBook"
 import type { Cast } from "./Cast.ts"
+import type * as Reorg from "./Reorg.ts"
 
 /** Who signs what, for which contract: each side makes the signature of its own kind. */
 export interface Signing {
@@ -25,13 +26,13 @@ export interface ActStep {
 
 /**
  * - `Wait`: the chain's time goes on by so many seconds.
- * - `Reorg`: so many blocks are taken off the chain, and what was in them is sent again.
+ * - `Reorg`: so many blocks are taken off the chain; what comes instead follows from the kind, and from chance with this seed.
  * - `Read`: the index reads on, and the mirror posts.
  */
 export type Step =
   | ActStep
   | { readonly _tag: "Wait"; readonly seconds: number }
-  | { readonly _tag: "Reorg"; readonly depth: number }
+  | { readonly _tag: "Reorg"; readonly depth: number; readonly kind: Reorg.Kind; readonly seed: number }
   | { readonly _tag: "Read" }
 
 type Keyless<A> = A extends unknown ? Omit<A, "idempotencyKey"> : never
@@ -84,7 +85,7 @@ export const describe = (step: Step, names: ReadonlyMap<string, string>): string
     case "Wait":
       return `${step.seconds} s go by`
     case "Reorg":
-      return `${step.depth} blocks are taken back, and what was in them is sent again`
+      return `${step.depth} blocks are taken back, and what was in them comes as ${step.kind} (${step.seed})`
     case "Read":
       return "the index and the mirror read on"
     case "Act": {

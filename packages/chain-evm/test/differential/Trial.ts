@@ -11,75 +11,7 @@ import type * as Markets from "./Markets.ts"
 import * as MemorySide from "./MemorySide.ts"
 import { type Hints, noHints } from "./Scene.ts"
 import { type ActStep, describe, namesOf, type Step } from "./Step.ts"
-
-/** What traces came to. */
-export interface Tally {
-  traces: number
-  steps: number
-  acts: number
-  refusals: number
-  reorgs: number
-  sentAgain: number
-  looked: number
-  mirrored: number
-  reconciled: number
-  charges: number
-  earned: number
-  /** How often each act was done, and each rule refused one. */
-  readonly words: Map<string, number>
-}
-
-export const tally = (): Tally => ({
-  traces: 0,
-  steps: 0,
-  acts: 0,
-  refusals: 0,
-  reorgs: 0,
-  sentAgain: 0,
-  looked: 0,
-  mirrored: 0,
-  reconciled: 0,
-  charges: 0,
-  earned: 0,
-  words: new Map(),
-})
-
-/** What must have happened in a hundred traces. */
-const expected = [
-  ...["Stake", "RequestUnstake", "Withdraw", "ClaimRewards", "FundRewards", "AppendTiers"].map(
-    (act) => `Staking.${act}`,
-  ),
-  ...["Bond", "BondVerified", "TopUp", "Activate", "RequestUnbond", "Deregister", "Withdraw", "ProposeSlash"].map(
-    (act) => `ProviderBond.${act}`,
-  ),
-  ...["Appeal", "Finalise", "Uphold", "Overturn", "ClaimCredit", "SendToInsurance"].map((act) => `ProviderBond.${act}`),
-  ...["Fund", "FundBoost", "RequestUnfund", "CancelUnfund", "Unfund", "AppendTerms", "Settle", "SettleFrom"].map(
-    (act) => `Settlement.${act}`,
-  ),
-  ...["Claim", "ClaimFor", "Redeem", "ProposeEpoch", "CancelEpoch", "ApplyRoot", "ApplyBatch", "ClaimRoot"].map(
-    (act) => `Settlement.${act}`,
-  ),
-  "Settlement.PayMany",
-  ...["Deposit", "ProposeClaims", "Claim", "ExpireClaims"].map((act) => `InsurancePool.${act}`),
-  ...["Open", "TopUp", "Settle", "Close", "RequestClose", "Withdraw"].map((act) => `Channel.${act}`),
-  ...["Staking: CooldownNotOver", "ProviderBond: AppealWindowOpen", "ProviderBond: CooldownNotOver"],
-  ...["Settlement: ChallengeDelayOpen", "Settlement: AlreadySettled", "Settlement: InvalidVoucher"],
-  ...["Settlement: MissingRole", "RootVault: InvalidProof", "Settlement: NotEnoughFunded", "InvalidInput"],
-]
-
-/** What is expected and never happened. */
-export const missing = ({ words }: Tally): ReadonlyArray<string> => expected.filter((word) => !words.has(word))
-
-/** What was done, in a line. */
-export const figures = (tally: Tally): string => {
-  const rules = [...tally.words.keys()].filter((word) => !/^\w+\.\w+$/.test(word)).length
-  return [
-    `${tally.traces} traces, ${tally.acts} acts, ${tally.refusals} refused by ${rules} rules`,
-    `${tally.reorgs} reorganisations with ${tally.sentAgain} transactions sent again`,
-    `${tally.looked} figures equal, ${tally.mirrored} mirror accounts, ${tally.reconciled} reconciled`,
-    `${tally.charges} charges in the books and ${tally.earned} earnings`,
-  ].join("; ")
-}
+import * as Tally from "./Tally.ts"
 
 /** Where the sides differ: after which of the steps, and how. */
 export interface Difference {
@@ -103,91 +35,148 @@ export interface Stand {
   readonly taken: number
 }
 
-const count = (tally: Tally, word: string): void => void tally.words.set(word, (tally.words.get(word) ?? 0) + 1)
+/** Of the chain in {@link Node}: so many blocks later an event is posted. */
+const CONFIRMATIONS = 2
 
 /** A trace under way. */
 const begin = Effect.fnUntraced(function* (markets: Markets.Markets, market: number) {
   const cast = markets.casts[market % markets.casts.length]
   if (cast === undefined) return yield* Effect.die("There is no market.")
   yield* markets.afresh
-  const contracts = yield* EvmSide.make(markets, cast)
+  /** The acts so far, by their keys. */
+  const acts = new Map<string, ActStep>()
+  const contracts = yield* EvmSide.make(markets, cast, (key) => acts.has(key))
   const memory = yield* MemorySide.make(cast)
   const books = yield* Books.make(markets, cast)
   const first = yield* contracts.head
-  /** The chain in memory as it stood at the end of each block. */
-  const worlds = new Map<number, World.World>()
-  /** Which act each transaction is of. */
-  const sent = new Map<string, ActStep>()
-  const remember = Effect.gen(function* () {
-    worlds.set(yield* contracts.head, yield* memory.world)
-  })
-  yield* remember
-  return { books, cast, contracts, memory, first, worlds, sent, remember }
+  /** The chain in memory as it stood at the end of each block; it has followed the other one up to the last of them. */
+  const worlds = new Map<number, World.World>([[first, yield* memory.world]])
+  return { books, cast, contracts, memory, first, worlds, acts, state: { followed: first, isWaiting: false } }
 })
 
 type Under = Effect.Success<ReturnType<typeof begin>>
 
-const doAct = Effect.fnUntraced(function* ({ contracts, memory, remember, sent }: Under, step: ActStep, tally: Tally) {
-  const here = yield* memory.act(step)
+const doAct = Effect.fnUntraced(function* (under: Under, step: ActStep, tally: Tally.Tally) {
+  const { acts, contracts, memory, state } = under
+  acts.set(step.move.act.idempotencyKey, step)
   const there = yield* contracts.act(step)
-  if (there.act !== undefined) sent.set(there.act.transaction, step)
-  yield* remember
+  const head = yield* contracts.head
+  // A grant has a block before its act. What is late comes after both, and only then.
+  while (!state.isWaiting && state.followed + 1 < head) yield* remember(under, state.followed + 1)
+  const here = yield* memory.act(step)
+  if (head > state.followed) yield* remember(under, state.followed + 1)
   const { _tag } = step.move.act
   tally.acts++
-  count(tally, here.rule ?? `${step.move.contract}.${_tag}`)
+  Tally.count(tally, here.rule ?? `${step.move.contract}.${_tag}`)
   if (here.rule !== undefined) tally.refusals++
   // An amount that no token has overflows a sum of the contract's before the contract comes to the rule: both refuse it.
   const isOverflow = here.rule !== undefined && there.rule === `${step.move.contract}: Panic`
   return here.text === there.text || isOverflow ? undefined : `memory:    ${here.text}\n    contracts: ${there.text}`
 })
 
-/** Both go back; then the chain in memory does again what the sender sent again, in the order in which the blocks have it. */
-const reorganise = Effect.fnUntraced(function* (under: Under, depth: number, tally: Tally) {
-  const { contracts, first, memory, sent, worlds } = under
-  const head = yield* contracts.head
-  const taken = Math.min(depth, head - first)
-  const world = worlds.get(head - taken)
-  if (taken === 0 || world === undefined) return undefined
+const remember = Effect.fnUntraced(function* ({ memory, state, worlds }: Under, number: number) {
+  worlds.set(number, yield* memory.world)
+  state.followed = number
+})
+
+/** The chain in memory does again what came again, in the order in which the blocks have it. */
+const replay = Effect.fnUntraced(function* (under: Under, key: string, isDone: boolean, tally: Tally.Tally) {
+  const { acts, contracts, memory } = under
+  const step = acts.get(key)
+  // A grant, or a nonce that was filled.
+  if (step === undefined) return undefined
+  const here = yield* memory.act(step)
+  tally.sentAgain++
+  const name = `${step.move.contract}.${step.move.act._tag}, sent again`
+  if ((here.rule === undefined) !== isDone) {
+    return `${name}: in memory it was ${here.text}, and on the chain it was ${isDone ? "done" : "refused"}`
+  }
+  const there = isDone ? yield* contracts.act(step) : here
+  return here.text === there.text ? undefined : `${name}\n    memory:    ${here.text}\n    contracts: ${there.text}`
+})
+
+/** The chain in memory follows the other one through all blocks that it does not know yet. */
+const follow = Effect.fnUntraced(function* (under: Under, tally: Tally.Tally) {
+  const { contracts, memory, state } = under
   const nowS = memory.nowS()
-  yield* memory.chain.restore(world)
-  const blocks = yield* contracts.reorg(taken, nowS)
-  tally.reorgs++
-  for (const { atS, number, transactions } of blocks) {
+  for (const { atS, number, transactions } of yield* contracts.after(state.followed)) {
     memory.goTo(atS)
-    for (const { hash, isDone } of transactions) {
-      const step = sent.get(hash)
-      if (step === undefined) return `Nobody sent the transaction ${hash} of block ${number}.`
-      const { text, rule } = yield* memory.act(step)
-      tally.sentAgain++
-      if ((rule === undefined) === isDone) continue
-      return `${step.move.contract}.${step.move.act._tag}, sent again: in memory it was ${text}, and on the chain it was ${isDone ? "done" : "refused"}`
+    for (const { isDone, key } of transactions) {
+      const says = key === undefined ? undefined : yield* replay(under, key, isDone, tally)
+      if (says !== undefined) return says
     }
-    worlds.set(number, yield* memory.world)
+    yield* remember(under, number)
   }
   memory.goTo(nowS)
   return undefined
 })
 
-const take = Effect.fnUntraced(function* (under: Under, step: Step, tally: Tally) {
-  const { contracts, memory, remember } = under
+/** What is late may come with any block. */
+const settle = Effect.fnUntraced(function* (under: Under, tally: Tally.Tally) {
+  const { contracts, state } = under
+  if (!state.isWaiting) return undefined
+  const before = tally.sentAgain
+  state.isWaiting = yield* contracts.look
+  const says = yield* follow(under, tally)
+  tally.late += tally.sentAgain - before
+  return says
+})
+
+/** Both go back; then the chain in memory follows what came instead. */
+const reorganise = Effect.fnUntraced(function* (
+  under: Under,
+  { depth, kind, seed }: Extract<Step, { readonly _tag: "Reorg" }>,
+  tally: Tally.Tally,
+) {
+  const { contracts, first, memory, state, worlds } = under
+  const taken = Math.min(depth, state.followed - first)
+  const fork = state.followed - taken
+  const world = worlds.get(fork)
+  if (taken === 0 || world === undefined) return undefined
+  yield* memory.chain.restore(world)
+  state.followed = fork
+  const { lost, moved } = yield* contracts.reorg({ depth: taken, kind, seed, atS: memory.nowS() })
+  state.isWaiting = yield* contracts.look
+  tally.reorgs[kind]++
+  tally.moved += moved
+  if (kind === "Dropped") tally.dropped += lost.length
+  return yield* follow(under, tally)
+})
+
+const take = Effect.fnUntraced(function* (under: Under, step: Step, tally: Tally.Tally) {
+  const { books, contracts, memory, state } = under
   tally.steps++
   switch (step._tag) {
     case "Act":
-      return yield* doAct(under, step, tally)
+      return (yield* doAct(under, step, tally)) ?? (yield* settle(under, tally))
     case "Wait":
       memory.goTo(memory.nowS() + step.seconds)
       yield* contracts.mineAt(memory.nowS())
-      yield* remember
-      return undefined
+      yield* remember(under, state.followed + 1)
+      return yield* settle(under, tally)
     case "Reorg":
-      return yield* reorganise(under, step.depth, tally)
+      return yield* reorganise(under, step, tally)
     case "Read":
-      yield* under.books.read
+      yield* books.read
       return undefined
   }
 })
 
-const look = Effect.fnUntraced(function* ({ cast, contracts, memory }: Under, hints: Hints, tally: Tally) {
+/** All that is late comes, and then all is final. */
+const end = Effect.fnUntraced(function* (under: Under, tally: Tally.Tally) {
+  const { contracts, memory, state } = under
+  for (let blocks = CONFIRMATIONS; blocks > 0; blocks--) {
+    yield* contracts.mineAt(memory.nowS())
+    yield* remember(under, state.followed + 1)
+    if (!state.isWaiting) continue
+    const says = yield* settle(under, tally)
+    if (says !== undefined) return says
+    blocks = CONFIRMATIONS + 1
+  }
+  return undefined
+})
+
+const look = Effect.fnUntraced(function* ({ cast, contracts, memory }: Under, hints: Hints, tally: Tally.Tally) {
   const subject = { cast, world: yield* memory.world, hints, nowS: memory.nowS() }
   const [here, there] = [yield* memory.still(Look.at(subject, memory)), yield* Look.at(subject, contracts)]
   tally.looked += here.size
@@ -196,9 +185,9 @@ const look = Effect.fnUntraced(function* ({ cast, contracts, memory }: Under, hi
 })
 
 /** Both ledgers, once all is final. */
-const compareBooks = Effect.fnUntraced(function* ({ books, cast, contracts, memory }: Under, tally: Tally) {
-  for (let block = 0; block < 2; block++) yield* contracts.mineAt(memory.nowS())
+const compareBooks = Effect.fnUntraced(function* ({ books, cast, contracts, memory }: Under, tally: Tally.Tally) {
   yield* books.read
+  tally.mirroredBack += books.takenBack()
   const [here, there] = [yield* Books.ofEvents(cast, yield* memory.chain.events(0, 100_000)), yield* books.balances]
   const { agreed, problems } = yield* books.problems
   tally.mirrored += here.size
@@ -212,7 +201,7 @@ const compareBooks = Effect.fnUntraced(function* ({ books, cast, contracts, memo
 })
 
 /** Runs a trace to its end, or to where the sides differ. */
-export const run = Effect.fnUntraced(function* (markets: Markets.Markets, options: Options, tally: Tally) {
+export const run = Effect.fnUntraced(function* (markets: Markets.Markets, options: Options, tally: Tally.Tally) {
   const under = yield* begin(markets, options.market)
   const hints = noHints()
   const steps: Array<Step> = []
@@ -228,7 +217,7 @@ export const run = Effect.fnUntraced(function* (markets: Markets.Markets, option
     if (seen !== undefined) return differ(seen)
   }
   tally.traces++
-  const seen = (yield* look(under, hints, tally)) ?? (yield* compareBooks(under, tally))
+  const seen = (yield* end(under, tally)) ?? (yield* look(under, hints, tally)) ?? (yield* compareBooks(under, tally))
   return seen === undefined ? undefined : differ(seen)
 }, Effect.scoped)
 

@@ -89,7 +89,7 @@ const services = (facts: Facts, definition: MarketDefinition, nodeServer: Server
     Claims.layer,
     Horde.layer(),
     Readiness.layer,
-    DefinedMarket.topUps(definition),
+    DefinedMarket.topUps(facts, definition),
     Stores.pairing(facts.settings),
     CloudCheck.layer({ allowPrivate: definition.endpoints.allowPrivate }),
   ).pipe(

@@ -1,6 +1,6 @@
 /**
  * What a market does on its chain, put together: the adapter over the endpoints, the index of the contracts' events, the mirror in the
- * books, epochs as durable runs on the same database, and what routing is told.
+ * books, epochs and payouts as durable runs on the same database, deposits, and what routing is told.
  */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -11,8 +11,10 @@ import * as Scope from "effect/Scope"
 import * as ClusterWorkflowEngine from "effect/cluster/ClusterWorkflowEngine"
 import * as SingleRunner from "effect/cluster/SingleRunner"
 import * as FetchHttpClient from "effect/http/FetchHttpClient"
+import * as KeyValueStore from "effect/persistence/KeyValueStore"
 import * as NodeCrypto from "@effect/platform-node/NodeCrypto"
 import * as NodeServices from "@effect/platform-node/NodeServices"
+import type { Address } from "@guildhall/chain/Address"
 import { Settlement } from "@guildhall/chain/Settlement"
 import { StakeBook } from "@guildhall/chain/StakeBook"
 import * as ChannelTokens from "@guildhall/chain-evm/ChannelTokens"
@@ -31,10 +33,14 @@ import * as MarketDefinition from "@guildhall/core/MarketDefinition"
 import * as Tier from "@guildhall/core/rules/Tier"
 import * as Epochs from "@guildhall/steward/Epochs"
 import * as Loop from "@guildhall/steward/Loop"
+import * as ChainParts from "./ChainParts.ts"
+import * as ChainRails from "./ChainRails.ts"
 import * as ChainSite from "./ChainSite.ts"
 import * as ContractNames from "./ContractNames.ts"
+import * as DepositLoop from "./DepositLoop.ts"
 import type { Facts } from "./Launch.ts"
 import { LaunchError, reasonOf } from "./LaunchError.ts"
+import * as PayoutLoop from "./PayoutLoop.ts"
 import * as StandingLoop from "./StandingLoop.ts"
 import * as Wallets from "./Wallets.ts"
 
@@ -128,17 +134,10 @@ const multipliersOf = ({ stakeAt, terms, tiers }: StakeBook["Service"]): NonNull
     return new Map(found)
   })
 
-/** Settles epochs, where there is a key to propose them with. */
-const settling = Effect.fnUntraced(function* (site: ChainSite.ChainSite, definition: ChainSite.Defined) {
-  const [by] = (yield* Signer).addresses
+/** Settles epochs. */
+const settling = Effect.fnUntraced(function* (site: ChainSite.ChainSite, definition: ChainSite.Defined, by: Address) {
   const token = site.tokens.get(definition.chain.settlement.asset)
   if (token === undefined) return
-  if (by === undefined) {
-    return yield* Effect.logWarning(
-      "Epochs are not settled by this gateway: it has no key of the contract's operator. Give it one with GUILDHALL_CHAIN_KEY_FILE.",
-    )
-  }
-  yield* ChainSite.checkOperator(site, by)
   // A market without stake has no such contract, and nothing is multiplied.
   const book = yield* Effect.serviceOption(StakeBook)
   const { round } = yield* Epochs.make({
@@ -152,6 +151,37 @@ const settling = Effect.fnUntraced(function* (site: ChainSite.ChainSite, definit
     finalityMs: site.chain.confirmations * site.chain.blockTimeMs,
   })
   yield* Loop.run("Epochs", READ_MS, round)
+})
+
+/** Takes deposits, where the definition names them. */
+const depositing = Effect.fnUntraced(function* (
+  facts: Facts,
+  site: ChainSite.ChainSite,
+  definition: ChainSite.Defined,
+) {
+  const terms = ChainParts.depositOf(definition)
+  if (terms === undefined) return
+  const { asset, name, store, ...deposits } = yield* ChainRails.deposits(facts, site, definition, terms)
+  const firstBlock = site.fromBlock
+  const round = yield* DepositLoop.make({ name, deposits, store, asset: asset.asset, firstBlock })
+  yield* Loop.run("Deposits", READ_MS, round)
+})
+
+/** Pays, where there is a key to do it with: by epochs and, where the definition names them, by payouts. */
+const paying = Effect.fnUntraced(function* (site: ChainSite.ChainSite, definition: ChainSite.Defined) {
+  const [operator] = (yield* Signer).addresses
+  const terms = ChainParts.payoutOf(definition)
+  if (operator === undefined) {
+    const what = terms === undefined ? "Epochs are not settled" : "Epochs are not settled, and payouts not sent,"
+    return yield* Effect.logWarning(
+      `${what} by this gateway: it has no key of the contract's operator. Give it one with GUILDHALL_CHAIN_KEY_FILE.`,
+    )
+  }
+  yield* ChainSite.checkOperator(site, operator)
+  yield* settling(site, definition, operator)
+  const { settlement } = site.contracts
+  if (terms === undefined || settlement === undefined) return
+  yield* PayoutLoop.run(site, definition, terms, { settlement, operator })
 })
 
 /** The adapter over a site. */
@@ -235,8 +265,13 @@ const start = Effect.fnUntraced(function* <E, R>(facts: Facts, definition: Chain
   )
 })
 
-const everything = (site: ChainSite.ChainSite, definition: ChainSite.Defined) =>
-  Effect.andThen(reading(site, definition), Effect.andThen(telling(site, definition), settling(site, definition)))
+const everything = (facts: Facts) =>
+  Effect.fnUntraced(function* (site: ChainSite.ChainSite, definition: ChainSite.Defined) {
+    yield* reading(site, definition)
+    yield* depositing(facts, site, definition)
+    yield* telling(site, definition)
+    yield* paying(site, definition)
+  })
 
 /**
  * For the process that settles.
@@ -245,7 +280,9 @@ const everything = (site: ChainSite.ChainSite, definition: ChainSite.Defined) =>
  * @since 0.1.0
  */
 export const layer = (facts: Facts, definition: ChainSite.Defined) =>
-  Layer.effectDiscard(start(facts, definition, everything)).pipe(Layer.provide(engine))
+  Layer.effectDiscard(start(facts, definition, everything(facts))).pipe(
+    Layer.provide([engine, KeyValueStore.layerSql({ table: "guildhall_payout_status" })]),
+  )
 
 /**
  * For every further process.

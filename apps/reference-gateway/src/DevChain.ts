@@ -10,6 +10,7 @@ import { AssetCode } from "@guildhall/core/Asset"
 import { DEVELOPMENT_ID, DEVELOPMENT_MNEMONIC } from "@guildhall/core/MarketChain"
 import type { MarketDefinition } from "@guildhall/core/MarketDefinition"
 import type { Settings } from "./AppConfig.ts"
+import * as ChainParts from "./ChainParts.ts"
 import * as ContractNames from "./ContractNames.ts"
 import * as Chain from "./embedded/Chain.ts"
 import { LaunchError } from "./LaunchError.ts"
@@ -69,13 +70,16 @@ export const problemOf = (
 
 /** What is staked where a market names nothing. */
 const GUILD = { code: AssetCode.make("GUILD"), scale: 18 }
-/** Short, so that a developer sees an epoch end. */
+/** Short, so that a developer sees an epoch end, and a payout arrive. */
 const EPOCH_MS = 300_000
+const PAYOUT_MS = 60_000
+/** What comes in by a transfer; what providers earn of it goes out so, and not with the epochs. */
+const TRANSFER = "transfer"
 const BOOST_CAP = 100n * 10n ** 12n
 
 /**
- * A definition that says nothing of a chain, with what there is to try on the one for development: stake, tiers, and epochs of five
- * minutes by root. One that says something stays as it is.
+ * A definition that says nothing of a chain, with what there is to try on the one for development: stake, tiers, epochs of five
+ * minutes by root, deposits, and payouts each minute. One that says something stays as it is.
  *
  * @category combinators
  * @since 0.1.0
@@ -86,6 +90,13 @@ export const defined = (definition: MarketDefinition, { chain }: Pick<Settings, 
     ...definition,
     assets: [...definition.assets, GUILD],
     stakeAsset: GUILD.code,
+    // Spent first, so that who tries it need not spend the rest before.
+    funding: [TRANSFER, ...definition.funding.filter((source) => source !== TRANSFER)],
+    topUps: [...definition.topUps, { use: ChainParts.DEPOSIT, with: { source: TRANSFER } }],
+    payouts: [
+      ...definition.payouts,
+      { use: ChainParts.PAYOUT, with: { sources: { [TRANSFER]: { afterMs: 0 } }, everyMs: PAYOUT_MS } },
+    ],
     wallets: definition.wallets ?? { chainId: DEVELOPMENT_ID },
     chain: {
       id: DEVELOPMENT_ID,
@@ -95,7 +106,9 @@ export const defined = (definition: MarketDefinition, { chain }: Pick<Settings, 
         asset: definition.chargeAsset,
         kind: "root",
         epochMs: EPOCH_MS,
-        sources: Object.fromEntries(definition.funding.map((source) => [source, { afterMs: 0 }])),
+        sources: Object.fromEntries(
+          definition.funding.flatMap((source) => (source === TRANSFER ? [] : [[source, { afterMs: 0 }]])),
+        ),
         boost: { cap: BOOST_CAP },
       },
     },
@@ -143,6 +156,6 @@ export const words = (
   `their keys    accounts 7 to 9 of the mnemonic that everybody knows: ${DEVELOPMENT_MNEMONIC}`,
   definition.chain === undefined
     ? `next          docs/chain.md: give the definition a section "chain"; without it the market does nothing there`
-    : `next          docs/chain.md: bind a device to one of these wallets, and claim what it earns`,
+    : `next          docs/chain.md: top up by a transfer (GET /v1/deposits), bind a device to one of these wallets, and claim what it earns`,
   "",
 ]

@@ -11,8 +11,10 @@ import * as Scope from "effect/Scope"
 import { createServer } from "node:net"
 import path from "node:path"
 import { EXIT_CANNOT_SERVE } from "@guildhall/agent/AgentCommand"
+import type { MarketDefinition } from "@guildhall/core/MarketDefinition"
 import * as AppConfig from "./AppConfig.ts"
 import type { Settings } from "./AppConfig.ts"
+import * as ChainParts from "./ChainParts.ts"
 import * as Child from "./Child.ts"
 import * as Database from "./Database.ts"
 import * as Definition from "./Definition.ts"
@@ -216,6 +218,15 @@ const announce = (options: LaunchOptions, settings: Settings, running: Running, 
     yield* Effect.forEach(lines, (line) => options.print(line), { discard: true })
   })
 
+/** A market that takes deposits needs a key for their addresses; that of a chain for development is known. */
+const checkDepositKey = Effect.fnUntraced(function* (settings: Settings, definition: MarketDefinition) {
+  const isDevelopment = DevChain.isWanted(settings, definition)
+  if (ChainParts.depositOf(definition) === undefined) return
+  if (isDevelopment && settings.depositKey === undefined) return
+  const { addresses } = yield* Effect.promise(() => import("./ChainRails.ts"))
+  yield* addresses(settings.depositKey, isDevelopment)
+})
+
 /**
  * Starts the market. Succeeds when it is ready; closing the scope stops it: the gateway drains and settles, then the
  * provider stops, then the database.
@@ -229,6 +240,7 @@ export const launch = (options: LaunchOptions): Effect.Effect<void, LaunchError,
     const definition = yield* Definition.load(options.settings)
     const problem = DevChain.problemOf(options.settings, definition)
     if (problem !== undefined) return yield* problem
+    yield* checkDepositKey(options.settings, definition)
     const settings = yield* Database.makeHome(options.settings)
     const lock = yield* HomeLock.acquire({ directory: settings.home, purpose: Database.marketPurpose })
     yield* requirePort(settings)

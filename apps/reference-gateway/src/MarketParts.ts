@@ -11,6 +11,7 @@ import { PayoutRail } from "@guildhall/ledger/PayoutRail"
 import { type Payer, PaymentError, PaymentScheme } from "@guildhall/ledger/PaymentScheme"
 import { RoutingPolicy } from "@guildhall/routing/RoutingPolicy"
 import type { ApiKey, Members } from "@guildhall/registry/Members"
+import * as ChainParts from "./ChainParts.ts"
 import { routingParts } from "./RoutingParts.ts"
 
 /** What parts ask the registry. */
@@ -55,13 +56,18 @@ const apiKey = (members: Lookup, definition: Pick<MarketDefinition, "funding">):
 }
 
 /**
- * Collects the parts over the registry's members, for the market of a definition.
+ * Collects the parts over the registry's members, for the market of a definition; `rails` makes those of its chain.
  *
  * @category constructors
  * @since 0.1.0
  */
-export const make = (members: Lookup, definition: Pick<MarketDefinition, "funding">): Parts.Parts =>
-  Parts.make([...routingParts, apiKey(members, definition), PaymentRail.developmentPart])
+export const make = (members: Lookup, definition: MarketDefinition, rails: ChainParts.Makers): Parts.Parts =>
+  Parts.make([
+    ...routingParts,
+    apiKey(members, definition),
+    PaymentRail.developmentPart,
+    ...ChainParts.make(definition, rails),
+  ])
 
 /**
  * Makes every part that a definition names, over a registry of nobody, and answers what is wrong with those that cannot be
@@ -71,7 +77,7 @@ export const make = (members: Lookup, definition: Pick<MarketDefinition, "fundin
  * @since 0.1.0
  */
 export const problems = Effect.fnUntraced(function* (definition: MarketDefinition) {
-  const parts = make({ authenticate: () => Effect.undefined }, definition)
+  const parts = make({ authenticate: () => Effect.undefined }, definition, ChainParts.checking)
   const resolve = (path: string, kind: Parts.Kind<unknown>, ref: Parts.PartRef) =>
     Effect.match(parts.resolve(kind, ref), {
       onFailure: ({ message }) => [`${path}: ${message}`],

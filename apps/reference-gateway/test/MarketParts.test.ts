@@ -8,6 +8,7 @@ import * as MarketDefinition from "@guildhall/core/MarketDefinition"
 import { local } from "@guildhall/markets/local"
 import { Members } from "@guildhall/registry/Members"
 import { RegistryError } from "@guildhall/registry/RegistryError"
+import * as ChainParts from "../src/ChainParts.ts"
 import * as Definition from "../src/Definition.ts"
 import * as MarketParts from "../src/MarketParts.ts"
 
@@ -19,7 +20,7 @@ const away = new RegistryError({
 describe("a buyer whose key cannot be looked up", () => {
   it.effect("is told so in a buyer's words, and not what the database said", () =>
     Effect.gen(function* () {
-      const parts = MarketParts.make(yield* Members, local)
+      const parts = MarketParts.make(yield* Members, local, ChainParts.checking)
       const [ref] = local.payments
       assert.isDefined(ref)
       if (ref === undefined) return
@@ -63,7 +64,7 @@ describe("what a definition names", () => {
         'routing: The definition names the routing policy "Cheapest", which cannot be used. Known are: ',
         'payments[1]: The definition names the payment scheme "Barter", which cannot be used. Known are: ApiKey.',
         'topUps[0]: The definition names the payment rail "Development", which cannot be used.',
-        'payouts[0]: The definition names the payout rail "Pigeon", which cannot be used. No part of this kind',
+        'payouts[0]: The definition names the payout rail "Pigeon", which cannot be used. Known are: EvmPayout.',
       ]) {
         assert.include(message, told)
       }

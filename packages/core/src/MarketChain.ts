@@ -28,7 +28,16 @@ export const DEVELOPMENT_MNEMONIC = "test test test test test test test test tes
 const ChainId = Schema.Int.pipe(Schema.check(Schema.isBetween({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER })))
 const AddressText = Schema.String.pipe(Schema.check(Schema.isPattern(/^0x[0-9a-fA-F]{40}$/)))
 const EpochNumber = Schema.Int.pipe(Schema.check(Schema.isBetween({ minimum: 0, maximum: 4_000_000_000 })))
-const Source = Schema.String.pipe(Schema.check(Schema.isPattern(/^[a-z][a-z0-9-]{0,39}$/)))
+
+/**
+ * What the money that came in some way is called, in a definition's `funding` and in accounts: `card`, `usdc`.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export const FundingSource = Schema.String.pipe(Schema.check(Schema.isPattern(/^[a-z][a-z0-9-]{0,39}$/)))
+/** @since 0.1.0 */
+export type FundingSource = typeof FundingSource.Type
 
 /**
  * A token: where it stands on the chain, and how many decimals it has there. On the development chain a start deploys the tokens
@@ -88,7 +97,7 @@ export const Settling = Schema.Struct({
     ),
   ),
   sources: Schema.Record(
-    Source,
+    FundingSource,
     Schema.Struct({
       afterMs: Schema.Int.pipe(Schema.check(Schema.isBetween({ minimum: 0, maximum: 31_536_000_000 }))),
     }),

@@ -119,9 +119,14 @@ const makeService = Effect.fnUntraced(function* (rails: ReadonlyArray<PaymentRai
     const movement = yield* Effect.mapError(rail.start({ idempotencyKey, member, asset: asset.code, amount }), ofRail)
     const { state } = movement
     if (state._tag === "Succeeded") return movement
-    return yield* state._tag === "Failed"
-      ? refuse("invalid_request", `The rail ${rail.name} refused it: ${state.detail}`)
-      : refuse("service_unavailable", `The rail ${rail.name} has not finished. Ask again with the same key.`)
+    if (state._tag === "Failed") {
+      return yield* refuse("invalid_request", `The rail ${rail.name} refused it: ${state.detail}`)
+    }
+    const next = state._tag === "Pending" && state.next !== null ? ` It waits for this: ${state.next}` : ""
+    return yield* refuse(
+      "service_unavailable",
+      `The rail ${rail.name} has not finished.${next} Ask again with the same key.`,
+    )
   })
 
   return TopUps.of({

@@ -81,7 +81,12 @@ describe("settlements on the control lane", () => {
       const latest = await market.call("GET", "/v1/settlements/latest", { as: "buyer" })
       assert.deepInclude(latest.json, { epoch: 2, total: "10", chainId: 31_337, contract: at(1), accounts: 3 })
       assert.strictEqual((await market.call("GET", "/v1/settlements/9", { as: "buyer" })).json.code, "not_found")
-      assert.strictEqual((await market.call("GET", "/v1/settlements/soon", { as: "buyer" })).status, 404)
+      const soon = await market.call("GET", "/v1/settlements/soon", { as: "buyer" })
+      assert.strictEqual(soon.status, 404)
+      assert.strictEqual(
+        soon.json.detail,
+        "There is nothing at this address. epoch: Expected the number of an epoch, or `latest`.",
+      )
       assert.strictEqual((await market.call("GET", "/v1/settlements")).status, 401)
     } finally {
       await market.close()

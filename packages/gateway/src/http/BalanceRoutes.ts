@@ -1,5 +1,5 @@
 /**
- * A member's own accounts.
+ * A member's own accounts, and where it pays to.
  *
  * @since 0.1.0
  */
@@ -8,6 +8,7 @@ import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
 import { Ledger } from "@guildhall/ledger/Ledger"
 import { Caller } from "@guildhall/protocol/api/Access"
 import { ControlApi } from "@guildhall/protocol/api/ControlApi"
+import { Deposits } from "../Deposits.ts"
 import * as Funds from "../Funds.ts"
 import { Market } from "../Market.ts"
 import * as AccountViews from "./internal/AccountViews.ts"
@@ -26,6 +27,7 @@ export const layer = HttpApiBuilder.group(
   Effect.fnUntraced(function* (handlers) {
     const { definition } = yield* Market
     const ledger = yield* Ledger
+    const depositsOf = yield* Deposits
     const view = AccountViews.account(definition)
     const funds = AccountViews.funds(definition)
     return handlers.handleAll({
@@ -37,6 +39,10 @@ export const layer = HttpApiBuilder.group(
         const spending = ids.flatMap((id) => accounts.find((account) => account.id === id) ?? [])
         const earned = accounts.filter(({ id, kind }) => kind !== "buyer" && id.endsWith(`:${memberId}`))
         return { member: memberId, funds: funds(spending), accounts: [...spending, ...earned].map(view) }
+      }, Problems.answer),
+      deposits: Effect.fn("BalanceRoutes.deposits")(function* () {
+        const { memberId } = yield* Caller
+        return { data: yield* depositsOf(memberId) }
       }, Problems.answer),
     })
   }),

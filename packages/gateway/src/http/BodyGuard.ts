@@ -67,7 +67,7 @@ const ofSchemaError = Effect.fnUntraced(function* (error: HttpApiSchemaError, en
     if (Json.parse(text) === undefined) return Problem.of("invalid_json")
   }
   if (error.kind === "Params") {
-    return Problem.of("not_found", `Nothing has this address. ${Problems.sentence(error.cause)}`)
+    return Problem.of("not_found", `There is nothing at this address. ${Problems.sentence(error.cause)}.`)
   }
   return Problem.of("invalid_request", `${error.kind}: ${Problems.sentence(error.cause)}`)
 })

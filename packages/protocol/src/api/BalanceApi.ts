@@ -7,6 +7,7 @@ import * as Schema from "effect/Schema"
 import * as HttpApiEndpoint from "effect/http-api/HttpApiEndpoint"
 import * as HttpApiGroup from "effect/http-api/HttpApiGroup"
 import * as OpenApi from "effect/http-api/OpenApi"
+import { AssetCode } from "@guildhall/core/Asset"
 import { MemberId } from "@guildhall/core/Member"
 import { Access } from "./Access.ts"
 import { DisplayMoney } from "./DisplayMoney.ts"
@@ -61,6 +62,25 @@ export const Balance = Schema.Struct({
 export type Balance = typeof Balance.Type
 
 /**
+ * Where a member pays to by a transfer on a chain: an address of its own, for good. What arrives there of the `token`, whose amounts have
+ * so many `decimals`, is credited to the account of `source` once the chain is final, whatever the amount.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export const DepositAddress = Schema.Struct({
+  rail: Schema.String,
+  source: Schema.String,
+  asset: AssetCode,
+  chainId: Schema.Int,
+  token: Schema.String,
+  decimals: Schema.Int,
+  address: Schema.String,
+})
+/** @since 0.1.0 */
+export type DepositAddress = typeof DepositAddress.Type
+
+/**
  * The group.
  *
  * @category groups
@@ -72,6 +92,10 @@ export class BalanceApi extends HttpApiGroup.make("balance")
       OpenApi.Summary,
       "The caller's accounts.",
     ),
+    HttpApiEndpoint.get("deposits", "/v1/deposits", {
+      success: Schema.Struct({ data: Schema.Array(DepositAddress) }),
+      error: errors(503),
+    }).annotate(OpenApi.Summary, "Where the caller tops up by a transfer on a chain."),
   )
   .middleware(Access)
   .annotate(OpenApi.Title, "Balance") {}

@@ -14,9 +14,9 @@ import { NonNegativeAmount } from "@guildhall/core/Money"
 import { Access, Roles } from "./Access.ts"
 import { errors } from "./Problem.ts"
 
-const number = (minimum: number, maximum: number) =>
+const number = (minimum: number, maximum: number, expected = "a whole number") =>
   Schema.String.pipe(
-    Schema.check(Schema.isPattern(/^[0-9]{1,10}$/)),
+    Schema.check(Schema.isPattern(/^[0-9]{1,10}$/, { expected })),
     Schema.decodeTo(
       Schema.Int.pipe(Schema.check(Schema.isBetween({ minimum, maximum }))),
       SchemaTransformation.numberFromString,
@@ -103,7 +103,7 @@ export type SettlementProofView = typeof SettlementProofView.Type
 
 /** The number of an epoch, or `latest`: the last that is claimable. */
 const params = {
-  epoch: Schema.Union([Schema.Literal("latest"), number(0, 4_000_000_000)]),
+  epoch: Schema.Union([Schema.Literal("latest"), number(0, 4_000_000_000, "the number of an epoch, or `latest`")]),
 }
 
 /** The contract, where a market has moved to another one: what was earned before is claimed on the former. */

@@ -6,6 +6,7 @@ import type { SettlementRecordError } from "@guildhall/chain/SettlementRecord"
 import type { KeyRingError } from "@guildhall/core/KeyRing"
 import type { JournalError } from "@guildhall/journal/JournalError"
 import type { LedgerError } from "@guildhall/ledger/LedgerError"
+import type { RailError } from "@guildhall/ledger/Movement"
 import { Problem } from "@guildhall/protocol/api/Problem"
 import type { RegistryError } from "@guildhall/registry/RegistryError"
 import type { ExplainError } from "@guildhall/routing/Router"
@@ -19,6 +20,7 @@ type Failure =
   | JournalError
   | KeyRingError
   | ExplainError
+  | RailError
   | TopUpRefused
   | SettlementRecordError
 
@@ -32,6 +34,7 @@ const of = (error: Failure): Problem => {
       return Problem.of(error.code, error.detail)
     case "ExplainError":
       return Problem.of("not_found", error.message)
+    case "RailError":
     case "SettlementRecordError":
     case "LimitStoreError":
     case "JournalError":

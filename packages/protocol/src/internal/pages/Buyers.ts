@@ -14,6 +14,23 @@ export const buyerPages: Pages = {
   },
   "GET /v1/receipts/{id}": { key: "buyer", text: "It verifies offline, with the market's published keys." },
   "GET /v1/balance": { key: "buyer", text: "What is held for requests under way is told apart." },
+  "GET /v1/deposits": {
+    key: "buyer",
+    text: "The address is yours for good: send the token to it from any wallet. Empty where the market takes no such deposits.",
+    answer: {
+      data: [
+        {
+          rail: "EvmDeposit",
+          source: "usdc",
+          asset: "USD",
+          chainId: 8453,
+          token: "0x833589fCD6eDb6E08f4c7C32D4f71b54bdA02913",
+          decimals: 6,
+          address: "0x6Fac4D18c912343BF86fa7049364Dd4E424Ab9C0",
+        },
+      ],
+    },
+  },
   "GET /v1/limits": { key: "buyer", text: "What your key may use, and what is left of it." },
   "GET /v1/settlements": {
     key: "buyer",

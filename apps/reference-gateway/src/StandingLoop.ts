@@ -10,7 +10,7 @@ import * as Standing from "@guildhall/chain-evm/Standing"
 import type { Device, DeviceId } from "@guildhall/core/Device"
 import type { Instance } from "@guildhall/core/Instance"
 import * as MarketChain from "@guildhall/core/MarketChain"
-import type { Rating } from "@guildhall/core/Rating"
+import type { News } from "@guildhall/core/Rating"
 import { Devices } from "@guildhall/registry/Devices"
 import { DeviceWallets } from "@guildhall/registry/DeviceWallets"
 import { Router } from "@guildhall/routing/Router"
@@ -27,7 +27,7 @@ export interface Options {
   readonly minActiveS: number
 }
 
-type Told = Pick<Rating, "tier" | "bonded">
+type Told = Required<Pick<News, "tier">> & Pick<News, "bonded">
 
 /** Devices do not change what matters here: since when they are there. */
 const KNOWN_MAX = 100_000
@@ -55,11 +55,9 @@ export const make = Effect.fnUntraced(function* ({ chain, minActiveS, standing }
 
   const learn = Effect.fnUntraced(function* (ids: ReadonlySet<DeviceId>) {
     if (known.size > KNOWN_MAX) known = new Map()
-    for (const id of ids) {
-      if (known.has(id)) continue
-      const device = yield* devices.find(id)
-      if (device !== undefined) known.set(id, device)
-    }
+    const unknown = [...ids].filter((id) => !known.has(id))
+    if (unknown.length === 0) return
+    for (const [id, device] of yield* devices.findAll(unknown)) known.set(id, device)
   })
 
   const rate = (
@@ -82,7 +80,7 @@ export const make = Effect.fnUntraced(function* ({ chain, minActiveS, standing }
     const hasTiers = stake !== undefined && epoch >= stake.tiersFromEpoch
     return {
       ...(bonded === undefined ? {} : { bonded }),
-      ...(hasTiers && found.tier !== undefined ? { tier: found.tier } : {}),
+      tier: hasTiers && found.tier !== undefined ? found.tier : null,
     }
   }
 

@@ -7,12 +7,12 @@ import * as Hex from "@guildhall/chain/Hex"
 import * as Standing from "@guildhall/chain-evm/Standing"
 import { type Device, DevicePublicKey } from "@guildhall/core/Device"
 import * as EvmKey from "@guildhall/protocol/evm/EvmKey"
-import type { Rating } from "@guildhall/core/Rating"
+import type { News } from "@guildhall/core/Rating"
 import { Journal } from "@guildhall/journal"
 import { Devices, DeviceWallets } from "@guildhall/registry"
 import type { DeviceWallet } from "@guildhall/registry/DeviceWallets"
 import * as SampleDevice from "@guildhall/registry/testing/SampleDevice"
-import { Router } from "@guildhall/routing"
+import { Directory, Router } from "@guildhall/routing"
 import { leastLoaded } from "@guildhall/routing/policies/LeastLoaded"
 import { createHash } from "node:crypto"
 import * as StandingLoop from "../src/StandingLoop.ts"
@@ -67,19 +67,30 @@ describe("StandingLoop", () => {
       }
       const round = yield* StandingLoop.make({ chain, standing, minActiveS: 60 })
 
-      const told: Array<readonly [string, Pick<Rating, "tier" | "bonded">]> = []
+      const told: Array<readonly [string, Pick<News, "tier" | "bonded">]> = []
       const { apply } = router
+      // What routing makes of it.
+      const directory = new Directory.Directory()
+      const asked: Array<number> = []
+      const { findAll } = devices
+      Object.assign(devices, {
+        findAll: (ids: ReadonlyArray<Device["id"]>) => {
+          asked.push(ids.length)
+          return findAll(ids)
+        },
+      })
       const names = new Map<string, string>()
       const join = Effect.fnUntraced(function* (name: string) {
         const sample = SampleDevice.make()
         const { device, instance } = yield* devices.register(sample.registration())
         names.set(instance.id, name)
         owned.set(device.id, { deviceId: device.id, address: EvmKey.spell(wallet), boundAtMs: 0, binding })
-        apply({ _tag: "InstanceListed", instance })
+        router.apply({ _tag: "InstanceListed", instance })
         return { device, instance, key: sample.publicKey }
       })
       Object.assign(router, {
         apply: (event: Parameters<typeof apply>[0]) => {
+          directory.apply(event)
           if (event._tag === "InstanceRated") told.push([names.get(event.instanceId) ?? "", event.rating])
           apply(event)
         },
@@ -109,10 +120,21 @@ describe("StandingLoop", () => {
       const left = { account: wallet, amount: 1_000n, unbonding: 1_000n, readyAt: 99_999 }
       events = [...events, { _tag: "Staking.UnstakeRequested", position: at(4 * 3_600), ...left }]
       assert.deepStrictEqual(yield* heard, ["old true overflow", "new true overflow"])
-      // One that leaves and comes back between two rounds is a new one to routing.
-      apply({ _tag: "InstanceUnlisted", instanceId: old.instance.id })
-      apply({ _tag: "InstanceListed", instance: { ...old.instance } })
+      // What is not known any more is not kept: a device without a wallet has no tier, and a chain without tiers has none for anybody.
+      owned.delete(fresh.device.id)
+      assert.deepStrictEqual(yield* heard, ["new true undefined"])
+      assert.deepStrictEqual(directory.candidate(fresh.instance.id)?.rating, { bonded: true })
+      const before = events
+      events = events.filter(({ _tag }) => _tag !== "Staking.TiersAppended")
+      assert.deepStrictEqual(yield* heard, ["old true undefined"])
+      assert.deepStrictEqual(directory.candidate(old.instance.id)?.rating, { bonded: true })
+      events = before
       assert.deepStrictEqual(yield* heard, ["old true overflow"])
+      // One that leaves and comes back between two rounds is a new one to routing.
+      router.apply({ _tag: "InstanceUnlisted", instanceId: old.instance.id })
+      router.apply({ _tag: "InstanceListed", instance: { ...old.instance } })
+      assert.deepStrictEqual(yield* heard, ["old true overflow"])
+      assert.deepStrictEqual(asked, [1, 1])
     }).pipe(
       Effect.provide(
         Layer.mergeAll(

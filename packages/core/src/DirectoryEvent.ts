@@ -6,7 +6,7 @@
  */
 import * as Schema from "effect/Schema"
 import { Instance, InstanceId, InstanceState } from "./Instance.ts"
-import { Rating } from "./Rating.ts"
+import { News } from "./Rating.ts"
 
 /**
  * What an instance did of late, by percentile of its answers of the last five minutes: `firstTokenMs` are times to the
@@ -32,7 +32,7 @@ export type Measured = typeof Measured.Type
  * - `InstanceMeasured`: how fast it was of late, said at most every few seconds; null where
  *   nothing was seen of it for so long that what was known is too old.
  * - `InstanceRated`: something new is known of it: its breaker, its health, its load, its owner's stake. The parts that
- *   `rating` has take the place of the former ones.
+ *   `rating` has take the place of the former ones; a tier that is null is known no longer.
  * - `DispatchStarted` / `DispatchEnded`: this gateway sent a request to it, and that request ended.
  *
  * @category models
@@ -45,7 +45,7 @@ export const DirectoryEvent = Schema.TaggedUnion({
   DispatchStarted: { instanceId: InstanceId },
   DispatchEnded: { instanceId: InstanceId },
   InstanceMeasured: { instanceId: InstanceId, measured: Schema.NullOr(Measured) },
-  InstanceRated: { instanceId: InstanceId, rating: Rating },
+  InstanceRated: { instanceId: InstanceId, rating: News },
 })
 /** @since 0.1.0 */
 export type DirectoryEvent = typeof DirectoryEvent.Type

@@ -42,6 +42,8 @@ export const TierPriority = Schema.Literals(["overflow", "normal", "preferred", 
 /** @since 0.1.0 */
 export type TierPriority = typeof TierPriority.Type
 
+const Tier = Schema.Struct({ priority: TierPriority, weightBps: Count })
+
 /**
  * What is known of an instance. Each part may be absent: then nothing is known, and the instance counts as usual.
  *
@@ -70,7 +72,7 @@ export const Rating = Schema.Struct({
   healthBps: Schema.optionalKey(Bps),
   rampBps: Schema.optionalKey(Bps),
   inFlightMax: Schema.optionalKey(Count),
-  tier: Schema.optionalKey(Schema.Struct({ priority: TierPriority, weightBps: Count })),
+  tier: Schema.optionalKey(Tier),
   bonded: Schema.optionalKey(Schema.Boolean),
   confidential: Schema.optionalKey(Schema.Boolean),
   qualityBps: Schema.optionalKey(Bps),
@@ -91,7 +93,17 @@ export const Rating = Schema.Struct({
 export type Rating = typeof Rating.Type
 
 /**
- * Joins what is new to what was known: a part that is present takes the place of the former one.
+ * What is new of an instance: the parts that changed. A tier that is null is known no longer.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export const News = Schema.Struct({ ...Rating.fields, tier: Schema.optionalKey(Schema.NullOr(Tier)) })
+/** @since 0.1.0 */
+export type News = typeof News.Type
+
+/**
+ * Joins what is new to what was known: a part that is present takes the place of the former one, and one that is null takes it away.
  *
  * **Example** (It was parked, and its load is told)
  *
@@ -100,10 +112,13 @@ export type Rating = typeof Rating.Type
  *
  * Rating.join({ breaker: "parked" }, { peersInFlight: 2 }) // => { breaker: "parked", peersInFlight: 2 }
  * Rating.join({ breaker: "parked" }, { breaker: "closed" }) // => { breaker: "closed" }
+ * Rating.join({ bonded: true, tier: { priority: "preferred", weightBps: 15_000 } }, { tier: null }) // => { bonded: true }
  * ```
  *
  * @category rules
  * @since 0.1.0
  */
-export const join = (known: Rating | undefined, news: Rating): Rating =>
-  known === undefined ? news : { ...known, ...news }
+export const join = (known: Rating | undefined, news: News): Rating => {
+  const { tier, ...rest } = { ...known, ...news }
+  return tier === undefined || tier === null ? rest : { ...rest, tier }
+}

@@ -135,6 +135,8 @@ export interface DeviceStore {
     most: number,
   ) => Effect.Effect<"own" | "taken" | "full", RegistryError>
   readonly device: (id: DeviceId) => Effect.Effect<Device | undefined, RegistryError>
+  /** Those of these devices that there are. */
+  readonly devices: (ids: ReadonlyArray<DeviceId>) => Effect.Effect<ReadonlyMap<DeviceId, Device>, RegistryError>
   /** A member's devices, in the order of their ids, at most `most`. */
   readonly devicesOf: (member: MemberId, most: number) => Effect.Effect<ReadonlyArray<Device>, RegistryError>
   /** What the devices said last of how they are doing. */
@@ -288,6 +290,8 @@ export const makeMemory: Effect.Effect<DeviceStore> = Effect.sync(() => {
     const { atMs, sequence, status } = sequences.get(row.id) ?? UNUSED
     return { ...row, sequence: Math.max(0, sequence), lastSeenAtMs: atMs, status: status ?? null }
   }
+  const shown = (ids: ReadonlyArray<DeviceId>) =>
+    new Map(ids.flatMap((id) => devices.get(id) ?? []).map((row) => [row.id, show(row)]))
 
   const byVersion = () => [...rows.values()].sort((a, b) => a.version - b.version)
   const othersOf = (member: MemberId, id: DeviceId): number =>
@@ -320,11 +324,8 @@ export const makeMemory: Effect.Effect<DeviceStore> = Effect.sync(() => {
         for (const [id, { atMs }] of sequences) if (atMs < beforeMs && !devices.has(id)) sequences.delete(id)
       }),
     claimName: makeNames(),
-    device: (id) =>
-      Effect.sync(() => {
-        const row = devices.get(id)
-        return row === undefined ? undefined : show(row)
-      }),
+    device: (id) => Effect.sync(() => shown([id]).get(id)),
+    devices: (ids) => Effect.sync(() => shown(ids)),
     devicesOf: (member, most) =>
       Effect.sync(() =>
         [...devices.values()]

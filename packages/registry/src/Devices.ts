@@ -139,6 +139,8 @@ export class Devices extends Context.Service<
     readonly revoke: (id: DeviceId, memberId?: MemberId) => Effect.Effect<Device, RegistryError>
     /** A device that is registered or paired. */
     readonly find: (id: DeviceId) => Effect.Effect<Device | undefined, RegistryError>
+    /** Those of these devices that are registered or paired, in one question. */
+    readonly findAll: (ids: ReadonlyArray<DeviceId>) => Effect.Effect<ReadonlyMap<DeviceId, Device>, RegistryError>
     /** A member's devices, revoked ones too: at most {@link DEVICES_SHOWN_MAX}. */
     readonly devicesOf: (memberId: MemberId) => Effect.Effect<ReadonlyArray<Device>, RegistryError>
     /** What the devices said last of how they are doing, of all that have said it. */

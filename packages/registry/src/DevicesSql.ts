@@ -275,6 +275,12 @@ const makeStore = (sql: SqlClient.SqlClient): DeviceStore.DeviceStore => {
         readDevices(sql`SELECT ${sql.literal(DEVICE_COLUMNS)} FROM ${sql.literal(DEVICES)} WHERE d.id = ${id}`),
         ([row]) => (row === undefined ? undefined : ofRow(row)),
       ),
+    devices: (ids) =>
+      Effect.map(
+        readDevices(sql`SELECT ${sql.literal(DEVICE_COLUMNS)} FROM ${sql.literal(DEVICES)}
+          WHERE d.id IN (SELECT jsonb_array_elements_text(${JSON.stringify(ids)}::text::jsonb))`),
+        (rows) => new Map(rows.map((row) => [row.id, ofRow(row)])),
+      ),
     devicesOf: (member, most) =>
       Effect.map(
         readDevices(sql`SELECT ${sql.literal(DEVICE_COLUMNS)} FROM ${sql.literal(DEVICES)}

@@ -9,7 +9,7 @@ import * as Schema from "effect/Schema"
 import type { DirectoryEvent, Measured } from "@guildhall/core/DirectoryEvent"
 import { Instance, type InstanceId, type InstanceState } from "@guildhall/core/Instance"
 import { ModelId } from "@guildhall/core/Model"
-import { Rating } from "@guildhall/core/Rating"
+import { News, Rating } from "@guildhall/core/Rating"
 import type { Directory, Place } from "./Directory.ts"
 
 const InstanceText = Schema.fromJsonString(Schema.toCodecJson(Instance))
@@ -18,6 +18,9 @@ const decodeInstance = Schema.decodeUnknownResult(InstanceText)
 const RatingText = Schema.fromJsonString(Schema.toCodecJson(Rating))
 const encodeRating = Schema.encodeSync(RatingText)
 const decodeRating = Schema.decodeUnknownResult(RatingText)
+const NewsText = Schema.fromJsonString(Schema.toCodecJson(News))
+const encodeNews = Schema.encodeSync(NewsText)
+const decodeNews = Schema.decodeUnknownResult(NewsText)
 const OfferedText = Schema.fromJsonString(Schema.Array(ModelId))
 const encodeOffered = Schema.encodeSync(OfferedText)
 const decodeOffered = Schema.decodeUnknownResult(OfferedText)
@@ -55,7 +58,7 @@ export const encodeEvent = (event: DirectoryEvent, slot: number): string => {
     case "InstanceMeasured":
       return event.measured === null ? `m${name}` : `m${name} ${writeMeasured(event.measured)}`
     case "InstanceRated":
-      return `r${name} ${encodeRating(event.rating)}`
+      return `r${name} ${encodeNews(event.rating)}`
     case "StateChanged":
       return `${marks[event.state]}${name}`
     case "InstanceUnlisted":
@@ -133,6 +136,9 @@ const decodePlace = (line: string): Result.Result<Place, string> => {
 
 const decodeRated = (line: string): Result.Result<Rating, string> =>
   Result.mapError(decodeRating(cut(line, 1)[1]), (error) => String(error))
+
+const decodeNewsOf = (line: string): Result.Result<News, string> =>
+  Result.mapError(decodeNews(cut(line, 1)[1]), (error) => String(error))
 
 /**
  * Reads a snapshot into an empty directory.
@@ -220,7 +226,7 @@ const decodeEvent = (line: string, ids: ReadonlyMap<number, InstanceId>): Result
     const measured = mark === "m" ? readMeasured(json) : undefined
     if (measured !== undefined) return Result.succeed({ _tag: "InstanceMeasured", instanceId, measured })
     if (mark === "r") {
-      return Result.map(decodeRated(line), (rating): DirectoryEvent => ({ _tag: "InstanceRated", instanceId, rating }))
+      return Result.map(decodeNewsOf(line), (rating): DirectoryEvent => ({ _tag: "InstanceRated", instanceId, rating }))
     }
     if (mark === "u") return Result.succeed({ _tag: "InstanceUnlisted", instanceId })
     if (state !== undefined) return Result.succeed({ _tag: "StateChanged", instanceId, state })

@@ -167,7 +167,7 @@ export class Health {
   }
 
   /** Somebody else found out something about it. */
-  rated(id: InstanceId, { foreign }: Rating): void {
+  rated(id: InstanceId, { foreign }: Pick<Rating, "foreign">): void {
     if (foreign !== undefined) this.#of(id).foreignAtMs = foreign > 0 ? this.#nowMs : undefined
   }
 

@@ -1,4 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
+import type { DirectoryEvent } from "@guildhall/core/DirectoryEvent"
 import { InstanceId } from "@guildhall/core/Instance"
 import { ModelId } from "@guildhall/core/Model"
 import { Result } from "effect"
@@ -29,6 +30,25 @@ describe("Directory", () => {
     directory.apply(about("DispatchEnded", "a"))
     directory.apply(about("DispatchStarted", "a"))
     assert.strictEqual(inFlight(directory, "a"), 1)
+  })
+
+  it("a tier that is known no longer is forgotten, from the log as well", () => {
+    const { id: instanceId } = SampleMarket.instance({ name: "a" })
+    const tier = { priority: "preferred", weightBps: 15_000 } as const
+    const events: ReadonlyArray<DirectoryEvent> = [
+      listed("a"),
+      { _tag: "InstanceRated", instanceId, rating: { healthBps: 9_000, tier } },
+      { _tag: "InstanceRated", instanceId, rating: { bonded: true } },
+      { _tag: "InstanceRated", instanceId, rating: { tier: null } },
+    ]
+    const directory = new Directory()
+    const lines = events.map((event) => DirectoryText.encodeEvent(event, directory.apply(event)))
+    assert.deepStrictEqual(directory.candidate(instanceId)?.rating, { healthBps: 9_000, bonded: true })
+    const again = new Directory()
+    DirectoryText.replay(again, lines.slice(0, 3).join("\n"), 3)
+    assert.deepStrictEqual(again.candidate(instanceId)?.rating?.tier, tier)
+    DirectoryText.replay(again, lines.slice(3).join("\n"), 4)
+    assert.deepStrictEqual(contentOf(again), contentOf(directory))
   })
 
   it("new terms keep what is in flight, and a new model moves the instance", () => {

@@ -35,7 +35,7 @@ export const makeOwner = (store: DeviceStore) =>
 export const make = (
   store: DeviceStore,
   perMember: number,
-): Pick<Service, "find" | "devicesOf" | "statuses" | "adopt" | "rename" | "replaceKey" | "revoke"> => {
+): Pick<Service, "find" | "findAll" | "devicesOf" | "statuses" | "adopt" | "rename" | "replaceKey" | "revoke"> => {
   const owner = makeOwner(store)
   const changed = Effect.fnUntraced(function* (id: DeviceId, rule: Parameters<typeof store.change>[1]) {
     yield* store.change({ device: id }, rule)
@@ -43,6 +43,7 @@ export const make = (
   })
   return {
     find: Effect.fn("Devices.find")((id) => store.device(id)),
+    findAll: Effect.fn("Devices.findAll")(store.devices),
     devicesOf: Effect.fn("Devices.devicesOf")((memberId) => store.devicesOf(memberId, SHOWN_MAX)),
     statuses: store.statuses.pipe(Effect.withSpan("Devices.statuses")),
     adopt: Effect.fn("Devices.adopt")(function* ({ facts, memberId, publicKey }) {

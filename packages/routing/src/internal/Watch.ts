@@ -1,7 +1,7 @@
 import * as Schema from "effect/Schema"
 import { DirectoryEvent } from "@guildhall/core/DirectoryEvent"
 import type { Instance, InstanceId } from "@guildhall/core/Instance"
-import type { Rating } from "@guildhall/core/Rating"
+import type { News } from "@guildhall/core/Rating"
 import type { ModelId } from "@guildhall/core/Model"
 import { RoutingFeatures } from "@guildhall/core/RoutingFeatures"
 import type * as HealthRules from "@guildhall/core/rules/Health"
@@ -49,10 +49,10 @@ export const make = ({ directory, health: settings, onRefused, reads: read, take
   const loads = new Map<InstanceId, number>()
   let expiredAtMs = -Infinity
 
-  const rate = (instanceId: InstanceId, rating: Rating | undefined): void => {
+  const rate = (instanceId: InstanceId, rating: News | undefined): void => {
     if (rating !== undefined) take({ _tag: "InstanceRated", instanceId, rating })
   }
-  const rated = (instanceId: InstanceId, rating: Rating): void => {
+  const rated = (instanceId: InstanceId, rating: News): void => {
     const known = directory.candidate(instanceId)?.rating
     if (directory.candidate(instanceId) !== undefined) health.rated(instanceId, rating)
     const { foreign = 0, peersInFlight: before = 0 } = known ?? {}

@@ -3,7 +3,7 @@ import { assert } from "@effect/vitest"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as TestClock from "effect/testing/TestClock"
-import type { DeviceId } from "@guildhall/core/Device"
+import { DeviceId } from "@guildhall/core/Device"
 import * as Conformance from "@guildhall/core/testing/Conformance"
 import * as KeyChange from "@guildhall/protocol/provider/KeyChange"
 import { Devices } from "../../Devices.ts"
@@ -68,7 +68,12 @@ export const adopting = Effect.gen(function* () {
   const stolen = yield* codeOf(devices.register({ ...sample.registration(), memberId: thief }))
   assert.strictEqual(stolen, "insufficient_role")
   yield* devices.register(sample.registration())
-  assert.deepStrictEqual((yield* devices.find(device.id))?.facts, facts("rig"))
+  const found = yield* devices.find(device.id)
+  assert.deepStrictEqual(found?.facts, facts("rig"))
+  const other = yield* devices.register(SampleDevice.make().registration())
+  const all = yield* devices.findAll([device.id, DeviceId.make(`dev_${"0".repeat(32)}`), other.device.id])
+  assert.deepStrictEqual([...all.keys()].sort(), [device.id, other.device.id].sort())
+  assert.deepStrictEqual(all.get(device.id), found)
 })
 
 export const replacing = Effect.gen(function* () {

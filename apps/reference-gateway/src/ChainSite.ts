@@ -47,7 +47,16 @@ export interface ChainSite {
   readonly fromBlock: number
 }
 
-const chains: ReadonlyArray<Chain> = [anvil, base, baseSepolia, space, tempo]
+/** The chains that are known. @category constants @since 0.1.0 */
+export const chains: ReadonlyArray<Chain> = [anvil, base, baseSepolia, space, tempo]
+
+/** The endpoints that the settings name, none or more. @category accessors @since 0.1.0 */
+export const named = ({ chainRpc }: Pick<Facts["settings"], "chainRpc">): ReadonlyArray<Redacted.Redacted<string>> =>
+  chainRpc === undefined
+    ? []
+    : Redacted.value(chainRpc)
+        .split(",")
+        .map((url) => Redacted.make(url.trim()))
 
 const wrong = (what: string, todo: string): LaunchError => new LaunchError({ what, todo })
 
@@ -76,9 +85,10 @@ export const make = Effect.fnUntraced(function* ({ chain: dev, settings }: Facts
     const todo = `Known are: ${chains.map(({ id, name }) => `${name} (${id})`).join(", ")}. docs/adding-a-chain.md says how to add one, which is a file.`
     return yield* wrong(`The market's chain ${terms.id} is not known here.`, todo)
   }
-  const named = settings.chainRpc === undefined ? [] : Redacted.value(settings.chainRpc).split(",")
-  const urls = dev === undefined ? (named.length > 0 ? named : chain.rpcUrls) : [dev.rpcUrl]
-  if (urls.length === 0) {
+  const own = named(settings)
+  const open = own.length > 0 ? own : chain.rpcUrls.map((url) => Redacted.make(url))
+  const endpoints = dev === undefined ? open : [Redacted.make(dev.rpcUrl)]
+  if (endpoints.length === 0) {
     return yield* wrong(`It is not known where ${chain.name} is asked.`, "Set GUILDHALL_CHAIN_RPC to one or more URLs.")
   }
   const contracts: Partial<Record<ContractNames.ContractName, Address.Address>> = { ...dev?.contracts }
@@ -100,7 +110,6 @@ export const make = Effect.fnUntraced(function* ({ chain: dev, settings }: Facts
     }
     tokens.set(asset.code, { address, asset, decimals: token.decimals })
   }
-  const endpoints = urls.map((url) => Redacted.make(url))
   return {
     chain,
     endpoints,
@@ -188,7 +197,7 @@ export const checkOperator = Effect.fnUntraced(function* (
  * @category layers
  * @since 0.1.0
  */
-export const signer = ({ chain, settings }: Facts) => {
+export const signer = ({ chain, settings }: Pick<Facts, "chain" | "settings">) => {
   if (settings.chainKey !== undefined) return Signer.layerMemory([Redacted.make(Redacted.value(settings.chainKey))])
   if (settings.chainKeyFile !== undefined) return Signer.layerFile(settings.chainKeyFile)
   return Signer.layerMemory(chain === undefined ? [] : [DevAccounts.key(DevContracts.ROLE.operator)])

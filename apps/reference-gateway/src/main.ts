@@ -17,6 +17,7 @@ import * as KeyRingFile from "@guildhall/core/KeyRingFile"
 import * as MarketDefinition from "@guildhall/core/MarketDefinition"
 import * as Parts from "@guildhall/core/Parts"
 import * as AgentCommand from "@guildhall/agent/AgentCommand"
+import * as ChainCommand from "@guildhall/chain-evm/ChainCommand"
 import * as CatalogueCommand from "@guildhall/gateway/CatalogueCommand"
 import * as NodeSignature from "@guildhall/gateway/NodeSignature"
 import * as TokenCatalogue from "@guildhall/gateway/TokenCatalogue"
@@ -131,6 +132,26 @@ const routing = RoutingCommand.make({
   parts: Parts.make(routingParts),
 })
 
+/** Loaded when a command asks for it: the others do not wait for it. */
+const chainSite = Effect.promise(() => import("./ChainSite.ts"))
+
+/** The contracts of a market, whether it runs here, elsewhere or not at all. */
+const chain = ChainCommand.make({
+  chains: Effect.map(chainSite, ({ chains }) => chains),
+  endpoints: Effect.gen(function* () {
+    return (yield* chainSite).named(yield* AppConfig.load)
+  }),
+  signer: Layer.unwrap(
+    Effect.gen(function* () {
+      return (yield* chainSite).signer({ settings: yield* AppConfig.load })
+    }),
+  ),
+  definition: (named) =>
+    Effect.flatMap(AppConfig.load, (settings) =>
+      Definition.load({ ...settings, market: Option.getOrElse(named, () => settings.market) }),
+    ),
+})
+
 const guildhall = Command.make("guildhall").pipe(
   Command.withDescription("Run a market in AI inference"),
   Command.withSubcommands([
@@ -139,6 +160,7 @@ const guildhall = Command.make("guildhall").pipe(
     catalogue,
     routing,
     cloud,
+    chain,
     ReceiptCommand.make(ReceiptStatements.checks),
     AgentCommand.command,
   ]),

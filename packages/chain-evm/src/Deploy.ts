@@ -2,19 +2,19 @@
  * Puts a market's contracts on a chain. Where each stands follows from its code and settings, so it is known before, the same
  * whoever deploys, and nothing is done twice: what already stands there is looked at and left.
  *
+ * They are created one after the other, always in the same order. So a process that dies leaves one transaction in a pool at most, and
+ * the next one, even without a memory of it, signs the same creation for the same nonce: whichever of the two is included, it is the
+ * one that was wanted, and nothing is paid for twice.
+ *
  * @since 0.1.0
  */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import { decodeErrorResult, decodeFunctionResult, encodeFunctionData, keccak256, parseAbi } from "viem/utils"
+import { decodeFunctionResult, encodeFunctionData, keccak256, parseAbi } from "viem/utils"
 import * as Address from "@guildhall/chain/Address"
 import * as ChainError from "@guildhall/chain/ChainError"
-import { abi as bondAbi } from "./abi/ProviderBond.ts"
-import { abi as insuranceAbi } from "./abi/InsurancePool.ts"
-import { abi as settlementAbi } from "./abi/Settlement.ts"
-import { abi as stakingAbi } from "./abi/Staking.ts"
-import { abi as validatorsAbi } from "./abi/ValidatorRegistry.ts"
 import * as ContractCheck from "./ContractCheck.ts"
+import * as ContractError from "./ContractError.ts"
 import type { DeploySettings } from "./DeploySettings.ts"
 import * as ChainReads from "./internal/ChainReads.ts"
 import * as Creations from "./internal/Creations.ts"
@@ -42,21 +42,15 @@ export interface Deployed {
   readonly channel: Address.Address
 }
 
-const errorsOf = [...stakingAbi, ...insuranceAbi, ...bondAbi, ...settlementAbi, ...validatorsAbi].filter(
-  (entry) => entry.type === "error",
-)
-
-/** What a constructor refuses: the settings cannot be. */
-const unsuitable = (name: string, error: RpcError): ChainError.ChainError =>
+/** What a constructor refuses: the settings cannot be. @category errors @since 0.1.0 */
+export const unsuitable = (name: string, error: RpcError): ChainError.ChainError =>
   Option.match(ChainReads.revertOf(error), {
     onNone: () => ofRpc(error),
     onSome: ({ data, detail }) => {
-      const decoded = Option.liftThrowable(decodeErrorResult)({ abi: errorsOf, data: bytes(data ?? "0x") })
-      const rule = Option.match(decoded, {
-        onNone: () => detail,
-        onSome: ({ args, errorName }) => `${errorName}(${(args ?? []).map(String).join(", ")})`,
-      })
-      return ChainError.invalid(`${name} cannot be made with these settings: ${rule}. Change them, and deploy again.`)
+      const { figures, rule } = data === null ? { rule: detail, figures: {} } : ContractError.decode(data)
+      const named = Object.entries(figures).map(([figure, value]) => `${figure} ${String(value)}`)
+      const why = `${rule}${named.length === 0 ? "" : ` (${named.join(", ")})`}`
+      return ChainError.invalid(`${name} cannot be made with these settings: ${why}. Change them, and deploy again.`)
     },
   })
 
@@ -77,6 +71,28 @@ const begunAt = Effect.fnUntraced(function* (creations: ReadonlyArray<Creations.
   return Math.min(...blocks)
 })
 
+/** How often it is looked whether a contract stands that another process has sent: in blocks. */
+const LOOK_BLOCKS = 5
+
+const codeNow = (address: Address.Address) =>
+  Effect.flatMap(Rpc.Rpc, (rpc) => {
+    const reads = ChainReads.make(rpc)
+    return Effect.mapError(
+      Effect.flatMap(reads.head, (at) => reads.code(address, at)),
+      ofRpc,
+    )
+  })
+
+/** Waits until something stands there. That the chain cannot be asked for a while ends nothing. */
+const untilStanding = Effect.fnUntraced(function* (address: Address.Address) {
+  const { chain } = yield* Rpc.Rpc
+  for (;;) {
+    yield* Effect.sleep(LOOK_BLOCKS * chain.blockTimeMs)
+    const code = yield* Effect.orElseSucceed(codeNow(address), () => "0x")
+    if (code !== "0x") return
+  }
+})
+
 /**
  * Creates what is not there yet. The account `by` pays for it, and has no say in it afterwards.
  *
@@ -88,19 +104,15 @@ export const create = Effect.fnUntraced(function* (by: Address.Address, creation
   const sender = yield* Sender.Sender
   const reads = ChainReads.make(rpc)
   const { address, code, name, salt } = creation
-  const head = yield* Effect.mapError(reads.head, ofRpc)
-  const standing = yield* Effect.mapError(reads.code(address, head), ofRpc)
-  if (standing !== "0x") return address
+  if ((yield* codeNow(address)) !== "0x") return address
   // The factory keeps a constructor's reasons to itself, so the constructor is asked before.
   yield* Effect.mapError(reads.call({ from: by, to: null, data: code }), (error) => unsuitable(name, error))
   const idempotencyKey = yield* keyOf(creation)
   const data = bytes(`${salt}${code.slice(2)}`)
-  yield* Effect.mapError(sender.send({ idempotencyKey, by, to: Creations.FACTORY, data }), ofSender)
-  const now = yield* Effect.mapError(
-    Effect.flatMap(reads.head, (at) => reads.code(address, at)),
-    ofRpc,
-  )
-  if (now === "0x") {
+  const sent = sender.send({ idempotencyKey, by, to: Creations.FACTORY, data })
+  // What a process that died has sent may be included instead: then ours never is, and is not waited for.
+  yield* Effect.raceFirst(Effect.asVoid(Effect.mapError(sent, ofSender)), untilStanding(address))
+  if ((yield* codeNow(address)) === "0x") {
     const detail = `${name} was sent to the chain and does not stand at ${address} yet.`
     return yield* new ChainError.ChainError({ reason: new ChainError.Undecided({ idempotencyKey, detail }) })
   }
@@ -162,29 +174,35 @@ export const check = Effect.fn("Deploy.check")(function* (
 })
 
 /**
+ * Refuses a chain that has no factory. Every deployment needs it.
+ *
+ * @category checks
+ * @since 0.1.0
+ */
+export const checkFactory = Effect.gen(function* () {
+  const { chain } = yield* Rpc.Rpc
+  if ((yield* codeNow(Creations.FACTORY)) !== "0x") return
+  return yield* ChainError.invalid(
+    `${chain.name} has no program at ${Creations.FACTORY} that creates contracts at addresses known before. Put it there first: docs/adding-a-chain.md says how.`,
+  )
+})
+
+/**
  * Creates a market's contracts, those that are not there yet, and checks all of them. `by` needs the coin for the gas and a key;
- * `fromBlock` is zero where another program created them.
+ * `fromBlock` is zero where another process created one of them. `told` hears of each one that stands.
  *
  * @category constructors
  * @since 0.1.0
  */
-export const deploy = Effect.fn("Deploy.deploy")(function* (by: Address.Address, settings: DeploySettings) {
+export const deploy = Effect.fn("Deploy.deploy")(function* (
+  by: Address.Address,
+  settings: DeploySettings,
+  told: (contract: ChainError.Contract, address: Address.Address) => Effect.Effect<void> = () => Effect.void,
+) {
   const rpc = yield* Rpc.Rpc
-  const reads = ChainReads.make(rpc)
-  const head = yield* Effect.mapError(reads.head, ofRpc)
-  if ((yield* Effect.mapError(reads.code(Creations.FACTORY, head), ofRpc)) === "0x") {
-    return yield* ChainError.invalid(
-      `${rpc.chain.name} has no program at ${Creations.FACTORY} that creates contracts at addresses known before. Put it there first: docs/adding-a-chain.md says how.`,
-    )
-  }
+  yield* checkFactory
   const six = Creations.of(settings)
-  // What a contract asks another one as it is created must be there before it.
-  const steps = [
-    [six.Staking, six.InsurancePool, six.Settlement, six.Channel],
-    [six.ProviderBond],
-    [six.ValidatorRegistry],
-  ]
-  for (const step of steps) yield* Effect.forEach(step, (one) => create(by, one), { concurrency: "unbounded" })
+  for (const name of Creations.ORDER) yield* told(name, yield* create(by, six[name]))
   const at = { chainId: rpc.chain.id, ...addresses(settings) }
   const tokens = { stake: settings.staking.token, bond: settings.insurance.token }
   const rootVault = yield* check(at, tokens)

@@ -3,9 +3,38 @@
  *
  * @since 0.1.0
  */
-import type { Address } from "@guildhall/chain/Address"
-import type { Share } from "@guildhall/chain/Settlement"
-import type { Tier } from "@guildhall/chain/StakeBook"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import * as SchemaIssue from "effect/SchemaIssue"
+import * as SchemaTransformation from "effect/SchemaTransformation"
+import * as Address from "@guildhall/chain/Address"
+import * as ChainError from "@guildhall/chain/ChainError"
+import { NonNegativeAmount } from "@guildhall/core/Money"
+
+const MALFORMED = "an address is 0x and 40 hexadecimal digits, and mixed case is its checksum. Copy it again."
+
+/** In a file an address may be written in one case as well. */
+const Account = Schema.String.pipe(
+  Schema.decodeTo(
+    Address.Address,
+    SchemaTransformation.transformEffect<string, string>({
+      decode: (text, options) =>
+        Option.match(Address.fromText(text), {
+          onNone: () => Effect.fail(new SchemaIssue.InvalidValue({ message: MALFORMED }, text, options)),
+          onSome: Effect.succeed,
+        }),
+      encode: Effect.succeed,
+    }),
+  ),
+)
+
+const whole = (maximum: number) => Schema.Int.pipe(Schema.check(Schema.isBetween({ minimum: 0, maximum })))
+/** Longer than any contract takes, and short enough for its numbers. */
+const Seconds = whole(2 ** 40)
+const Bps = whole(10_000)
+const Count = whole(2 ** 31)
+const Amount = NonNegativeAmount.pipe(Schema.check(Schema.isLessThanOrEqualToBigInt(2n ** 128n - 1n)))
 
 /**
  * Who holds the roles. Slasher and arbiter, adjuster and challenger, operator and challenger must be different accounts.
@@ -18,74 +47,86 @@ import type { Tier } from "@guildhall/chain/StakeBook"
  * @category models
  * @since 0.1.0
  */
-export interface Roles {
-  readonly governor: Address
-  readonly pauser: Address
-  readonly curator: Address
-  readonly slasher: Address
-  readonly arbiter: Address
-  readonly verifier: Address
-  readonly registrar: Address
-  readonly adjuster: Address
-  readonly challenger: Address
-  readonly operator: Address
-  readonly funder: Address
-}
+export const Roles = Schema.Struct({
+  governor: Account,
+  pauser: Account,
+  curator: Account,
+  slasher: Account,
+  arbiter: Account,
+  verifier: Account,
+  registrar: Account,
+  adjuster: Account,
+  challenger: Account,
+  operator: Account,
+  funder: Account,
+})
+/** @since 0.1.0 */
+export type Roles = typeof Roles.Type
 
 /** Of `Staking`. Seconds, basis points. @category models @since 0.1.0 */
-export interface StakingSettings {
-  readonly token: Address
-  readonly cooldownS: number
-  readonly minActiveS: number
-  readonly tierDelayS: number
-  readonly apyBps: number
-  readonly tiers: ReadonlyArray<Tier>
-}
+export const StakingSettings = Schema.Struct({
+  token: Account,
+  cooldownS: Seconds,
+  minActiveS: Seconds,
+  tierDelayS: Seconds,
+  apyBps: whole(65_535),
+  tiers: Schema.Array(Schema.Struct({ minStake: Amount, multiplierBps: Count, priority: whole(255) })),
+})
+/** @since 0.1.0 */
+export type StakingSettings = typeof StakingSettings.Type
 
 /** Of `InsurancePool`, whose token is that of bonds and validators too. @category models @since 0.1.0 */
-export interface InsuranceSettings {
-  readonly token: Address
-  readonly epochLengthS: number
-  readonly challengeDelayS: number
-  readonly claimWindowS: number
-  readonly epochCapBps: number
-  readonly incidentCap: bigint
-}
+export const InsuranceSettings = Schema.Struct({
+  token: Account,
+  epochLengthS: Seconds,
+  challengeDelayS: Seconds,
+  claimWindowS: Seconds,
+  epochCapBps: whole(65_535),
+  incidentCap: Amount,
+})
+/** @since 0.1.0 */
+export type InsuranceSettings = typeof InsuranceSettings.Type
 
 /** Of `ProviderBond`. @category models @since 0.1.0 */
-export interface BondSettings {
-  readonly cooldownS: number
-  readonly evidenceWindowS: number
-  readonly appealWindowS: number
-  readonly rulingWindowS: number
-  readonly bufferS: number
-  readonly periodS: number
-  readonly capBps: number
-  readonly finderBps: number
-}
+export const BondSettings = Schema.Struct({
+  cooldownS: Seconds,
+  evidenceWindowS: Seconds,
+  appealWindowS: Seconds,
+  rulingWindowS: Seconds,
+  bufferS: Seconds,
+  periodS: Seconds,
+  capBps: whole(65_535),
+  finderBps: whole(65_535),
+})
+/** @since 0.1.0 */
+export type BondSettings = typeof BondSettings.Type
 
 /** Of `Settlement`; the shares are those of the first terms. @category models @since 0.1.0 */
-export interface SettlementSettings {
-  readonly epochLengthS: number
-  readonly challengeDelayS: number
-  readonly unfundDelayS: number
-  readonly voucherEpochs: number
-  readonly providerBps: number
-  readonly treasury: Address
-  readonly voucherSigner: Address
-  readonly shares: ReadonlyArray<Share>
-}
+export const SettlementSettings = Schema.Struct({
+  epochLengthS: Seconds,
+  challengeDelayS: Seconds,
+  unfundDelayS: Seconds,
+  voucherEpochs: Count,
+  providerBps: whole(65_535),
+  treasury: Account,
+  voucherSigner: Account,
+  shares: Schema.Array(Schema.Struct({ party: Account, bps: Bps })),
+})
+/** @since 0.1.0 */
+export type SettlementSettings = typeof SettlementSettings.Type
 
 /** Of `ValidatorRegistry`: `perJob` judge each job, and `quorum` of them must say the same. @category models @since 0.1.0 */
-export interface ValidatorSettings {
-  readonly minBond: bigint
-  readonly epochLengthS: number
-  readonly cooldownS: number
-  readonly perJob: number
-  readonly quorum: number
-  readonly slashBps: number
-  readonly reporterBps: number
-}
+export const ValidatorSettings = Schema.Struct({
+  minBond: Amount,
+  epochLengthS: Seconds,
+  cooldownS: Seconds,
+  perJob: whole(255),
+  quorum: whole(255),
+  slashBps: whole(65_535),
+  reporterBps: whole(65_535),
+})
+/** @since 0.1.0 */
+export type ValidatorSettings = typeof ValidatorSettings.Type
 
 /**
  * All of it. `roleDelayS` is how long a change of a role is announced, two days or more and never shorter than the bonds' cooldown.
@@ -94,13 +135,64 @@ export interface ValidatorSettings {
  * @category models
  * @since 0.1.0
  */
-export interface DeploySettings {
-  readonly salt?: string | undefined
-  readonly roles: Roles
-  readonly roleDelayS: number
-  readonly staking: StakingSettings
-  readonly insurance: InsuranceSettings
-  readonly bond: BondSettings
-  readonly settlement: SettlementSettings
-  readonly validators: ValidatorSettings
-}
+export const DeploySettings = Schema.Struct({
+  salt: Schema.optional(Schema.NonEmptyString),
+  roles: Roles,
+  roleDelayS: Seconds,
+  staking: StakingSettings,
+  insurance: InsuranceSettings,
+  bond: BondSettings,
+  settlement: SettlementSettings,
+  validators: ValidatorSettings,
+})
+/** @since 0.1.0 */
+export type DeploySettings = typeof DeploySettings.Type
+
+const format = SchemaIssue.makeFormatterStandardSchemaV1({
+  leafHook: (issue) => {
+    if (issue._tag === "MissingKey") return "it is missing."
+    if (issue._tag === "UnexpectedKey") return "there is no such setting."
+    return SchemaIssue.defaultLeafHook(issue)
+  },
+})
+
+/** `staking.tiers[0].minStake` */
+const written = (path: ReadonlyArray<PropertyKey | { readonly key: PropertyKey }>): string =>
+  path
+    .map((segment) => (typeof segment === "object" ? segment.key : segment))
+    .map((key) => (typeof key === "number" ? `[${key}]` : `.${String(key)}`))
+    .join("")
+    .replace(/^\./, "")
+
+const decodeJson = Schema.decodeUnknownEffect(Schema.toCodecJson(DeploySettings), {
+  errors: "all",
+  onExcessProperty: "error",
+})
+
+/**
+ * Reads settings from JSON: amounts are decimal digits in quotes, seconds and basis points are numbers. Fails with `InvalidInput`
+ * that names each problem with its path; what the contracts make of the figures is another matter (`DeployPlan`).
+ *
+ * **Example** (A misspelled setting)
+ *
+ * ```ts
+ * import { DeploySettings } from "@guildhall/chain-evm"
+ * import { Effect } from "effect"
+ *
+ * const { message } = Effect.runSync(Effect.flip(DeploySettings.decode({ rolls: {} })))
+ * message.includes("rolls: there is no such setting.") // => true
+ * ```
+ *
+ * @category decoding
+ * @since 0.1.0
+ */
+export const decode = (json: unknown): Effect.Effect<DeploySettings, ChainError.ChainError> =>
+  Effect.mapError(decodeJson(json), ({ issue }) => {
+    const lines = format(issue).issues.map(({ message, path }) => {
+      const where = written(path ?? [])
+      const text = message.replace(/^Expected/, "expected").replace(/\.?$/, ".")
+      return `    ${where === "" ? "" : `${where}: `}${text}`
+    })
+    const todo = "Amounts are decimal digits in quotes, seconds and basis points are numbers."
+    return ChainError.invalid(`The settings are refused. Correct this:\n${lines.join("\n")}\n  ${todo}`)
+  })

@@ -38,7 +38,20 @@ export const creation = (name: string, code: Bytes, salt = "guildhall"): Creatio
   return { name, code, salt: salted, address: Address.Address.make(address) }
 }
 
-export type Six = Readonly<Record<Exclude<Contract, "RootVault">, Creation>>
+/** Those that are created. `Settlement` creates the vault of roots itself. */
+export type Name = Exclude<Contract, "RootVault">
+
+export type Six = Readonly<Record<Name, Creation>>
+
+/** In which order: what a contract asks another one as it is created is there before it. */
+export const ORDER = [
+  "Staking",
+  "InsurancePool",
+  "Settlement",
+  "Channel",
+  "ProviderBond",
+  "ValidatorRegistry",
+] as const satisfies ReadonlyArray<Name>
 
 /** The six contracts of a market. */
 export const of = ({

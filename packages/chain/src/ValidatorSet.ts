@@ -14,10 +14,10 @@
  * 6. Who did not reveal, or said something else, earns nothing and loses nothing; what was promised to it is free again when the
  *    job is closed.
  * 7. Two signed verdicts of one validator on one job that differ cost it a part of its bond, once for each job, also while it
- *    leaves: the reporter is credited its share, the insurance has the rest.
+ *    leaves: the reporter is credited its share, unless it is the validator itself, and the insurance has the rest.
  * 8. Nothing else lowers a validator's bond.
  * 9. What was refused moved nothing, and the totals sum to what went in less what went out.
- * 10. While paused nothing comes in and no job is opened; votes, exits and credits go on.
+ * 10. While paused nothing comes in, no job is opened and no finding shared; votes, exits and credits go on.
  *
  * @since 0.1.0
  */

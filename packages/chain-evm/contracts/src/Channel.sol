@@ -4,9 +4,9 @@ pragma solidity 0.8.37;
 import { IERC20 } from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import { SafeERC20 } from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
 import { ReentrancyGuardTransient } from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
+import { ECDSA } from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import { EIP712 } from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 import { SignatureChecker } from "@openzeppelin/contracts/utils/cryptography/SignatureChecker.sol";
-import { SafeCast } from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 import { IChannel } from "./interfaces/IChannel.sol";
 import { IReceiveWithAuthorization } from "./interfaces/IReceiveWithAuthorization.sol";
 import { ExactTransfer } from "./libraries/ExactTransfer.sol";
@@ -16,7 +16,6 @@ import { ExactTransfer } from "./libraries/ExactTransfer.sol";
 contract Channel is IChannel, EIP712, ReentrancyGuardTransient {
     using SafeERC20 for IERC20;
     using ExactTransfer for IERC20;
-    using SafeCast for uint256;
 
     struct Parties {
         address payer;
@@ -29,7 +28,7 @@ contract Channel is IChannel, EIP712, ReentrancyGuardTransient {
     struct Money {
         uint96 deposit;
         uint96 settled;
-        uint32 closeRequestedAt;
+        uint48 closeRequestedAt;
         bool finalized;
     }
 
@@ -123,7 +122,7 @@ contract Channel is IChannel, EIP712, ReentrancyGuardTransient {
         Money storage money = _openChannel(channelId);
         if (msg.sender != _parties[channelId].payer) revert NotPayer(msg.sender);
         if (money.closeRequestedAt != 0) return;
-        money.closeRequestedAt = block.timestamp.toUint32();
+        money.closeRequestedAt = uint48(block.timestamp);
         emit CloseRequested(channelId, uint48(block.timestamp) + CLOSE_GRACE_PERIOD);
     }
 
@@ -215,7 +214,7 @@ contract Channel is IChannel, EIP712, ReentrancyGuardTransient {
         address signer = parties.authorizedSigner;
         if (signer == address(0)) signer = parties.payer;
         bytes32 digest = digestOf(channelId, cumulativeAmount);
-        if (!SignatureChecker.isValidSignatureNowCalldata(signer, digest, signature)) revert InvalidSignature();
+        if (!_isSigned(signer, digest, signature)) revert InvalidSignature();
         amount = cumulativeAmount - money.settled;
         // It is at most the deposit, so it fits.
         money.settled = uint96(cumulativeAmount);
@@ -249,6 +248,14 @@ contract Channel is IChannel, EIP712, ReentrancyGuardTransient {
         money = _money[channelId];
         if (money.deposit == 0) revert ChannelNotFound(channelId);
         if (money.finalized) revert ChannelFinalized(channelId);
+    }
+
+    /// @dev A key's signature counts also where its account has code. An account can be given some later (EIP-7702), and
+    /// would take back with it what it signed. What a contract says can change: who accepts its vouchers trusts it.
+    function _isSigned(address signer, bytes32 digest, bytes calldata signature) private view returns (bool) {
+        (address recovered, ECDSA.RecoverError problem,) = ECDSA.tryRecoverCalldata(digest, signature);
+        if (problem == ECDSA.RecoverError.NoError && recovered == signer) return true;
+        return SignatureChecker.isValidERC1271SignatureNowCalldata(signer, digest, signature);
     }
 
     function _checkNonce(bytes32 actual, bytes32 expected) private pure {

@@ -138,7 +138,8 @@ contract ValidatorRegistry is ValidatorJobs, ReentrancyGuardTransient {
 
         // Rounded up, and at most all of it.
         slashed = ((uint256(bonded) * slashBps + BPS - 1) / BPS).toUint128();
-        uint128 reporterShare = (uint256(slashed) * reporterBps / BPS).toUint128();
+        // Not for reporting oneself.
+        uint128 reporterShare = msg.sender == account ? 0 : (uint256(slashed) * reporterBps / BPS).toUint128();
         validator.bonded = bonded - slashed;
         _totals.bonded -= slashed;
         _totals.insurance += slashed - reporterShare;

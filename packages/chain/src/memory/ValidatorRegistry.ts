@@ -105,7 +105,8 @@ const report = (state: State, act: Of<"Report">, scene: Step.Scene): Step.Step<S
   const { bonded } = validator
   if (bonded === 0n) return Step.refuse("NothingToSlash", { validator: account })
   const slashed = Slashing.amount({ bondedThen: bonded, rateBps: state.terms.slashBps, bondedNow: bonded })
-  const reporterShare = Division.part(slashed, state.terms.reporterBps)
+  // Not for reporting oneself.
+  const reporterShare = reporter === account ? 0n : Division.part(slashed, state.terms.reporterBps)
   const insurance = slashed - reporterShare
   const cut = withBonded({ ...state, reported: HashMap.set(state.reported, key, true as const) }, account, {
     ...validator,
@@ -196,7 +197,7 @@ export const step = (state: State, act: ValidatorAct, scene: Step.Scene): Step.S
     case "CloseJob":
       return ValidatorJobs.closeJob(state, act.job, scene)
     case "ShareFinding":
-      return asOperator(() => ValidatorJobs.shareFinding(state, act, scene))
+      return asOperator(() => open(() => ValidatorJobs.shareFinding(state, act, scene)))
     case "Report":
       return report(state, act, scene)
     case "ClaimCredit":

@@ -8,7 +8,7 @@ pragma solidity 0.8.37;
 /// A channel's id is keccak256(abi.encode(payer, payee, token, salt, authorizedSigner, this contract, chainid)). A closed
 /// channel stays on record, so its id, and with it its vouchers, are never used again.
 /// A voucher is EIP-712 `Voucher(bytes32 channelId,uint128 cumulativeAmount)` in the domain `EVM Payment Channel`,
-/// version `1`, signed by the authorized signer: an account, with low s, or a contract, by ERC-1271.
+/// version `1`, signed by the authorized signer: its key, with low s, or a contract, by ERC-1271.
 interface IChannel {
     /// @notice What is known of a channel. Of `deposit`, `settled` went to the payee and the rest is or went the payer's.
     struct ChannelInfo {
@@ -20,7 +20,7 @@ interface IChannel {
         uint96 deposit;
         uint96 settled;
         /// When the payer asked to close; 0 when it did not.
-        uint32 closeRequestedAt;
+        uint48 closeRequestedAt;
         bool finalized;
     }
 

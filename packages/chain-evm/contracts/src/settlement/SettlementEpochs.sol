@@ -3,6 +3,7 @@ pragma solidity 0.8.37;
 
 import { IERC20 } from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import { SafeERC20 } from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
+import { SafeCast } from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 import { RootVault } from "../RootVault.sol";
 import { IRootVault } from "../interfaces/IRootVault.sol";
 import { ISettlement } from "../interfaces/ISettlement.sol";
@@ -13,6 +14,7 @@ import { SettlementFunds } from "./SettlementFunds.sol";
 abstract contract SettlementEpochs is SettlementFunds {
     using SafeERC20 for IERC20;
     using PackedEntries for bytes;
+    using SafeCast for uint256;
 
     bytes32 public constant OPERATOR = "operator";
     bytes32 public constant CHALLENGER = "challenger";
@@ -59,9 +61,10 @@ abstract contract SettlementEpochs is SettlementFunds {
         book.waiting = Waiting({
             gross: gross,
             boost: boost,
-            // Minutes since 1970, and seconds until the year 2106.
+            // An epoch is a minute at least, so its number fits for thousands of years.
             epoch: uint32(epoch),
-            appliesAt: uint32(_now() + challengeDelay),
+            // From 2106 on this is refused, for what is cut to fewer bits would apply at once; what is funded can leave.
+            appliesAt: uint256(_now() + challengeDelay).toUint32(),
             kind: kind
         });
         book.commitment = commitment;

@@ -128,7 +128,7 @@ abstract contract ValidatorJobs is ValidatorList, EIP712 {
     }
 
     /// @inheritdoc IValidatorRegistry
-    function shareFinding(bytes32 job, uint128 amount) external onlyRole(OPERATOR) {
+    function shareFinding(bytes32 job, uint128 amount) external onlyRole(OPERATOR) whenNotPaused {
         Job storage judged = _existing(job);
         if (judged.verdict == 0) revert NoVerdict(job);
         _requireRevealed(judged.epoch);

@@ -126,20 +126,6 @@ contract ChannelCastOverflowTest is ChannelFixture {
         assertEq(ok, cumulative != 0 && cumulative <= 1_000);
         assertEq(usd.balanceOf(payee), ok ? cumulative : 0);
     }
-
-    function test_a_close_is_asked_for_until_the_year_2106_only() public {
-        bytes32 id = open(1_000, "salt", address(0));
-        vm.warp(uint256(type(uint32).max) + 1);
-        vm.prank(payer);
-        vm.expectRevert(
-            abi.encodeWithSelector(SafeCast.SafeCastOverflowedUintDowncast.selector, 32, uint256(type(uint32).max) + 1)
-        );
-        channel.requestClose(id);
-        // Nothing is stuck: the payee can still give it back.
-        vm.prank(payee);
-        channel.close(id, 0, "");
-        assertEq(usd.balanceOf(payer), 1_000);
-    }
 }
 
 /// @notice Says after one transfer that it gave more than 128 bits can hold.

@@ -6,7 +6,7 @@
  * 1. The same act under the same key is done once and answered alike; another act under the key is a `Conflict`.
  * 2. A device's bond is pending until the verifier's word, which is good for one device, provider and class, once, and not late.
  *    With the word at hand it is active at once, and a pending bond of somebody else is credited back to that one.
- * 3. A bond below the minimum of its class is refused, and so is a second bond for a device.
+ * 3. A bond below the minimum of its class is refused, and so are a deposit of 2^96 units or more and a second bond for a device.
  * 4. A slash moves its amount into escrow at once: a share of what was bonded at the offence, rounded up, at most what is left;
  *    the shares of all offences of one period add up to at most the cap.
  * 5. A slash of a known device never fails: where nothing can be moved, nothing moves, and the event says why.

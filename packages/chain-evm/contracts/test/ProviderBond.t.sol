@@ -132,6 +132,34 @@ contract ProviderBondTest is BondFixture {
         bonds.bondVerified(attestation, 500e18, signature);
     }
 
+    /// @dev Looked at before any sum is made, so it is refused by a reason of its own, whatever the signature is.
+    function test_a_deposit_is_less_than_two_to_the_96() public {
+        bondActive(keccak256("another"), other, 500e18);
+        uint128 most = type(uint96).max;
+        (IProviderBond.EndpointVerified memory attestation, bytes memory signature) = attest(DEVICE, provider, CONSUMER);
+        vm.startPrank(provider);
+        for (uint256 i = 0; i < 2; ++i) {
+            uint128 amount = i == 0 ? most + 1 : type(uint128).max;
+            bytes memory tooMuch = abi.encodeWithSelector(IProviderBond.OverMaximum.selector, amount, most);
+            vm.expectRevert(tooMuch);
+            bonds.bond(DEVICE, CONSUMER, amount);
+            vm.expectRevert(tooMuch);
+            bonds.bondVerified(attestation, amount, signature);
+            vm.expectRevert(tooMuch);
+            bonds.bondVerified(attestation, amount, "forged");
+        }
+        vm.expectRevert(IProviderBond.InvalidAttestation.selector);
+        bonds.bondVerified(attestation, most, "forged");
+        vm.stopPrank();
+        fund(provider, most);
+        vm.startPrank(provider);
+        bonds.bondVerified(attestation, most, signature);
+        vm.expectRevert(abi.encodeWithSelector(IProviderBond.OverMaximum.selector, most + 1, most));
+        bonds.topUp(DEVICE, most + 1);
+        vm.stopPrank();
+        assertEq(bondedOf(DEVICE), most);
+    }
+
     function test_topping_up_makes_a_device_eligible_again() public {
         bondActive(DEVICE, provider, 500e18);
         slash(DEVICE, OFFENCE, 500, clock());
@@ -447,7 +475,7 @@ contract ProviderBondTest is BondFixture {
     }
 
     function testFuzz_what_is_bonded_and_not_slashed_comes_back(uint128 amount, uint16 rateBps, uint48 wait) public {
-        amount = uint128(bound(amount, 500e18, type(uint128).max));
+        amount = uint128(bound(amount, 500e18, type(uint96).max));
         bondActive(DEVICE, provider, amount);
         skip(bound(wait, 0, 3650 days));
         uint256 moved = slash(DEVICE, OFFENCE, rateBps, clock());

@@ -25,6 +25,9 @@ export interface State extends Step.Pausable {
   readonly totals: BondTotals
 }
 
+/** Most of one deposit, so that no sum of the contract's overflows. @category constants @since 0.1.0 */
+export const DEPOSIT_MAX = 2n ** 96n - 1n
+
 /** A contract that was just deployed. @category constructors @since 0.1.0 */
 export const make = (terms: BondTerms): State => ({
   terms,

@@ -24,6 +24,11 @@ const appendClass = (state: State, classId: number, minimum: bigint): Step.Step<
   ])
 }
 
+const isTooMuch = (amount: bigint): boolean => amount > BondState.DEPOSIT_MAX
+
+const overMaximum = (amount: bigint): Step.Step<State> =>
+  Step.refuse("OverMaximum", { amount, maximum: BondState.DEPOSIT_MAX })
+
 interface Opening {
   readonly device: Bytes32
   readonly classId: number
@@ -39,6 +44,7 @@ const open = (state: State, { amount, by, classId, device }: Opening, scene: Ste
   const minimum = Step.get(state.minimums, String(classId), 0n)
   if (minimum === 0n) return Step.refuse("UnknownClass", { classId })
   if (amount < minimum) return Step.refuse("UnderMinimum", { amount, minimum })
+  if (isTooMuch(amount)) return overMaximum(amount)
   const pending: Bond = {
     ...bond,
     provider: by,
@@ -117,6 +123,7 @@ const topUp = (state: State, device: Bytes32, amount: bigint, by: Address, scene
   if (amount === 0n) return Step.refuse("ZeroAmount")
   return Result.flatMap(BondState.owned(state, device, by), (bond) => {
     if (!isIn(bond)) return Step.refuse("WrongDeviceState", { device, state: bond.state })
+    if (isTooMuch(amount)) return overMaximum(amount)
     const bonded = bond.bonded + amount
     return Step.done(
       BondState.withBond(state, { ...bond, bonded, deposited: bond.deposited + amount }, scene.nowS),

@@ -121,7 +121,13 @@ const needsEnough = Effect.gen(function* () {
   yield* isRefused(vault, { _tag: "Bond", by, device, classId, amount: MINIMUM - 1n }, "UnderMinimum")
   const unknown = classId === 0 ? 1 : classId - 1
   yield* isRefused(vault, { _tag: "Bond", by, device, classId: unknown, amount: MINIMUM }, "UnknownClass")
+  const shown = yield* word(device, by, classId)
+  for (const amount of [2n ** 96n, 2n ** 128n - 1n]) {
+    yield* isRefused(vault, { _tag: "Bond", by, device, classId, amount }, "OverMaximum")
+    yield* isRefused(vault, { _tag: "BondVerified", by, amount, ...shown }, "OverMaximum")
+  }
   yield* does(vault, { _tag: "Bond", by, device, classId, amount: MINIMUM })
+  yield* isRefused(vault, { _tag: "TopUp", by, device, amount: 2n ** 96n }, "OverMaximum")
   yield* isRefused(vault, { _tag: "Bond", by, device, classId, amount: MINIMUM }, "WrongDeviceState")
 })
 
@@ -333,7 +339,7 @@ export const guarantees: ReadonlyArray<Conformance.Guarantee<Conformance.Proof<B
   },
   {
     number: 3,
-    test: "A bond below the minimum of its class is refused, and so is a second bond for a device.",
+    test: "A bond below the minimum of its class is refused, and so are a deposit of 2^96 units or more and a second bond for a device.",
     proof: needsEnough,
   },
   {

@@ -207,6 +207,8 @@ interface IProviderBond {
     error UnknownClass(uint32 classId);
     /// @notice Less than the least bond of the class.
     error UnderMinimum(uint128 amount, uint128 minimum);
+    /// @notice More than a deposit can be, so that no sum overflows.
+    error OverMaximum(uint128 amount, uint128 maximum);
     /// @notice The device was never bonded.
     error UnknownDevice(bytes32 device);
     /// @notice The device is in a state in which this cannot be done.
@@ -241,7 +243,8 @@ interface IProviderBond {
     /// @notice Adds a class of devices. A class never changes; a new minimum is a new class. Only the curator.
     function appendClass(uint32 classId, uint128 minimum) external;
 
-    /// @notice Bonds a device for the caller. It waits, pending, for a verifier's attestation. Refused while paused.
+    /// @notice Bonds a device for the caller. It waits, pending, for a verifier's attestation. A deposit is less than 2^96
+    /// units. Refused while paused.
     function bond(bytes32 device, uint32 classId, uint128 amount) external;
 
     /// @notice The same with an ERC-2612 permit. A permit that somebody else already used does no harm.

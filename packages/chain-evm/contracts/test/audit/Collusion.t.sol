@@ -10,7 +10,7 @@ contract CollusionTest is BondFixture {
     }
 
     function testFuzz_slashing_oneself_pays_less_than_leaving(uint128 amount, uint16[4] memory rates) public {
-        amount = uint128(bound(amount, 500e18, type(uint128).max));
+        amount = uint128(bound(amount, 500e18, type(uint96).max));
         bondActive(DEVICE, provider, amount);
         uint256 moved = 0;
         for (uint256 i = 0; i < 4; ++i) {

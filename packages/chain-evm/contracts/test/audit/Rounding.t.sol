@@ -12,7 +12,7 @@ contract RoundingOfSlashesTest is BondFixture {
     }
 
     function testFuzz_a_slash_rounds_up_by_less_than_one_unit(uint128 amount, uint16 rateBps) public {
-        amount = uint128(bound(amount, 500e18, type(uint128).max));
+        amount = uint128(bound(amount, 500e18, type(uint96).max));
         rateBps = uint16(bound(rateBps, 1, 2_000));
         bondActive(DEVICE, provider, amount);
         uint256 moved = slash(DEVICE, "offence", rateBps, clock());
@@ -27,7 +27,7 @@ contract RoundingOfSlashesTest is BondFixture {
     }
 
     function testFuzz_the_finders_share_and_the_pools_are_the_slash(uint128 amount, uint16 rateBps) public {
-        amount = uint128(bound(amount, 500e18, type(uint128).max));
+        amount = uint128(bound(amount, 500e18, type(uint96).max));
         bondActive(DEVICE, provider, amount);
         uint256 moved = slash(DEVICE, "offence", uint16(bound(rateBps, 1, 2_000)), clock());
         skip(2 days + 1);

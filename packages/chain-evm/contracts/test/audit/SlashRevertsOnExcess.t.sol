@@ -61,7 +61,7 @@ contract SlashRevertsOnExcessTest is BondFixture {
         uint48[3] memory times,
         bool near
     ) public {
-        amount = uint128(bound(amount, 500e18, type(uint128).max));
+        amount = uint128(bound(amount, 500e18, type(uint96).max));
         bondPending(DEVICE, provider, amount);
         if (life % 4 > 0) activate(DEVICE, provider);
         if (life % 4 > 1) startExit(DEVICE, provider);

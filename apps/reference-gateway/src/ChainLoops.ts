@@ -258,7 +258,9 @@ const start = Effect.fnUntraced(function* <E, R>(facts: Facts, definition: Chain
   yield* Effect.catch(up, (error) =>
     isAway(error)
       ? Effect.andThen(
-          Effect.logWarning(`The market's chain cannot be reached, and is tried again. ${reasonOf(error)}`),
+          Effect.logWarning(
+            `The market goes on without its chain, and takes it up when it answers. ${reasonOf(error)}`,
+          ),
           Effect.asVoid(later),
         )
       : Effect.fail(refused(error)),

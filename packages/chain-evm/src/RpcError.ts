@@ -47,8 +47,12 @@ export class Unreachable extends Schema.TaggedError<Unreachable>()("Unreachable"
   faults: Schema.Array(EndpointFault),
 }) {
   readonly isRetryable = true
+  /** What happened, without what to do about it. */
+  get told(): string {
+    return `Too few endpoints answered ${this.method}. ${listed(this.faults)}`
+  }
   override get message(): string {
-    return `Too few endpoints answered ${this.method}. ${listed(this.faults)} Try again, or name another endpoint.`
+    return `${this.told} Try again, or name another endpoint.`
   }
 }
 
@@ -113,7 +117,9 @@ export const toChainError = ({ reason }: RpcError): ChainError.ChainError => {
       const { expected, found } = reason
       return new ChainError.ChainError({ reason: new ChainError.WrongChain({ expected, found }) })
     }
-    default:
+    case "Unreachable":
+      return new ChainError.ChainError({ reason: new ChainError.Unavailable({ detail: reason.told }) })
+    case "NodeRefused":
       return new ChainError.ChainError({ reason: new ChainError.Unavailable({ detail: reason.message }) })
   }
 }

@@ -1,7 +1,7 @@
 /**
  * A fresh, empty database for a test: a `SqlClient` on the test run's PostgreSQL, dropped with the layer's scope.
  */
-import { PgClient } from "@effect/sql-pg"
+import * as PgClient from "@effect/sql-pg/PgClient"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"

@@ -6,7 +6,9 @@
  * - `own`: takes a hold, renews it every RENEW_MS, and settles it when it is told to by a line.
  */
 import * as TestDatabase from "@guildhall/tools/TestDatabase"
-import { Effect, Layer, Result } from "effect"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Result from "effect/Result"
 import { once } from "node:events"
 import { AccountId } from "../src/Account.ts"
 import { HoldId } from "../src/Hold.ts"

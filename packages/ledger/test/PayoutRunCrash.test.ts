@@ -23,7 +23,13 @@ const start = (url: string, members: ReadonlyArray<MemberId>, env: Record<string
   Effect.acquireRelease(
     Effect.sync((): Worker => {
       const child = spawn(process.execPath, ["--conditions=@guildhall/source", worker], {
-        env: { PATH: process.env["PATH"], DATABASE_URL: url, MEMBERS: members.join(","), ...env },
+        env: {
+          PATH: process.env["PATH"],
+          NODE_COMPILE_CACHE: process.env["NODE_COMPILE_CACHE"],
+          DATABASE_URL: url,
+          MEMBERS: members.join(","),
+          ...env,
+        },
         stdio: ["ignore", "pipe", "pipe"],
       })
       let output = ""

@@ -3,14 +3,17 @@
  * in the same database, so that what was sent outlives the sender. With CRASH it ends itself by SIGKILL at each point that
  * no process before it has reached.
  */
-import { NodeCrypto } from "@effect/platform-node"
+import * as NodeCrypto from "@effect/platform-node/NodeCrypto"
 import * as TestDatabase from "@guildhall/tools/TestDatabase"
 import { AssetCode } from "@guildhall/core/Asset"
 import { MemberId } from "@guildhall/core/Member"
-import { Effect, Layer } from "effect"
-import { ClusterWorkflowEngine, SingleRunner } from "effect/cluster"
-import { KeyValueStore } from "effect/persistence"
-import { SqlClient } from "effect/sql"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as ClusterWorkflowEngine from "effect/cluster/ClusterWorkflowEngine"
+import * as SingleRunner from "effect/cluster/SingleRunner"
+import * as KeyValueStore from "effect/persistence/KeyValueStore"
+import * as SqlClient from "effect/sql/SqlClient"
+import { flushCompileCache } from "node:module"
 import * as Account from "../src/Account.ts"
 import * as Ledger from "../src/Ledger.ts"
 import { LedgerStore } from "../src/LedgerStore.ts"
@@ -177,5 +180,7 @@ const main = Effect.gen(function* () {
   }
 }).pipe(Effect.provide(Runs))
 
+// A process that is killed would leave nothing of what it compiled to the next one.
+flushCompileCache()
 await Effect.runPromise(main)
 process.exit(0)

@@ -18,6 +18,7 @@ import * as Token from "../src/Token.ts"
 import * as Anvil from "@guildhall/tools/Anvil"
 import * as EvmTestbed from "./EvmTestbed.ts"
 import * as Refusals from "./Refusals.ts"
+import * as SenderTrial from "./SenderTrial.ts"
 
 const someone = Address.make("0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed")
 
@@ -99,14 +100,7 @@ const byHand = Effect.fnUntraced(function* <A, E, R, B>(
   make: Effect.Effect<B>,
 ) {
   const anvil = yield* Anvil.Anvil
-  const made = Effect.gen(function* () {
-    for (;;) {
-      const pool = (yield* anvil.request("txpool_status")) as { readonly pending: string }
-      if (Number(pool.pending) === count) break
-      yield* Effect.sleep("5 millis")
-    }
-    yield* make
-  })
+  const made = Effect.andThen(SenderTrial.pooled(count), make)
   yield* anvil.request("evm_setAutomine", [false])
   const [answer] = yield* Effect.all([acts, made], { concurrency: "unbounded" }).pipe(
     Effect.ensuring(anvil.request("evm_setAutomine", [true])),

@@ -14,6 +14,7 @@ import * as IndexStoreSql from "../src/IndexStoreSql.ts"
 import { Rpc } from "../src/Rpc.ts"
 import * as Anvil from "@guildhall/tools/Anvil"
 import * as RailScene from "./RailScene.ts"
+import * as SenderTrial from "./SenderTrial.ts"
 
 const { inside, runtime } = RailScene.start()
 afterAll(() => runtime.dispose())
@@ -69,7 +70,7 @@ const make = () => {
           yield* anvil.mine(3)
           yield* read
         })
-        return { ...rail, pay, read, settle, tokens, anvil }
+        return { ...rail, pay, payer: deployer, read, settle, tokens, anvil }
       }),
     ),
   )
@@ -176,17 +177,14 @@ describe("EvmPaymentRail", () => {
   it.live("credits a transfer once, though a fork moves it to another block", () =>
     inside(
       Effect.gen(function* () {
-        const { anvil, pay, rail, settle } = yield* make().scene
+        const { anvil, pay, payer, rail, settle } = yield* make().scene
         yield* rail.start(topUp("k1"))
         yield* pay(ann, 5_000_000n)
         yield* pay(ann, 7_000_000n)
         yield* settle
         const before = yield* rail.movements(null, 10)
         assert.lengthOf(before, 2)
-        yield* anvil.reorg(5)
-        yield* settle
-        // The sender gives it to the chain again.
-        yield* Effect.sleep("300 millis")
+        yield* SenderTrial.survived([payer], Effect.andThen(anvil.reorg(5), settle))
         yield* settle
         yield* settle
         assert.deepStrictEqual(yield* rail.movements(null, 10), before)

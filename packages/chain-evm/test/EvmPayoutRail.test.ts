@@ -12,6 +12,7 @@ import * as EvmPayoutRail from "../src/EvmPayoutRail.ts"
 import * as Token from "../src/Token.ts"
 import * as Anvil from "@guildhall/tools/Anvil"
 import * as RailScene from "./RailScene.ts"
+import * as SenderTrial from "./SenderTrial.ts"
 
 const { inside, runtime } = RailScene.start()
 afterAll(() => runtime.dispose())
@@ -51,7 +52,7 @@ const make = (funded = 1_000_000n) => {
             boost: 0n,
           })
         if (funded > 0n) yield* fund(funded * 1_000_000n)
-        return { ...rail, fund, token: tokens.usd, settlement: contracts.settlement }
+        return { ...rail, fund, token: tokens.usd, settlement: contracts.settlement, operator: roles.operator }
       }),
     ),
   )
@@ -150,14 +151,12 @@ describe("EvmPayoutRail", () => {
     inside(
       Effect.gen(function* () {
         const { scene, settle } = make()
-        const { flush, rail, token } = yield* scene
+        const { flush, operator, rail, token } = yield* scene
         const anvil = yield* Anvil.Anvil
         yield* rail.send(payout("again", "again"))
         yield* Effect.all([flush, flush], { concurrency: 2 })
         assert.strictEqual((yield* rail.find("again")).state._tag, "Pending")
-        yield* anvil.reorg(1)
-        yield* anvil.mine(1)
-        yield* Effect.sleep("200 millis")
+        yield* SenderTrial.survived([operator], Effect.andThen(anvil.reorg(1), anvil.mine(1)))
         yield* settle
         yield* settle
         assert.strictEqual((yield* rail.find("again")).state._tag, "Succeeded")

@@ -19,8 +19,8 @@ export interface FaultyNode {
   readonly name: string
   /** How it answers from now on. */
   readonly now: (mangle: Mangle) => void
-  /** How often each method was asked. */
-  readonly asked: (method: string) => number
+  /** How often a method was asked, or all of them together. */
+  readonly asked: (method?: string) => number
 }
 
 interface Asked {
@@ -51,8 +51,7 @@ export const start = (upstream: string) =>
           if (instead === "stall") return
           if (instead === "cut") {
             response.writeHead(200, { "content-length": "100000" })
-            response.write('{"jsonrpc":"2.0","id":1,"result":"0x')
-            setTimeout(() => response.destroy(), 20)
+            response.write('{"jsonrpc":"2.0","id":1,"result":"0x', () => response.destroy())
             return
           }
           if (instead !== undefined && "text" in instead) {
@@ -86,6 +85,7 @@ export const start = (upstream: string) =>
       url: Redacted.make(`http://127.0.0.1:${port}/v2/sEcReT-kEy`),
       name: `127.0.0.1:${port}`,
       now: (next) => void (mangle = next),
-      asked: (method) => counts.get(method) ?? 0,
+      asked: (method) =>
+        method === undefined ? [...counts.values()].reduce((sum, count) => sum + count, 0) : (counts.get(method) ?? 0),
     } satisfies FaultyNode
   })

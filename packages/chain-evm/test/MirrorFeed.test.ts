@@ -20,6 +20,7 @@ import { bytes } from "../src/internal/Viem.ts"
 import * as Token from "../src/Token.ts"
 import * as Anvil from "@guildhall/tools/Anvil"
 import * as RailScene from "./RailScene.ts"
+import * as SenderTrial from "./SenderTrial.ts"
 
 const DAY_S = 86_400
 const id = (name: string) => keccak256(stringToHex(name))
@@ -166,8 +167,7 @@ describe("MirrorFeed", () => {
         yield* agrees
 
         // A fork takes back what was credited, and the sender does it again.
-        yield* anvil.reorg(4)
-        yield* Effect.sleep("400 millis")
+        yield* SenderTrial.survived([operator, registrar], anvil.reorg(4))
         yield* agrees
       }),
     )

@@ -118,11 +118,13 @@ layer(Anvil.layer({ args: ["--block-time", "1"] }), { excludeTestServices: true 
           yield* SenderTrial.until(
             Effect.sync(() => [killed, frozen].every(({ output }) => output().includes("ready"))),
           )
-          yield* Effect.sleep("150 millis")
+          const sql = yield* SqlClient.SqlClient
+          const begun = Effect.map(sql`SELECT FROM chain_evm_sendings`, (rows) => rows.length)
+          yield* SenderTrial.until(Effect.map(begun, (count) => count > 2))
           killed.child.kill("SIGKILL")
           frozen.child.kill("SIGSTOP")
-          // A frozen process may hold the account's lock: the database lets go of it when its patience is over.
-          yield* Effect.sleep("1500 millis")
+          // A frozen process may hold the account's lock: the database lets go of it when its patience is over, and the last one goes on.
+          yield* SenderTrial.until(Effect.map(begun, (count) => count === names.length))
           frozen.child.kill("SIGCONT")
           assert.strictEqual(yield* Effect.promise(() => last.ended), "0", last.output())
           assert.strictEqual(yield* Effect.promise(() => frozen.ended), "0", frozen.output())

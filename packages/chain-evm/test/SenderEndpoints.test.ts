@@ -1,5 +1,5 @@
 import { assert, layer } from "@effect/vitest"
-import { Effect, Fiber, Layer } from "effect"
+import { Clock, Effect, Fiber, Layer } from "effect"
 import { FetchHttpClient } from "effect/http"
 import { base } from "../src/chains/base.ts"
 import * as Rpc from "../src/Rpc.ts"
@@ -95,14 +95,20 @@ layer(Anvil.layer(), { excludeTestServices: true })("Sender behind endpoints", (
   )
 
   it.effect("signs nothing while two disagree about the nonce, and pays once when they agree", () =>
-    behind(2, ({ node }) =>
+    behind(2, ({ node, rpc }) =>
       Effect.gen(function* () {
         const sender = yield* Sender
         node(1).now((method) => (method === "eth_getTransactionCount" ? { result: "0x63" } : undefined))
         assert.strictEqual((yield* reasonOf(send("disagreed")))._tag, "Disagreement")
         assert.isUndefined(yield* sender.find("disagreed"))
         node(1).now(() => undefined)
-        yield* Effect.sleep("60 millis")
+        // The one that stood alone is asked again when it has rested.
+        yield* until(
+          Effect.gen(function* () {
+            const nowMs = yield* Clock.currentTimeMillis
+            return (yield* rpc.endpoints).every(({ restsUntilMs }) => restsUntilMs === null || restsUntilMs <= nowMs)
+          }),
+        )
         yield* oncePaid(send("disagreed"))
       }),
     ),
@@ -138,11 +144,13 @@ layer(Anvil.layer(), { excludeTestServices: true })("Sender behind endpoints", (
           yield* anvil.request("evm_setAutomine", [false])
           const sent = yield* Effect.forkChild(send("in the dark"))
           yield* until(Effect.map(sender.find("in the dark"), (sending) => sending !== undefined))
-          yield* Effect.sleep("30 millis")
+          yield* until(Effect.sync(() => [0, 1].every((at) => node(at).asked("eth_sendRawTransaction") > 0)))
           for (const at of [0, 1]) node(at).now(() => "cut")
           yield* anvil.request("evm_setAutomine", [true])
           yield* anvil.mine(1)
-          yield* Effect.sleep("200 millis")
+          const asked = () => node(0).asked() + node(1).asked()
+          const before = asked()
+          yield* until(Effect.sync(() => asked() > before + 3))
           for (const at of [0, 1]) node(at).now(() => undefined)
           yield* Fiber.join(sent)
         }),

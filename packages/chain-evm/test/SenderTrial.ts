@@ -61,6 +61,29 @@ export const paid = Effect.flatMap(Anvil.Anvil, (anvil) =>
 export const nonceOf = (by: Address) =>
   Effect.flatMap(Anvil.Anvil, (anvil) => Effect.map(anvil.request("eth_getTransactionCount", [by, "latest"]), Number))
 
+/** Waits until so many transactions wait for a block. */
+export const pooled = (count: number) =>
+  Effect.flatMap(Anvil.Anvil, (anvil) =>
+    until(
+      Effect.map(
+        anvil.request("txpool_status"),
+        (pool) => Number((pool as { readonly pending: string }).pending) === count,
+      ),
+    ),
+  )
+
+/** Makes a fork, and waits until all that these accounts sent is in the chain again. */
+export const survived = Effect.fnUntraced(function* <E, R>(
+  accounts: ReadonlyArray<Address>,
+  fork: Effect.Effect<unknown, E, R>,
+) {
+  const before = yield* Effect.forEach(accounts, nonceOf)
+  yield* fork
+  yield* until(
+    Effect.map(Effect.forEach(accounts, nonceOf), (now) => now.every((nonce, at) => nonce >= (before[at] ?? 0))),
+  )
+})
+
 /** Waits, by the real clock, until something is so: minutes, for a machine may have other things to do. */
 export const until = Effect.fnUntraced(function* <E, R>(isSo: Effect.Effect<boolean, E, R>) {
   for (let tries = 0; tries < 12_000; tries++) {

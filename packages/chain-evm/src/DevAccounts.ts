@@ -6,12 +6,26 @@
  */
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
-import { mnemonicToAccount } from "viem/accounts"
+import { type HDKey, mnemonicToAccount, privateKeyToAddress } from "viem/accounts"
 import { toHex } from "viem/utils"
 import * as Address from "@guildhall/chain/Address"
 import { DEVELOPMENT_MNEMONIC } from "@guildhall/core/MarketChain"
+import type { Bytes } from "./internal/Viem.ts"
 
-const of = (index: number) => mnemonicToAccount(DEVELOPMENT_MNEMONIC, { addressIndex: index })
+/** From words to a seed takes thousands of hashes: it is done once, and only where it is needed. */
+let seed: HDKey | undefined
+const root = (): HDKey => (seed ??= mnemonicToAccount(DEVELOPMENT_MNEMONIC, { path: "m/44'/60'" }).getHdKey())
+
+const known = new Map<number, { readonly key: Bytes; readonly address: Address.Address }>()
+
+const of = (index: number) => {
+  const found = known.get(index)
+  if (found !== undefined) return found
+  const key = toHex(root().derive(`m/0'/0/${index}`).privateKey ?? new Uint8Array(32))
+  const made = { key, address: Option.getOrThrow(Address.fromText(privateKeyToAddress(key))) }
+  known.set(index, made)
+  return made
+}
 
 /**
  * The address of an account by its number, from 0.
@@ -27,11 +41,10 @@ const of = (index: number) => mnemonicToAccount(DEVELOPMENT_MNEMONIC, { addressI
  * @category accessors
  * @since 0.1.0
  */
-export const address = (index: number): Address.Address => Option.getOrThrow(Address.fromText(of(index).address))
+export const address = (index: number): Address.Address => of(index).address
 
 /** The private key of an account by its number. @category accessors @since 0.1.0 */
-export const key = (index: number): Redacted.Redacted<string> =>
-  Redacted.make(toHex(of(index).getHdKey().privateKey ?? new Uint8Array(32)))
+export const key = (index: number): Redacted.Redacted<string> => Redacted.make(of(index).key)
 
 /**
  * The extended public key of an account apart from those: what deposit addresses of such a chain are made of.
@@ -39,5 +52,4 @@ export const key = (index: number): Redacted.Redacted<string> =>
  * @category accessors
  * @since 0.1.0
  */
-export const depositKey = (): string =>
-  mnemonicToAccount(DEVELOPMENT_MNEMONIC, { path: "m/44'/60'/1'/0" }).getHdKey().publicExtendedKey
+export const depositKey = (): string => root().derive("m/1'/0").publicExtendedKey

@@ -15,6 +15,10 @@ export default defineConfig({
     testTimeout: 30_000,
     hookTimeout: 60_000,
     maxWorkers: 2,
+    // Files share what a worker has loaded: loading Effect for each of four hundred files was a fifth of all the work.
+    // A test puts back what it changes beyond itself; spies are put back for it.
+    isolate: false,
+    restoreMocks: true,
     // Tests of real processes can starve on a busy build machine. What needed its second try is listed at the end, as a bug.
     retry: process.env["CI"] === "true" ? 1 : 0,
   },

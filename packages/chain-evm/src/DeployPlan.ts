@@ -9,6 +9,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type { Address } from "@guildhall/chain/Address"
 import * as ChainError from "@guildhall/chain/ChainError"
+import * as Bytecode from "./bytecode/index.ts"
 import * as Deploy from "./Deploy.ts"
 import type { DeploySettings } from "./DeploySettings.ts"
 import * as ChainReads from "./internal/ChainReads.ts"
@@ -22,7 +23,8 @@ import type { Found } from "./Token.ts"
 
 /**
  * One contract. `gas` is what its creation will use, zero where it stands already; `isTried` is false where the endpoints cannot try it
- * before the others stand, and then `gas` is reckoned from its size.
+ * before the others stand, and then `gas` is reckoned from its size. An explorer that is shown the source asks for
+ * `constructorArguments`.
  *
  * @category models
  * @since 0.1.0
@@ -33,6 +35,7 @@ export interface Planned {
   readonly isThere: boolean
   readonly isTried: boolean
   readonly gas: bigint
+  readonly constructorArguments: Bytes
 }
 
 /**
@@ -79,6 +82,15 @@ const tryOut = Effect.fnUntraced(function* (by: Address, creation: Creations.Cre
   return { code: bytes(String(made.success)), gas: BigInt(String(gas.value)) }
 })
 
+const creationCodes: Readonly<Record<Creations.Name, Bytes>> = {
+  Staking: Bytecode.Staking.creation,
+  InsurancePool: Bytecode.InsurancePool.creation,
+  Settlement: Bytecode.Settlement.creation,
+  Channel: Bytecode.Channel.creation,
+  ProviderBond: Bytecode.ProviderBond.creation,
+  ValidatorRegistry: Bytecode.ValidatorRegistry.creation,
+}
+
 const contractsOf = Effect.fnUntraced(function* (by: Address, settings: DeploySettings) {
   const reads = ChainReads.make(yield* Rpc.Rpc)
   const six = Creations.of(settings)
@@ -86,16 +98,18 @@ const contractsOf = Effect.fnUntraced(function* (by: Address, settings: DeploySe
   let before: Overrides = {}
   for (const contract of Creations.ORDER) {
     const { address, code } = six[contract]
+    const constructorArguments = bytes(`0x${code.slice(creationCodes[contract].length)}`)
+    const known = { contract, address, constructorArguments }
     const head = yield* Effect.mapError(reads.head, toChainError)
     const isThere = (yield* Effect.mapError(reads.code(address, head), toChainError)) !== "0x"
     if (isThere) {
-      planned.push({ contract, address, isThere, isTried: true, gas: 0n })
+      planned.push({ ...known, isThere, isTried: true, gas: 0n })
       continue
     }
     const asks = contract === "ProviderBond" || contract === "ValidatorRegistry"
     const tried = yield* tryOut(by, six[contract], asks ? before : {})
     if (tried !== undefined) before = { ...before, [address]: { code: tried.code } }
-    planned.push({ contract, address, isThere, isTried: tried !== undefined, gas: tried?.gas ?? reckoned(code) })
+    planned.push({ ...known, isThere, isTried: tried !== undefined, gas: tried?.gas ?? reckoned(code) })
   }
   return planned
 })

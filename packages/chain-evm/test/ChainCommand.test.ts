@@ -1,3 +1,4 @@
+import { fileURLToPath } from "node:url"
 import { assert, layer } from "@effect/vitest"
 import { Effect, Fiber, FileSystem, Layer, Schema } from "effect"
 import { NodeServices } from "@effect/platform-node"
@@ -29,6 +30,15 @@ const settingsFile = Effect.fnUntraced(function* (
   const options = yield* DeployTrial.options
   const good = Development.settings(tokens, { ...options, salt, epochLengthS: 3_600 })
   return yield* file(JSON.stringify(encode(change(good))))
+})
+
+/** The settings that the guide prints, with tokens that are there. */
+const guideFile = Effect.gen(function* () {
+  const { stake } = yield* Development.tokens(yield* SenderTrial.address("alice"))
+  const fs = yield* FileSystem.FileSystem
+  const guide = yield* fs.readFileString(fileURLToPath(new URL("../../../docs/deploying.md", import.meta.url)))
+  const text = /```json\n([\s\S]*?)```/.exec(guide)?.[1] ?? ""
+  return yield* file(text.replaceAll(`0x${"9".repeat(40)}`, stake))
 })
 
 const file = Effect.fnUntraced(function* (text: string) {
@@ -89,6 +99,8 @@ layer(world, { excludeTestServices: true })("guildhall chain", (it) => {
         assert.include(look.out, words)
       const unasked = yield* json(deploy(settings), { key: "alice" })
       assert.deepInclude(unasked, { isDone: false, ok: false, reason: "NotConfirmed" })
+      const guide = yield* run(deploy(yield* guideFile, "--dry-run"))
+      assert.include(guide.out, "to be created", guide.told)
       assert.strictEqual(yield* SenderTrial.nonceOf(alice), nonce)
       const first = yield* deployed(settings)
       assert.lengthOf(first.created, 6)

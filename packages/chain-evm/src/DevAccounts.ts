@@ -4,17 +4,20 @@
  *
  * @since 0.1.0
  */
+import { pbkdf2Sync } from "node:crypto"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
-import { type HDKey, mnemonicToAccount, privateKeyToAddress } from "viem/accounts"
+import { HDKey, privateKeyToAddress } from "viem/accounts"
 import { toHex } from "viem/utils"
 import * as Address from "@guildhall/chain/Address"
 import { DEVELOPMENT_MNEMONIC } from "@guildhall/core/MarketChain"
 import type { Bytes } from "./internal/Viem.ts"
 
-/** From words to a seed takes thousands of hashes: it is done once, and only where it is needed. */
-let seed: HDKey | undefined
-const root = (): HDKey => (seed ??= mnemonicToAccount(DEVELOPMENT_MNEMONIC, { path: "m/44'/60'" }).getHdKey())
+/** BIP-39, by Node's own hashes: from words to a seed takes two thousand of them, and a start waits for it. */
+const seed = () => pbkdf2Sync(DEVELOPMENT_MNEMONIC, "mnemonic", 2_048, 64, "sha512")
+
+let made: HDKey | undefined
+const root = (): HDKey => (made ??= HDKey.fromMasterSeed(seed()).derive("m/44'/60'"))
 
 const known = new Map<number, { readonly key: Bytes; readonly address: Address.Address }>()
 
@@ -22,9 +25,9 @@ const of = (index: number) => {
   const found = known.get(index)
   if (found !== undefined) return found
   const key = toHex(root().derive(`m/0'/0/${index}`).privateKey ?? new Uint8Array(32))
-  const made = { key, address: Option.getOrThrow(Address.fromText(privateKeyToAddress(key))) }
-  known.set(index, made)
-  return made
+  const account = { key, address: Option.getOrThrow(Address.fromText(privateKeyToAddress(key))) }
+  known.set(index, account)
+  return account
 }
 
 /**

@@ -49,6 +49,8 @@ import { ValidatorSet } from "./ValidatorSet.ts"
  * - `roles` says who holds which role; the others are held by addresses made from their names ({@link addressOf}).
  * - `addresses` says where contracts stand; the others stand at addresses made from their names. With those of another chain, its
  *   roots, its claims and the ids of its channels are good here.
+ * - `entropy` is what the draw of a job that is opened now is mixed with; it follows from the chain's own blocks if nothing is
+ *   said. With that of another chain, the same validators are drawn here.
  *
  * @category models
  * @since 0.1.0
@@ -67,6 +69,7 @@ export interface Options {
   readonly terms?: Partial<Terms>
   readonly validators?: Partial<ValidatorTerms>
   readonly channels?: Partial<ChannelTerms>
+  readonly entropy?: World.Setting["entropy"]
 }
 
 /**
@@ -189,6 +192,7 @@ const settingOf = (options: Options): World.Setting => {
     chainId,
     addresses,
     roles: { ...roles, ...options.roles },
+    entropy: options.entropy ?? World.entropyOf,
     isSigned: (contract) => Signatures.isSigned({ chainId, contract: addresses[contract] }),
   }
 }

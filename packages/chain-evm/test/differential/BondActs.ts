@@ -20,12 +20,12 @@ import {
   signing,
   weighted,
 } from "./Scene.ts"
-import { type Draft, type Signing, UNSIGNED } from "./Step.ts"
+import { type Draft, type Signing, type Signings, UNSIGNED } from "./Step.ts"
 
 type Act = Extract<Draft, { readonly contract: "ProviderBond" }>["act"]
 interface Made {
   readonly act: Act
-  readonly signing?: Signing
+  readonly signings?: Signings
 }
 
 /** The devices of all traces, and two classes beside one that nobody appends. */
@@ -76,7 +76,7 @@ const bonding = (scene: Scene, bond: Bond): Made => {
   const message = { ...verified(scene, { ...bond, state: "None" }, by), classId }
   return {
     act: { _tag: "BondVerified", by, verified: message, amount: wanted, signature: UNSIGNED },
-    signing: attested(scene, message),
+    signings: { signature: attested(scene, message) },
   }
 }
 
@@ -84,7 +84,7 @@ const activation = (scene: Scene, bond: Bond): Made => {
   const message = verified(scene, bond)
   return {
     act: { _tag: "Activate", by: anyone(scene), verified: message, signature: UNSIGNED },
-    signing: attested(scene, message),
+    signings: { signature: attested(scene, message) },
   }
 }
 
@@ -92,7 +92,7 @@ const RATES = [0, 1, 3, 200, 333, 500, 777, 1_000, 1_999, 2_000, 2_001, 9_999, 1
 
 /** A slash. Its offence is about one of the seconds that matter to it. */
 export const slash = (scene: Scene, bond: Bond, offenceTimeS?: number): Act => {
-  const { chance, nowS, world } = scene
+  const { cast, chance, nowS, world } = scene
   const { evidenceWindowS, periodS } = world.bonds.terms
   const edges = [nowS, nowS, nowS - 5, bond.activatedAtS, bond.cooldownEndS, nowS - evidenceWindowS]
   const edge = one(scene, [...edges, nowS - (nowS % periodS)]) ?? nowS
@@ -104,9 +104,13 @@ export const slash = (scene: Scene, bond: Bond, offenceTimeS?: number): Act => {
     // Every key of the cases is the id of an offence.
     offenceId: known !== undefined && chance.percent(12) ? (known as Bytes32) : fresh(scene, 0x0f),
     rateBps: one(scene, RATES) ?? 1,
-    offenceTimeS: offenceTimeS ?? about(scene, edge),
+    offenceTimeS: offenceTimeS ?? (chance.percent(40) ? nowS : about(scene, edge)),
     evidenceHash: name(0xe1, chance.below(9)),
-    finder: chance.percent(40) ? ZERO : anyone(scene),
+    finder: weighted(scene, [
+      [30, ZERO],
+      [35, anyone(scene)],
+      [35, cast.contracts.ValidatorRegistry],
+    ]),
   }
 }
 
@@ -114,22 +118,33 @@ export const slash = (scene: Scene, bond: Bond, offenceTimeS?: number): Act => {
 export const judgement = (scene: Scene, found: Case): Act => {
   const { offenceId, state } = found
   const { provider } = BondState.bondOf(scene.world.bonds, found.device)
+  const { nowS } = scene
   const [proposed, appealed] = [state === "Proposed" ? 10 : 1, state === "Appealed" ? 10 : 1]
+  const [isDecided, isLapsed] = [nowS >= found.appealUntilS, nowS >= found.ruleUntilS]
   return weighted<() => Act>(scene, [
-    [proposed, () => ({ _tag: "Appeal", by: mostly(scene, provider), offenceId })],
-    [proposed, () => ({ _tag: "Finalise", by: anyone(scene), offenceId })],
+    [isDecided ? 2 : 2 * proposed, () => ({ _tag: "Appeal", by: mostly(scene, provider), offenceId })],
+    [isDecided ? 3 * proposed : 3, () => ({ _tag: "Finalise", by: anyone(scene), offenceId })],
     [appealed, () => ({ _tag: "Uphold", by: holder(scene, "arbiter"), offenceId })],
     [proposed + appealed, () => ({ _tag: "Overturn", by: holder(scene, "arbiter"), offenceId })],
-    [appealed, () => ({ _tag: "Lapse", by: anyone(scene), offenceId })],
+    [isLapsed ? 4 * appealed : 2, () => ({ _tag: "Lapse", by: anyone(scene), offenceId })],
   ])()
 }
+
+/** A finder takes its share; that of the validators comes by their own contract. */
+export const collect = ({ cast }: Scene, finder: Bond["provider"]): Draft =>
+  finder === cast.contracts.ValidatorRegistry
+    ? { contract: "ValidatorRegistry", act: { _tag: "CollectFinderShares", by: Cast.of(cast, "eve") } }
+    : { contract: "ProviderBond", act: { _tag: "ClaimCredit", by: finder === ZERO ? Cast.of(cast, "eve") : finder } }
 
 /** An act. */
 export const draft = (scene: Scene): Draft => {
   const { world } = scene
-  const device = one(scene, devices) ?? name(0xde, 0)
+  const known = [...HashMap.values(world.bonds.devices)].filter(({ state }) => state !== "Withdrawn")
+  const device = (scene.chance.percent(60) ? one(scene, known)?.device : one(scene, devices)) ?? name(0xde, 0)
   const bond = BondState.bondOf(world.bonds, device)
-  const found = one(scene, [...HashMap.values(world.bonds.cases)])
+  const cases = [...HashMap.values(world.bonds.cases)]
+  const open = cases.filter(({ state }) => state === "Proposed" || state === "Appealed")
+  const found = one(scene, open.length > 0 && scene.chance.percent(85) ? open : cases)
   const by = mostly(scene, bond.provider)
   const isOut = bond.state === "None" || bond.state === "Withdrawn"
   const isLive = bond.state === "Active" || bond.state === "Unbonding"
@@ -143,7 +158,10 @@ export const draft = (scene: Scene): Draft => {
     [2, only(() => ({ _tag: "Deregister", by: holder(scene, "registrar"), device }))],
     [bond.state === "Unbonding" ? 8 : 1, only(() => ({ _tag: "Withdraw", by, device }))],
     [isLive ? 30 : 4, only(() => slash(scene, bond))],
-    [found === undefined ? 0 : 24, only(() => (found === undefined ? slash(scene, bond) : judgement(scene, found)))],
+    [
+      found === undefined ? 0 : open.length > 0 ? 44 : 12,
+      only(() => (found === undefined ? slash(scene, bond) : judgement(scene, found))),
+    ],
     [
       credited === undefined ? 1 : 5,
       // Every key of the credits is an account.

@@ -66,6 +66,10 @@ export const splits: ReadonlyArray<{ readonly providerBps: number; readonly shar
   ]
 
 const HOUR_S = 3_600
+const VALIDATOR_EPOCH_S = 8 * HOUR_S
+
+/** When traces begin: the validators of the first epoch are listed then. */
+export const beginS = (genesisS: number): number => genesisS + VALIDATOR_EPOCH_S
 
 /** Short windows and small amounts, so that a trace meets many of them. */
 export const settingsOf = (cast: Pick<Cast, "accounts" | "tokens">, market: number): DeploySettings => {
@@ -95,16 +99,29 @@ export const settingsOf = (cast: Pick<Cast, "accounts" | "tokens">, market: numb
     insurance: { ...settings.insurance, incidentCap: 40_007n, epochCapBps: 3_333 },
     bond: { ...settings.bond, finderBps: 1_999 },
     settlement: { ...settings.settlement, challengeDelayS: HOUR_S, voucherEpochs: 8 },
+    validators: {
+      ...settings.validators,
+      minBond: 5_003n,
+      epochLengthS: VALIDATOR_EPOCH_S,
+      perJob: 3,
+      quorum: 2,
+      slashBps: 3_333,
+      reporterBps: 1_999,
+    },
   }
 }
 
-/** The same terms for the chain in memory. */
-export const memoryOptions = ({ accounts, chainId, contracts, settings }: Cast): MemoryChain.Options => {
+/** The same terms for the chain in memory, whose draws are mixed with what the other chain's are. */
+export const memoryOptions = (
+  { accounts, chainId, contracts, settings }: Cast,
+  entropy: NonNullable<MemoryChain.Options["entropy"]>,
+): MemoryChain.Options => {
   const { token: _, tiers, ...staking } = settings.staking
   const { bond, insurance, settlement, validators } = settings
   const { drawnCount, ...registry } = { ...validators, drawnCount: validators.perJob }
   return {
     chainId,
+    entropy,
     token: settings.staking.token,
     addresses: contracts,
     roles: Object.fromEntries(roleNames.map((name) => [name, of({ accounts }, name)])),

@@ -35,13 +35,15 @@ const paying = (scene: Scene, channelId: Bytes32, channel: Channel): Draft => {
       cumulativeAmount,
       signature: UNSIGNED,
     },
-    signing: signing(
-      scene,
-      authorizedSigner === ZERO ? payer : authorizedSigner,
-      message,
-      { ...message, cumulativeAmount: cumulativeAmount + 1n },
-      { chainId: cast.chainId, contract: cast.contracts.Channel },
-    ),
+    signings: {
+      signature: signing(
+        scene,
+        authorizedSigner === ZERO ? payer : authorizedSigner,
+        message,
+        { ...message, cumulativeAmount: cumulativeAmount + 1n },
+        { chainId: cast.chainId, contract: cast.contracts.Channel },
+      ),
+    },
   }
 }
 

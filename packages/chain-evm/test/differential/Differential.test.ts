@@ -8,7 +8,7 @@ import * as Trial from "./Trial.ts"
 /** Other seeds: `CHAIN_SEED=<first>`. Another number of traces: `CHAIN_TRACES=<count>`. */
 const first = Number(process.env["CHAIN_SEED"] ?? 1)
 const traces = Number(process.env["CHAIN_TRACES"] ?? 100)
-const STEPS = 48
+const STEPS = 56
 
 /** Several times what it takes on a machine that does nothing else. */
 const timeoutMs = 120_000 + traces * 3_000

@@ -6,16 +6,11 @@ import * as BondActs from "./BondActs.ts"
 import * as Cast from "./Cast.ts"
 import * as EpochActs from "./EpochActs.ts"
 import * as InsuranceActs from "./InsuranceActs.ts"
-import { anyone, holder, type Scene } from "./Scene.ts"
+import { anyone, type Edge, holder, type Scene } from "./Scene.ts"
 import * as SettlementActs from "./SettlementActs.ts"
 import * as StakeActs from "./StakeActs.ts"
+import * as ValidatorActs from "./ValidatorActs.ts"
 import type { Draft } from "./Step.ts"
-
-/** A second, and what to try about it. */
-export interface Edge {
-  readonly atS: number
-  readonly acts: (scene: Scene) => ReadonlyArray<Draft>
-}
 
 const stakes = ({ world }: Scene): ReadonlyArray<Edge> =>
   HashMap.toEntries(world.staking.accounts).flatMap(([key, { readyAtS, unbonding }]) =>
@@ -51,8 +46,22 @@ const bonds = ({ world }: Scene): ReadonlyArray<Edge> => {
     const judge = (scene: Scene): ReadonlyArray<Draft> => [
       { contract: "ProviderBond", act: BondActs.judgement(scene, found) },
     ]
-    if (found.state === "Proposed") return [{ atS: found.appealUntilS, acts: judge }]
-    return found.state === "Appealed" ? [{ atS: found.ruleUntilS, acts: judge }] : []
+    const lapse = (scene: Scene): ReadonlyArray<Draft> => [
+      { contract: "ProviderBond", act: { _tag: "Lapse", by: anyone(scene), offenceId: found.offenceId } },
+      ...judge(scene),
+    ]
+    const finalise = (scene: Scene): ReadonlyArray<Draft> => [
+      { contract: "ProviderBond", act: { _tag: "Finalise", by: anyone(scene), offenceId: found.offenceId } },
+      ...judge(scene),
+      BondActs.collect(scene, found.finder),
+    ]
+    if (found.state === "Proposed") {
+      return [
+        { atS: found.appealUntilS, acts: judge },
+        { atS: found.appealUntilS, acts: finalise },
+      ]
+    }
+    return found.state === "Appealed" ? [{ atS: found.ruleUntilS, acts: lapse }] : []
   })
   return [...devices, ...cases]
 }
@@ -73,7 +82,15 @@ const settlements = ({ cast, nowS, world }: Scene): ReadonlyArray<Edge> => {
         { atS: nextS, acts: (scene) => [SettlementActs.redeem(scene, token)] },
         ...(proposal.kind === "None"
           ? []
-          : [{ atS: proposal.appliesAtS, acts: (scene: Scene) => of(EpochActs.apply(scene, token)) }]),
+          : [
+              {
+                atS: proposal.appliesAtS,
+                acts: (scene: Scene) => [
+                  ...of(EpochActs.apply(scene, token)),
+                  ...of(EpochActs.claim(scene, token, proposal.commitment)),
+                ],
+              },
+            ]),
         ...(unfund.readyAtS === 0
           ? []
           : [
@@ -144,8 +161,29 @@ const pauses = ({ cast, world }: Scene): ReadonlyArray<Edge> => [
   },
 ]
 
-/** Those that are still to come. */
-export const ahead = (scene: Scene): ReadonlyArray<Edge> =>
-  [stakes, bonds, settlements, insurances, channels, pauses]
-    .flatMap((edges) => edges(scene))
-    .filter(({ atS }) => atS > scene.nowS + 1)
+const validators = (scene: Scene): ReadonlyArray<Edge> => {
+  const state = scene.world.validators
+  const exits = HashMap.toEntries(state.validators).flatMap(
+    ([key, { cooldownEndS, state: stands }]): ReadonlyArray<Edge> => {
+      // Every key of the validators is an account.
+      const validator = key as Address
+      const withdraw: Draft = { contract: "ValidatorRegistry", act: { _tag: "Withdraw", by: validator } }
+      return stands === "Exiting"
+        ? [{ atS: cooldownEndS, acts: (scene) => [ValidatorActs.report(scene, validator), withdraw] }]
+        : []
+    },
+  )
+  const jobs = HashMap.toEntries(state.jobs).flatMap(([key, job]): ReadonlyArray<Edge> => {
+    // Every key of the jobs is one's id.
+    return ValidatorActs.milestones(scene, { id: key as Bytes32, job })
+  })
+  return [...exits, ...jobs]
+}
+
+/** The parts of the market, each with what is ahead in it. */
+export const parts = { stakes, bonds, settlements, insurances, channels, validators, pauses }
+export type Part = keyof typeof parts
+
+/** Those of a part that are still to come. */
+export const ahead = (scene: Scene, part: Part): ReadonlyArray<Edge> =>
+  parts[part](scene).filter(({ atS }) => atS > scene.nowS + 1)

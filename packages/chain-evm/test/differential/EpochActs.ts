@@ -2,6 +2,7 @@
 import type { Address } from "@guildhall/chain/Address"
 import * as CumulativeTree from "@guildhall/chain/CumulativeTree"
 import * as Entries from "@guildhall/chain/Entries"
+import type { Bytes32 } from "@guildhall/chain/Hex"
 import * as SettlementState from "@guildhall/chain/memory/SettlementState"
 import * as Division from "@guildhall/core/rules/Division"
 import { amount, anyone, holder, member, name, one, type Promised, type Scene, weighted } from "./Scene.ts"
@@ -101,10 +102,10 @@ export const cancel = (scene: Scene, token: Address): Act => {
   return { _tag: "CancelEpoch", by: holder(scene, "challenger"), token, epoch }
 }
 
-/** A claim of one that a root names: mostly of the root that counts. */
-export const claim = (scene: Scene, token: Address): Act => {
+/** A claim of one that a root names: mostly of the root that counts, or is about to. */
+export const claim = (scene: Scene, token: Address, about?: Bytes32): Act => {
   const { chance, hints, world } = scene
-  const { root } = SettlementState.bookOf(world.settlement, token)
+  const root = about ?? SettlementState.bookOf(world.settlement, token).root
   const right = hints.roots.findLast((promised) => promised.token === token && promised.root === root)
   const none: Promised = { token, epoch: 0, root, leaves: [], proofs: [] }
   const promised = (chance.percent(92) ? right : one(scene, hints.roots)) ?? none

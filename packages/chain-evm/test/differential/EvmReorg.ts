@@ -1,5 +1,6 @@
 /** Takes blocks off the node's chain, and puts others in their place. */
 import { Effect } from "effect"
+import type { Bytes32 } from "@guildhall/chain/Hex"
 import * as Chance from "@guildhall/tools/Chance"
 import type * as Node from "./Node.ts"
 import * as Reorg from "./Reorg.ts"
@@ -13,6 +14,7 @@ export interface Included {
 
 export interface Block {
   readonly number: number
+  readonly hash: Bytes32
   readonly atS: number
   readonly transactions: ReadonlyArray<Included>
 }
@@ -33,6 +35,7 @@ export interface Became {
 
 /** Blocks as anvil tells them, with their transactions. */
 interface RawBlock {
+  readonly hash: Bytes32
   readonly timestamp: string
   readonly transactions: ReadonlyArray<{ readonly hash: string; readonly from: string; readonly nonce: string }>
 }
@@ -47,7 +50,7 @@ export const make = (node: Node.Node, book: SentBook, isAct: (key: string) => bo
   })
 
   const block = Effect.fnUntraced(function* (number: number) {
-    const { timestamp, transactions } = yield* raw(number)
+    const { hash: blockHash, timestamp, transactions } = yield* raw(number)
     const included = yield* Effect.forEach(transactions, ({ hash }) =>
       Effect.map(Effect.orDie(node.rpc.request("eth_getTransactionReceipt", [hash])), (receipt): Included => {
         // As above.
@@ -55,7 +58,7 @@ export const make = (node: Node.Node, book: SentBook, isAct: (key: string) => bo
         return { key: book.signed(hash)?.key, isDone: BigInt(status) === 1n }
       }),
     )
-    return { number, atS: Number(timestamp), transactions: included } satisfies Block
+    return { number, hash: blockHash, atS: Number(timestamp), transactions: included } satisfies Block
   })
 
   /** All after a block. */

@@ -1,11 +1,12 @@
 /** The contracts on a real chain as one side of a trace, through the ports. */
-import { Context, Effect, Layer } from "effect"
+import { Context, Effect, Layer, Record } from "effect"
 import * as Hex from "@guildhall/chain/Hex"
 import * as EvmBondVault from "../../src/EvmBondVault.ts"
 import * as EvmInsuranceVault from "../../src/EvmInsuranceVault.ts"
 import * as EvmPaymentChannel from "../../src/EvmPaymentChannel.ts"
 import * as EvmSettlement from "../../src/EvmSettlement.ts"
 import * as EvmStakeBook from "../../src/EvmStakeBook.ts"
+import * as EvmValidatorSet from "../../src/EvmValidatorSet.ts"
 import * as Sender from "../../src/Sender.ts"
 import * as SenderStore from "../../src/SenderStore.ts"
 import * as TypedMessage from "../../src/TypedMessage.ts"
@@ -15,7 +16,7 @@ import * as Ports from "./Ports.ts"
 import * as SentBook from "./SentBook.ts"
 import * as Services from "./Services.ts"
 import * as Still from "./Still.ts"
-import { type ActStep, signed } from "./Step.ts"
+import { type ActStep, signed, type Signing } from "./Step.ts"
 
 export interface EvmSide extends Ports.Side {
   readonly act: (step: ActStep) => Effect.Effect<Ports.Outcome>
@@ -56,6 +57,7 @@ export const make = Effect.fnUntraced(function* (
           EvmSettlement.layer({ address: contracts.Settlement }),
           EvmInsuranceVault.layer({ address: contracts.InsurancePool }),
           EvmPaymentChannel.layer({ address: contracts.Channel }),
+          EvmValidatorSet.layer({ address: contracts.ValidatorRegistry }),
         ).pipe(Layer.provideMerge(Services.layer(parts, Layer.succeed(SenderStore.SenderStore, store)))),
       ),
     ),
@@ -65,14 +67,12 @@ export const make = Effect.fnUntraced(function* (
   const reorgs = EvmReorg.make(node, book, isAct)
   const head = Effect.orDie(Effect.map(node.rpc.head, Number))
 
-  const signature = ({ signing }: ActStep) =>
-    signing === undefined
-      ? Effect.succeed(NO_SIGNATURE)
-      : signer.signTypedData(signing.by, TypedMessage.make(signing.message, signing.domain)).pipe(
-          Effect.map((text) => Hex.Hex.make(text)),
-          // What no contract could read cannot be signed either.
-          Effect.orElseSucceed(() => NO_SIGNATURE),
-        )
+  const signature = ({ by, domain, message }: Signing) =>
+    signer.signTypedData(by, TypedMessage.make(message, domain)).pipe(
+      Effect.map((text) => Hex.Hex.make(text)),
+      // What no contract could read cannot be signed either.
+      Effect.orElseSucceed(() => NO_SIGNATURE),
+    )
 
   /** What lost its nonce, and comes once that is final. */
   const late = new Set<string>()
@@ -110,8 +110,8 @@ export const make = Effect.fnUntraced(function* (
       ),
     act: (step) =>
       still(
-        Effect.flatMap(signature(step), (made) =>
-          Ports.outcome(Ports.act(ports, step.signing === undefined ? step.move : signed(step.move, made))),
+        Effect.flatMap(Effect.all(Record.map(step.signings, signature)), (made) =>
+          Ports.outcome(Ports.act(ports, signed(step.move, made)), made),
         ),
       ),
     head,

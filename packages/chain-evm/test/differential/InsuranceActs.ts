@@ -1,4 +1,5 @@
 /** Acts of who pays into the pool, promises its money and claims it. */
+import * as HashMap from "effect/HashMap"
 import * as CumulativeTree from "@guildhall/chain/CumulativeTree"
 import * as Checkpoints from "@guildhall/chain/memory/Checkpoints"
 import * as InsuranceVault from "@guildhall/chain/InsuranceVault"
@@ -15,7 +16,7 @@ const propose = (scene: Scene): Act => {
   const cap = (Checkpoints.latest(world.insurance.free) * BigInt(epochCapBps)) / 10_000n
   const leaves = Array.from({ length: chance.between(1, 4) }, () => ({
     account: member(scene),
-    amount: amount(scene, cap / 5n),
+    amount: chance.percent(70) ? BigInt(chance.between(1, 9_999)) : amount(scene, cap / 5n),
   }))
   const domain = { chainId: cast.chainId, contract: cast.contracts.InsurancePool }
   const hashes = leaves.map((leaf) =>
@@ -46,14 +47,16 @@ export const claim = (scene: Scene, { epoch, incident, leaves, proofs }: Inciden
 
 /** An act. */
 export const draft = (scene: Scene): Draft => {
-  const known = one(scene, scene.hints.incidents)
+  const { claims } = scene.world.insurance
+  const standing = scene.hints.incidents.filter(({ epoch, incident }) => HashMap.has(claims, `${epoch} ${incident}`))
+  const known = one(scene, standing.length > 0 && scene.chance.percent(85) ? standing : scene.hints.incidents)
   const { epoch, incident } = known ?? { epoch: 0, incident: name(0x1c, 0) }
-  const rest = known === undefined ? 1 : 10
+  const rest = standing.length === 0 ? 1 : 10
   const act = weighted<() => Act>(scene, [
     [10, () => ({ _tag: "Deposit", by: member(scene), amount: amount(scene) })],
     [14, () => propose(scene)],
     [rest / 2, () => ({ _tag: "CancelClaims", by: holder(scene, "challenger"), epoch, incident })],
-    [known === undefined ? 0 : 20, () => (known === undefined ? propose(scene) : claim(scene, known))],
+    [known === undefined ? 0 : 2 * rest, () => (known === undefined ? propose(scene) : claim(scene, known))],
     [rest / 2, () => ({ _tag: "ExpireClaims", by: anyone(scene), epoch, incident })],
     [1, () => ({ _tag: "Pause", by: holder(scene, "pauser") })],
     [1, () => ({ _tag: "Unpause", by: holder(scene, "pauser") })],

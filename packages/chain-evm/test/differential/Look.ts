@@ -3,6 +3,7 @@ import { Effect, HashMap } from "effect"
 import type { Address } from "@guildhall/chain/Address"
 import type { Bytes32 } from "@guildhall/chain/Hex"
 import type * as World from "@guildhall/chain/memory/World"
+import * as ValidatorState from "@guildhall/chain/memory/ValidatorState"
 import * as BondActs from "./BondActs.ts"
 import type * as Cast from "./Cast.ts"
 import * as Ports from "./Ports.ts"
@@ -14,6 +15,8 @@ export interface Subject {
   readonly world: World.World
   readonly hints: Hints
   readonly nowS: number
+  /** A job that the newest block opened: what its draw follows from is not known to the contract yet. */
+  readonly young: Bytes32 | undefined
 }
 
 type Seen = ReadonlyArray<readonly [string, Effect.Effect<unknown, unknown>]>
@@ -83,6 +86,25 @@ const channels = ({ cast, world }: Subject, { channels }: Ports.Ports): Seen => 
   ...keysOf<Bytes32>(world.channels.channels).map((id) => [`Channel ${id}`, channels.channel(id)] as const),
 ]
 
+const validators = ({ nowS, world, young }: Subject, { validators }: Ports.Ports): Seen => {
+  const state = world.validators
+  const accounts = new Set([...keysOf<Address>(state.validators), ...keysOf<Address>(state.credits)])
+  const jobs = keysOf<Bytes32>(state.jobs)
+  const current = ValidatorState.epochAt(state, nowS)
+  const epochs = new Set([
+    current - 1,
+    current,
+    current + 1,
+    ...[...HashMap.values(state.jobs)].map(({ epoch }) => epoch),
+  ])
+  return [
+    ["ValidatorRegistry totals", validators.totals],
+    ...[...accounts].map((one) => [`ValidatorRegistry validator ${one}`, validators.validator(one)] as const),
+    ...jobs.filter((job) => job !== young).map((job) => [`ValidatorRegistry job ${job}`, validators.job(job)] as const),
+    ...[...epochs].map((epoch) => [`ValidatorRegistry list of ${epoch}`, validators.listed(epoch)] as const),
+  ]
+}
+
 const balances = ({ cast }: Subject, { balance }: Ports.Side): Seen =>
   Object.values(cast.tokens).flatMap((token) =>
     [...cast.accounts.values(), ...Object.values(cast.contracts)].map(
@@ -93,7 +115,9 @@ const balances = ({ cast }: Subject, { balance }: Ports.Side): Seen =>
 /** What a side says of all of it. */
 export const at = (subject: Subject, side: Ports.Side): Effect.Effect<ReadonlyMap<string, string>> =>
   Effect.gen(function* () {
-    const parts = [stakes, bonds, settlements, insurances, channels].flatMap((part) => part(subject, side.ports))
+    const parts = [stakes, bonds, settlements, insurances, channels, validators].flatMap((part) =>
+      part(subject, side.ports),
+    )
     const seen = yield* Effect.forEach(
       [...parts, ...balances(subject, side)],
       ([name, read]) => Effect.map(Effect.orDie(read), (value) => [name, Ports.plain(value) ?? "undefined"] as const),

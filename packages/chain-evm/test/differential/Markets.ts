@@ -16,7 +16,7 @@ import * as Prologue from "./Prologue.ts"
 import * as Services from "./Services.ts"
 import * as Still from "./Still.ts"
 
-/** All of the setting up is in this second. */
+/** All of the setting up is in this second; traces begin at a later one. */
 export const GENESIS_S = 1_800_000_000
 
 export interface Markets extends Services.Parts {
@@ -56,12 +56,12 @@ const enrich = Effect.fnUntraced(function* ({ request }: Node.Node, casts: Reado
       yield* send(minter, token, encodeFunctionData({ abi: plainAbi, functionName: "mint", args }))
     }
     for (const { contracts } of casts) {
-      const { Channel, InsurancePool, ProviderBond, Settlement, Staking } = contracts
+      const { Channel, InsurancePool, ProviderBond, Settlement, Staking, ValidatorRegistry } = contracts
       if (name === "payer") {
         yield* approve(account, tokens.usd, Settlement, Cast.ALLOWED)
         continue
       }
-      for (const spender of [Staking, ProviderBond, InsurancePool, Settlement, Channel]) {
+      for (const spender of [Staking, ProviderBond, InsurancePool, Settlement, Channel, ValidatorRegistry]) {
         yield* approve(account, tokens.stake, spender, (1n << 256n) - 1n)
       }
       for (const spender of [Settlement, Channel]) {
@@ -130,6 +130,7 @@ export const make = Effect.fnUntraced(function* (history: ReadonlyArray<string> 
     const side = yield* EvmSide.make({ node, signer }, cast)
     yield* Effect.forEach(Prologue.steps(cast), (step) => Effect.andThen(side.act(step), Prologue.mustBeDone))
   }
+  yield* node.mineAt(Cast.beginS(GENESIS_S))
   let snapshot = yield* request("evm_snapshot")
   const markets: Markets = {
     node,

@@ -9,6 +9,8 @@ import type * as World from "@guildhall/chain/memory/World"
 import { PaymentChannel } from "@guildhall/chain/PaymentChannel"
 import { Settlement } from "@guildhall/chain/Settlement"
 import { StakeBook } from "@guildhall/chain/StakeBook"
+import type { Signatures } from "./Step.ts"
+import { ValidatorSet } from "@guildhall/chain/ValidatorSet"
 
 export interface Ports {
   readonly stakes: StakeBook["Service"]
@@ -16,17 +18,22 @@ export interface Ports {
   readonly settlement: Settlement["Service"]
   readonly insurance: InsuranceVault["Service"]
   readonly channels: PaymentChannel["Service"]
+  readonly validators: ValidatorSet["Service"]
 }
 
 /** Those of a layer. */
-export const ports: Effect.Effect<Ports, never, StakeBook | BondVault | Settlement | InsuranceVault | PaymentChannel> =
-  Effect.all({
-    stakes: StakeBook,
-    bonds: BondVault,
-    settlement: Settlement,
-    insurance: InsuranceVault,
-    channels: PaymentChannel,
-  })
+export const ports: Effect.Effect<
+  Ports,
+  never,
+  StakeBook | BondVault | Settlement | InsuranceVault | PaymentChannel | ValidatorSet
+> = Effect.all({
+  stakes: StakeBook,
+  bonds: BondVault,
+  settlement: Settlement,
+  insurance: InsuranceVault,
+  channels: PaymentChannel,
+  validators: ValidatorSet,
+})
 
 /** A side, as it is looked at. */
 export interface Side {
@@ -48,7 +55,7 @@ export const act = (ports: Ports, move: World.Move): Effect.Effect<Act, ChainErr
     case "Channel":
       return ports.channels.act(move.act)
     case "ValidatorRegistry":
-      return Effect.die("No trace has acts of validators.")
+      return ports.validators.act(move.act)
   }
 }
 
@@ -69,11 +76,17 @@ export const plain = (value: unknown): string =>
     return Object.fromEntries(Object.entries(field).toSorted(([a], [b]) => (a < b ? -1 : 1)))
   })
 
+/** Each side's signatures are of its own kind: what says one again says the name of its field. */
+const named = (text: string, signatures: Signatures): string =>
+  Object.entries(signatures).reduce((sofar, [field, signature]) => sofar.replaceAll(`"${signature}"`, field), text)
+
 /** Only these are answers to an act: anything else is a fault of the test. */
-export const outcome = (act: Effect.Effect<Act, ChainError>): Effect.Effect<Outcome> =>
+export const outcome = (act: Effect.Effect<Act, ChainError>, signatures: Signatures): Effect.Effect<Outcome> =>
   Effect.matchEffect(act, {
-    onSuccess: (done) =>
-      Effect.succeed({ text: `done at ${done.atS}: ${plain(done.events)}`, act: done, rule: undefined }),
+    onSuccess: (done) => {
+      const text = `done at ${done.atS}: ${named(plain(done.events), signatures)}`
+      return Effect.succeed({ text, act: done, rule: undefined })
+    },
     onFailure: ({ message, reason }) => {
       if (reason._tag === "Refused") {
         const rule = `${reason.contract}: ${reason.rule}`

@@ -16,6 +16,11 @@ export const steps = (cast: Cast.Cast): ReadonlyArray<ActStep> => {
     { contract: "InsurancePool", act: { _tag: "Deposit", by: whale, amount: 300_001n } },
     { contract: "Staking", act: { _tag: "FundRewards", by: whale, amount: 70_003n } },
     { contract: "Staking", act: { _tag: "Stake", by: Cast.of(cast, "ann"), amount: 1_001n } },
+    { contract: "ValidatorRegistry", act: { _tag: "FundRewards", by: whale, amount: 100_003n } },
+    ...["ann", "bob", "cid", "dan"].map((name, at): Draft => ({
+      contract: "ValidatorRegistry",
+      act: { _tag: "Register", by: Cast.of(cast, name), amount: 5_003n + BigInt(at) * 2_222n },
+    })),
     ...[usd, blk, stake].flatMap((token): ReadonlyArray<Draft> => [
       { contract: "Settlement", act: { _tag: "Fund", by: whale, token, amount: 5_000_011n } },
       { contract: "Settlement", act: { _tag: "FundBoost", by: whale, token, amount: 400_009n } },

@@ -7,6 +7,7 @@ import type * as World from "@guildhall/chain/memory/World"
 import type { Domain, Message } from "@guildhall/chain/Message"
 import type * as Chance from "@guildhall/tools/Chance"
 import * as Cast from "./Cast.ts"
+import type { Part } from "./Edges.ts"
 import type { Draft, Signing, Step } from "./Step.ts"
 
 /** A root that was proposed, with what it promises to whom. */
@@ -26,19 +27,40 @@ export interface Incident {
   readonly proofs: ReadonlyArray<ReadonlyArray<Hex.Bytes32>>
 }
 
+/** A second, and what to try about it. */
+export interface Edge {
+  readonly atS: number
+  readonly acts: (scene: Scene) => ReadonlyArray<Draft | Plan>
+}
+
+/** What to wait for; undefined where that has become impossible. */
+export type Plan = (scene: Scene) => Edge | undefined
+
 /** What the contracts do not keep, and acts need. */
 export interface Hints {
   readonly roots: Array<Promised>
   readonly batches: Array<{ readonly token: Address; readonly epoch: number; readonly entries: ReadonlyArray<Entry> }>
   readonly incidents: Array<Incident>
-  /** What should come next, now that its time has come. */
-  readonly next: Array<Draft>
+  readonly votes: Array<{ readonly job: Hex.Bytes32; readonly validator: Address; readonly verdict: Hex.Bytes32 }>
+  /** The part of the market that a trace is mostly about. */
+  favourite: Part | undefined
+  /** What should come next, now that its time has come; or what to wait for then. */
+  readonly next: Array<Draft | Plan>
   /** What comes before that. */
   readonly steps: Array<Step>
   count: number
 }
 
-export const noHints = (): Hints => ({ roots: [], batches: [], incidents: [], next: [], steps: [], count: 0 })
+export const noHints = (): Hints => ({
+  roots: [],
+  batches: [],
+  incidents: [],
+  votes: [],
+  favourite: undefined,
+  next: [],
+  steps: [],
+  count: 0,
+})
 
 export interface Scene {
   readonly cast: Cast.Cast

@@ -70,7 +70,7 @@ export const redeem = (scene: Scene, of: Address, epoch?: number): Draft => {
   return {
     contract: "Settlement",
     act: { _tag: "Redeem", by: anyone(scene), voucher, signature: UNSIGNED },
-    signing: signing(scene, by, voucher, { ...voucher, cumulative: cumulative + 1n }, domain),
+    signings: { signature: signing(scene, by, voucher, { ...voucher, cumulative: cumulative + 1n }, domain) },
   }
 }
 
@@ -127,7 +127,7 @@ const unfund = (scene: Scene, of: Address): Act => {
         boost: amount(scene, totals.boostPool),
       }),
     ],
-    [asked ? 2 : 1, () => ({ _tag: "CancelUnfund", by, token: of })],
+    [asked ? 6 : 1, () => ({ _tag: "CancelUnfund", by, token: of })],
     [asked ? 6 : 1, () => ({ _tag: "Unfund", by, token: of })],
   ])()
 }

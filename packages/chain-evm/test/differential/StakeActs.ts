@@ -1,5 +1,7 @@
 /** Acts of who stakes. */
+import type { Address } from "@guildhall/chain/Address"
 import * as Staking from "@guildhall/chain/memory/Staking"
+import * as HashMap from "effect/HashMap"
 import { amount, anyone, holder, member, type Scene, about, one, weighted } from "./Scene.ts"
 import type { Draft } from "./Step.ts"
 
@@ -24,13 +26,19 @@ const tables = [
 /** An act. */
 export const draft = (scene: Scene): Draft => {
   const { cast, nowS, world } = scene
-  const by = member(scene)
+  // Who waits for a withdrawal can take it, and can think again.
+  const waiting = [...HashMap.entries(world.staking.accounts)].flatMap(([key, one]) =>
+    one.unbonding > 0n ? [key] : [],
+  )
+  const waits = scene.chance.percent(35) ? one(scene, waiting) : undefined
+  // Every key of the accounts is one's address.
+  const by = (waits as Address | undefined) ?? member(scene)
   const { active, unbonding } = Staking.standing(world.staking, by, nowS)
   const act = weighted<() => Act>(scene, [
     [26, () => ({ _tag: "Stake", by, amount: amount(scene, active) })],
     [20, () => ({ _tag: "RequestUnstake", by, amount: amount(scene, active) })],
-    [unbonding > 0n ? 8 : 2, () => ({ _tag: "CancelUnstake", by })],
-    [unbonding > 0n ? 12 : 3, () => ({ _tag: "Withdraw", by })],
+    [unbonding > 0n ? 20 : 2, () => ({ _tag: "CancelUnstake", by })],
+    [unbonding > 0n ? 16 : 3, () => ({ _tag: "Withdraw", by })],
     [14, () => ({ _tag: "ClaimRewards", by })],
     [8, () => ({ _tag: "FundRewards", by: anyone(scene), amount: amount(scene) })],
     [

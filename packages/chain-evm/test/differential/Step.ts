@@ -7,6 +7,7 @@ import type { Domain, Message, Signature } from "@guildhall/chain/Message"
 import type { ChannelAct } from "@guildhall/chain/PaymentChannel"
 import type { SettlementAct } from "@guildhall/chain/Settlement"
 import type { StakeAct } from "@guildhall/chain/StakeBook"
+import type { ValidatorAct } from "@guildhall/chain/ValidatorSet"
 import type { Cast } from "./Cast.ts"
 import type * as Reorg from "./Reorg.ts"
 
@@ -21,8 +22,12 @@ export interface Signing {
 export interface ActStep {
   readonly _tag: "Act"
   readonly move: World.Move
-  readonly signing: Signing | undefined
+  readonly signings: Signings
 }
+
+/** By the fields of an act that have signatures. */
+export type Signings = Readonly<Record<string, Signing>>
+export type Signatures = Readonly<Record<string, Signature>>
 
 /**
  * - `Wait`: the chain's time goes on by so many seconds.
@@ -44,23 +49,24 @@ export type Draft = (
   | { readonly contract: "Settlement"; readonly act: Keyless<SettlementAct> }
   | { readonly contract: "InsurancePool"; readonly act: Keyless<InsuranceAct> }
   | { readonly contract: "Channel"; readonly act: Keyless<ChannelAct> }
-) & { readonly signing?: Signing | undefined }
+  | { readonly contract: "ValidatorRegistry"; readonly act: Keyless<ValidatorAct> }
+) & { readonly signings?: Signings | undefined }
 
 /** What stands for a signature until a side makes its own. */
 export const UNSIGNED = "0x" as Signature
 
 /** Gives a draft its key. */
-export const act = ({ act: drafted, contract, signing }: Draft, idempotencyKey: string): ActStep => ({
+export const act = ({ act: drafted, contract, signings = {} }: Draft, idempotencyKey: string): ActStep => ({
   _tag: "Act",
   // A draft is a move whose act lacks its key and nothing else.
   move: { contract, act: { ...drafted, idempotencyKey } } as World.Move,
-  signing,
+  signings,
 })
 
-/** The move with a signature in it. */
-export const signed = (move: World.Move, signature: Signature): World.Move =>
-  // Only acts that have the field are ever signed.
-  ({ ...move, act: { ...move.act, signature } }) as World.Move
+/** The move with its signatures in it. */
+export const signed = (move: World.Move, signatures: Signatures): World.Move =>
+  // Only acts that have the fields are ever signed.
+  ({ ...move, act: { ...move.act, ...signatures } }) as World.Move
 
 const shorten = (text: string): string => (text.length > 42 ? `${text.slice(0, 12)}…${text.slice(-4)}` : text)
 
@@ -90,8 +96,8 @@ export const describe = (step: Step, names: ReadonlyMap<string, string>): string
       return "the index and the mirror read on"
     case "Act": {
       const { _tag, by, idempotencyKey: __, ...fields } = step.move.act
-      const signer = step.signing === undefined ? "" : `, signed by ${words(step.signing.by, names)}`
-      return `${words(by, names)}: ${step.move.contract}.${_tag} ${words(fields, names)}${signer}`
+      const signers = Object.values(step.signings).map(({ by: signer }) => `, signed by ${words(signer, names)}`)
+      return `${words(by, names)}: ${step.move.contract}.${_tag} ${words(fields, names)}${signers.join("")}`
     }
   }
 }

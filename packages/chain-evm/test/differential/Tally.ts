@@ -22,7 +22,7 @@ export interface Tally {
   reconciled: number
   charges: number
   earned: number
-  /** How often each act was done, and each rule refused one. */
+  /** How often each act was done, each rule refused one, and each event was emitted. */
   readonly words: Map<string, number>
 }
 
@@ -47,13 +47,15 @@ export const tally = (): Tally => ({
 
 /** What must have happened in a hundred traces. */
 const expected = [
-  ...["Stake", "RequestUnstake", "Withdraw", "ClaimRewards", "FundRewards", "AppendTiers"].map(
+  ...["Stake", "RequestUnstake", "CancelUnstake", "Withdraw", "ClaimRewards", "FundRewards", "AppendTiers"].map(
     (act) => `Staking.${act}`,
   ),
   ...["Bond", "BondVerified", "TopUp", "Activate", "RequestUnbond", "Deregister", "Withdraw", "ProposeSlash"].map(
     (act) => `ProviderBond.${act}`,
   ),
-  ...["Appeal", "Finalise", "Uphold", "Overturn", "ClaimCredit", "SendToInsurance"].map((act) => `ProviderBond.${act}`),
+  ...["Appeal", "Finalise", "Uphold", "Overturn", "Lapse", "ClaimCredit", "SendToInsurance"].map(
+    (act) => `ProviderBond.${act}`,
+  ),
   ...["Fund", "FundBoost", "RequestUnfund", "CancelUnfund", "Unfund", "AppendTerms", "Settle", "SettleFrom"].map(
     (act) => `Settlement.${act}`,
   ),
@@ -61,8 +63,34 @@ const expected = [
     (act) => `Settlement.${act}`,
   ),
   "Settlement.PayMany",
-  ...["Deposit", "ProposeClaims", "Claim", "ExpireClaims"].map((act) => `InsurancePool.${act}`),
+  ...["Deposit", "ProposeClaims", "CancelClaims", "Claim", "ExpireClaims"].map((act) => `InsurancePool.${act}`),
   ...["Open", "TopUp", "Settle", "Close", "RequestClose", "Withdraw"].map((act) => `Channel.${act}`),
+  ...[
+    "Register",
+    "TopUp",
+    "RequestExit",
+    "Withdraw",
+    "FundRewards",
+    "CollectFinderShares",
+    "CommitSeed",
+    "OpenJob",
+  ].map((act) => `ValidatorRegistry.${act}`),
+  ...[
+    "CommitVote",
+    "RevealSeed",
+    "RevealVote",
+    "CloseJob",
+    "ShareFinding",
+    "Report",
+    "ClaimCredit",
+    "SendToInsurance",
+  ].map((act) => `ValidatorRegistry.${act}`),
+  ...["EntropyFixed", "VerdictReached", "Rewarded", "FindingShared", "Slashed", "ExitStarted"].map(
+    (event) => `event ValidatorRegistry.${event}`,
+  ),
+  ...["WrongEpoch", "WrongVote", "NoSeed", "InvalidSignature", "UnderMinimum", "CooldownNotOver"].map(
+    (rule) => `ValidatorRegistry: ${rule}`,
+  ),
   ...["Staking: CooldownNotOver", "ProviderBond: AppealWindowOpen", "ProviderBond: CooldownNotOver"],
   ...["Settlement: ChallengeDelayOpen", "Settlement: AlreadySettled", "Settlement: InvalidVoucher"],
   ...["Settlement: MissingRole", "RootVault: InvalidProof", "Settlement: NotEnoughFunded", "InvalidInput"],
@@ -81,7 +109,7 @@ export const missing = ({ dropped, late, mirroredBack, moved, reorgs, words }: T
 
 /** What was done, in a line. */
 export const figures = (tally: Tally): string => {
-  const rules = [...tally.words.keys()].filter((word) => !/^\w+\.\w+$/.test(word)).length
+  const rules = [...tally.words.keys()].filter((word) => !/\w\.\w/.test(word)).length
   return [
     `${tally.traces} traces, ${tally.acts} acts, ${tally.refusals} refused by ${rules} rules`,
     `${Object.entries(tally.reorgs)

@@ -2,8 +2,10 @@
 import { Effect } from "effect"
 import * as Chance from "@guildhall/tools/Chance"
 import type * as World from "@guildhall/chain/memory/World"
+import type { Bytes32 } from "@guildhall/chain/Hex"
 import * as Books from "./Books.ts"
 import * as Charges from "./Charges.ts"
+import type * as EvmReorg from "./EvmReorg.ts"
 import * as EvmSide from "./EvmSide.ts"
 import * as Generator from "./Generator.ts"
 import * as Look from "./Look.ts"
@@ -38,6 +40,16 @@ export interface Stand {
 /** Of the chain in {@link Node}: so many blocks later an event is posted. */
 const CONFIRMATIONS = 2
 
+/** What changes as a trace goes on. */
+interface State {
+  /** The newest block that the chain in memory knows. */
+  followed: number
+  /** Whether something comes late. */
+  isWaiting: boolean
+  /** The job that was opened last, and its block. */
+  young: { readonly job: Bytes32; readonly block: number } | undefined
+}
+
 /** A trace under way. */
 const begin = Effect.fnUntraced(function* (markets: Markets.Markets, market: number) {
   const cast = markets.casts[market % markets.casts.length]
@@ -51,27 +63,41 @@ const begin = Effect.fnUntraced(function* (markets: Markets.Markets, market: num
   const first = yield* contracts.head
   /** The chain in memory as it stood at the end of each block; it has followed the other one up to the last of them. */
   const worlds = new Map<number, World.World>([[first, yield* memory.world]])
-  return { books, cast, contracts, memory, first, worlds, acts, state: { followed: first, isWaiting: false } }
+  const state: State = { followed: first, isWaiting: false, young: undefined }
+  return { books, cast, contracts, memory, first, worlds, acts, state }
 })
 
 type Under = Effect.Success<ReturnType<typeof begin>>
 
 const doAct = Effect.fnUntraced(function* (under: Under, step: ActStep, tally: Tally.Tally) {
-  const { acts, contracts, memory, state } = under
+  const { acts, contracts, state } = under
   acts.set(step.move.act.idempotencyKey, step)
   const there = yield* contracts.act(step)
   const head = yield* contracts.head
   // A grant has a block before its act. What is late comes after both, and only then.
   while (!state.isWaiting && state.followed + 1 < head) yield* remember(under, state.followed + 1)
-  const here = yield* memory.act(step)
+  const here = yield* inMemory(under, step, state.followed + 1, there.act?.events[0]?.position.blockHash)
   if (head > state.followed) yield* remember(under, state.followed + 1)
   const { _tag } = step.move.act
   tally.acts++
   Tally.count(tally, here.rule ?? `${step.move.contract}.${_tag}`)
+  for (const event of here.act?.events ?? []) Tally.count(tally, `event ${event._tag}`)
   if (here.rule !== undefined) tally.refusals++
   // An amount that no token has overflows a sum of the contract's before the contract comes to the rule: both refuse it.
   const isOverflow = here.rule !== undefined && there.rule === `${step.move.contract}: Panic`
   return here.text === there.text || isOverflow ? undefined : `memory:    ${here.text}\n    contracts: ${there.text}`
+})
+
+/** Does an act in memory, in the place of a block. */
+const inMemory = Effect.fnUntraced(function* (
+  { memory, state }: Under,
+  step: ActStep,
+  block: number,
+  blockHash: Bytes32 = MemorySide.NO_BLOCK,
+) {
+  const { act } = step.move
+  if (act._tag === "OpenJob") state.young = { job: act.job, block }
+  return yield* memory.act(step, blockHash)
 })
 
 const remember = Effect.fnUntraced(function* ({ memory, state, worlds }: Under, number: number) {
@@ -80,12 +106,17 @@ const remember = Effect.fnUntraced(function* ({ memory, state, worlds }: Under, 
 })
 
 /** The chain in memory does again what came again, in the order in which the blocks have it. */
-const replay = Effect.fnUntraced(function* (under: Under, key: string, isDone: boolean, tally: Tally.Tally) {
-  const { acts, contracts, memory } = under
+const replay = Effect.fnUntraced(function* (
+  under: Under,
+  { isDone, key = "" }: EvmReorg.Included,
+  { hash, number }: EvmReorg.Block,
+  tally: Tally.Tally,
+) {
+  const { acts, contracts } = under
   const step = acts.get(key)
-  // A grant, or a nonce that was filled.
+  // A grant, or a nonce that was used for nothing.
   if (step === undefined) return undefined
-  const here = yield* memory.act(step)
+  const here = yield* inMemory(under, step, number, hash)
   tally.sentAgain++
   const name = `${step.move.contract}.${step.move.act._tag}, sent again`
   if ((here.rule === undefined) !== isDone) {
@@ -99,13 +130,13 @@ const replay = Effect.fnUntraced(function* (under: Under, key: string, isDone: b
 const follow = Effect.fnUntraced(function* (under: Under, tally: Tally.Tally) {
   const { contracts, memory, state } = under
   const nowS = memory.nowS()
-  for (const { atS, number, transactions } of yield* contracts.after(state.followed)) {
-    memory.goTo(atS)
-    for (const { isDone, key } of transactions) {
-      const says = key === undefined ? undefined : yield* replay(under, key, isDone, tally)
+  for (const block of yield* contracts.after(state.followed)) {
+    memory.goTo(block.atS)
+    for (const included of block.transactions) {
+      const says = yield* replay(under, included, block, tally)
       if (says !== undefined) return says
     }
-    yield* remember(under, number)
+    yield* remember(under, block.number)
   }
   memory.goTo(nowS)
   return undefined
@@ -176,8 +207,9 @@ const end = Effect.fnUntraced(function* (under: Under, tally: Tally.Tally) {
   return undefined
 })
 
-const look = Effect.fnUntraced(function* ({ cast, contracts, memory }: Under, hints: Hints, tally: Tally.Tally) {
-  const subject = { cast, world: yield* memory.world, hints, nowS: memory.nowS() }
+const look = Effect.fnUntraced(function* ({ cast, contracts, memory, state }: Under, hints: Hints, tally: Tally.Tally) {
+  const young = state.young?.block === state.followed ? state.young.job : undefined
+  const subject = { cast, world: yield* memory.world, hints, nowS: memory.nowS(), young }
   const [here, there] = [yield* memory.still(Look.at(subject, memory)), yield* Look.at(subject, contracts)]
   tally.looked += here.size
   const found = Look.differences(here, there)

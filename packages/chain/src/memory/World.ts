@@ -67,7 +67,13 @@ export interface Setting {
   readonly addresses: Readonly<Record<Contract, Address>>
   readonly roles: Readonly<Record<string, Address>>
   readonly isSigned: (contract: Contract) => Step.Scene["isSigned"]
+  /** Thirty-two bytes that nobody knew before the act that comes next: a job's draw is mixed with them. */
+  readonly entropy: (world: World) => string
 }
+
+/** What follows from the newest block, for who has no chain to ask. @category destructors @since 0.1.0 */
+export const entropyOf = ({ blockHash, blockNumber }: World): string =>
+  Keccak.ofHex(Hex.concat(blockHash, Hex.word(BigInt(blockNumber))))
 
 /** An act and the contract that it is of. @category models @since 0.1.0 */
 export type Move =
@@ -83,7 +89,7 @@ const sceneOf = (world: World, setting: Setting, contract: Contract, nowS: numbe
   chainId: setting.chainId,
   contract: setting.addresses[contract],
   roles: setting.roles,
-  entropy: Keccak.ofHex(Hex.concat(world.blockHash, Hex.word(BigInt(world.blockNumber)))),
+  entropy: setting.entropy(world),
   isSigned: setting.isSigned(contract),
   isDeliverable: (token, to) => !Balances.isBlocked(world.balances, token, to),
 })

@@ -73,6 +73,8 @@ const begunAt = Effect.fnUntraced(function* (creations: ReadonlyArray<Creations.
 
 /** How often it is looked whether a contract stands that another process has sent: in blocks. */
 const LOOK_BLOCKS = 5
+/** For how long a creation is waited for that somebody else has sent. */
+const PATIENCE = "2 minutes"
 
 const codeNow = (address: Address.Address) =>
   Effect.flatMap(Rpc.Rpc, (rpc) => {
@@ -109,7 +111,12 @@ export const create = Effect.fnUntraced(function* (by: Address.Address, creation
   yield* Effect.mapError(reads.call({ from: by, to: null, data: code }), (error) => unsuitable(name, error))
   const idempotencyKey = yield* keyOf(creation)
   const data = bytes(`${salt}${code.slice(2)}`)
-  const sent = sender.send({ idempotencyKey, by, to: Creations.FACTORY, data })
+  const sent = Effect.catchIf(
+    sender.send({ idempotencyKey, by, to: Creations.FACTORY, data }),
+    ({ reason }) => reason._tag === "Reverted",
+    // The constructor takes it, and the factory refuses: another process has just created it, or its creation is in a pool.
+    (error) => Effect.andThen(Effect.sleep(PATIENCE), Effect.fail(error)),
+  )
   // What a process that died has sent may be included instead: then ours never is, and is not waited for.
   yield* Effect.raceFirst(Effect.asVoid(Effect.mapError(sent, ofSender)), untilStanding(address))
   if ((yield* codeNow(address)) === "0x") {

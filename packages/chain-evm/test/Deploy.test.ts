@@ -1,5 +1,5 @@
 import { assert, layer } from "@effect/vitest"
-import { Effect, Layer } from "effect"
+import { Effect, Fiber, Layer } from "effect"
 import { Address } from "@guildhall/chain/Address"
 import type { ChainError } from "@guildhall/chain/ChainError"
 import { base } from "../src/chains/base.ts"
@@ -112,6 +112,29 @@ layer(SenderTrial.layer().pipe(Layer.provideMerge(Anvil.layer())), { excludeTest
       assert.isAtLeast(yield* SenderTrial.nonceOf(by), before)
       assert.isUndefined(yield* sender.find("deploy:nothing"))
       yield* Deploy.deploy(by, good)
+    }),
+  )
+
+  it.effect("goes on where another process, of which nobody knows, has sent a creation that is included instead", () =>
+    Effect.gen(function* () {
+      const anvil = yield* Anvil.Anvil
+      const by = yield* SenderTrial.address("bob")
+      const tokens = yield* Development.tokens(yield* alice)
+      const settings = Development.settings(tokens, { ...(yield* DeployTrial.options), salt: "twice" })
+      const nonce = yield* SenderTrial.nonceOf(by)
+      const pending = Effect.map(anvil.request("eth_getTransactionCount", [by, "pending"]), Number)
+      const anew = Effect.suspend(() => Effect.provide(Deploy.deploy(by, settings), Layer.fresh(SenderTrial.layer())))
+      yield* anvil.request("evm_setAutomine", [false])
+      const first = yield* Effect.forkChild(anew)
+      yield* SenderTrial.until(Effect.map(pending, (count) => count === nonce + 1))
+      yield* Fiber.interrupt(first)
+      const second = yield* Effect.forkChild(anew)
+      yield* anvil.request("evm_setIntervalMining", [1])
+      const { settlement } = yield* Fiber.join(second)
+      assert.strictEqual(settlement, Deploy.addresses(settings).settlement)
+      assert.strictEqual(yield* SenderTrial.nonceOf(by), nonce + 6)
+      yield* anvil.request("evm_setIntervalMining", [0])
+      yield* anvil.request("evm_setAutomine", [true])
     }),
   )
 

@@ -11,12 +11,13 @@ export const sure = Effect.fnUntraced(function* (
   otherwise = "",
 ) {
   if (yes) return
-  const refused = (why: string) =>
-    Problem.of("NotConfirmed", `${why} Nothing was sent.`, `Say that you mean it with --yes. ${otherwise}`.trimEnd())
   const { canPrompt } = yield* TerminalCapabilities
-  if (!canPrompt || json) return yield* refused("There is no terminal to ask at.")
+  if (!canPrompt || json) {
+    const todo = `Say that you mean it with --yes. ${otherwise}`.trimEnd()
+    return yield* Problem.of("NotConfirmed", "There is no terminal to ask at. Nothing was sent.", todo)
+  }
   const isMeant = yield* Effect.catchTag(Prompt.run(Prompt.Confirm({ message, initial: false })), "QuitError", () =>
     Effect.succeed(false),
   )
-  if (!isMeant) return yield* refused("You said no.")
+  if (!isMeant) return yield* Problem.of("NotConfirmed", "You said no, and nothing was sent.")
 })

@@ -3,9 +3,11 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
 import * as FetchHttpClient from "effect/http/FetchHttpClient"
 import * as HttpClient from "effect/http/HttpClient"
 import * as HttpClientRequest from "effect/http/HttpClientRequest"
+import type * as HttpClientResponse from "effect/http/HttpClientResponse"
 import * as Address from "@guildhall/chain/Address"
 import { Bytes32, Hex } from "@guildhall/chain/Hex"
 import { NonNegativeAmount } from "@guildhall/core/Money"
@@ -48,7 +50,7 @@ export const address = (text: string): Effect.Effect<Address.Address, Problem.Pr
   })
 
 const fromJson = Effect.fnUntraced(function* (json: unknown) {
-  const raw = yield* Effect.mapError(decode(json), ({ message }) => bad(`${message.split("\n")[0] ?? ""}.`))
+  const raw = yield* Effect.mapError(decode(json), ({ message }) => bad(`${message.replace(/\s+/g, " ")}.`))
   const proofs = yield* Effect.forEach(raw.proofs, (one) =>
     Effect.map(address(one.account), (account) => ({ ...one, account })),
   )
@@ -59,6 +61,18 @@ export type ProofAnswer = Effect.Success<ReturnType<typeof fromJson>>
 
 const PATH = "/v1/settlements/latest/proof"
 const TIMEOUT = "10 seconds"
+
+/** A page of proofs is some kilobytes. What is longer is cut, and is no proof then. */
+const MAX_BYTES = 4 * 1_024 * 1_024
+
+const textOf = (response: HttpClientResponse.HttpClientResponse) => {
+  let bytes = 0
+  return response.stream.pipe(
+    Stream.takeWhile((chunk) => (bytes += chunk.byteLength) <= MAX_BYTES),
+    Stream.decodeText,
+    Stream.mkString,
+  )
+}
 
 const Refusal = Schema.Struct({ detail: Schema.String })
 
@@ -96,7 +110,7 @@ const fetched = Effect.fnUntraced(function* (text: string, key: ChainCommand.Cla
   }
   const request = HttpClientRequest.bearerToken(HttpClientRequest.get(url), key.value)
   const answer = HttpClient.execute(request).pipe(
-    Effect.flatMap((response) => Effect.map(response.text, (text) => ({ status: response.status, text }))),
+    Effect.flatMap((response) => Effect.map(textOf(response), (text) => ({ status: response.status, text }))),
     Effect.timeout(TIMEOUT),
     Effect.provide(FetchHttpClient.layer),
     Effect.mapError(() =>

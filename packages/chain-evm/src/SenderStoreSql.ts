@@ -51,14 +51,23 @@ const away = (cause: unknown) => new SenderError({ reason: new StoreAway({ cause
 
 const isOurs = (error: unknown): error is SenderError => error instanceof SenderError
 
-/** Whatever the database says but for what was signed is the same to a caller: no answer. */
+/**
+ * Whatever the database says but for what was signed is the same to a caller: no answer. A connection that was lost fails twice: its
+ * statement with an error, and then the rollback, which `withTransaction` takes for a defect.
+ */
 const orAway = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, SenderError, R> =>
-  Effect.mapError(effect, (error) => (isOurs(error) ? error : away(error)))
+  Effect.catchDefect(
+    Effect.mapError(effect, (error) => (isOurs(error) ? error : away(error))),
+    (defect) => (SqlError.isSqlError(defect) ? Effect.fail(away(defect)) : Effect.die(defect)),
+  )
 
 /** A whole number for a column of type bigint: the driver would send it as a float. */
 const int8 = (value: number): string => `${value}`
 
 const json = (value: unknown): string => JSON.stringify(value)
+
+/** A transaction may stand still for so long: longer than a signer elsewhere takes for its answer. */
+const STILL_MS = 15_000
 
 const isTaken = (error: unknown): boolean => SqlError.isSqlError(error) && error.reason._tag === "UniqueViolation"
 
@@ -87,8 +96,12 @@ export const make = Effect.gen(function* () {
     return sending
   })
 
-  /** The next nonce of an account, with its row locked until the transaction ends. */
+  /**
+   * The next nonce of an account, with its row locked until the transaction ends. A process that stands still meanwhile is put off,
+   * and what it would have signed was never there: the others wait for no longer than that.
+   */
   const lock = Effect.fnUntraced(function* ({ by, chainId }: Order) {
+    yield* sql`SELECT set_config('idle_in_transaction_session_timeout', ${`${STILL_MS}`}, true)`
     yield* sql`INSERT INTO chain_evm_accounts (chain_id, address, next_nonce) VALUES (${int8(chainId)}::text::bigint, ${by}, 0)
       ON CONFLICT DO NOTHING`
     const [row] = yield* sql<{ readonly next: number }>`SELECT next_nonce::float8 AS next FROM chain_evm_accounts

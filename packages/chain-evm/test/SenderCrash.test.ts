@@ -112,23 +112,21 @@ layer(Anvil.layer({ args: ["--block-time", "1"] }), { excludeTestServices: true 
         Effect.gen(function* () {
           const before = yield* standing
           const names = named("shared", 12)
-          const killed = yield* start(url, names, {})
-          const frozen = yield* start(url, names.toReversed(), {})
-          const last = yield* start(url, names, {})
-          yield* SenderTrial.until(
-            Effect.sync(() => [killed, frozen].every(({ output }) => output().includes("ready"))),
-          )
           const sql = yield* SqlClient.SqlClient
           const begun = Effect.map(sql`SELECT FROM chain_evm_sendings`, (rows) => rows.length)
+          const killed = yield* start(url, names, {})
+          yield* SenderTrial.until(Effect.sync(() => killed.output().includes("ready")))
           yield* SenderTrial.until(Effect.map(begun, (count) => count > 2))
           killed.child.kill("SIGKILL")
-          frozen.child.kill("SIGSTOP")
-          // A frozen process may hold the account's lock: the database lets go of it when its patience is over, and the last one goes on.
-          yield* SenderTrial.until(Effect.map(begun, (count) => count === names.length))
+          // It holds the account's lock, and the database lets go of it when its patience is over.
+          const frozen = yield* start(url, [...names, "its own"].toReversed(), { FREEZE: "1" })
+          yield* SenderTrial.until(Effect.sync(() => frozen.output().includes("frozen")))
+          const last = yield* start(url, [...names, "another"], {})
+          yield* SenderTrial.until(Effect.map(begun, (count) => count > names.length))
           frozen.child.kill("SIGCONT")
           assert.strictEqual(yield* Effect.promise(() => last.ended), "0", last.output())
           assert.strictEqual(yield* Effect.promise(() => frozen.ended), "0", frozen.output())
-          yield* settled(before, names.length)
+          yield* settled(before, names.length + 2)
         }),
       ),
     300_000,

@@ -1,11 +1,14 @@
 /**
  * A process that sends transactions and ends when all are included: `SenderCrash.test.ts` runs several and kills them. With CRASH
- * it ends itself by SIGKILL after each step that no process before it has made.
+ * it ends itself by SIGKILL after each step that no process before it has made; with FREEZE it stops when it has signed first, under
+ * the account's lock.
  */
 import * as TestDatabase from "@guildhall/tools/TestDatabase"
-import { Effect, Layer, Redacted } from "effect"
-import { FetchHttpClient } from "effect/http"
-import { SqlClient } from "effect/sql"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Redacted from "effect/Redacted"
+import * as FetchHttpClient from "effect/http/FetchHttpClient"
+import * as SqlClient from "effect/sql/SqlClient"
 import { flushCompileCache } from "node:module"
 import * as Rpc from "../src/Rpc.ts"
 import * as Sender from "../src/Sender.ts"
@@ -29,6 +32,16 @@ const point = (sql: SqlClient.SqlClient, name: string) =>
     process.kill(process.pid, "SIGKILL")
     yield* Effect.never
   }).pipe(Effect.orDie)
+
+let isFrozen = process.env["FREEZE"] !== "1"
+
+/** Stops the process here, once, until it is let go on. */
+const freeze = Effect.sync(() => {
+  if (isFrozen) return
+  isFrozen = true
+  process.stdout.write("frozen\n")
+  process.kill(process.pid, "SIGSTOP")
+})
 
 /** Ends the process after a step. What comes before a step is after another. */
 const after = (sql: SqlClient.SqlClient, name: string) => {
@@ -56,7 +69,8 @@ const Keys = Layer.effect(
     const signer = yield* Effect.orDie(Signer.make([key]))
     return Signer.Signer.of({
       ...signer,
-      signTransaction: (by, transaction) => signer.signTransaction(by, transaction).pipe(after(sql, "sign")),
+      signTransaction: (by, transaction) =>
+        signer.signTransaction(by, transaction).pipe(Effect.tap(freeze), after(sql, "sign")),
     })
   }),
 ).pipe(Layer.provide(Notes))
@@ -83,7 +97,10 @@ const program = Effect.gen(function* () {
   // A process that is killed leaves its compiled sources to nobody, unless it does so before.
   flushCompileCache()
   process.stdout.write("ready\n")
-  yield* Effect.forEach(names, (name) => sender.send(SenderTrial.pay(by, name)), { concurrency: "unbounded" })
+  // A process that was put off by the database asks again, under the same key.
+  const send = (name: string) =>
+    Effect.retry(sender.send(SenderTrial.pay(by, name)), { times: 3, while: ({ reason }) => reason.isRetryable })
+  yield* Effect.forEach(names, send, { concurrency: "unbounded" })
   // What is included is watched until it is confirmed.
   yield* SenderTrial.until(
     Effect.map(

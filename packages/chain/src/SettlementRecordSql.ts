@@ -8,7 +8,7 @@ import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import * as Migrator from "effect/sql/Migrator"
 import * as SqlClient from "effect/sql/SqlClient"
-import type { SqlError } from "effect/sql/SqlError"
+import * as SqlError from "effect/sql/SqlError"
 import { Address } from "./Address.ts"
 import * as Hex from "./Hex.ts"
 import * as RecordTables from "./internal/RecordTables.ts"
@@ -41,7 +41,7 @@ const encodeSum = Schema.encodeSync(Schema.toCodecJson(Record.Sum))
 /** Runs a query and reads its rows. */
 const reading = <S extends Schema.Codec<unknown, unknown>>(schema: S) => {
   const decode = Schema.decodeUnknownEffect(Schema.Array(schema))
-  return (rows: Effect.Effect<ReadonlyArray<unknown>, SqlError>) =>
+  return (rows: Effect.Effect<ReadonlyArray<unknown>, SqlError.SqlError>) =>
     rows.pipe(
       Effect.mapError(unavailable),
       Effect.flatMap((found) => Effect.mapError(decode(found), corrupt)),
@@ -138,8 +138,14 @@ export const make = Effect.fnUntraced(function* (keep: number = Record.KEPT_EPOC
   }
 
   /** What is made in one transaction, with the database's refusals told as ours. */
-  const together = <A>(effect: Effect.Effect<A, Record.SettlementRecordError | SqlError>) =>
-    Effect.catchTag(sql.withTransaction(effect), "SqlError", (error) => Effect.fail(unavailable(error)))
+  const together = <A>(effect: Effect.Effect<A, Record.SettlementRecordError | SqlError.SqlError>) =>
+    sql.withTransaction(effect).pipe(
+      Effect.catchTag("SqlError", (error) => Effect.fail(unavailable(error))),
+      // A lost connection fails once more as it is rolled back, which `withTransaction` takes for a defect.
+      Effect.catchDefect((defect) =>
+        SqlError.isSqlError(defect) ? Effect.fail(unavailable(defect)) : Effect.die(defect),
+      ),
+    )
 
   return Record.SettlementRecord.of({
     begin: Effect.fn("SettlementRecord.begin")(function* (beginning) {

@@ -2,7 +2,7 @@
  * A contract on anvil that logs what it is told to, as often as it is told to. Called with three words (a count, a first and a
  * second topic), it logs that often: the two topics, the number of the log as the third one, and as the data.
  */
-import { Effect } from "effect"
+import * as Effect from "effect/Effect"
 import type { Anvil } from "./Anvil.ts"
 
 type Request = Anvil["Service"]["request"]

@@ -6,9 +6,12 @@ import * as TestDatabase from "@guildhall/tools/TestDatabase"
 import { AssetCode } from "@guildhall/core/Asset"
 import * as Ledger from "@guildhall/ledger/Ledger"
 import * as LedgerStoreSql from "@guildhall/ledger/LedgerStoreSql"
-import { Effect, Layer, Redacted } from "effect"
-import { FetchHttpClient } from "effect/http"
-import { SqlClient } from "effect/sql"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Redacted from "effect/Redacted"
+import * as FetchHttpClient from "effect/http/FetchHttpClient"
+import * as SqlClient from "effect/sql/SqlClient"
+import { flushCompileCache } from "node:module"
 import * as Address from "@guildhall/chain/Address"
 import * as ChannelTokens from "../src/ChannelTokens.ts"
 import { anvil } from "../src/chains/anvil.ts"
@@ -64,6 +67,8 @@ const crashing = (sql: SqlClient.SqlClient, store: IndexStore): IndexStore => ({
 })
 
 const main = Effect.gen(function* () {
+  // A process that is killed leaves its compiled sources to nobody, unless it does so before.
+  flushCompileCache()
   const sql = yield* SqlClient.SqlClient
   const rpc = yield* Rpc.make({ chain: anvil, endpoints: [endpoint] })
   const store = crashing(sql, yield* IndexStoreSql.make({ name: "test", subject: "test" }))

@@ -1,4 +1,4 @@
-import { afterAll, assert, describe, it } from "@effect/vitest"
+import { assert, describe, it } from "@effect/vitest"
 import * as TestDatabase from "@guildhall/tools/TestDatabase"
 import { ids } from "@guildhall/ledger/Account"
 import * as Ledger from "@guildhall/ledger/Ledger"
@@ -6,8 +6,6 @@ import * as LedgerStoreSql from "@guildhall/ledger/LedgerStoreSql"
 import { Effect, Layer } from "effect"
 import { SqlClient } from "effect/sql"
 import { spawn } from "node:child_process"
-import { mkdtempSync, rmSync } from "node:fs"
-import { tmpdir } from "node:os"
 import * as path from "node:path"
 import * as EventDecoder from "../src/EventDecoder.ts"
 import * as Anvil from "@guildhall/tools/Anvil"
@@ -15,15 +13,11 @@ import * as Emitter from "@guildhall/tools/Emitter"
 
 const worker = path.join(import.meta.dirname, "IndexWorker.ts")
 
-const cache = mkdtempSync(path.join(tmpdir(), "guildhall-index-"))
-afterAll(() => rmSync(cache, { recursive: true, force: true }))
-
 /** Runs a process to its end, and answers how it ended. */
 const run = (env: Record<string, string>) =>
   Effect.callback<string>((resume) => {
     const child = spawn(process.execPath, ["--conditions=@guildhall/source", worker], {
-      // Compiled once: most of what a process costs is its beginning.
-      env: { PATH: process.env["PATH"], NODE_COMPILE_CACHE: cache, ...env },
+      env: { PATH: process.env["PATH"], NODE_COMPILE_CACHE: process.env["NODE_COMPILE_CACHE"], ...env },
       stdio: ["ignore", "inherit", "inherit"],
     })
     child.once("close", (code, signal) => resume(Effect.succeed(signal ?? `${code}`)))

@@ -1,6 +1,7 @@
 /** A sender on a real chain, for tests: with the accounts `alice` and `bob`, and what is in its pool. */
-import { Effect, Layer } from "effect"
-import { FetchHttpClient } from "effect/http"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as FetchHttpClient from "effect/http/FetchHttpClient"
 import * as Redacted from "effect/Redacted"
 import { Address } from "@guildhall/chain/Address"
 import type * as Chain from "../src/Chain.ts"

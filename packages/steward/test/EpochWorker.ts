@@ -3,7 +3,7 @@
  * database, so that what was sent outlives the sender. It ends itself by SIGKILL at each point that no process before it has
  * reached.
  */
-import { NodeCrypto } from "@effect/platform-node"
+import * as NodeCrypto from "@effect/platform-node/NodeCrypto"
 import * as TestDatabase from "@guildhall/tools/TestDatabase"
 import * as Address from "@guildhall/chain/Address"
 import type { ChainError } from "@guildhall/chain/ChainError"
@@ -13,9 +13,13 @@ import * as SettlementRecordSql from "@guildhall/chain/SettlementRecordSql"
 import { AssetCode } from "@guildhall/core/Asset"
 import * as Ledger from "@guildhall/ledger/Ledger"
 import * as LedgerStoreSql from "@guildhall/ledger/LedgerStoreSql"
-import { Effect, Layer, Schema } from "effect"
-import { ClusterWorkflowEngine, SingleRunner } from "effect/cluster"
-import { SqlClient } from "effect/sql"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Schema from "effect/Schema"
+import * as ClusterWorkflowEngine from "effect/cluster/ClusterWorkflowEngine"
+import * as SingleRunner from "effect/cluster/SingleRunner"
+import * as SqlClient from "effect/sql/SqlClient"
+import { flushCompileCache } from "node:module"
 import * as Epochs from "../src/Epochs.ts"
 import * as Scripted from "./ScriptedSettlement.ts"
 
@@ -47,8 +51,8 @@ const Books = Layer.effect(
       closePeriod: (endMs) => ledger.closePeriod(endMs).pipe(around(sql, "close")),
       post: (posting) => ledger.post(posting).pipe(around(sql, posting.kind)),
       link: (commands) => ledger.link(commands).pipe(around(sql, "boost")),
-      beginPayout: (payout) => ledger.beginPayout(payout).pipe(around(sql, `take ${payout.account}`)),
-      settle: (hold, posting) => ledger.settle(hold, posting).pipe(around(sql, `settle ${hold}`)),
+      beginPayout: (payout) => ledger.beginPayout(payout).pipe(around(sql, "take")),
+      settle: (hold, posting) => ledger.settle(hold, posting).pipe(around(sql, "settle")),
     })
   }),
 ).pipe(Layer.provideMerge(LedgerStoreSql.layer({ renewMs: 10_000 })))
@@ -139,6 +143,8 @@ const options: Epochs.Options = {
 }
 
 const main = Effect.gen(function* () {
+  // A process that is killed leaves its compiled sources to nobody, unless it does so before.
+  flushCompileCache()
   const { round } = yield* Epochs.make(options)
   const record = yield* Record.SettlementRecord
   while (true) {

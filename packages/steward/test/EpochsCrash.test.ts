@@ -25,7 +25,7 @@ const life = (url: string) =>
   Effect.acquireUseRelease(
     Effect.sync(() =>
       spawn(process.execPath, ["--conditions=@guildhall/source", worker], {
-        env: { PATH: process.env["PATH"], DATABASE_URL: url },
+        env: { PATH: process.env["PATH"], NODE_COMPILE_CACHE: process.env["NODE_COMPILE_CACHE"], DATABASE_URL: url },
         stdio: ["ignore", "pipe", "pipe"],
       }),
     ),
@@ -92,10 +92,20 @@ describe("Epochs on PostgreSQL", () => {
           }
           const sql = yield* SqlClient.SqlClient
           const points = yield* sql<{ name: string }>`SELECT name FROM crash_points ORDER BY at`
-          const steps = ["begin", "close", "maturity", "boost", "net", "ProposeEpoch", "note posted", "ApplyRoot"]
+          const steps = [
+            "begin",
+            "close",
+            "maturity",
+            "boost",
+            "take",
+            "net",
+            "ProposeEpoch",
+            "note posted",
+            "ApplyRoot",
+          ]
           assert.includeMembers(
             points.map(({ name }) => name),
-            [...steps, "note claimable"].flatMap((step) => [`${step} before`, `${step} after`]),
+            [...steps, "settle", "note claimable"].flatMap((step) => [`${step} before`, `${step} after`]),
           )
           assert.isAtLeast(kills, 20)
 

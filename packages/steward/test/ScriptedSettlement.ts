@@ -10,7 +10,9 @@ import { Bytes32 } from "@guildhall/chain/Hex"
 import * as Hex from "@guildhall/chain/Hex"
 import type { Domain } from "@guildhall/chain/Message"
 import type { Settlement, SettlementAct } from "@guildhall/chain/Settlement"
-import { Clock, Effect, Schema } from "effect"
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
 
 const Amount = Schema.BigIntFromString
 const Kind = Schema.Literals(["None", "Root", "Batch"])

@@ -88,7 +88,7 @@ describe("a chain that is away at a start", () => {
         // Paid while the market sees nothing of the chain.
         const account = privateKeyToAccount(Redacted.value(DevAccounts.key(0)) as Hex)
         const payer = createWalletClient({ account, chain: foundry, transport: http(rpcUrl) })
-        const mint = { address: tokens.usd, abi: erc20, functionName: "mint" } as const
+        const mint = { address: tokens.usd as Hex, abi: erc20, functionName: "mint" } as const
         await payer.writeContract({ ...mint, args: [address, 3_000_000n] })
         await createTestClient({ mode: "anvil", chain: foundry, transport: http(rpcUrl) }).mine({ blocks: 2 })
         network.open(true)

@@ -29,7 +29,7 @@ const erc20 = parseAbi([
   "function balanceOf(address account) view returns (uint256)",
 ])
 const keyOf = (index: number) => Redacted.value(DevAccounts.key(index)) as Hex
-const provider = { key: keyOf(7), wallet: DevAccounts.address(7) }
+const provider = { key: keyOf(7), wallet: DevAccounts.address(7) as Hex }
 const buyersWallet = privateKeyToAccount(keyOf(8))
 
 /** What `--chain` gives to `local`, with payouts that a test can wait for. */

@@ -24,6 +24,22 @@ contract ChannelTest is ChannelFixture {
         assertEq(channel.computeChannelId(payer, payee, address(usd), "salt", address(0)), expected);
     }
 
+    function test_every_part_of_a_channel_makes_another_id() public {
+        address signer = makeAddr("signer");
+        address usdAddress = address(usd);
+        bytes32 all = channel.computeChannelId(payer, payee, usdAddress, "salt", signer);
+        assertEq(
+            all,
+            keccak256(abi.encode(payer, payee, usdAddress, bytes32("salt"), signer, address(channel), block.chainid))
+        );
+        assertNotEq(all, channel.computeChannelId(payee, payee, usdAddress, "salt", signer));
+        assertNotEq(all, channel.computeChannelId(payer, payer, usdAddress, "salt", signer));
+        assertNotEq(all, channel.computeChannelId(payer, payee, payer, "salt", signer));
+        assertNotEq(all, channel.computeChannelId(payer, payee, usdAddress, "pepper", signer));
+        assertNotEq(all, channel.computeChannelId(payer, payee, usdAddress, "salt", address(0)));
+        assertEq(open(10, "salt", signer), all);
+    }
+
     function test_a_voucher_has_the_digest_of_the_draft() public view {
         bytes32 domain = keccak256(
             abi.encode(

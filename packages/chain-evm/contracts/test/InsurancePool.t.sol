@@ -24,6 +24,16 @@ contract InsurancePoolTest is BondFixture {
         epoch = pool.currentEpoch();
     }
 
+    function test_what_comes_in_the_first_second_of_an_epoch_is_not_in_its_cap() public {
+        vm.warp((epoch + 1) * 7 days - 1);
+        deposit(8e18);
+        vm.warp((epoch + 1) * 7 days);
+        deposit(4_000e18);
+        assertEq(pool.currentEpoch(), epoch + 1);
+        assertEq(pool.freeAtStartOf(epoch + 1), 1_008e18);
+        assertEq(pool.epochLeft(epoch + 1), 252e18);
+    }
+
     function test_a_claim_is_paid_after_the_delay_once() public {
         propose(60e18, 40e18);
         uint48 payableAt = clock() + 2 days;

@@ -128,6 +128,19 @@ contract ValidatorRegistryTest is RegistryFixture {
         registry.validatorAt(epoch + 1, 6);
     }
 
+    function test_who_was_moved_up_leaves_from_its_new_place() public {
+        registerSeven();
+        uint48 next = registry.currentEpoch() + 1;
+        // v6 comes to place 2, then v5, the last by now, to v6's.
+        vm.prank(validators[2]);
+        registry.requestExit();
+        vm.prank(validators[6]);
+        registry.requestExit();
+        assertEq(registry.listedAt(next), 5);
+        assertEq(registry.validatorAt(next, 2), validators[5]);
+        assertEq(registry.validatorAt(next, 4), validators[4]);
+    }
+
     // Jobs
 
     function test_a_seed_is_committed_once_and_before_its_jobs() public {

@@ -67,7 +67,7 @@ contract BondHandler is BondFixture, Flags {
         bytes32 device = devices[d % 4];
         IProviderBond.Device memory x = bonds.deviceOf(device);
         if (bonds.paused()) return;
-        amount = bound(amount, 500e18, 1e30);
+        amount = bound(amount, 500e18, 7e28);
         if (x.state == IProviderBond.DeviceState.None || x.state == IProviderBond.DeviceState.Withdrawn) {
             bondPending(device, providers[p % 3], uint128(amount));
             (activeSince[device], leftAt[device]) = (0, 0);
@@ -97,7 +97,7 @@ contract BondHandler is BondFixture, Flags {
         bool displaces = taken_ && activeSince[device] == 0 && x.provider != account;
         bool free = x.state == IProviderBond.DeviceState.None || x.state == IProviderBond.DeviceState.Withdrawn;
         if (bonds.paused() || !(free || displaces)) return;
-        amount = bound(amount, 500e18, 1e30);
+        amount = bound(amount, 500e18, 7e28);
         fund(account, amount);
         (IProviderBond.EndpointVerified memory attestation, bytes memory signature) = attest(device, account, CONSUMER);
         vm.prank(account);

@@ -1,7 +1,7 @@
 /**
  * The contracts' own tests, written in Solidity and run by forge: each of them is a test here, with the counterexample of a
- * property that does not hold. `FOUNDRY_FUZZ_RUNS`, `FOUNDRY_INVARIANT_RUNS` and `FOUNDRY_INVARIANT_DEPTH` make them longer, as
- * does `npm run soak -- contracts`.
+ * property that does not hold. What they run was compiled without the optimizer, which is quicker. `FOUNDRY_FUZZ_RUNS`,
+ * `FOUNDRY_INVARIANT_RUNS` and `FOUNDRY_INVARIANT_DEPTH` make them longer, as does `npm run soak -- contracts`, which optimizes.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { readFileSync } from "node:fs"
@@ -9,7 +9,7 @@ import path from "node:path"
 import * as ContractTests from "@guildhall/tools/ContractTests"
 import { contracts } from "@guildhall/tools/Foundry"
 
-const tests = await ContractTests.run()
+const tests = await ContractTests.run(undefined, { FOUNDRY_PROFILE: "test" })
 
 for (const suite of new Set(tests.map((test) => test.suite))) {
   describe(suite, () => {

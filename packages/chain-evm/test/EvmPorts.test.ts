@@ -6,11 +6,18 @@ import {
   StakeBookTest,
   ValidatorSetTest,
 } from "@guildhall/chain/testing"
+import { afterAll } from "@effect/vitest"
+import { Layer, ManagedRuntime } from "effect"
 import * as EvmTestbed from "./EvmTestbed.ts"
 
-StakeBookTest.suite("anvil", EvmTestbed.layer)
-BondVaultTest.suite("anvil", EvmTestbed.layer)
-SettlementTest.suite("anvil", EvmTestbed.layer)
-InsuranceVaultTest.suite("anvil", EvmTestbed.layer)
-ValidatorSetTest.suite("anvil", EvmTestbed.layer)
-PaymentChannelTest.suite("anvil", EvmTestbed.layer)
+/** One market for all suites: each uses accounts and tokens that no other has. */
+const runtime = ManagedRuntime.make(EvmTestbed.layer)
+afterAll(() => runtime.dispose())
+const market = Layer.effectContext(runtime.contextEffect)
+
+StakeBookTest.suite("anvil", market)
+BondVaultTest.suite("anvil", market)
+SettlementTest.suite("anvil", market)
+InsuranceVaultTest.suite("anvil", market)
+ValidatorSetTest.suite("anvil", market)
+PaymentChannelTest.suite("anvil", market)

@@ -56,6 +56,9 @@ const keyring = Effect.gen(function* () {
 /** The machine's clock, also where a suite's is virtual: blocks are made in their own time. */
 const machine = Effect.runSync(Effect.clockWith(Effect.succeed))
 
+/** Nothing is taken back here, and nobody but the test makes blocks: what is included need not be looked at again and again. */
+const quiet = { ...SenderTrial.chain, blockTimeMs: 2_000, confirmations: 1, finalityDepth: 1 }
+
 /** Rpc, sender and signer on a chain of the layer's own. */
 export const chain = Layer.effect(
   Sender.Sender,
@@ -63,7 +66,7 @@ export const chain = Layer.effect(
 ).pipe(
   Layer.provideMerge(
     Layer.mergeAll(
-      SenderTrial.rpc(),
+      SenderTrial.rpc(quiet),
       SenderStore.layerMemory,
       Layer.effect(
         Signer.Signer,

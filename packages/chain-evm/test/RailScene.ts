@@ -5,19 +5,16 @@
 import * as TestDatabase from "@guildhall/tools/TestDatabase"
 import type { Address } from "@guildhall/chain/Address"
 import { AssetCode } from "@guildhall/core/Asset"
-import { Effect, Layer, ManagedRuntime, Redacted } from "effect"
-import { FetchHttpClient } from "effect/http"
+import { Effect, Layer, ManagedRuntime } from "effect"
 import * as Development from "../src/Development.ts"
 import type { RailAsset } from "../src/RailAsset.ts"
-import * as Rpc from "../src/Rpc.ts"
 import * as SenderStore from "../src/SenderStore.ts"
 import * as Anvil from "@guildhall/tools/Anvil"
 import * as DeployTrial from "./DeployTrial.ts"
 import * as SenderTrial from "./SenderTrial.ts"
 
-const rpc = Layer.unwrap(
-  Effect.map(Anvil.Anvil, ({ url }) => Rpc.layer({ chain: SenderTrial.chain, endpoints: [Redacted.make(url)] })),
-).pipe(Layer.provide(FetchHttpClient.layer))
+/** Looked at less often where nothing waits. */
+const rpc = SenderTrial.rpc({ ...SenderTrial.chain, blockTimeMs: 250 })
 
 /** Anvil, a database, a sender with the keys of all roles. */
 export const live = SenderTrial.sender({ patienceMs: 10_000 }).pipe(

@@ -32,8 +32,9 @@ describe("the contracts and the chain in memory", () => {
         const tally = Tally.tally()
         for (let from = first; from < first + traces; from += Markets.TRACES_MAX) {
           yield* some(from, Math.min(from + Markets.TRACES_MAX, first + traces), tally)
+          // So far: the long form takes a while.
+          yield* Effect.sync(() => process.stdout.write(`figures: ${Tally.figures(tally)}\n`))
         }
-        yield* Effect.sync(() => process.stdout.write(`figures: ${Tally.figures(tally)}\n`))
         // A hundred traces or more must have met most of what there is, or there would be little to compare.
         if (traces >= 100) assert.deepStrictEqual(Tally.missing(tally), [])
       }),

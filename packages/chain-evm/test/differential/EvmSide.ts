@@ -76,21 +76,34 @@ export const make = Effect.fnUntraced(function* (
 
   /** What lost its nonce, and comes once that is final. */
   const late = new Set<string>()
+  const sent = Effect.gen(function* () {
+    const watched = yield* store.watched(cast.chainId)
+    const states = watched.map(({ idempotencyKey, nonce, state }) => `${idempotencyKey} ${nonce} ${state}`)
+    return {
+      pending: watched.filter(({ state }) => state === "Pending").map(({ idempotencyKey }) => idempotencyKey),
+      text: [yield* head, ...states].join(),
+    }
+  })
   const look = Effect.gen(function* () {
+    let before = yield* sent
     for (let looks = 0; looks < LOOKS_MAX; looks++) {
-      const before = yield* head
       nowMs += LOOK_MS
       yield* sender.look
-      const watched = yield* store.watched(cast.chainId)
-      const pending = new Set(watched.flatMap((one) => (one.state === "Pending" ? [one.idempotencyKey] : [])))
-      const isQuiet = (yield* head) === before
-      for (const key of late) if (isQuiet && !pending.has(key)) late.delete(key)
-      if (isQuiet && [...pending].every((key) => late.has(key))) return late.size > 0
+      const now = yield* sent
+      if (now.text === before.text && now.pending.every((key) => late.has(key))) {
+        for (const key of late) if (!now.pending.includes(key)) late.delete(key)
+        return late.size > 0
+      }
+      before = now
     }
     return yield* Effect.die("What was sent is not in the chain again.")
   }).pipe(Effect.orDie, still)
 
+  /** The sender's own look that is under way, or about to begin, comes before the second of these. */
+  const quiet = Effect.orDie(still(Effect.andThen(sender.look, sender.look)))
+
   const reorg = Effect.fnUntraced(function* (asked: EvmReorg.Asked) {
+    yield* quiet
     const became = yield* reorgs.reorg(asked)
     for (const key of became.lost) {
       if (asked.kind === "Late") late.add(key)

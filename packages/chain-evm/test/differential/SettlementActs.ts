@@ -39,13 +39,26 @@ const settle = (scene: Scene, of: Address): Act => {
   return { _tag: "SettleFrom", ...shared, payer, token: scene.chance.percent(85) ? usd : of, amount: amount(scene) }
 }
 
-/** A voucher that says more, or less, than what was redeemed of its epoch. */
-export const redeem = (scene: Scene, of: Address, epoch?: number): Draft => {
+/** A token, a provider and an epoch of which something was redeemed, and more can be. */
+const begun = (scene: Scene, oldest: number) => {
+  const known = [...HashMap.keys(scene.world.settlement.redeemed)].flatMap((key) => {
+    // A key is of these three.
+    const [token, provider, epoch] = key.split(" ") as [Address, Address, string]
+    return Number(epoch) > oldest ? [{ token, provider, epoch: Number(epoch) }] : []
+  })
+  return scene.chance.percent(50) ? one(scene, known) : undefined
+}
+
+/** A voucher that says more, or less, than what was redeemed of its epoch: mostly of one of which something was. */
+export const redeem = (scene: Scene, asked: Address, epoch?: number): Draft => {
   const { cast, chance, nowS, world } = scene
   const current = SettlementState.epochAt(world.settlement, nowS)
   const { voucherEpochs } = world.settlement.terms
-  const of_ = provider(scene)
+  const again = epoch === undefined ? begun(scene, current - voucherEpochs) : undefined
+  const of = again?.token ?? asked
+  const of_ = again?.provider ?? provider(scene)
   const picked =
+    again?.epoch ??
     epoch ??
     weighted<() => number>(scene, [
       [12, () => current],

@@ -95,7 +95,8 @@ describe("MemoryChain", () => {
     [Trace],
     ([trace]) => {
       // The whole trace runs on a chain of its own.
-      const layer = MemoryChain.layer({ genesisS: 1_800_000_000 })
+      const validators = { minBond: 500n, drawnCount: 3, quorum: 2, slashBps: 3_333 }
+      const layer = MemoryChain.layer({ genesisS: 1_800_000_000, validators })
       return Effect.asVoid(Effect.provide(run(trace), layer, { local: true }))
     },
     { arbitrary: { seed: "memory-trace", runs: 40 }, timeout: 60_000 },

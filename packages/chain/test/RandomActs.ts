@@ -1,7 +1,16 @@
 /** Acts made from numbers: mostly such that can be done, sometimes such that cannot. */
 import { Effect } from "effect"
-import { Address, CumulativeTree, Entries, Hex, InsuranceVault, MemoryChain, PaymentChannel } from "@guildhall/chain"
-import type { Act, BondVault, ChainError, Settlement, StakeBook, ValidatorSet } from "@guildhall/chain"
+import {
+  Address,
+  CumulativeTree,
+  Entries,
+  Hex,
+  InsuranceVault,
+  MemoryChain,
+  PaymentChannel,
+  ValidatorSet,
+} from "@guildhall/chain"
+import type { Act, BondVault, ChainError, Settlement, StakeBook } from "@guildhall/chain"
 
 export const people = ["ann", "bob", "cat", "dan"].map(MemoryChain.addressOf)
 
@@ -31,12 +40,49 @@ const role = MemoryChain.addressOf
 const pick = <A>(list: ReadonlyArray<A>, at: number, none: A): A => list[at % list.length] ?? none
 const word = (value: number): Hex.Bytes32 => Hex.word(BigInt(value))
 
+interface Place {
+  readonly at: number
+  readonly nowS: number
+}
+
+/** Acts of validators, and of those who have them judge. Every job is of one epoch and has the seed of that one. */
+const judging = ({ chain, validators }: Ports, { kind, size, who }: Numbers, { at, nowS }: Place) => {
+  const person = pick(people, who, Address.ZERO)
+  const judge = pick(people, size, Address.ZERO)
+  const { domain, terms } = validators
+  const epoch = Math.floor(nowS / terms.epochLengthS)
+  const seedOf = (of: number) => word(1_000 + of)
+  const [job, verdict, other, salt] = [word(1 + (kind % 4)), word(1), word(2), word(7)]
+  const commitment = ValidatorSet.commitmentOf(domain, { job, validator: person, verdict, salt })
+  const signed = (by: Address.Address, said: Hex.Bytes32) => chain.sign(by, { _tag: "Verdict", job, verdict: said })
+  const base = { idempotencyKey: `act ${at}` }
+  const own = { ...base, by: person }
+  const operator = { ...base, by: role("operator") }
+  const [signatureA, signatureB] = [signed(judge, verdict), signed(judge, other)]
+  const acts: ReadonlyArray<ValidatorSet.ValidatorAct> = [
+    { _tag: "Register", ...own, amount: BigInt(size % 2_000) },
+    { _tag: "Register", ...own, amount: terms.minBond },
+    { _tag: "TopUp", ...own, amount: BigInt(size % 500) },
+    { _tag: "RequestExit", ...own },
+    { _tag: "Withdraw", ...own },
+    { _tag: "FundRewards", ...own, amount: BigInt(size % 5_000) },
+    { _tag: "CollectFinderShares", ...own },
+    { _tag: "CommitSeed", ...operator, epoch, commitment: ValidatorSet.seedCommitmentOf(seedOf(epoch)) },
+    { _tag: "OpenJob", ...operator, job, reward: BigInt(size % 1_000) },
+    { _tag: "CommitVote", ...own, job, commitment },
+    { _tag: "RevealSeed", ...own, epoch: epoch - 2, seed: seedOf(epoch - 2) },
+    { _tag: "RevealVote", ...own, job, draw: kind % 3, verdict, salt, signature: signatureA },
+    { _tag: "CloseJob", ...own, job },
+    { _tag: "ShareFinding", ...operator, job, amount: BigInt(size % 300) },
+    { _tag: "Report", ...own, validator: judge, job, verdictA: verdict, signatureA, verdictB: other, signatureB },
+    { _tag: "ClaimCredit", ...own },
+    { _tag: "SendToInsurance", ...own },
+  ]
+  return acts.map((act) => (): Asked => ({ name: `validators ${act._tag}`, by: act.by, run: validators.act(act) }))
+}
+
 /** The act of these numbers, in this place of a trace. */
-export const actOf = (
-  ports: Ports,
-  { kind, size, who }: Numbers,
-  place: { readonly at: number; readonly nowS: number },
-) =>
+export const actOf = (ports: Ports, { kind, size, who }: Numbers, place: Place) =>
   Effect.sync((): Asked => {
     const { bonds, chain, channels, insurance, settlement, stakes } = ports
     const { at, nowS } = place
@@ -152,6 +198,7 @@ export const actOf = (
       () => pay({ _tag: "Close", ...base, by: other, ...grant }),
       () => pay({ _tag: "RequestClose", ...own, channelId }),
       () => pay({ _tag: "Withdraw", ...own, channelId }),
+      ...judging(ports, { kind, size, who }, place),
     ]
     // The first acts open what later ones need.
     const first = [6, 21, 34, 22, 0, 8]

@@ -7,6 +7,7 @@
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
+import * as Semaphore from "effect/Semaphore"
 import type * as Migrator from "effect/sql/Migrator"
 import * as SqlClient from "effect/sql/SqlClient"
 import * as SqlError from "effect/sql/SqlError"
@@ -95,6 +96,15 @@ export const make = Effect.gen(function* () {
     const [sending] = yield* decode(rows)
     return sending
   })
+
+  const turns = new Map<string, Semaphore.Semaphore>()
+  /** One of this process at a time waits for an account's row: no burst takes all connections, and who stands still holds it once. */
+  const inTurn = <A, E, R>({ by, chainId }: Order, effect: Effect.Effect<A, E, R>) => {
+    const name = `${chainId} ${by}`
+    const turn = turns.get(name) ?? Semaphore.makeUnsafe(1)
+    turns.set(name, turn)
+    return turn.withPermits(1)(effect)
+  }
 
   /**
    * The next nonce of an account, with its row locked until the transaction ends. A process that stands still meanwhile is put off,
@@ -189,15 +199,15 @@ export const make = Effect.gen(function* () {
   return SenderStore.SenderStore.of({
     find: (chainId, key) => orAway(find(chainId, key)),
     open: (order, wanted, sign) =>
-      sql.withTransaction(open(order, wanted, sign)).pipe(
+      inTurn(order, sql.withTransaction(open(order, wanted, sign))).pipe(
         Effect.catchIf(
           (error) => "exact" in wanted && isTaken(error),
           () => Effect.undefined,
         ),
         orAway,
       ),
-    replace: (known, sign) => orAway(sql.withTransaction(replace(known, sign))),
-    renumber: (known, least, sign) => orAway(sql.withTransaction(renumber(known, least, sign))),
+    replace: (known, sign) => orAway(inTurn(known, sql.withTransaction(replace(known, sign)))),
+    renumber: (known, least, sign) => orAway(inTurn(known, sql.withTransaction(renumber(known, least, sign)))),
     mark: (known, state, place) => orAway(sql.withTransaction(mark(known, state, place))),
     watched: (chainId) =>
       orAway(

@@ -7,6 +7,7 @@ import * as TestDatabase from "@guildhall/tools/TestDatabase"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
+import * as Schedule from "effect/Schedule"
 import * as FetchHttpClient from "effect/http/FetchHttpClient"
 import * as SqlClient from "effect/sql/SqlClient"
 import { flushCompileCache } from "node:module"
@@ -102,18 +103,17 @@ const program = Effect.gen(function* () {
     Effect.retry(sender.send(SenderTrial.pay(by, name)), { times: 3, while: ({ reason }) => reason.isRetryable })
   yield* Effect.forEach(names, send, { concurrency: "unbounded" })
   // What is included is watched until it is confirmed.
-  yield* SenderTrial.until(
-    Effect.map(
-      Effect.forEach(names, (name) => sender.find(name)),
-      (all) => all.every((one) => one?.state === "Confirmed" || one?.state === "Final"),
-    ),
-  )
+  const states = Effect.forEach(names, (name) => Effect.map(sender.find(name), (one) => one?.state))
+  yield* Effect.repeat(states, {
+    until: (all) => all.every((state) => state === "Confirmed" || state === "Final"),
+    schedule: Schedule.spaced("100 millis"),
+  })
 })
 
 await Effect.runPromise(
   program.pipe(
     Effect.provide(
-      Sender.layer({ pollMs: 20, stuckMs }).pipe(Layer.provideMerge(Layer.mergeAll(Endpoints, Keys, Store))),
+      Sender.layer({ pollMs: 100, stuckMs }).pipe(Layer.provideMerge(Layer.mergeAll(Endpoints, Keys, Store))),
     ),
     Effect.scoped,
   ),

@@ -148,7 +148,8 @@ export const draft = (scene: Scene): Draft => {
   const by = mostly(scene, bond.provider)
   const isOut = bond.state === "None" || bond.state === "Withdrawn"
   const isLive = bond.state === "Active" || bond.state === "Unbonding"
-  const credited = one(scene, [...HashMap.keys(world.bonds.credits)])
+  // Every key of the credits is an account.
+  const credited = one(scene, [...HashMap.keys(world.bonds.credits)]) as Bond["provider"] | undefined
   const only = (act: () => Act) => (): Made => ({ act: act() })
   const made = weighted<() => Made>(scene, [
     [isOut ? 60 : 5, () => bonding(scene, bond)],
@@ -162,18 +163,11 @@ export const draft = (scene: Scene): Draft => {
       found === undefined ? 0 : open.length > 0 ? 44 : 12,
       only(() => (found === undefined ? slash(scene, bond) : judgement(scene, found))),
     ],
-    [
-      credited === undefined ? 1 : 5,
-      // Every key of the credits is an account.
-      only(() => ({
-        _tag: "ClaimCredit",
-        by: credited === undefined ? anyone(scene) : (credited as Bond["provider"]),
-      })),
-    ],
     [world.bonds.totals.insurance > 0n ? 5 : 1, only(() => ({ _tag: "SendToInsurance", by: anyone(scene) }))],
     [1, only(() => ({ _tag: "AppendClass", by: holder(scene, "curator"), classId: 1, minimum: amount(scene) }))],
     [1, only(() => ({ _tag: "Pause", by: holder(scene, "pauser") }))],
     [1, only(() => ({ _tag: "Unpause", by: holder(scene, "pauser") }))],
   ])()
+  if (scene.chance.percent(credited === undefined ? 1 : 4)) return collect(scene, credited ?? anyone(scene))
   return { contract: "ProviderBond", ...made }
 }

@@ -99,11 +99,7 @@ export const make = Effect.fnUntraced(function* (
     return yield* Effect.die("What was sent is not in the chain again.")
   }).pipe(Effect.orDie, still)
 
-  /** The sender's own look that is under way, or about to begin, comes before the second of these. */
-  const quiet = Effect.orDie(still(Effect.andThen(sender.look, sender.look)))
-
   const reorg = Effect.fnUntraced(function* (asked: EvmReorg.Asked) {
-    yield* quiet
     const became = yield* reorgs.reorg(asked)
     for (const key of became.lost) {
       if (asked.kind === "Late") late.add(key)

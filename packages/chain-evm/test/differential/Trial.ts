@@ -83,8 +83,9 @@ const doAct = Effect.fnUntraced(function* (under: Under, step: ActStep, tally: T
   Tally.count(tally, here.rule ?? `${step.move.contract}.${_tag}`)
   for (const event of here.act?.events ?? []) Tally.count(tally, `event ${event._tag}`)
   if (here.rule !== undefined) tally.refusals++
-  // An amount that no token has overflows a sum of the contract's before the contract comes to the rule: both refuse it.
-  const isOverflow = here.rule !== undefined && there.rule === `${step.move.contract}: Panic`
+  // An amount that nobody has overflows a sum of the contract's before the token says so: both refuse it.
+  const isShort = here.rule !== undefined && /: ERC20Insufficient(Balance|Allowance)$/.test(here.rule)
+  const isOverflow = isShort && there.rule === `${step.move.contract}: Panic`
   return here.text === there.text || isOverflow ? undefined : `memory:    ${here.text}\n    contracts: ${there.text}`
 })
 

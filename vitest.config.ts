@@ -12,7 +12,7 @@ export default defineConfig({
     ],
     globalSetup: ["tools/TestCompileCache.ts", "tools/TestPostgres.ts"],
     execArgv: ["--conditions=@guildhall/source"],
-    testTimeout: 30_000,
+    testTimeout: 60_000,
     hookTimeout: 60_000,
     maxWorkers: 2,
     // Files share what a worker has loaded: loading Effect for each of four hundred files was a fifth of all the work.

@@ -23,7 +23,7 @@ export interface MarketProcess {
 }
 
 /** Waits until a condition holds. */
-export const until = async (what: string, condition: () => boolean | Promise<boolean>, limitMs = 15_000) => {
+export const until = async (what: string, condition: () => boolean | Promise<boolean>, limitMs = 30_000) => {
   for (const end = performance.now() + limitMs; performance.now() < end; await pause(20)) {
     if (await condition()) return
   }
@@ -64,7 +64,7 @@ export const runFile = (
     output: () => output,
     says: async (text, times = 1) => {
       const has = () => output.split(text).length > times
-      await until(`"${text}" is said`, () => has() || hasEnded(), 20_000)
+      await until(`"${text}" is said`, () => has() || hasEnded(), 45_000)
       if (!has()) throw new Error(`ended before it said "${text}":\n${output}`)
     },
     ends,

@@ -65,7 +65,7 @@ export const freePort = async (): Promise<number> => {
 export const until = async <A>(
   what: string,
   condition: () => Promise<A | undefined> | A | undefined,
-  limitMs = 15_000,
+  limitMs = 30_000,
 ): Promise<A> => {
   const end = performance.now() + limitMs
   for (;;) {

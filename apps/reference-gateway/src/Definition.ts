@@ -21,7 +21,7 @@ export const wrong = (market: string, why: string) =>
 const missing = (file: string) =>
   new LaunchError({
     what: `There is no market definition ${file}.`,
-    todo: "Set GUILDHALL_MARKET to the path of a .json file, or to the name of a market.",
+    todo: "Set GUILDHALL_MARKET, or --definition where a command has it, to the path of a .json file or the name of a market.",
   })
 
 const read = (file: string) =>

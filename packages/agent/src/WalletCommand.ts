@@ -98,7 +98,7 @@ const bindCommand = Command.make("bind", flags, (input) =>
   ),
 ).pipe(
   Command.withDescription(
-    "Bind this device to a wallet: one whose key is made in its home (or taken from GUILDHALL_WALLET_KEY), or one elsewhere.",
+    "Bind this device to a wallet: one whose key is made in its home (or taken from GUILDHALL_WALLET_KEY, and kept there), or one elsewhere.",
   ),
   Command.withExamples([
     { command: "guildhall-agent wallet bind", description: "Make a key in the home of the agent and bind it" },
@@ -117,6 +117,6 @@ const bindCommand = Command.make("bind", flags, (input) =>
  * @since 0.1.0
  */
 export const command = Command.make("wallet").pipe(
-  Command.withDescription("The wallet that this device bonds and votes with."),
+  Command.withDescription("The wallet that this device's member is paid to, and that the device bonds and votes with."),
   Command.withSubcommands([bindCommand]),
 )

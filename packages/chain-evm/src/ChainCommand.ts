@@ -196,7 +196,11 @@ export const make = <E extends Failure, R>(options: Options<E, R>) => {
   ).pipe(Command.withDescription("Stake tokens in a market, for a tier"))
   const unstake = Command.make("unstake", stakeFlags, ({ amount, ...flags }) =>
     Effect.flatMap(staking, ({ unstake }) => unstake(options, flags, amount)),
-  ).pipe(Command.withDescription("Ask for staked tokens back; they can be withdrawn after the cooldown"))
+  ).pipe(
+    Command.withDescription(
+      "Ask for staked tokens back; they can be withdrawn after the cooldown, which begins anew for all of them when more are asked for",
+    ),
+  )
   const withdraw = Command.make("withdraw", stakingFlags, (flags) =>
     Effect.flatMap(staking, ({ withdraw }) => withdraw(options, flags)),
   ).pipe(Command.withDescription("Take the tokens whose cooldown is over"))

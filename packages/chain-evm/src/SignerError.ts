@@ -18,7 +18,7 @@ export class NoKey extends Schema.TaggedError<NoKey>()("NoKey", { account: Addre
 export class BadKey extends Schema.TaggedError<BadKey>()("BadKey", { where: Schema.String, detail: Schema.String }) {
   readonly isRetryable = false
   override get message(): string {
-    return `${this.where} holds no key: ${this.detail}`
+    return `No key can be taken from ${this.where}: ${this.detail}`
   }
 }
 

@@ -17,13 +17,11 @@ import * as NodeServices from "@effect/platform-node/NodeServices"
 import type { Address } from "@guildhall/chain/Address"
 import { Settlement } from "@guildhall/chain/Settlement"
 import { StakeBook } from "@guildhall/chain/StakeBook"
-import * as ChannelTokens from "@guildhall/chain-evm/ChannelTokens"
 import * as EventDecoder from "@guildhall/chain-evm/EventDecoder"
 import * as EvmSettlement from "@guildhall/chain-evm/EvmSettlement"
 import * as EvmStakeBook from "@guildhall/chain-evm/EvmStakeBook"
 import * as Indexer from "@guildhall/chain-evm/Indexer"
 import * as IndexStoreSql from "@guildhall/chain-evm/IndexStoreSql"
-import * as MirrorFeed from "@guildhall/chain-evm/MirrorFeed"
 import * as Rpc from "@guildhall/chain-evm/Rpc"
 import * as Sender from "@guildhall/chain-evm/Sender"
 import * as SenderStoreSql from "@guildhall/chain-evm/SenderStoreSql"
@@ -33,6 +31,7 @@ import * as MarketDefinition from "@guildhall/core/MarketDefinition"
 import * as Tier from "@guildhall/core/rules/Tier"
 import * as Epochs from "@guildhall/steward/Epochs"
 import * as Loop from "@guildhall/steward/Loop"
+import * as ChainMirror from "./ChainMirror.ts"
 import * as ChainParts from "./ChainParts.ts"
 import * as ChainRails from "./ChainRails.ts"
 import * as ChainSite from "./ChainSite.ts"
@@ -47,6 +46,8 @@ import * as Wallets from "./Wallets.ts"
 /** How often the chain is read, and what was read is told to routing. */
 const READ_MS = 2_000
 const TELL_MS = 1_000
+/** How often what the books say of the contracts is compared with what they say themselves. */
+const COMPARE_MS = 60_000
 /** Where the chain cannot be reached at a start. */
 const AGAIN_MS = 10_000
 
@@ -81,27 +82,19 @@ const index = Effect.fnUntraced(function* (site: ChainSite.ChainSite) {
   const addresses = deployed.map(({ address }) => address)
   const name = `market-${site.chain.id}-${site.contracts.settlement?.slice(2, 14) ?? ""}`
   const store = yield* IndexStoreSql.make({ name, subject: `${site.chain.id} ${addresses.join(" ")}` })
-  return { name, store, addresses, decode: EventDecoder.make(deployed) }
+  return { name, store, deployed, addresses, decode: EventDecoder.make(deployed) }
 })
 
 /** Reads the chain, and mirrors in the books what is final. */
 const reading = Effect.fnUntraced(function* (site: ChainSite.ChainSite, definition: ChainSite.Defined) {
   const rpc = yield* Rpc.Rpc
-  const { addresses, decode, name, store } = yield* index(site)
+  const { addresses, decode, deployed, name, store } = yield* index(site)
   const watches = Effect.succeed([{ addresses }])
   const indexer = Indexer.make({ name, rpc, store, firstBlock: site.fromBlock, watches })
   const stake = definition.stakeAsset === undefined ? undefined : site.tokens.get(definition.stakeAsset)?.address
-  const own = ["Staking", "ProviderBond", "InsurancePool", "ValidatorRegistry"] as const
-  const mirror: MirrorFeed.Options = {
-    chainId: site.chain.id,
-    store,
-    decode,
-    tokens: new Map([...site.tokens.values()].map(({ address, asset }) => [address, asset])),
-    own: stake === undefined ? {} : Object.fromEntries(own.map((contract) => [contract, stake])),
-    channels: yield* ChannelTokens.makeSql(site.chain.id),
-  }
-  const reader = MirrorFeed.make(mirror)
-  yield* Loop.run("ChainIndex", READ_MS, Effect.andThen(indexer.catchUp, MirrorFeed.read(mirror, reader)))
+  const mirror = yield* ChainMirror.make(site, { store, decode, standing: deployed, stake })
+  yield* Loop.run("ChainIndex", READ_MS, Effect.andThen(indexer.catchUp, mirror.read))
+  yield* Loop.run("ChainReconciliation", COMPARE_MS, mirror.compare)
 })
 
 /** Tells routing, first before anything is routed. */

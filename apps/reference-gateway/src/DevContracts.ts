@@ -97,7 +97,7 @@ const give = Effect.fnUntraced(function* (
  */
 export const deploy = (
   rpcUrl: string,
-  { chain, split }: Pick<MarketDefinition, "chain" | "split">,
+  { chain }: Pick<MarketDefinition, "chain">,
 ): Effect.Effect<DevContracts, LaunchError> =>
   Effect.gen(function* () {
     const by = DevAccounts.address(ROLE.governor)
@@ -106,7 +106,8 @@ export const deploy = (
       roles: roles(),
       treasury: DevAccounts.address(ROLE.treasury),
       voucherSigner: DevAccounts.address(ROLE.operator),
-      providerBps: split.shares.find(({ party }) => party === "provider")?.bps ?? 10_000,
+      // What providers earned is split in the books already.
+      providerBps: 10_000,
       ...(epochMs === undefined ? {} : { epochLengthS: epochMs / 1_000 }),
     })
     const { chainId: _, fromBlock, ...contracts } = deployed

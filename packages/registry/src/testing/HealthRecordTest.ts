@@ -129,7 +129,12 @@ const changes = Effect.gen(function* () {
   assert.deepStrictEqual(known["c 0"], [12, 0, 0])
   const all = yield* hear()
   assert.deepStrictEqual(all.days, { "a 0": [1, 0, 0], "b -1": [1, 0, 0], "c 0": [12, 0, 0] })
-  const idle = yield* hear(all.mark)
+  // A mark reaches back to the oldest write that is under way, whoever's: until that is over, the same is heard again.
+  let idle = yield* hear(all.mark)
+  for (let tries = 0; tries < 400 && Object.keys(idle.days).length > 0; tries++) {
+    yield* Effect.sleep("50 millis")
+    idle = yield* hear(idle.mark)
+  }
   assert.deepStrictEqual([idle.days, idle.left.size], [{}, 0])
 })
 

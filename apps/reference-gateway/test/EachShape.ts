@@ -32,7 +32,7 @@ export const describeEach = <A extends Made>(
         await made.run()
       }),
     )
-  }, 120_000)
+  }, 300_000)
 
   afterAll(async () => {
     await Promise.all(Array.from(all.values(), ({ market }) => market.close()))

@@ -54,8 +54,13 @@ const memory = (): UsageLog.Store<never> => {
   }
 }
 
-/** A heart that beats for a market which answers as it is told to. */
-const beating = Effect.fnUntraced(function* (answer: (beat: number) => Partial<HeartbeatAnswer>) {
+const AWAY: Heart.Failure = { message: "The market does not answer.", isRetryable: true }
+
+/** A heart that beats for a market which answers as it is told to, or is away. */
+const beating = Effect.fnUntraced(function* (
+  answer: (beat: number) => Partial<HeartbeatAnswer>,
+  isAway = (): boolean => false,
+) {
   const log = yield* UsageLog.make(memory(), (head) => Effect.succeed({ ...head, signature: "s" }))
   let beats = 0
   let learned = 0
@@ -78,9 +83,9 @@ const beating = Effect.fnUntraced(function* (answer: (beat: number) => Partial<H
           instance_id: InstanceId.make("ins_x"),
         })),
       heartbeat: () =>
-        Effect.sync(() => {
+        Effect.suspend(() => {
           beats += 1
-          return answers()
+          return isAway() ? Effect.fail(AWAY) : Effect.succeed(answers())
         }),
     },
     server: { learn: () => void (learned += 1), inFlight: () => 0, drain: () => Effect.void },
@@ -118,6 +123,35 @@ describe("a market that wants to hear", () => {
       }
     }).pipe(Effect.scoped),
   )
+})
+
+describe("a market that is away for an hour", () => {
+  for (const [intervalMs, atMost, backMs] of [
+    [250, 9_000, 1_000],
+    [10_000, 420, 11_500],
+    [600_000, 150, 35_000],
+  ] as const) {
+    it.effect(`and wants a beat every ${intervalMs} ms is asked no more often, and heard by when one is missed`, () =>
+      Effect.gen(function* () {
+        let away = false
+        const { beats, heart } = yield* beating(
+          () => ({ heartbeat_interval_ms: intervalMs }),
+          () => away,
+        )
+        yield* heart.register
+        const fiber = yield* Effect.forkChild(heart.run)
+        yield* TestClock.adjust(intervalMs * 2)
+        away = true
+        yield* TestClock.adjust("1 hour")
+        assert.isAtMost(beats(), atMost)
+        away = false
+        const before = beats()
+        yield* TestClock.adjust(backMs)
+        assert.isAbove(beats(), before)
+        yield* Fiber.interrupt(fiber)
+      }).pipe(Effect.scoped, Effect.provide(hearing().layer)),
+    )
+  }
 })
 
 describe("a market that acknowledges", () => {

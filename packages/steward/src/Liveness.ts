@@ -1,6 +1,7 @@
 /**
  * Who is there: an instance is online while its device beats and its health check succeeds. What a device says of itself
- * (`draining`) is not overridden, and an instance comes back by itself.
+ * (`draining`) is not overridden, and an instance comes back by itself. Of those that were online as the market stopped, the time
+ * that it was away does not count as silence: they serve on once it is back, while they answer its checks.
  *
  * @since 0.1.0
  */
@@ -131,8 +132,37 @@ class Memory {
   readonly #checks = new Map<InstanceId, { readonly at: string; readonly check: HealthChecks.Check }>()
   /** The beat with which a device said that it drains: a check that fails must not make us forget it. */
   readonly #drainingSinceMs = new Map<InstanceId, number>()
+  /** Since when this gateway hears who beats, and when it last looked. */
+  #hearsSinceMs: number
+  #lookedAtMs: number
   /** Who was taken out of routing, and not warned of it yet. */
   readonly fallen = new Set<InstanceId>()
+
+  constructor(nowMs: number) {
+    this.#hearsSinceMs = nowMs
+    this.#lookedAtMs = nowMs
+  }
+
+  /** Nobody was heard by a process that did not run, or had no registry: it hears from now on. */
+  look(nowMs: number, intervalMs: number): void {
+    if (nowMs - this.#lookedAtMs > intervalMs) this.#hearsSinceMs = nowMs
+    this.#lookedAtMs = nowMs
+  }
+
+  /** Whether whoever has not beaten since this gateway hears is silent by now. */
+  hasHeard(nowMs: number, heartbeat: MarketDefinition["heartbeat"]): boolean {
+    return isSilent(this.#hearsSinceMs, nowMs, heartbeat)
+  }
+
+  /**
+   * Since when an instance is silent. Of one that was there as the market went away, the time that the market was away itself
+   * does not count: it would be out of routing just when everybody comes back. One that was not there has to beat first.
+   */
+  silentSinceMs(listed: ListedInstance): number | undefined {
+    const lastBeatAtMs = beatOf(listed)
+    const isThere = listed.instance.state !== "offline"
+    return lastBeatAtMs !== undefined && isThere ? Math.max(lastBeatAtMs, this.#hearsSinceMs) : lastBeatAtMs
+  }
 
   /** The last check of where the instance is now: one of an address that it has left, as after a restart, says nothing. */
   check({ id, reach }: Instance): HealthChecks.Check | undefined {
@@ -173,9 +203,8 @@ export const make = Effect.fnUntraced(function* (heartbeat: MarketDefinition["he
   const transport = yield* ProviderTransport
   const router = Option.getOrUndefined(yield* Effect.serviceOption(Router))
   const accounts = Option.getOrUndefined(yield* Effect.serviceOption(CloudAccounts))
-  const memory = new Memory()
+  const memory = new Memory(yield* Clock.currentTimeMillis)
   const warn = yield* Warn.make
-  const startedAtMs = yield* Clock.currentTimeMillis
   /** Tells of an instance whether its account is left alone now. */
   const parking = Effect.map(
     accounts?.parked ?? Effect.succeed(NONE),
@@ -198,7 +227,7 @@ export const make = Effect.fnUntraced(function* (heartbeat: MarketDefinition["he
     const nowMs = yield* Clock.currentTimeMillis
     const signs = {
       isDraining: memory.isDraining(listed),
-      lastBeatAtMs: beatOf(listed),
+      lastBeatAtMs: memory.silentSinceMs(listed),
       check: memory.check(instance),
       isParked,
       isMaintained: Maintenance.isOpen(instance.maintenance, nowMs),
@@ -213,14 +242,16 @@ export const make = Effect.fnUntraced(function* (heartbeat: MarketDefinition["he
       yield* Metric.update(Metric.withAttributes(changes, { state }), 1)
       yield* Effect.logInfo(`${instance.id} (${instance.model}) is ${state}.`)
     }
-    // While the market was away itself, nobody could beat or keep a tunnel: who is gone after that is, once it had time to come back.
-    if (isSilent(startedAtMs, nowMs, heartbeat) && memory.fallen.delete(instance.id)) {
-      yield* warn(instance, `${Math.floor(nowMs / WARN_EVERY_MS)}`, warningOf(instance, signs, heartbeat))
+    // While the market was away itself, nobody could keep a tunnel: who is gone after that is, once it had time to come back.
+    if (memory.hasHeard(nowMs, heartbeat) && memory.fallen.delete(instance.id)) {
+      const heard = { ...signs, lastBeatAtMs: beatOf(listed) }
+      yield* warn(instance, `${Math.floor(nowMs / WARN_EVERY_MS)}`, warningOf(instance, heard, heartbeat))
     }
   })
 
   const judgeAll = Effect.gen(function* () {
     const listed = yield* devices.instances
+    memory.look(yield* Clock.currentTimeMillis, heartbeat.intervalMs)
     memory.keep(listed)
     const isParked = yield* parking
     yield* Effect.forEach(
@@ -245,7 +276,7 @@ export const make = Effect.fnUntraced(function* (heartbeat: MarketDefinition["he
       const check = memory.check(instance)
       const isMaintained = Maintenance.isOpen(instance.maintenance, nowMs)
       return isDue(
-        { lastBeatAtMs: beatOf(listed), check, isParked: isParked(instance), isMaintained, nowMs },
+        { lastBeatAtMs: memory.silentSinceMs(listed), check, isParked: isParked(instance), isMaintained, nowMs },
         heartbeat,
       )
     })

@@ -340,6 +340,57 @@ describe("an instance that was away", () => {
   )
 })
 
+describe("a market that was away for an hour", () => {
+  /** Instances that beat until the market stopped; it is started again an hour later. */
+  const restarted = Effect.fnUntraced(function* () {
+    const devices = yield* Devices.Devices
+    const transport = ScriptedTransport.make()
+    const [there, gone, left] = yield* Effect.all([
+      devices.register(SampleDevice.make().registration()),
+      devices.register(SampleDevice.make().registration()),
+      devices.register(SampleDevice.make().registration()),
+    ])
+    transport.behaviours.set(gone.instance.id, "unreachable")
+    yield* devices.setState(left.instance.id, "offline")
+    yield* TestClock.adjust("1 hour")
+    yield* Layer.build(Liveness.layer({ heartbeat }).pipe(Layer.provide(transport.layer)))
+    const states = Effect.map(devices.instances, (listed) => {
+      const stateOf = (id: InstanceId) => listed.find(({ instance }) => instance.id === id)?.instance.state
+      return { there: stateOf(there.instance.id), gone: stateOf(gone.instance.id), left: stateOf(left.instance.id) }
+    })
+    const asked = () => transport.asked.includes(left.instance.id)
+    return { states, asked, beat: devices.beat(there.device.id, [{ id: there.instance.id, state: "serving" }]) }
+  })
+  const quiet = [
+    Effect.provide(Devices.layerMemory({ allowPrivate: false })),
+    Effect.provide(Logger.layer([])),
+  ] as const
+
+  it.effect("serves on with those who were there and answer, and waits for their beats as long as for any", () =>
+    Effect.gen(function* () {
+      const { asked, beat, states } = yield* restarted()
+      yield* TestClock.adjust("31 seconds")
+      assert.deepStrictEqual(yield* states, { there: "online", gone: "offline", left: "offline" })
+      yield* TestClock.adjust("80 seconds")
+      assert.strictEqual((yield* states).there, "online")
+      yield* beat
+      yield* TestClock.adjust("1 minute")
+      assert.deepStrictEqual(yield* states, { there: "online", gone: "offline", left: "offline" })
+      assert.isFalse(asked())
+    }).pipe(Effect.scoped, ...quiet),
+  )
+
+  it.effect("gives up those who answer and never beat", () =>
+    Effect.gen(function* () {
+      const { states } = yield* restarted()
+      yield* TestClock.adjust("119 seconds")
+      assert.strictEqual((yield* states).there, "online")
+      yield* TestClock.adjust("20 seconds")
+      assert.deepStrictEqual(yield* states, { there: "offline", gone: "offline", left: "offline" })
+    }).pipe(Effect.scoped, ...quiet),
+  )
+})
+
 describe("the loop", () => {
   it.effect(
     "takes silent instances out although many dead ones are being checked, and checks a bounded number at a time",
@@ -384,6 +435,10 @@ describe("the loop", () => {
         }),
       ).pipe(Layer.provide(Devices.layerMemory({ allowPrivate: false })))
       let leaving: InstanceId | undefined
+      const stateOf = Effect.fnUntraced(function* (id: InstanceId) {
+        const listed = yield* (yield* Devices.Devices).instances
+        return listed.find(({ instance }) => instance.id === id)?.instance.state
+      })
       yield* Effect.gen(function* () {
         const devices = yield* Devices.Devices
         const first = yield* devices.register(SampleDevice.make().registration())
@@ -391,10 +446,11 @@ describe("the loop", () => {
         leaving = first.instance.id
         yield* TestClock.adjust("10 minutes")
         away = false
+        // Nobody was heard meanwhile, so silence begins now.
         yield* TestClock.adjust("1 minute")
-        const listed = yield* devices.instances
-        const found = listed.find(({ instance }) => instance.id === second.instance.id)
-        assert.strictEqual(found?.instance.state, "offline")
+        assert.strictEqual(yield* stateOf(second.instance.id), "online")
+        yield* TestClock.adjust("2 minutes")
+        assert.strictEqual(yield* stateOf(second.instance.id), "offline")
       }).pipe(
         Effect.provide(
           Liveness.layer({ heartbeat }).pipe(Layer.provide(transport.layer), Layer.provideMerge(registry)),

@@ -134,8 +134,12 @@ const CODE_CHARS_MAX = 60
 /** Some way around a time, so that agents which started together do not beat together. */
 const around = (ms: number) => Effect.map(Random.next, (part) => Math.round(ms * (0.9 + part * 0.2)))
 
-const backoff = (failures: number) =>
-  Effect.flatMap(around(Math.min(LAST_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(failures, 10))), Effect.sleep)
+/** Waits before it tries again: at most as long as from beat to beat, which the market can bear and by which it is missed. */
+const backoff = Effect.fnUntraced(function* <E>({ joined }: Parts<E>, failures: number) {
+  const { intervalMs } = yield* Ref.get(joined)
+  const mostMs = Math.max(FIRST_RETRY_MS, Math.min(LAST_RETRY_MS, intervalMs))
+  yield* Effect.sleep(yield* around(Math.min(mostMs, FIRST_RETRY_MS * 2 ** Math.min(failures, 10))))
+})
 
 const intervalOf = (ms: number): number => Math.min(MOST_INTERVAL_MS, Math.max(LEAST_INTERVAL_MS, ms))
 
@@ -222,7 +226,7 @@ const register = Effect.fn("Heart.register")(function* <E extends Failure>(parts
     if (result._tag === "Success") return result.success
     if (!result.failure.isRetryable) return yield* Effect.fail(result.failure)
     if (failures === 0) yield* Effect.logWarning(result.failure.message)
-    yield* backoff(failures)
+    yield* backoff(parts, failures)
   }
 })
 
@@ -307,7 +311,7 @@ const recover = Effect.fnUntraced(function* <E extends Failure>(parts: Parts<E>,
     if (again._tag === "Success") return yield* Effect.logInfo("Registered again.")
     yield* Effect.logError(again.failure.message)
   }
-  yield* backoff(failures)
+  yield* backoff(parts, failures)
 })
 
 /** Waits for the next beat: the interval, or less where many lines were recorded. */

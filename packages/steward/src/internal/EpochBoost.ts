@@ -44,9 +44,11 @@ const paidBefore = Effect.fnUntraced(function* ({ store }: Desk, of: Record.Of) 
 })
 
 /** A chain's clock stands still between blocks: that it is not there yet is no failure, and passes. */
-const early = (error: ChainError): { readonly message: string; readonly isRetryable: boolean } =>
+const early = (
+  error: ChainError,
+): { readonly message: string; readonly isRetryable: boolean; readonly isExpected?: boolean } =>
   error.reason._tag === "Refused" && error.reason.rule === "NotPast"
-    ? { message: "The chain's clock has not come to its end yet.", isRetryable: true }
+    ? { message: "The chain's clock has not come to its end yet.", isRetryable: true, isExpected: true }
     : error
 
 /** What tiers add to what matured, from the pool, once for each epoch. */

@@ -43,9 +43,16 @@ const wait = ({ firstWaitMs, longestWaitMs }: Order, name: string, cycle: number
 
 const ofOrder = ({ beginning }: Order): Record.Of => Record.of(beginning)
 
-const say = (order: Order, words: string, isOurs: boolean) => {
-  const line = `Epoch ${order.beginning.epoch} (${order.asset.code}) waits. ${words}`
-  return isOurs ? Effect.logError(line) : Effect.logWarning(line)
+const line = (order: Order, words: string) => `Epoch ${order.beginning.epoch} (${order.asset.code}) waits. ${words}`
+
+const say = (order: Order, words: string, isOurs: boolean) =>
+  isOurs ? Effect.logError(line(order, words)) : Effect.logWarning(line(order, words))
+
+/** Why a step was not made. What `isExpected` passes by itself, and nobody need be warned of it. */
+interface Unmade {
+  readonly message: string
+  readonly isRetryable?: boolean
+  readonly isExpected?: boolean
 }
 
 /**
@@ -56,14 +63,14 @@ const until = Effect.fnUntraced(function* <A, R>(
   order: Order,
   name: string,
   success: Schema.Codec<A, unknown>,
-  step: Effect.Effect<A | null, { readonly message: string; readonly isRetryable?: boolean }, R>,
+  step: Effect.Effect<A | null, Unmade, R>,
 ) {
   for (let cycle = 1; ; cycle++) {
     const made = yield* Activity.make({
       name: `${name}/${cycle}`,
       success: Schema.NullOr(success),
-      execute: Effect.catch(step, ({ isRetryable = true, message }) =>
-        Effect.as(say(order, message, !isRetryable), null),
+      execute: Effect.catch(step, ({ isExpected = false, isRetryable = true, message }) =>
+        Effect.as(isExpected ? Effect.logInfo(line(order, message)) : say(order, message, !isRetryable), null),
       ),
     })
     if (made !== null) return made

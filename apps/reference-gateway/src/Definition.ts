@@ -15,7 +15,7 @@ export const wrong = (market: string, why: string) =>
   new LaunchError({
     what: `The market definition ${market} cannot be used.`,
     why,
-    todo: "Correct the file; packages/markets/src/local.ts is one to start from.",
+    todo: "Correct the file; `guildhall market show local` prints one to start from.",
   })
 
 const missing = (file: string) =>

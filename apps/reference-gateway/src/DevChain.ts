@@ -138,6 +138,34 @@ export const make = (
   })
 
 /**
+ * The definition with what stands on a running one: what it names nothing of was deployed by the start.
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const standing = (
+  definition: MarketDefinition,
+  { contracts, fromBlock, tokens }: Pick<DevChain, "contracts" | "fromBlock" | "tokens">,
+): MarketDefinition => {
+  const { chain, stakeAsset } = definition
+  if (chain === undefined) return definition
+  const { rootVault: _, ...deployed } = contracts
+  const placed = Object.entries(chain.tokens).map(([code, token]) => {
+    const address = code === stakeAsset ? tokens.stake : tokens.usd
+    return [code, { address, ...token }] as const
+  })
+  return {
+    ...definition,
+    chain: {
+      ...chain,
+      fromBlock: chain.fromBlock ?? fromBlock,
+      contracts: { ...deployed, ...chain.contracts },
+      tokens: Object.fromEntries(placed),
+    },
+  }
+}
+
+/**
  * What is printed of it. The keys of its accounts are not: they follow from the mnemonic.
  *
  * @category formatting

@@ -18,6 +18,7 @@ import * as ChainParts from "./ChainParts.ts"
 import * as Child from "./Child.ts"
 import * as Database from "./Database.ts"
 import * as Definition from "./Definition.ts"
+import * as DefinitionFile from "./DefinitionFile.ts"
 import * as DevChain from "./DevChain.ts"
 import * as DevFile from "./DevFile.ts"
 import * as HomeLock from "./HomeLock.ts"
@@ -261,6 +262,7 @@ export const launch = (options: LaunchOptions): Effect.Effect<void, LaunchError,
     const running = yield* options.app({ settings, databaseUrl, chain, lastKeys })
     yield* Effect.addFinalizer(() => lock.announceStop)
     yield* DevFile.write(settings.home, urlOf(settings, running.port), running.keys)
+    yield* DefinitionFile.write(settings.home, chain === undefined ? definition : DevChain.standing(definition, chain))
     const provider =
       running.agent === undefined ? undefined : yield* Scope.provide(startAgent(running.agent), agentScope)
     yield* awaitReady(running, provider?.gaveUp ?? Effect.never)

@@ -8,12 +8,14 @@ import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
 import * as References from "effect/References"
 import * as CliConfig from "effect/cli/CliConfig"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as GlobalFlag from "effect/cli/GlobalFlag"
 import * as KeyRingFile from "@guildhall/core/KeyRingFile"
+import { DEVELOPMENT_ID } from "@guildhall/core/MarketChain"
 import * as MarketDefinition from "@guildhall/core/MarketDefinition"
 import * as Parts from "@guildhall/core/Parts"
 import * as AgentCommand from "@guildhall/agent/AgentCommand"
@@ -37,7 +39,9 @@ import * as AppConfig from "./AppConfig.ts"
 import * as Database from "./Database.ts"
 import * as Definition from "./Definition.ts"
 import * as Launch from "./Launch.ts"
+import * as ChainState from "./embedded/ChainState.ts"
 import * as Log from "./Log.ts"
+import * as MarketCommand from "./MarketCommand.ts"
 import * as RoutingFile from "./RoutingFile.ts"
 import { routingParts } from "./RoutingParts.ts"
 import * as SealLetter from "./SealLetter.ts"
@@ -138,18 +142,20 @@ const chainSite = Effect.promise(() => import("./ChainSite.ts"))
 /** The contracts of a market, whether it runs here, elsewhere or not at all. */
 const chain = ChainCommand.make({
   chains: Effect.map(chainSite, ({ chains }) => chains),
-  endpoints: Effect.gen(function* () {
-    return (yield* chainSite).named(yield* AppConfig.load)
-  }),
+  endpoints: ({ id }) =>
+    Effect.gen(function* () {
+      const settings = yield* AppConfig.load
+      const named = (yield* chainSite).named(settings)
+      if (named.length > 0 || id !== DEVELOPMENT_ID) return named
+      const running = ChainState.rpcUrlOf(settings.home)
+      return running === undefined ? [] : [Redacted.make(running)]
+    }),
   signer: Layer.unwrap(
     Effect.gen(function* () {
       return (yield* chainSite).signer({ settings: yield* AppConfig.load })
     }),
   ),
-  definition: (named) =>
-    Effect.flatMap(AppConfig.load, (settings) =>
-      Definition.load({ ...settings, market: Option.getOrElse(named, () => settings.market) }),
-    ),
+  definition: MarketCommand.find,
 })
 
 const guildhall = Command.make("guildhall").pipe(
@@ -161,6 +167,7 @@ const guildhall = Command.make("guildhall").pipe(
     routing,
     cloud,
     chain,
+    MarketCommand.command,
     ReceiptCommand.make(ReceiptStatements.checks),
     AgentCommand.command,
   ]),

@@ -9,6 +9,7 @@ import { Effect } from "effect"
 import { DEVELOPMENT_MNEMONIC } from "@guildhall/core/MarketChain"
 import * as ChainProgram from "../src/embedded/ChainProgram.ts"
 import * as ProcessTable from "../src/ProcessTable.ts"
+import * as RunningMarket from "./RunningMarket.ts"
 import { type MarketProcess, makeHome, runFile, until } from "./MarketProcess.ts"
 
 const ready = "guildhall ready"
@@ -85,6 +86,13 @@ describe("the chain for development", { timeout: 120_000 }, () => {
     assert.strictEqual(await stage.call("eth_chainId"), "0x7a69")
     await stage.send(someone)
     assert.strictEqual(await stage.balance(someone), one)
+    // Whoever looks at it from another terminal names nothing.
+    const environment = { GUILDHALL_MARKET: "local" }
+    const checked = await RunningMarket.guildhall(stage.home.home, ["chain", "check"], environment)
+    assert.strictEqual(checked.code, 0, checked.output)
+    assert.include(checked.output, "7 contracts are ours")
+    const shown = await RunningMarket.guildhall(stage.home.home, ["market", "show"], environment)
+    assert.strictEqual(JSON.parse(shown.output).chain.contracts.settlement, settlement)
     const { port } = stage.facts()
     const began = performance.now()
     assert.strictEqual(await first.endBy("SIGINT"), 0)

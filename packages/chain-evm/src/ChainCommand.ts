@@ -29,7 +29,7 @@ export type Market = Pick<MarketDefinition, "name" | "chain" | "stakeAsset">
  * What an app gives.
  *
  * - `chains`: those that are known.
- * - `endpoints`: where the chain is asked, as the settings say; where they name none, its public ones are.
+ * - `endpoints`: where a chain is asked, as the settings say; where they name none, its public ones are.
  * - `signer`: the keys of the settings, none or more.
  * - `definition`: a market's, by its file or name; the one of the settings where neither is given.
  *
@@ -38,7 +38,7 @@ export type Market = Pick<MarketDefinition, "name" | "chain" | "stakeAsset">
  */
 export interface Options<E extends Failure, R> {
   readonly chains: Effect.Effect<ReadonlyArray<Chain>, E, R>
-  readonly endpoints: Effect.Effect<ReadonlyArray<Redacted.Redacted<string>>, E, R>
+  readonly endpoints: (chain: Chain) => Effect.Effect<ReadonlyArray<Redacted.Redacted<string>>, E, R>
   readonly signer: Layer.Layer<Signer, E, R>
   readonly definition: (named: Option.Option<string>) => Effect.Effect<Market, E, R>
 }
@@ -67,7 +67,7 @@ const deployFlags = {
 const checkFlags = {
   definition: Flag.String("definition").pipe(
     Flag.withDescription(
-      "The market definition: a JSON file or a market's name; without it, the one of GUILDHALL_MARKET",
+      "The market definition: a JSON file or a market's name; without it, the one of GUILDHALL_MARKET, or what the home's market last ran by",
     ),
     Flag.optional,
   ),
@@ -110,6 +110,10 @@ const fundFlags = {
 const stakingFlags = {
   chain: deployFlags.chain,
   contract: Flag.String("contract").pipe(Flag.withDescription("The market's staking contract")),
+  dryRun: Flag.Boolean("dry-run").pipe(
+    Flag.withDescription("Say what would come of it and send nothing"),
+    Flag.withDefault(false),
+  ),
   yes,
   json,
 }
@@ -190,24 +194,44 @@ export const make = <E extends Failure, R>(options: Options<E, R>) => {
       { command: "guildhall chain fund 5000 --definition market.json", description: "Dollars, for what is settled" },
     ]),
   )
-  const staking = Effect.promise(() => import("./internal/command/StakeActs.ts"))
-  const stake = Command.make("stake", stakeFlags, ({ amount, ...flags }) =>
-    Effect.flatMap(staking, ({ stake }) => stake(options, flags, amount)),
-  ).pipe(Command.withDescription("Stake tokens in a market, for a tier"))
+  const staking = (
+    flags: StakingFlags,
+    kind: "Stake" | "RequestUnstake" | "CancelUnstake" | "Withdraw" | "ClaimRewards",
+    amount = "",
+  ) =>
+    Effect.flatMap(
+      Effect.promise(() => import("./internal/command/StakeActs.ts")),
+      ({ run }) => run(options, flags, kind, amount),
+    )
+  const stake = Command.make("stake", stakeFlags, ({ amount, ...flags }) => staking(flags, "Stake", amount)).pipe(
+    Command.withDescription("Stake tokens in a market, for a tier"),
+    Command.withExamples([
+      {
+        command: "guildhall chain stake 1000 --chain base --contract 0x… --dry-run",
+        description: "See from when it counts, and when it could leave",
+      },
+    ]),
+  )
   const unstake = Command.make("unstake", stakeFlags, ({ amount, ...flags }) =>
-    Effect.flatMap(staking, ({ unstake }) => unstake(options, flags, amount)),
+    staking(flags, "RequestUnstake", amount),
   ).pipe(
     Command.withDescription(
       "Ask for staked tokens back; they can be withdrawn after the cooldown, which begins anew for all of them when more are asked for",
     ),
   )
-  const withdraw = Command.make("withdraw", stakingFlags, (flags) =>
-    Effect.flatMap(staking, ({ withdraw }) => withdraw(options, flags)),
-  ).pipe(Command.withDescription("Take the tokens whose cooldown is over"))
+  const cancelUnstake = Command.make("cancel-unstake", stakingFlags, (flags) => staking(flags, "CancelUnstake")).pipe(
+    Command.withDescription("Stake again what was asked for and not withdrawn yet"),
+  )
+  const withdraw = Command.make("withdraw", stakingFlags, (flags) => staking(flags, "Withdraw")).pipe(
+    Command.withDescription("Take the tokens whose cooldown is over"),
+  )
+  const claimRewards = Command.make("claim-rewards", stakingFlags, (flags) => staking(flags, "ClaimRewards")).pipe(
+    Command.withDescription("Take what the stake has yielded"),
+  )
   return Command.make("chain").pipe(
     Command.withDescription(
       "A market's contracts: deploy them, look at them, put money in, claim, stake. What sends signs with the key of GUILDHALL_CHAIN_KEY_FILE or GUILDHALL_CHAIN_KEY, asks at GUILDHALL_CHAIN_RPC, and never prints either",
     ),
-    Command.withSubcommands([deploy, check, fund, claim, stake, unstake, withdraw]),
+    Command.withSubcommands([deploy, check, fund, claim, stake, unstake, cancelUnstake, withdraw, claimRewards]),
   )
 }

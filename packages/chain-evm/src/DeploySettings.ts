@@ -11,6 +11,7 @@ import * as SchemaTransformation from "effect/SchemaTransformation"
 import * as Address from "@guildhall/chain/Address"
 import * as ChainError from "@guildhall/chain/ChainError"
 import { NonNegativeAmount } from "@guildhall/core/Money"
+import * as DeployRules from "./DeployRules.ts"
 
 const MALFORMED = "an address is 0x and 40 hexadecimal digits, and mixed case is its checksum. Copy it again."
 
@@ -169,9 +170,15 @@ const decodeJson = Schema.decodeUnknownEffect(Schema.toCodecJson(DeploySettings)
   onExcessProperty: "error",
 })
 
+const refused = (lines: ReadonlyArray<string>, ...more: ReadonlyArray<string>): ChainError.ChainError =>
+  ChainError.invalid(
+    [`The settings are refused. Correct this:`, ...lines.map((line) => `    ${line}`), ...more].join("\n"),
+  )
+
 /**
  * Reads settings from JSON: amounts are decimal digits in quotes, seconds and basis points are numbers. Fails with `InvalidInput`
- * that names each problem with its path; what the contracts make of the figures is another matter (`DeployPlan`).
+ * that names each problem with its path: first those of the text, and then the figures with which no contract can be created
+ * (`DeployRules`).
  *
  * **Example** (A misspelled setting)
  *
@@ -187,12 +194,17 @@ const decodeJson = Schema.decodeUnknownEffect(Schema.toCodecJson(DeploySettings)
  * @since 0.1.0
  */
 export const decode = (json: unknown): Effect.Effect<DeploySettings, ChainError.ChainError> =>
-  Effect.mapError(decodeJson(json), ({ issue }) => {
-    const lines = format(issue).issues.map(({ message, path }) => {
-      const where = written(path ?? [])
-      const text = message.replace(/^Expected/, "expected").replace(/\.?$/, ".")
-      return `    ${where === "" ? "" : `${where}: `}${text}`
-    })
-    const todo = "Amounts are decimal digits in quotes, seconds and basis points are numbers."
-    return ChainError.invalid(`The settings are refused. Correct this:\n${lines.join("\n")}\n  ${todo}`)
-  })
+  decodeJson(json).pipe(
+    Effect.mapError(({ issue }) => {
+      const lines = format(issue).issues.map(({ message, path }) => {
+        const where = written(path ?? [])
+        const text = message.replace(/^Expected/, "expected").replace(/\.?$/, ".")
+        return `${where === "" ? "" : `${where}: `}${text}`
+      })
+      return refused(lines, "  Amounts are decimal digits in quotes, seconds and basis points are numbers.")
+    }),
+    Effect.tap((settings) => {
+      const lines = DeployRules.problems(settings).map(({ path, words }) => `${path}: ${words}`)
+      return lines.length === 0 ? Effect.void : Effect.fail(refused(lines))
+    }),
+  )

@@ -126,7 +126,7 @@ const makePeers = Effect.fnUntraced(function* (options: Options) {
     // Having no block yet says nothing about the next question.
     if (fault !== "lagging") peer.restsUntilMs = (yield* Clock.currentTimeMillis) + restMs
     peer.isChecked = false
-    if (isNew) yield* Effect.logWarning(`An endpoint of ${chain.name} is at fault`, peer.last)
+    if (isNew) yield* Effect.logWarning(`The endpoint ${peer.name} of ${chain.name} is at fault (${fault}): ${detail}`)
   })
 
   /** Before anything that it says is believed, it says which chain it serves; after each fault again. */

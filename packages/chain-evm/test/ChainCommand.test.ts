@@ -10,6 +10,7 @@ import { AssetCode } from "@guildhall/core/Asset"
 import * as Anvil from "@guildhall/tools/Anvil"
 import * as DeploySettings from "../src/DeploySettings.ts"
 import * as Development from "../src/Development.ts"
+import * as EvmStakeBook from "../src/EvmStakeBook.ts"
 import * as EvmSettlement from "../src/EvmSettlement.ts"
 import * as SenderStore from "../src/SenderStore.ts"
 import * as Token from "../src/Token.ts"
@@ -159,7 +160,7 @@ layer(world, { excludeTestServices: true })("guildhall chain", (it) => {
         ["there is no such file", deploy(`${good}.not`, "--yes"), { key }],
         ["roles: it is missing", deploy(yield* file("{}"), "--yes"), { key }],
         [
-          "CooldownTooShort (cooldown 10",
+          "bond.cooldownS: 10 s is too short, for an offence could be shown after its bond has left",
           deploy(yield* settingsFile("short", (at) => ({ ...at, bond: { ...at.bond, cooldownS: 10 } })), "--yes"),
           { key },
         ],
@@ -258,16 +259,60 @@ layer(world, { excludeTestServices: true })("guildhall chain", (it) => {
       yield* Development.mint({ idempotencyKey: "to stake", by, token, to, amount: 2_000n * 10n ** 18n })
       const where = ["--chain", "anvil", "--contract", at.staking, "--yes"]
       const act = (...args: ReadonlyArray<string>) => run([...args, ...where], { key: "bob" })
-      assert.include((yield* act("stake", "1e3")).told, '"1e3" is no amount of GLD')
-      assert.include((yield* act("stake", "3000")).told, "ERC20InsufficientBalance")
-      assert.include((yield* act("stake", "1500.5")).out, "has 1,500.5 GLD staked")
+      const staked = yield* act("stake", "1500.5")
+      assert.include(staked.out, "has 1,500.5 GLD staked")
+      assert.match(staked.out, /What was added counts for a tier from \d{4}-\d\d-\d\d \d\d:\d\d UTC on/)
+      assert.include((yield* act("unstake", "400")).out, "400 GLD to be withdrawn from")
+      const more = yield* act("unstake", "100", "--dry-run")
+      assert.include(more.out, "The 400 GLD that were asked for before wait as long again")
+      assert.include(more.out, "Nothing was sent.")
+      assert.include((yield* act("cancel-unstake")).out, "has 1,500.5 GLD staked")
       assert.include((yield* act("unstake", "500")).out, "500 GLD to be withdrawn from")
-      const early = yield* act("withdraw")
-      assert.isFalse(early.isDone)
-      assert.include(early.told, "Staking refused: CooldownNotOver")
       yield* anvil.advance(7 * 86_400)
       assert.include((yield* act("withdraw")).out, "has 1,000.5 GLD staked")
       assert.strictEqual(yield* Token.balance(token, to), (2_000n * 10n ** 18n * 9_995n) / 20_000n)
+    }),
+  )
+
+  it.effect("refuses what the staking contract would, before anything is sent, with what to do", () =>
+    Effect.gen(function* () {
+      const anvil = yield* Anvil.Anvil
+      const { deployed: at } = yield* deployed(yield* settingsFile("refused"))
+      const by = yield* SenderTrial.address("alice")
+      const { stake: token } = yield* Development.tokens(by)
+      const whole = 10n ** 18n
+      const to = yield* SenderTrial.address("carol")
+      yield* Development.mint({ idempotencyKey: "to stake and to yield", by, token, to, amount: 100n * whole })
+      yield* Development.mint({ idempotencyKey: "yield", by, token, to: by, amount: 50n * whole })
+      const where = ["--chain", "anvil", "--contract", at.staking, "--yes"]
+      const act = (...args: ReadonlyArray<string>) => run([...args, ...where], { key: "carol" })
+      const nonce = anvil.request("eth_getTransactionCount", [to, "latest"])
+      const before = yield* nonce
+      const refusals = [
+        [["stake", "1e3"], '"1e3" is no amount of GLD'],
+        [["stake", "300"], `${to} has 100 GLD to stake, not 300 GLD. Nothing was sent.`],
+        [["unstake", "1"], `${to} has 0 GLD staked, not 1 GLD. Nothing was sent.`],
+        [["cancel-unstake"], `${to} has asked for nothing back. Nothing was sent.`],
+        [["withdraw"], "It can be withdrawn 7 d after that."],
+        [["claim-rewards"], `${to} has no rewards to claim. Nothing was sent.`],
+      ] as const
+      for (const [args, told] of refusals) {
+        const refused = yield* act(...args)
+        assert.isFalse(refused.isDone, told)
+        assert.include(refused.told, told)
+      }
+      assert.strictEqual(yield* nonce, before)
+      yield* act("stake", "100")
+      yield* act("unstake", "40")
+      const early = yield* act("withdraw")
+      assert.isFalse(early.isDone)
+      assert.match(early.told, /40 GLD can be withdrawn from .* UTC on, in (7 d|6 d 23 h)\. Nothing/)
+      const book = yield* EvmStakeBook.make({ address: at.staking })
+      yield* book.act({ _tag: "FundRewards", idempotencyKey: "to yield", by, amount: 50n * whole })
+      yield* anvil.advance(86_400)
+      const paid = yield* act("claim-rewards")
+      assert.isTrue(paid.isDone, paid.told)
+      assert.isAbove(Number(yield* Token.balance(token, to)), 0)
     }),
   )
 

@@ -26,7 +26,7 @@ export const run = Effect.fnUntraced(function* (args: ReadonlyArray<string>, tri
   const keys = trial.key === undefined ? [] : [(yield* account(trial.key)).privateKey]
   const command = ChainCommand.make({
     chains: Effect.succeed([chain, base]),
-    endpoints: Effect.succeed([Redacted.make(trial.url ?? url)]),
+    endpoints: () => Effect.succeed([Redacted.make(trial.url ?? url)]),
     signer: Signer.layerMemory(keys),
     definition: () => Effect.succeed(trial.market ?? { name: "none" }),
   })

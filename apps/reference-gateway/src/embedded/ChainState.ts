@@ -129,7 +129,7 @@ export const repair = (state: ChainState): Effect.Effect<void, LaunchError> =>
  * @category queries
  * @since 0.1.0
  */
-export const readFacts = (state: ChainState): Facts | undefined => {
+export const readFacts = (state: Pick<ChainState, "factsFile">): Facts | undefined => {
   try {
     const facts: unknown = JSON.parse(readFileSync(state.factsFile, "utf8"))
     if (typeof facts !== "object" || facts === null) return undefined
@@ -143,6 +143,17 @@ export const readFacts = (state: ChainState): Facts | undefined => {
   } catch {
     return undefined
   }
+}
+
+/**
+ * Where the chain of a home listens, or listened when it last ran; `undefined` where there was none.
+ *
+ * @category queries
+ * @since 0.1.0
+ */
+export const rpcUrlOf = (home: string): string | undefined => {
+  const facts = readFacts({ factsFile: path.join(home, "chain", "anvil.json") })
+  return facts === undefined ? undefined : `http://127.0.0.1:${facts.port}`
 }
 
 /**

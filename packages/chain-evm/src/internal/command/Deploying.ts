@@ -43,10 +43,25 @@ const cost = ({ chain, isKeyed, plan }: Task): ReadonlyArray<string> => {
   ]
 }
 
-const words = (task: Task): ReadonlyArray<string> => {
-  const { chain, isKeyed, plan, settings } = task
+/** What they are created with. */
+const terms = ({ isKeyed, plan, settings }: Task): ReadonlyArray<string> => {
   const isStranger = isKeyed && SettingsWords.of(settings, plan.by).length === 0
   const risky = SettingsWords.besideOperator(settings)
+  return [
+    ...SettingsWords.roles(settings),
+    ...(isStranger ? ["  Who deploys has no role in it afterwards."] : []),
+    ...(risky.length === 0
+      ? []
+      : [
+          `  Careful: the operator's key lies on the gateway, and is ${risky.join(", ")} as well. Give these to accounts elsewhere.`,
+        ]),
+    "",
+    ...SettingsWords.terms(settings, plan.tokens),
+  ]
+}
+
+const words = (task: Task): ReadonlyArray<string> => {
+  const { chain, plan } = task
   return [
     `${chain.name} (${chain.id}${chain.isTest ? ", a chain for tests" : ""})`,
     "",
@@ -59,16 +74,8 @@ const words = (task: Task): ReadonlyArray<string> => {
       ]),
     ),
     "",
-    ...SettingsWords.roles(settings),
-    ...(isStranger ? ["  Who deploys has no role in it afterwards."] : []),
-    ...(risky.length === 0
-      ? []
-      : [
-          `  Careful: the operator's key lies on the gateway, and is ${risky.join(", ")} as well. Give these to accounts elsewhere.`,
-        ]),
-    "",
-    ...SettingsWords.terms(settings, plan.tokens),
-    "",
+    // It is for good, so it is read before, and not again.
+    ...(missing(task).length === 0 ? [] : [...terms(task), ""]),
     ...cost(task),
   ]
 }

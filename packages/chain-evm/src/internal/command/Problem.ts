@@ -9,6 +9,8 @@ export class Problem extends Schema.TaggedError<Problem>()("Problem", {
     "BadFile",
     "BadProof",
     "TooLittle",
+    "NothingToDo",
+    "NotReady",
     "NotConfirmed",
     "Waiting",
     "NoChain",

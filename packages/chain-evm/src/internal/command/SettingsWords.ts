@@ -1,5 +1,5 @@
 /** What contracts are created with, in words: it is for good, so whoever deploys reads it before. */
-import type { Address } from "@guildhall/chain/Address"
+import * as Address from "@guildhall/chain/Address"
 import type { DeployPlan } from "../../DeployPlan.ts"
 import type { DeploySettings, Roles } from "../../DeploySettings.ts"
 import * as Words from "./Words.ts"
@@ -34,7 +34,7 @@ export const besideOperator = ({ roles }: Pick<DeploySettings, "roles">): Readon
   names(roles).filter((name) => name !== "operator" && roles[name] === roles.operator)
 
 /** Roles that an account has. */
-export const of = ({ roles }: Pick<DeploySettings, "roles">, account: Address): ReadonlyArray<keyof Roles> =>
+export const of = ({ roles }: Pick<DeploySettings, "roles">, account: Address.Address): ReadonlyArray<keyof Roles> =>
   names(roles).filter((name) => roles[name] === account)
 
 const staking = ({ staking }: DeploySettings, { stake }: DeployPlan["tokens"]): ReadonlyArray<string> => [
@@ -58,7 +58,10 @@ const settlement = ({ settlement: given }: DeploySettings): ReadonlyArray<string
   `epochs of ${Words.duration(given.epochLengthS)}, claimable ${Words.duration(given.challengeDelayS)} after they are proposed`,
   `providers get ${Words.share(given.providerBps)} of what is settled, the treasury ${given.treasury} what is left`,
   ...given.shares.map(({ bps, party }) => `${party} gets ${Words.share(bps)}`),
-  `what is not used leaves ${Words.duration(given.unfundDelayS)} after it is announced; vouchers count ${given.voucherEpochs} epochs long, signed by ${given.voucherSigner}`,
+  `what is not used leaves ${Words.duration(given.unfundDelayS)} after it is announced`,
+  given.voucherSigner === Address.ZERO
+    ? "nobody signs vouchers"
+    : `vouchers count ${given.voucherEpochs} epochs long, signed by ${given.voucherSigner}`,
 ]
 
 const insurance = (

@@ -37,7 +37,7 @@ export const find = Effect.fnUntraced(function* (known: ReadonlyArray<Chain>, te
 export const rpc = <E extends ChainCommand.Failure, R>(chain: Chain, options: ChainCommand.Options<E, R>) =>
   Layer.unwrap(
     Effect.gen(function* () {
-      const named = yield* options.endpoints
+      const named = yield* options.endpoints(chain)
       const endpoints = named.length > 0 ? named : chain.rpcUrls.map((url) => Redacted.make(url))
       if (endpoints.length > 0) return Rpc.layer({ chain, endpoints })
       return yield* Problem.of(
@@ -50,7 +50,7 @@ export const rpc = <E extends ChainCommand.Failure, R>(chain: Chain, options: Ch
 
 /** What sends: with no store but memory, for what it does is seen on the chain itself by the next one. */
 export const sender = <E, R>(signer: Layer.Layer<Signer, E, R>) =>
-  Sender.layer().pipe(Layer.provide(SenderStore.layerMemory), Layer.provideMerge(signer))
+  Sender.layer().pipe(Layer.provide(Layer.fresh(SenderStore.layerMemory)), Layer.provideMerge(signer))
 
 /** More than any of the files that are read. */
 const MAX_BYTES = 4 * 1_024 * 1_024
@@ -72,7 +72,7 @@ export const parse = (text: string, where: string, what: string) =>
     Effect.try((): unknown => JSON.parse(text)),
     ({ cause }) => {
       const why = text.trim() === "" ? "it is empty" : FileProblem.words(cause)
-      return Problem.of("BadFile", `${where} is not ${what}: ${why}.`, "Write it again, or save it again.")
+      return Problem.of("BadFile", `${where} is not ${what}: ${why}.`, "Correct it there, or save it again.")
     },
   )
 

@@ -1,4 +1,5 @@
-/** `chain stake`, `unstake` and `withdraw`: what the owner of stake does with it. */
+/** `chain stake`, `unstake`, `cancel-unstake`, `withdraw` and `claim-rewards`: what the owner of stake does with it. */
+import * as Clock from "effect/Clock"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -9,81 +10,102 @@ import { tell } from "@guildhall/core/CommandFailure"
 import type { Chain } from "../../Chain.ts"
 import type * as ChainCommand from "../../ChainCommand.ts"
 import * as EvmStakeBook from "../../EvmStakeBook.ts"
+import * as Rpc from "../../Rpc.ts"
+import { toChainError } from "../../RpcError.ts"
 import { Signer } from "../../Signer.ts"
-import type * as Token from "../../Token.ts"
+import * as Token from "../../Token.ts"
+import * as ChainReads from "../ChainReads.ts"
 import * as TokenFacts from "../TokenFacts.ts"
 import * as Amounts from "./Amounts.ts"
 import * as Asking from "./Asking.ts"
 import * as Judging from "./Judging.ts"
 import * as Problem from "./Problem.ts"
 import * as Site from "./Site.ts"
-import * as Words from "./Words.ts"
+import * as StakeWords from "./StakeWords.ts"
 
 type Act = Parameters<StakeBook["Service"]["act"]>[0]
-type Kind = "Stake" | "RequestUnstake" | "Withdraw"
 
-/** What is asked before, and the act. */
-const orderOf = (kind: Kind, units: bigint, by: Address.Address): Act => {
+const orderOf = (kind: StakeWords.Kind, amount: bigint, by: Address.Address): Act => {
   const asked = { idempotencyKey: kind, by }
-  return kind === "Withdraw" ? { ...asked, _tag: kind } : { ...asked, _tag: kind, amount: units }
-}
-
-const question = (
-  kind: Kind,
-  units: bigint,
-  found: Token.Found,
-  { cooldownS, minActiveS }: StakeBook["Service"]["terms"],
-): string => {
-  const shown = Words.amount(units, found)
   switch (kind) {
     case "Stake":
-      return `Stake ${shown}? It counts for a tier after ${Words.duration(minActiveS)}, and leaves ${Words.duration(cooldownS)} after it is asked for.`
     case "RequestUnstake":
-      return `Ask for ${shown} back? It counts no more, and can be withdrawn after ${Words.duration(cooldownS)}.`
-    case "Withdraw":
-      return "Withdraw what is ready?"
+      return { ...asked, _tag: kind, amount }
+    default:
+      return { ...asked, _tag: kind }
   }
 }
 
-const words = (by: string, found: Token.Found, standing: Standing): string => {
-  const { active, aged, readyAtS, rewards, tier, unbonding } = standing
-  return [
-    `${by} has ${Words.amount(active, found)} staked, ${Words.amount(aged, found)} of it counting for a tier`,
-    tier === undefined ? "" : ` (earnings × ${tier.multiplierBps / 10_000})`,
-    unbonding === 0n ? "" : `, ${Words.amount(unbonding, found)} to be withdrawn from ${Judging.date(readyAtS)} UTC on`,
-    rewards === 0n ? "" : `, ${Words.amount(rewards, found)} of rewards`,
-    ".",
-  ].join("")
-}
+/** The second at which a transaction of now would be judged. A chain on which little happens may have had no block for long. */
+const nowS = Effect.gen(function* () {
+  const reads = ChainReads.make(yield* Rpc.Rpc)
+  const head = yield* Effect.mapError(Effect.flatMap(reads.head, reads.block), toChainError)
+  return Math.max(head?.atS ?? 0, Math.floor((yield* Clock.currentTimeMillis) / 1_000))
+})
 
-const work = Effect.fnUntraced(function* (flags: ChainCommand.StakingFlags, chain: Chain, kind: Kind, amount: string) {
-  const { json } = flags
+const encoded = ({ active, aged, readyAtS, rewards, unbonding }: Standing) => ({
+  active: `${active}`,
+  aged: `${aged}`,
+  unbonding: `${unbonding}`,
+  readyAtS,
+  rewards: `${rewards}`,
+})
+
+const work = Effect.fnUntraced(function* (
+  flags: ChainCommand.StakingFlags,
+  chain: Chain,
+  kind: StakeWords.Kind,
+  amount: string,
+) {
+  const { dryRun, json } = flags
   const address = Address.fromText(flags.contract)
   if (Option.isNone(address)) {
-    return yield* Problem.of(
-      "NoChain",
-      `"${flags.contract}" is no address, or its checksum is wrong.`,
-      "Copy it again.",
-    )
+    const what = `"${flags.contract}" is no address, or its checksum is wrong.`
+    return yield* Problem.of("NoChain", what, "Copy it again.")
   }
   const by = yield* Site.account((yield* Signer).addresses, Option.none())
   const book = yield* EvmStakeBook.make({ address: address.value })
-  const found = yield* TokenFacts.find(book.terms.token)
-  const units = kind === "Withdraw" ? 0n : yield* Amounts.read(amount, found)
+  const { terms } = book
+  const found = yield* TokenFacts.find(terms.token)
+  const units = amount === "" ? 0n : yield* Amounts.read(amount, found)
   yield* Site.untilIdle(by, !json)
-  if (!json) yield* Console.log(words(by, found, yield* book.standing(by)))
-  yield* Asking.sure(question(kind, units, found, book.terms), flags)
-  const { transaction } = yield* book.act(orderOf(kind, units, by))
+  const before = yield* book.standing(by)
+  if (!json) yield* Console.log(StakeWords.standing(by, found, before))
+  const now = {
+    atS: yield* nowS,
+    by,
+    found,
+    has: yield* Token.balance(terms.token, by),
+    standing: before,
+    terms,
+    units,
+  }
+  const obstacle = StakeWords.obstacle(kind, now)
+  if (obstacle !== undefined) return yield* obstacle
+  if (dryRun) {
+    const would = { ok: true, dryRun: true, chainId: chain.id, by, ...encoded(before) }
+    return yield* Console.log(json ? JSON.stringify(would) : `${StakeWords.would(kind, now)}\nNothing was sent.`)
+  }
+  yield* Asking.sure(StakeWords.question(kind, now), flags)
+  const { atS, transaction } = yield* book.act(orderOf(kind, units, by))
   const after = yield* book.standing(by)
-  if (!json) return yield* Console.log(`${words(by, found, after)}\n  transaction ${transaction}`)
-  const standing = { active: `${after.active}`, unbonding: `${after.unbonding}`, readyAtS: after.readyAtS }
-  yield* Console.log(JSON.stringify({ ok: true, chainId: chain.id, by, ...standing, transaction }))
+  const countsFromS = kind === "Stake" || kind === "CancelUnstake" ? atS + terms.minActiveS : undefined
+  if (json) {
+    const counts = countsFromS === undefined ? {} : { countsFromS }
+    const told = { ok: true, chainId: chain.id, by, ...encoded(after), ...counts, transaction }
+    return yield* Console.log(JSON.stringify(told))
+  }
+  yield* Console.log(StakeWords.standing(by, found, after))
+  if (countsFromS !== undefined)
+    yield* Console.log(`What was added counts for a tier from ${Judging.date(countsFromS)} UTC on.`)
+  yield* Console.log(`  transaction ${transaction}`)
 })
 
-const run = <E extends ChainCommand.Failure, R>(
+/** Does it; what goes wrong is told. `amount` is empty where an act has none. */
+export const run = <E extends ChainCommand.Failure, R>(
   options: ChainCommand.Options<E, R>,
   flags: ChainCommand.StakingFlags,
-  kind: Kind,
+  kind: StakeWords.Kind,
   amount: string,
 ) =>
   Effect.gen(function* () {
@@ -91,16 +113,3 @@ const run = <E extends ChainCommand.Failure, R>(
     const ground = Site.sender(options.signer).pipe(Layer.provideMerge(Site.rpc(chain, options)))
     yield* Effect.provide(work(flags, chain, kind, amount), ground)
   }).pipe(Effect.catch((error) => tell(error, flags.json)))
-
-type Run<Rest extends ReadonlyArray<string>> = <E extends ChainCommand.Failure, R>(
-  options: ChainCommand.Options<E, R>,
-  flags: ChainCommand.StakingFlags,
-  ...rest: Rest
-) => ReturnType<typeof run<E, R>>
-
-/** Puts tokens in. */
-export const stake: Run<[amount: string]> = (options, flags, amount) => run(options, flags, "Stake", amount)
-/** Asks for tokens back. */
-export const unstake: Run<[amount: string]> = (options, flags, amount) => run(options, flags, "RequestUnstake", amount)
-/** Takes what is ready. */
-export const withdraw: Run<[]> = (options, flags) => run(options, flags, "Withdraw", "")

@@ -20,6 +20,9 @@ export const duration = (seconds: number): string => {
   return parts.length === 0 ? "0 s" : parts.join(" ")
 }
 
+/** Its two largest units: `6 d 23 h`. */
+export const about = (seconds: number): string => duration(seconds).split(" ").slice(0, 4).join(" ")
+
 /** `12.5 %` of 1,250 basis points. */
 export const share = (bps: number): string => `${bps / 100} %`
 

@@ -1,6 +1,5 @@
 /**
- * The variables of the environment that an agent on this machine, or a program of the guides, understands: a shell that has them
- * has misspelt nothing.
+ * The variables of the environment that an agent on this machine understands: a shell that has them has misspelt nothing.
  */
 
 /**
@@ -12,7 +11,6 @@
 export const names: ReadonlySet<string> = new Set([
   "GUILDHALL_AGENT_HOME",
   "GUILDHALL_ALLOW_PLAIN_HTTP",
-  "GUILDHALL_API_KEY",
   "GUILDHALL_AUDIO_PRICE",
   "GUILDHALL_CACHED_INPUT_PRICE",
   "GUILDHALL_COUNTRY",

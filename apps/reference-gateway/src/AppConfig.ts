@@ -136,8 +136,8 @@ export const secretVariables: ReadonlySet<string> = new Set(
   Object.values(table).flatMap(({ isSecret, variable }) => (isSecret ? [variable] : [])),
 )
 
-/** Variables that are the project's own affair and no settings. */
-const internal = new Set(["GUILDHALL_EXIT_WITH", "GUILDHALL_TEST_DATABASE_URL"])
+/** Variables that are the project's own affair and no settings; programs of the guides read the buyer's key. */
+const internal = new Set(["GUILDHALL_API_KEY", "GUILDHALL_EXIT_WITH", "GUILDHALL_TEST_DATABASE_URL"])
 
 /**
  * The settings of one start, with paths made absolute.

@@ -10,7 +10,7 @@ export default defineConfig({
       "examples/*/test/**/*.test.ts",
       "tools/test/**/*.test.ts",
     ],
-    globalSetup: ["tools/TestCompileCache.ts", "tools/TestPostgres.ts"],
+    globalSetup: ["tools/TestCompileCache.ts", "tools/TestProgram.ts", "tools/TestPostgres.ts"],
     execArgv: ["--conditions=@guildhall/source"],
     testTimeout: 60_000,
     hookTimeout: 60_000,

@@ -137,7 +137,12 @@ export const secretVariables: ReadonlySet<string> = new Set(
 )
 
 /** Variables that are the project's own affair and no settings; programs of the guides read the buyer's key. */
-const internal = new Set(["GUILDHALL_API_KEY", "GUILDHALL_EXIT_WITH", "GUILDHALL_TEST_DATABASE_URL"])
+const internal = new Set([
+  "GUILDHALL_API_KEY",
+  "GUILDHALL_EXIT_WITH",
+  "GUILDHALL_TEST_DATABASE_URL",
+  "GUILDHALL_TEST_PROGRAMS",
+])
 
 /**
  * The settings of one start, with paths made absolute.

@@ -6,10 +6,8 @@ import * as Effect from "effect/Effect"
 import * as Command from "effect/cli/Command"
 import { spawn } from "node:child_process"
 import { once } from "node:events"
-import path from "node:path"
+import * as TestProgram from "@guildhall/tools/TestProgram"
 import * as AgentCommand from "@guildhall/agent/AgentCommand"
-
-const main = path.resolve(import.meta.dirname, "../../../packages/agent/src/main.ts")
 
 export interface Ended {
   readonly code: number | null
@@ -31,15 +29,19 @@ export const start = (
   args: ReadonlyArray<string>,
   environment: Readonly<Record<string, string>> = {},
 ): Started => {
-  const child = spawn(process.execPath, ["--conditions=@guildhall/source", main, ...args], {
-    env: {
-      PATH: process.env["PATH"],
-      NODE_COMPILE_CACHE: process.env["NODE_COMPILE_CACHE"],
-      GUILDHALL_AGENT_HOME: home,
-      ...environment,
+  const child = spawn(
+    process.execPath,
+    ["--conditions=@guildhall/source", TestProgram.of(TestProgram.agent), ...args],
+    {
+      env: {
+        PATH: process.env["PATH"],
+        NODE_COMPILE_CACHE: process.env["NODE_COMPILE_CACHE"],
+        GUILDHALL_AGENT_HOME: home,
+        ...environment,
+      },
+      stdio: ["ignore", "pipe", "pipe"],
     },
-    stdio: ["ignore", "pipe", "pipe"],
-  })
+  )
   let [output, errors] = ["", ""]
   child.stdout.on("data", (chunk: Buffer) => (output += chunk.toString()))
   child.stderr.on("data", (chunk: Buffer) => (errors += chunk.toString()))

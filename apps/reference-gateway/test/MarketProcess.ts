@@ -7,6 +7,7 @@ import { chmodSync, existsSync, mkdtempSync, readFileSync, realpathSync, rmSync 
 import { tmpdir } from "node:os"
 import path from "node:path"
 import { setTimeout as pause } from "node:timers/promises"
+import * as TestProgram from "@guildhall/tools/TestProgram"
 import * as ProcessTable from "../src/ProcessTable.ts"
 
 /** A program that runs, with everything it has said. */
@@ -38,7 +39,7 @@ export const runFile = (
 ): MarketProcess => {
   const child = spawn(
     process.execPath,
-    ["--conditions=@guildhall/source", path.join(import.meta.dirname, file), ...args],
+    ["--conditions=@guildhall/source", TestProgram.of(path.join(import.meta.dirname, file)), ...args],
     {
       env: {
         PATH: process.env["PATH"],

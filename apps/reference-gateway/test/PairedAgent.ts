@@ -3,9 +3,8 @@ import { spawn } from "node:child_process"
 import { once } from "node:events"
 import { mkdtempSync } from "node:fs"
 import path from "node:path"
+import * as TestProgram from "@guildhall/tools/TestProgram"
 import * as RunningMarket from "./RunningMarket.ts"
-
-const main = path.resolve(import.meta.dirname, "../../../packages/agent/src/main.ts")
 
 /** A command that runs; its lines are JSON. */
 export interface AgentCommand {
@@ -21,7 +20,16 @@ export const start = (
   home: string,
   ...words: ReadonlyArray<string>
 ): AgentCommand => {
-  const args = ["--conditions=@guildhall/source", main, ...words, "--home", home, "--market", market.url, "--json"]
+  const args = [
+    "--conditions=@guildhall/source",
+    TestProgram.of(TestProgram.agent),
+    ...words,
+    "--home",
+    home,
+    "--market",
+    market.url,
+    "--json",
+  ]
   const child = spawn(process.execPath, args, { env: { PATH: process.env["PATH"] }, stdio: ["ignore", "pipe", "pipe"] })
   let output = ""
   child.stdout.on("data", (chunk: Buffer) => (output += chunk.toString()))

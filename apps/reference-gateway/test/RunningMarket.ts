@@ -11,6 +11,7 @@ import { setTimeout as pause } from "node:timers/promises"
 import OpenAI from "openai"
 import { local } from "@guildhall/markets/local"
 import * as MarketDefinition from "@guildhall/core/MarketDefinition"
+import * as TestProgram from "@guildhall/tools/TestProgram"
 import * as Schema from "effect/Schema"
 
 const root = path.resolve(import.meta.dirname, "../../..")
@@ -104,7 +105,7 @@ export const guildhall = async (
   environment: Readonly<Record<string, string>> = {},
 ): Promise<{ readonly code: number | null; readonly output: string }> => {
   const [bin, ...flags] = node
-  const child = spawn(bin, [...flags, path.join(root, "apps/reference-gateway/src/main.ts"), ...args], {
+  const child = spawn(bin, [...flags, TestProgram.of(TestProgram.market), ...args], {
     env: { ...process.env, GUILDHALL_HOME: home, ...environment },
     stdio: ["ignore", "pipe", "pipe"],
   })
@@ -120,13 +121,15 @@ export const start = async (options: {
   readonly environment?: Readonly<Record<string, string>>
   readonly port?: number
   readonly args?: ReadonlyArray<string>
+  /** What is started, where it is not the one of all tests. */
+  readonly program?: string
 }): Promise<RunningMarket> => {
   const home = options.home ?? makeHome()
   const port = options.port ?? (await freePort())
   const [bin, ...flags] = node
   const child = spawn(
     bin,
-    [...flags, path.join(root, "apps/reference-gateway/src/main.ts"), "start", ...(options.args ?? [])],
+    [...flags, options.program ?? TestProgram.of(TestProgram.market), "start", ...(options.args ?? [])],
     {
       cwd: root,
       env: {
@@ -216,7 +219,7 @@ export const startAgent = async (
   ]
   if (options.model !== undefined) args.push("--model", options.model)
   args.push(...(options.flags ?? []))
-  const child = spawn(bin, [...flags, path.join(root, "packages/agent/src/main.ts"), ...args], {
+  const child = spawn(bin, [...flags, TestProgram.of(TestProgram.agent), ...args], {
     env: { ...process.env, GUILDHALL_PROVIDER_KEY: options.key, ...options.environment },
     stdio: ["ignore", "pipe", "pipe"],
   })

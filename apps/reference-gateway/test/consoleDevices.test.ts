@@ -8,9 +8,9 @@ import path from "node:path"
 import type { Browser } from "playwright-core"
 import * as ConsoleBrowser from "./ConsoleBrowser.ts"
 import * as ConsoleMarket from "./ConsoleMarket.ts"
+import * as TestProgram from "@guildhall/tools/TestProgram"
 import * as RunningMarket from "./RunningMarket.ts"
 
-const root = path.resolve(import.meta.dirname, "../../..")
 const isFound = ConsoleBrowser.program !== undefined
 
 let market: RunningMarket.RunningMarket
@@ -33,8 +33,14 @@ afterAll(async () => {
 const runShown = (command: string, home: string) => {
   const [program, ...words] = command.split(" ")
   assert.strictEqual(program, "guildhall-agent")
-  const main = path.join(root, "packages/agent/src/main.ts")
-  const args = ["--conditions=@guildhall/source", main, ...words, "--home", path.join(market.home, home), "--json"]
+  const args = [
+    "--conditions=@guildhall/source",
+    TestProgram.of(TestProgram.agent),
+    ...words,
+    "--home",
+    path.join(market.home, home),
+    "--json",
+  ]
   if (!words.includes("--market")) args.push("--market", market.url)
   const child = spawn(process.execPath, args, { env: { PATH: process.env["PATH"] }, stdio: ["ignore", "pipe", "pipe"] })
   kills.push(() => child.kill("SIGKILL"))

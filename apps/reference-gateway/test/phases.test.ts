@@ -22,6 +22,7 @@ import { ROLE } from "../src/DevContracts.ts"
 import * as Chain from "../src/embedded/Chain.ts"
 import * as MarketContracts from "./MarketContracts.ts"
 import * as PairedAgent from "./PairedAgent.ts"
+import * as TestProgram from "@guildhall/tools/TestProgram"
 import * as RunningMarket from "./RunningMarket.ts"
 import * as ScriptedEngine from "./ScriptedEngine.ts"
 
@@ -69,15 +70,18 @@ const makeStage = async () => {
 
 /** Binds a paired device to the provider's wallet, as its owner does: before the agent runs. */
 const bind = async (market: RunningMarket.RunningMarket, home: string) => {
-  const main = path.resolve(import.meta.dirname, "../../../packages/agent/src/main.ts")
   const args = ["wallet", "bind", "--home", home, "--market", market.url, "--json"]
-  const child = spawn(process.execPath, ["--conditions=@guildhall/source", main, ...args], {
-    env: {
-      PATH: process.env["PATH"],
-      GUILDHALL_WALLET_KEY: Redacted.value(DevAccounts.key(MarketContracts.provider.key)),
+  const child = spawn(
+    process.execPath,
+    ["--conditions=@guildhall/source", TestProgram.of(TestProgram.agent), ...args],
+    {
+      env: {
+        PATH: process.env["PATH"],
+        GUILDHALL_WALLET_KEY: Redacted.value(DevAccounts.key(MarketContracts.provider.key)),
+      },
+      stdio: ["ignore", "pipe", "pipe"],
     },
-    stdio: ["ignore", "pipe", "pipe"],
-  })
+  )
   let output = ""
   child.stdout.on("data", (chunk: Buffer) => (output += chunk.toString()))
   child.stderr.on("data", (chunk: Buffer) => (output += chunk.toString()))

@@ -5,7 +5,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { once } from "node:events"
 import { spawn } from "node:child_process"
-import path from "node:path"
 import * as Redacted from "effect/Redacted"
 import { createTestClient, createWalletClient, http, parseAbi, publicActions } from "viem"
 import { privateKeyToAccount } from "viem/accounts"
@@ -15,6 +14,7 @@ import { local } from "@guildhall/markets/local"
 import * as ChainParts from "../src/ChainParts.ts"
 import * as DevChain from "../src/DevChain.ts"
 import * as PairedAgent from "./PairedAgent.ts"
+import * as TestProgram from "@guildhall/tools/TestProgram"
 import * as RunningMarket from "./RunningMarket.ts"
 import * as ScriptedEngine from "./ScriptedEngine.ts"
 
@@ -48,12 +48,15 @@ interface Deposit {
 }
 
 const bind = async (market: RunningMarket.RunningMarket, home: string) => {
-  const main = path.resolve(import.meta.dirname, "../../../packages/agent/src/main.ts")
   const args = ["wallet", "bind", "--home", home, "--market", market.url, "--json"]
-  const child = spawn(process.execPath, ["--conditions=@guildhall/source", main, ...args], {
-    env: { PATH: process.env["PATH"], GUILDHALL_WALLET_KEY: provider.key },
-    stdio: ["ignore", "pipe", "inherit"],
-  })
+  const child = spawn(
+    process.execPath,
+    ["--conditions=@guildhall/source", TestProgram.of(TestProgram.agent), ...args],
+    {
+      env: { PATH: process.env["PATH"], GUILDHALL_WALLET_KEY: provider.key },
+      stdio: ["ignore", "pipe", "inherit"],
+    },
+  )
   const [code] = await once(child, "exit")
   assert.strictEqual(code, 0)
 }

@@ -3,11 +3,9 @@ import * as ChildProcess from "node:child_process"
 import * as Fs from "node:fs"
 import * as Os from "node:os"
 import * as Path from "node:path"
-import { fileURLToPath } from "node:url"
 import * as Effect from "effect/Effect"
+import * as TestProgram from "@guildhall/tools/TestProgram"
 import type { ScriptedMarket } from "./ScriptedMarket.ts"
-
-const MAIN = fileURLToPath(new URL("../src/main.ts", import.meta.url))
 
 export interface AgentProcess {
   readonly pid: number
@@ -49,7 +47,15 @@ export const start = Effect.fnUntraced(function* (
     Effect.sync(() =>
       ChildProcess.spawn(
         process.execPath,
-        ["--conditions=@guildhall/source", MAIN, "--market", market.url, "--home", home, ...args],
+        [
+          "--conditions=@guildhall/source",
+          TestProgram.of(TestProgram.agent),
+          "--market",
+          market.url,
+          "--home",
+          home,
+          ...args,
+        ],
         {
           stdio: ["pipe", "pipe", "pipe"],
           env: {

@@ -1,12 +1,10 @@
 import * as ChildProcess from "node:child_process"
 import * as Fs from "node:fs"
 import * as NodePath from "node:path"
-import { fileURLToPath } from "node:url"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
+import * as TestProgram from "@guildhall/tools/TestProgram"
 import { temporaryHome } from "./AgentProcess.ts"
-
-const MAIN = fileURLToPath(new URL("../src/main.ts", import.meta.url))
 
 interface Ended {
   readonly exitCode: number | string | null
@@ -19,7 +17,7 @@ const doctor = (...args: ReadonlyArray<string>) =>
   Effect.callback<Ended>((resume) => {
     ChildProcess.execFile(
       process.execPath,
-      ["--conditions=@guildhall/source", MAIN, "doctor", ...args],
+      ["--conditions=@guildhall/source", TestProgram.of(TestProgram.agent), "doctor", ...args],
       { env: { PATH: process.env["PATH"] } },
       (error, output, errors) =>
         resume(Effect.succeed({ exitCode: error === null ? 0 : (error.code ?? null), output, errors })),

@@ -1,10 +1,8 @@
 /** The command line as a process of its own, with a hub on this machine and no other. */
 import * as ChildProcess from "node:child_process"
-import { fileURLToPath } from "node:url"
 import * as Effect from "effect/Effect"
+import * as TestProgram from "@guildhall/tools/TestProgram"
 import type { ScriptedHub } from "./ScriptedHub.ts"
-
-const MAIN = fileURLToPath(new URL("../../src/main.ts", import.meta.url))
 
 export interface Running {
   readonly pid: number
@@ -28,17 +26,21 @@ export const start = Effect.fnUntraced(function* (
   let errors = ""
   const child = yield* Effect.acquireRelease(
     Effect.sync(() =>
-      ChildProcess.spawn(process.execPath, ["--conditions=@guildhall/source", MAIN, ...args], {
-        stdio: ["ignore", "pipe", "pipe"],
-        env: {
-          PATH: process.env["PATH"],
-          NODE_COMPILE_CACHE: process.env["NODE_COMPILE_CACHE"],
-          HOME: home,
-          HF_ENDPOINT: hub.url,
-          GUILDHALL_AGENT_HOME: home,
-          ...environment,
+      ChildProcess.spawn(
+        process.execPath,
+        ["--conditions=@guildhall/source", TestProgram.of(TestProgram.agent), ...args],
+        {
+          stdio: ["ignore", "pipe", "pipe"],
+          env: {
+            PATH: process.env["PATH"],
+            NODE_COMPILE_CACHE: process.env["NODE_COMPILE_CACHE"],
+            HOME: home,
+            HF_ENDPOINT: hub.url,
+            GUILDHALL_AGENT_HOME: home,
+            ...environment,
+          },
         },
-      }),
+      ),
     ),
     (one) => Effect.sync(() => one.kill("SIGKILL")),
   )

@@ -1,0 +1,31 @@
+/** Puts the programs of `TestProgram.ts` together, in the folder that is named. */
+import path from "node:path"
+import { rolldown } from "rolldown"
+import { bundled } from "./TestProgram.ts"
+
+const [folder = ""] = process.argv.slice(2)
+
+/** A source goes on finding what lies beside it: migrations, pages, other programs. */
+const places = {
+  name: "places",
+  transform: (code: string, id: string) => {
+    if (!code.includes("import.meta.") || !path.isAbsolute(id)) return null
+    const at = JSON.stringify
+    return code
+      .replaceAll("import.meta.dirname", at(path.dirname(id)))
+      .replaceAll("import.meta.filename", at(id))
+      .replaceAll("import.meta.url", at(`file://${id}`))
+  },
+}
+
+const bundle = await rolldown({
+  cwd: path.resolve(import.meta.dirname, ".."),
+  input: bundled,
+  platform: "node",
+  resolve: { conditionNames: ["@guildhall/source", "node", "import", "default"] },
+  // What loads libraries of its own, by where it lies.
+  external: [/^node-llama-cpp/, /^@reflink\//, /^pg-native$/, /\.node$/],
+  plugins: [places],
+  logLevel: "warn",
+})
+await bundle.write({ dir: folder, format: "esm" })

@@ -107,12 +107,12 @@ const declared = (workspace: Workspace, part: Part, root: Manifest): ReadonlySet
 const isDeclared: Rule = (workspace, file, { specifier }, { arrows, root }) => {
   const target = packageOf(specifier)
   if (target === undefined || target === workspace.name || builtinModules.includes(specifier)) return undefined
-  const part = partOf(workspace, file)
+  const isTools = workspace.name === arrows.tools
+  // The tools are all for development, so that no image of a market has what they need; the packages are beside them.
+  const part = isTools ? "test" : partOf(workspace, file)
   if (part === "test" && target === arrows.tools) return undefined
-  // The tools are part of the root: what they run is declared there, and the packages are beside them.
-  const isBeside = target.startsWith(arrows.scope) || root.devDependencies?.[target] !== undefined
-  const isTools = workspace.name === arrows.tools && isBeside
-  if (isTools || declared(workspace, part, root).has(target)) return undefined
+  if (isTools && target.startsWith(arrows.scope)) return undefined
+  if (declared(workspace, part, root).has(target)) return undefined
   const section = part === "test" ? "devDependencies" : "dependencies (or peerDependencies)"
   return `imports ${target}, which ${workspace.directory}/package.json does not declare. Add it to its ${section}.`
 }

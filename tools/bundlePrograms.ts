@@ -23,8 +23,8 @@ const bundle = await rolldown({
   input: bundled,
   platform: "node",
   resolve: { conditionNames: ["@guildhall/source", "node", "import", "default"] },
-  // What loads libraries of its own, by where it lies.
-  external: [/^node-llama-cpp/, /^@reflink\//, /^pg-native$/, /\.node$/],
+  // Other people's packages are loaded as Node does it: a bundler reads some of their exports in another way.
+  external: (id) => !id.startsWith(".") && !path.isAbsolute(id) && !/^(effect|@effect|@guildhall)(\/|$)/.test(id),
   plugins: [places],
   logLevel: "warn",
 })

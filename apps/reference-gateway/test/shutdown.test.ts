@@ -5,6 +5,7 @@
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import { execFileSync } from "node:child_process"
 import OpenAI from "openai"
+import * as TestProgram from "@guildhall/tools/TestProgram"
 import * as RunningMarket from "./RunningMarket.ts"
 import * as ScriptedEngine from "./ScriptedEngine.ts"
 
@@ -77,7 +78,7 @@ describe("Ctrl-C while streams run", () => {
     // Neither the gateway nor the database is left; the agent here is the test's own.
     const left = execFileSync("ps", ["-eo", "args"], { encoding: "utf8" })
       .split("\n")
-      .filter((line) => line.includes(market.home) && !line.includes("packages/agent"))
+      .filter((line) => line.includes(market.home) && !line.includes(TestProgram.of(TestProgram.agent)))
     assert.deepStrictEqual(left, [])
 
     const again = await RunningMarket.start({ home: market.home, environment, port: Number(new URL(market.url).port) })

@@ -28,7 +28,13 @@ const start = async () => {
   cleanups.push(engine.close)
   const agent = await RunningMarket.startAgent(market, { key: provider.secret, backend: engine.url })
   cleanups.push(() => agent.kill("SIGKILL"))
-  await RunningMarket.listed(market, MODEL, 1)
+  // That of a start before may still be listed, and is dead.
+  await RunningMarket.until("the new provider's instance to be online", async () => {
+    const { body } = await market.call("/v1/operator/instances")
+    const { data } = body as { data: ReadonlyArray<{ instance: { memberId: string; state: string } }> }
+    const isOurs = ({ instance }: (typeof data)[number]) => instance.memberId === provider.member
+    return data.some((one) => isOurs(one) && one.instance.state === "online") ? true : undefined
+  })
 }
 
 const stopProviders = async () => {
@@ -45,7 +51,12 @@ afterAll(async () => {
   await database?.close()
 })
 
-const newBuyer = async (name: string, terms: object) => {
+let buyers = 0
+
+/** Of a name that nobody had before, also where a test is tried again. */
+const newBuyer = async (called: string, terms: object) => {
+  buyers += 1
+  const name = `${called} ${buyers}`
   const buyer = await RunningMarket.issueKey(market, { name, role: "buyer" })
   await market.call("/v1/operator/top-ups", { body: { member: buyer.member, amount: "5", idempotencyKey: name } })
   const changed = await market.call(`/v1/operator/keys/${buyer.id}/terms`, { method: "PUT", body: terms })
@@ -156,9 +167,15 @@ describe("a key with terms", () => {
     const { id, secret } = await newBuyer("grace", { limits: { centsPerDay: 1 } })
     const before = await RunningMarket.balance(market, secret)
     const many = () => Promise.all(Array.from({ length: 40 }, () => ask(secret)))
+    // Another buyer's, until one is served: a provider that was missed by one check is no matter of budgets.
+    const other = await newBuyer("hopper", {})
+    await RunningMarket.until("the provider to serve", async () =>
+      (await ask(other.secret)).status === 200 ? true : undefined,
+    )
     const first = await many()
+    const answers = first.map(({ code, status }) => `${status} ${code}`).join(", ")
     const refused = first.filter(({ status }) => status === 402)
-    assert.isAbove(refused.length, 0)
+    assert.isAbove(refused.length, 0, answers)
     for (const { code, headers, message } of refused) {
       assert.strictEqual(code, "budget_exceeded")
       assert.strictEqual(headers.get("x-guildhall-limit"), "scope=key, name=centsPerDay, limit=1")
@@ -166,7 +183,7 @@ describe("a key with terms", () => {
       assert.include(String(message), "The key may spend 1 cent in a day of UTC")
     }
     // What fits into the budget may still find the provider full.
-    assert.isAbove(first.filter(({ status }) => status === 200).length, 0)
+    assert.isAbove(first.filter(({ status }) => status === 200).length, 0, answers)
     const used = await RunningMarket.until("all is told", async () => {
       const told = await toldOf(id)
       return Math.abs(told - (await chargedCents(secret, before))) < 1e-6 ? told : undefined

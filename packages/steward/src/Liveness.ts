@@ -143,9 +143,12 @@ class Memory {
     this.#lookedAtMs = nowMs
   }
 
-  /** Nobody was heard by a process that did not run, or had no registry: it hears from now on. */
-  look(nowMs: number, intervalMs: number): void {
-    if (nowMs - this.#lookedAtMs > intervalMs) this.#hearsSinceMs = nowMs
+  /**
+   * Nobody was heard by a process that did not run, or had no registry: it hears from now on. Half of what makes an instance silent is
+   * the most that could pass without anybody being taken for it, so a process that is only slow goes on hearing.
+   */
+  look(nowMs: number, { intervalMs, missesMax }: MarketDefinition["heartbeat"]): void {
+    if (nowMs - this.#lookedAtMs > (intervalMs * missesMax) / 2) this.#hearsSinceMs = nowMs
     this.#lookedAtMs = nowMs
   }
 
@@ -251,7 +254,7 @@ export const make = Effect.fnUntraced(function* (heartbeat: MarketDefinition["he
 
   const judgeAll = Effect.gen(function* () {
     const listed = yield* devices.instances
-    memory.look(yield* Clock.currentTimeMillis, heartbeat.intervalMs)
+    memory.look(yield* Clock.currentTimeMillis, heartbeat)
     memory.keep(listed)
     const isParked = yield* parking
     yield* Effect.forEach(

@@ -1,7 +1,7 @@
 /**
  * Programs as tests start them: their sources, put together into a few files. A process would load them one by one otherwise, a
  * thousand with Effect's, which is a second of work at each start, and tests start hundreds. They are put together when the first
- * test of a run asks for one.
+ * test of a run asks for one; a build, which needs them for certain, does it before any test waits for something.
  *
  * A test that stops a process at a line of its source starts the source instead.
  */
@@ -33,6 +33,7 @@ export default function setup(): () => void {
   mkdirSync(parent, { recursive: true })
   const folder = mkdtempSync(path.join(parent, "guildhall-programs-"))
   process.env[VARIABLE] = folder
+  if (process.env["CI"] === "true") make(folder)
   return () => rmSync(folder, { recursive: true, force: true })
 }
 

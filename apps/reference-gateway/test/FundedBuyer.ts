@@ -19,7 +19,7 @@ export const make = async (
   terms?: object,
 ): Promise<Buyer> => {
   const key = await RunningMarket.issueKey(market, { name, role: "buyer", ...(terms === undefined ? {} : { terms }) })
-  const order = { member: key.member, amount: "5", idempotencyKey: name }
+  const order = { member: key.member, amount: "5", idempotencyKey: `for ${key.member}` }
   const { body, status } = await market.call("/v1/operator/top-ups", { body: order })
   if (status >= 300) throw new Error(JSON.stringify(body))
   const [funds] = await database.query<{ readonly sum: string }>(

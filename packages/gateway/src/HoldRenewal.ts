@@ -71,17 +71,18 @@ const make = Effect.gen(function* () {
     const stillOpen = open.filter((gate) => tracked.has(gate))
     if (count < stillOpen.length) yield* recount(stillOpen)
     yield* renewed
-  }).pipe(
-    Effect.catch(failed),
-    Effect.andThen(
-      Effect.sync(() => {
-        const now = nowMs()
-        for (const gate of tracked.all()) if (now > gate.livesUntilMs) gate.expire()
-      }),
-    ),
-  )
+  })
 
-  yield* beat.pipe(Effect.schedule(Schedule.spaced(renewMs)), Effect.forkScoped)
+  // However long a renewal took: once the store has said that they live, nothing ends. Only what it said nothing about may be gone.
+  const overdue = Effect.sync(() => {
+    const now = nowMs()
+    for (const gate of tracked.all()) if (now > gate.livesUntilMs) gate.expire()
+  })
+
+  yield* Effect.catch(beat, (error) => Effect.andThen(failed(error), overdue)).pipe(
+    Effect.schedule(Schedule.spaced(renewMs)),
+    Effect.forkScoped,
+  )
 
   return HoldRenewal.of({
     track: (gate) => {

@@ -92,6 +92,33 @@ describe("HoldRenewal", () => {
     ),
   )
 
+  it.effect("leaves a hold open that the store renewed, however long that took", () =>
+    program(
+      () => Effect.delay(Effect.succeed(1), lifeMs * 2),
+      Effect.gen(function* () {
+        const one = gate()
+        const renewal = yield* HoldRenewal.HoldRenewal
+        renewal.track(one)
+        yield* TestClock.adjust(lifeMs * 10)
+        assert.strictEqual(one.state, "open")
+      }),
+    ),
+  )
+
+  it.effect("expires a hold of which a slow store no longer knows", () =>
+    program(
+      () => Effect.delay(Effect.succeed(0), lifeMs * 2),
+      Effect.gen(function* () {
+        const one = gate()
+        const renewal = yield* HoldRenewal.HoldRenewal
+        renewal.track(one)
+        yield* TestClock.adjust(lifeMs * 3)
+        assert.strictEqual(one.state, "expired")
+      }),
+      "expired",
+    ),
+  )
+
   it.effect("tells an outage of the store in two lines", () => {
     const lines: Array<string> = []
     const log = Logger.make<unknown, void>(({ message }) => void lines.push(String(message)))

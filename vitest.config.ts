@@ -19,7 +19,5 @@ export default defineConfig({
     // A test puts back what it changes beyond itself; spies are put back for it.
     isolate: false,
     restoreMocks: true,
-    // Tests of real processes can starve on a busy build machine. What needed its second try is listed at the end, as a bug.
-    retry: process.env["CI"] === "true" ? 1 : 0,
   },
 })

@@ -8,7 +8,7 @@ import { Refusal, become, ensureInstalled, fail, root } from "./Runtime.mjs"
 
 const tasks = {
   start: ["apps/reference-gateway/src/main.ts", "start"],
-  test: ["node_modules/vitest/vitest.mjs", "run", "--reporter=default", "--reporter=./tools/CountReporter.ts"],
+  test: ["tools/test.ts"],
   check: ["tools/check.ts"],
   build: ["tools/buildAll.ts"],
   bench: ["tools/bench.ts"],
@@ -25,7 +25,7 @@ const main = async () => {
     throw new Refusal(`There is no task "${name ?? ""}". The tasks are: ${Object.keys(tasks).join(", ")}.`)
   }
   const [file, ...args] = task
-  if (!file.startsWith("node_modules/") && !existsSync(path.join(root, file))) {
+  if (!existsSync(path.join(root, file))) {
     throw new Refusal(
       `The task "${name}" has no program yet: ${file} does not exist in this version of the repository.`,
     )

@@ -94,6 +94,11 @@ const claimFlags = {
   json,
 }
 
+const nothingSent = Flag.Boolean("dry-run").pipe(
+  Flag.withDescription("Say what would come of it and send nothing"),
+  Flag.withDefault(false),
+)
+
 const amount = Argument.String("amount").pipe(Argument.withDescription("In whole tokens, such as 1000 or 0.5"))
 
 const fundFlags = {
@@ -103,6 +108,7 @@ const fundFlags = {
     Flag.withDescription("Into the pool that pays what tiers add, instead of what is settled"),
     Flag.withDefault(false),
   ),
+  dryRun: nothingSent,
   yes,
   json,
 }
@@ -110,10 +116,7 @@ const fundFlags = {
 const stakingFlags = {
   chain: deployFlags.chain,
   contract: Flag.String("contract").pipe(Flag.withDescription("The market's staking contract")),
-  dryRun: Flag.Boolean("dry-run").pipe(
-    Flag.withDescription("Say what would come of it and send nothing"),
-    Flag.withDefault(false),
-  ),
+  dryRun: nothingSent,
   yes,
   json,
 }

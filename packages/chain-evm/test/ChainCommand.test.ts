@@ -338,8 +338,10 @@ layer(world, { excludeTestServices: true })("guildhall chain", (it) => {
       assert.include(right.out, "7 contracts are ours")
       assert.include(right.out, "for claims by root 0.000009 USDC")
       const market = { name: "tried", stakeAsset, chain }
-      const fund = (amount: string) => json(["fund", amount, "--boost", "--yes"], { key: "alice", market })
+      const fund = (amount: string, ...flags: ReadonlyArray<string>) =>
+        json(["fund", amount, "--boost", "--yes", ...flags], { key: "alice", market })
       assert.deepInclude(yield* fund("9000000"), { isDone: false, reason: "TooLittle" })
+      assert.deepInclude(yield* fund("2.5", "--dry-run"), { isDone: true, dryRun: true, amount: "2500000", has: "0" })
       assert.deepInclude(yield* fund("2.5"), { isDone: true, pool: "boost pool", has: "2500000" })
       const { contracts, settlement, tokens } = chain
       const wrong: ReadonlyArray<readonly [string, Partial<MarketChain.MarketChain>]> = [

@@ -19,8 +19,8 @@
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Hex from "effect/encoding/Hex"
 import * as Layer from "effect/Layer"
-import * as Random from "effect/Random"
 import * as Schema from "effect/Schema"
 import type { DeviceId } from "@guildhall/core/Device"
 import { MemberId } from "@guildhall/core/Member"
@@ -155,9 +155,8 @@ export const addressOf = ({ email, webhookUrl }: Addresses, way: SentWay): strin
 export const SENT_WAYS: ReadonlyArray<SentWay> = ["webhook", "email"]
 
 /** An id that nobody guesses. @category constructors @since 0.1.0 */
-export const newId: Effect.Effect<string> = Effect.map(
-  Effect.replicateEffect(Random.nextIntBetween(0, 36), 24),
-  (places) => `wrn_${places.map((place) => place.toString(36)).join("")}`,
+export const newId: Effect.Effect<string> = Effect.sync(
+  () => `wrn_${Hex.encode(globalThis.crypto.getRandomValues(new Uint8Array(12)))}`,
 )
 
 interface Send {

@@ -124,11 +124,11 @@ export interface Options {
 
 const nameOf = (policy: RoutingPolicy): string => `${policy.name}@${policy.version}`
 
-/** Versions start at 0 with each process, so each start is a replica of its own in the journal. */
+/** Versions start at 0 with each process, so each start is a replica of its own in the journal, of however many in one millisecond. */
 const nameOfStart = Effect.fnUntraced(function* (replica: string) {
   const startedAtMs = yield* Clock.currentTimeMillis
-  const lot = yield* Random.nextIntBetween(0, 36 ** 3)
-  return `${replica}-${startedAtMs.toString(36)}${lot.toString(36).padStart(3, "0")}`
+  const lot = yield* Random.nextIntBetween(0, 36 ** 6)
+  return `${replica}-${startedAtMs.toString(36)}${lot.toString(36).padStart(6, "0")}`
 })
 
 const faults = Metric.counter("guildhall_routing_policy_faults", {

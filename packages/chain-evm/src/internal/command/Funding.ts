@@ -31,7 +31,7 @@ const named = (text: string | undefined, what: string): Effect.Effect<Address.Ad
   })
 
 const work = Effect.fnUntraced(function* (chain: Chain, terms: MarketChain, flags: ChainCommand.FundFlags) {
-  const { boost, json } = flags
+  const { boost, dryRun, json } = flags
   const { asset } = terms.settlement
   const given = terms.tokens[asset]
   const token = yield* named(given?.address, `token of ${asset}`)
@@ -52,6 +52,11 @@ const work = Effect.fnUntraced(function* (chain: Chain, terms: MarketChain, flag
       `${by} has ${shown(has)}, not ${shown(amount)}. Nothing was sent.`,
       "Send it some.",
     )
+  }
+  if (dryRun) {
+    const would = { ok: true, dryRun: true, by, pool, amount: `${amount}`, has: `${before}` }
+    const then = `With ${shown(amount)} more it would have ${shown(before + amount)}. Nothing was sent.`
+    return yield* Console.log(json ? JSON.stringify(would) : then)
   }
   yield* Asking.sure(`Put ${shown(amount)} in? Only the funder takes it back, with a delay.`, flags)
   const act = yield* settlement.act({ _tag: boost ? "FundBoost" : "Fund", idempotencyKey: "fund", by, token, amount })

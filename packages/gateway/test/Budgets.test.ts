@@ -105,7 +105,12 @@ describe("N requests at once on money for k", () => {
   })
 
   it("are all let in where there are places for all, though a process leases few of them in advance", async () => {
-    const { lane, upstream } = await TestLane.withUpstream(good, { terms: { limits: { concurrentRequests: 10_000 } } })
+    // They share two processors with the gateway and the provider: what is tried is that none is refused, however long it takes.
+    const patience = { headersMs: 20_000, firstTokenMs: 20_000, betweenTokensMs: 20_000, totalMs: 20_000 }
+    const { lane, upstream } = await TestLane.withUpstream(good, {
+      definition: { timeouts: { ...TestLane.definition.timeouts, ...patience } },
+      terms: { limits: { concurrentRequests: 10_000 } },
+    })
     lane.list(TestLane.instance("large", upstream.url, { concurrency: 10_000 }))
     for (let round = 0; round < 2; round++) {
       const answers = await Promise.all(Array.from({ length: 500 }, () => lane.chat(shortest)))

@@ -2,11 +2,10 @@
  * Programs as tests start them: their sources, put together into a few files. A process would load them one by one otherwise, a
  * thousand with Effect's, which is a second of work at each start, and tests start hundreds. They are put together when the first
  * test of a run asks for one; a build, which needs them for certain, does it before any test waits for something.
- *
- * A test that stops a process at a line of its source starts the source instead.
  */
+import { generatedPositionFor, LEAST_UPPER_BOUND, TraceMap } from "@jridgewell/trace-mapping"
 import { spawnSync } from "node:child_process"
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import path from "node:path"
 
 const root = path.resolve(import.meta.dirname, "..")
@@ -71,5 +70,37 @@ export const of = (source: string): string => {
   const folder = process.env[VARIABLE]
   if (folder === undefined || name === undefined) return source
   make(folder)
-  return path.join(folder, `${name}.js`)
+  return path.join(folder, `${name}.mjs`)
+}
+
+/** A place in a file; lines and columns begin at 0. */
+export interface Position {
+  readonly file: string
+  readonly line: number
+  readonly column: number
+}
+
+const maps = (folder: string): ReadonlyArray<{ readonly file: string; readonly map: TraceMap }> =>
+  readdirSync(folder)
+    .filter((name) => name.endsWith(".mjs.map"))
+    .map((name) => {
+      const at = path.join(folder, name)
+      return { file: at.slice(0, -".map".length), map: new TraceMap(readFileSync(at, "utf8"), at) }
+    })
+
+let made: ReturnType<typeof maps> | undefined
+
+/** Where a place of the market's sources is in the market that tests start: a debugger knows only what runs. */
+export const inMarket = (place: Position): Position => {
+  const program = of(market)
+  if (program === market) return place
+  made ??= maps(path.dirname(program))
+  for (const { file, map } of made) {
+    const source = map.resolvedSources.find((one) => one === place.file)
+    if (source === undefined) continue
+    const needle = { source, line: place.line + 1, column: place.column, bias: LEAST_UPPER_BOUND } as const
+    const { column, line } = generatedPositionFor(map, needle)
+    if (line !== null) return { file, line: line - 1, column }
+  }
+  throw new Error(`${place.file} is in none of the market's files at line ${place.line + 1}.`)
 }

@@ -5,6 +5,8 @@
 import { readFileSync } from "node:fs"
 import path from "node:path"
 import { setTimeout as pause } from "node:timers/promises"
+import { pathToFileURL } from "node:url"
+import * as TestProgram from "@guildhall/tools/TestProgram"
 
 const root = path.resolve(import.meta.dirname, "../../..")
 
@@ -33,11 +35,12 @@ interface Message {
   readonly error?: { readonly message: string }
 }
 
-const positionOf = ({ file, text }: Place): { readonly lineNumber: number; readonly columnNumber: number } => {
-  const [before, ...after] = readFileSync(path.join(root, file), "utf8").split(text)
+const positionOf = ({ file, text }: Place): TestProgram.Position => {
+  const source = path.join(root, file)
+  const [before, ...after] = readFileSync(source, "utf8").split(text)
   if (before === undefined || after.length !== 1) throw new Error(`"${text}" must stand in ${file} once.`)
   const lines = before.split("\n")
-  return { lineNumber: lines.length - 1, columnNumber: lines.at(-1)?.length ?? 0 }
+  return TestProgram.inMarket({ file: source, line: lines.length - 1, column: lines.at(-1)?.length ?? 0 })
 }
 
 const addressIn = (output: string): string => {
@@ -97,10 +100,11 @@ export const set = async (output: string, place: Place): Promise<Breakpoint> => 
   sessions.set(address, session)
   const debug = await session
   const reached = debug.heardPause()
-  const urlRegex = `/${place.file.replaceAll(".", "\\.")}$`
+  const { column, file, line } = positionOf(place)
   const { breakpointId, locations = [] } = await debug.call("Debugger.setBreakpointByUrl", {
-    ...positionOf(place),
-    urlRegex,
+    url: pathToFileURL(file).href,
+    lineNumber: line,
+    columnNumber: column,
   })
   if (locations.length !== 1) throw new Error(`${place.file} has ${locations.length} places at "${place.text}".`)
   return {

@@ -3,7 +3,6 @@
  * a scripted engine. Holds live briefly, so that nothing waits for long.
  */
 import type * as MarketDefinition from "@guildhall/core/MarketDefinition"
-import * as TestProgram from "@guildhall/tools/TestProgram"
 import * as AgentLog from "./AgentLog.ts"
 import * as Breakpoint from "./Breakpoint.ts"
 import * as FundedBuyer from "./FundedBuyer.ts"
@@ -84,10 +83,8 @@ export const start = async (
     DATABASE_URL: database.url,
   }
   const args = options.args ?? []
-  // It is stopped at lines of them.
-  const program = TestProgram.market
   // The system gives the port: of one that was only looked for, another test may have been told too.
-  let market = await RunningMarket.start({ home, environment: { ...environment, GUILDHALL_PORT: "0" }, args, program })
+  let market = await RunningMarket.start({ home, environment: { ...environment, GUILDHALL_PORT: "0" }, args })
   const port = Number(new URL(market.url).port)
   const names = Array.from({ length: options.providers ?? 1 }, (_, at) => `provider ${at + 1}`)
   const providers: Array<Provider> = []
@@ -118,7 +115,7 @@ export const start = async (
     freeze: () => void process.kill(market.pid, "SIGSTOP"),
     thaw: () => void process.kill(market.pid, "SIGCONT"),
     restart: async () => {
-      market = await RunningMarket.start({ home, environment, port, args, program })
+      market = await RunningMarket.start({ home, environment, port, args })
     },
     command: (...args) => RunningMarket.guildhall(home, args, { DATABASE_URL: database.url }),
     close: end,

@@ -121,28 +121,22 @@ export const start = async (options: {
   readonly environment?: Readonly<Record<string, string>>
   readonly port?: number
   readonly args?: ReadonlyArray<string>
-  /** What is started, where it is not the one of all tests. */
-  readonly program?: string
 }): Promise<RunningMarket> => {
   const home = options.home ?? makeHome()
   const port = options.port ?? (await freePort())
   const [bin, ...flags] = node
-  const child = spawn(
-    bin,
-    [...flags, options.program ?? TestProgram.of(TestProgram.market), "start", ...(options.args ?? [])],
-    {
-      cwd: root,
-      env: {
-        ...process.env,
-        GUILDHALL_HOME: home,
-        GUILDHALL_PORT: String(port),
-        // Building pages takes from what a test measures.
-        GUILDHALL_CONSOLE: "off",
-        ...options.environment,
-      },
-      stdio: ["ignore", "pipe", "pipe"],
+  const child = spawn(bin, [...flags, TestProgram.of(TestProgram.market), "start", ...(options.args ?? [])], {
+    cwd: root,
+    env: {
+      ...process.env,
+      GUILDHALL_HOME: home,
+      GUILDHALL_PORT: String(port),
+      // Building pages takes from what a test measures.
+      GUILDHALL_CONSOLE: "off",
+      ...options.environment,
     },
-  )
+    stdio: ["ignore", "pipe", "pipe"],
+  })
   let output = ""
   child.stdout.on("data", (chunk: Buffer) => (output += chunk.toString()))
   child.stderr.on("data", (chunk: Buffer) => (output += chunk.toString()))

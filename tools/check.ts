@@ -5,8 +5,8 @@
  * `node tools/check.ts [step…] [--json]`
  */
 import { spawn } from "node:child_process"
-import { availableParallelism } from "node:os"
 import path from "node:path"
+import * as SideBySide from "./SideBySide.ts"
 import { bold, dim, green, line, red, seconds } from "./Terminal.ts"
 import { root } from "./Workspace.ts"
 
@@ -62,16 +62,13 @@ const print = ({ step, passed, durationMs, output }: Outcome): void => {
 
 /** Runs the steps, as many at once as the machine has cores; each is reported when it ends. */
 const runAll = async (wanted: ReadonlyArray<Step>, show: (outcome: Outcome) => void) => {
-  const waiting = [...wanted]
   const outcomes: Array<Outcome> = []
-  const worker = async (): Promise<void> => {
-    for (let step = waiting.shift(); step !== undefined; step = waiting.shift()) {
-      const outcome = await run(step)
-      outcomes.push(outcome)
-      show(outcome)
-    }
-  }
-  await Promise.all(Array.from({ length: Math.max(2, availableParallelism()) }, worker))
+  const tasks = wanted.map((step) => async () => {
+    const outcome = await run(step)
+    outcomes.push(outcome)
+    show(outcome)
+  })
+  await SideBySide.all(tasks)
   return outcomes
 }
 

@@ -12,6 +12,7 @@ import { install, runCommands, runProgram, typeProgram } from "./pack/Consumer.t
 import { runNode } from "./pack/Process.ts"
 import type { Tarball } from "./pack/Tarball.ts"
 import { examine, pack } from "./pack/Tarball.ts"
+import * as SideBySide from "./SideBySide.ts"
 import { bold, dim, green, line, red, seconds } from "./Terminal.ts"
 import { publishable, root } from "./Workspace.ts"
 
@@ -61,8 +62,12 @@ const main = async (): Promise<void> => {
     const built = await step("the packages are built", () => runNode(root, ["tools/buildAll.ts", ...filters]))
     const tarballs =
       built === undefined ? undefined : await step("the packages are packed", () => pack(packages, folder))
-    for (const tarball of tarballs ?? []) await step(`publint and attw: ${tarball.name}`, () => examine(tarball))
-    if (tarballs !== undefined) await checkConsumer(path.join(folder, "project"), tarballs)
+    if (tarballs !== undefined) {
+      await SideBySide.all([
+        () => checkConsumer(path.join(folder, "project"), tarballs),
+        ...tarballs.map((tarball) => () => step(`publint and attw: ${tarball.name}`, () => examine(tarball))),
+      ])
+    }
   } finally {
     if (process.argv.includes("--keep")) line(`The project is kept in ${folder}.`)
     else rmSync(folder, { recursive: true, force: true })

@@ -10,8 +10,14 @@ import * as Child from "./Child.ts"
 import { LaunchError } from "./LaunchError.ts"
 import * as ProcessTable from "./ProcessTable.ts"
 
-/** Everything has ended by then, or is ended. */
-const stopLimitMs = 4_600
+/**
+ * Everything has ended by then, or is ended. A person waits at a terminal; what sends SIGTERM waits ten seconds where it is a
+ * container's manager, and longer elsewhere, and a busy gateway has many streams to settle.
+ */
+const STOP_LIMIT_MS = { SIGINT: 4_600, SIGHUP: 4_600, SIGTERM: 9_000 } as const
+
+type StopSignal = keyof typeof STOP_LIMIT_MS
+const STOP_SIGNALS: ReadonlyArray<StopSignal> = ["SIGINT", "SIGHUP", "SIGTERM"]
 
 /**
  * One Ctrl-C arrives several times: from the terminal, from npm, from the launcher. Only a later one is a second one.
@@ -57,7 +63,7 @@ const report = (exit: Exit.Exit<unknown, unknown>): void => {
 
 /**
  * Runs the main program to its end and exits. The first SIGINT, SIGTERM or SIGHUP interrupts it, which closes its
- * scopes; a second one, or 4.6 seconds, ends every child and this process at once.
+ * scopes; a second one, or 4.6 seconds (9 after SIGTERM), ends every child and this process at once.
  *
  * @category running
  * @since 0.1.0
@@ -73,18 +79,18 @@ export const runMain = (program: Effect.Effect<unknown, unknown>): void => {
     // The hook at exit ends the children.
     process.exit(130)
   }
-  const stop = () => {
+  const stop = (signal: StopSignal) => {
     const now = performance.now()
     if (stoppedAt === undefined) {
       stoppedAt = now
       process.stderr.write("\nStopping …\n")
-      setTimeout(force, stopLimitMs, "Stopping took too long").unref()
+      setTimeout(force, STOP_LIMIT_MS[signal], "Stopping took too long").unref()
       fiber.interruptUnsafe()
     } else if (now - stoppedAt > sameSignalMs) force("Interrupted again")
   }
-  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, stop)
+  for (const signal of STOP_SIGNALS) process.on(signal, () => stop(signal))
   onGuardianDeath(() => {
-    if (stoppedAt === undefined) stop()
+    if (stoppedAt === undefined) stop("SIGHUP")
   })
   fiber.addObserver((exit) => {
     report(exit)

@@ -120,6 +120,15 @@ describe("start and stop", () => {
     await next.endBy("SIGINT")
   })
 
+  it("who stops it with SIGTERM leaves it more time than a person at a terminal", async () => {
+    using stage = makeStage()
+    const home = stage.newHome()
+    const market = stage.start(home.home, { STUB_DRAIN_MS: "5000" })
+    await market.says(ready)
+    assert.strictEqual(await market.endBy("SIGTERM"), 0)
+    assert.isTrue(home.isDeserted())
+  })
+
   it("a gateway that hangs while it drains is ended within 5 s", async () => {
     using stage = makeStage()
     const home = stage.newHome()

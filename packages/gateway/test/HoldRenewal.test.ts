@@ -61,16 +61,26 @@ describe("HoldRenewal", () => {
     )
   })
 
-  it.effect("leaves a hold open for as long as it is renewed", () =>
+  const renewed = (count: number, tookMs = 0) => Effect.delay(Effect.succeed(count), tookMs)
+  const cases = [
+    ["leaves a hold open for as long as it is renewed", renewed(1), "pending", "open"],
+    ["leaves a hold open that the store renewed, however long that took", renewed(1, lifeMs * 2), "pending", "open"],
+    ["expires a hold that the store no longer has", renewed(0), "expired", "expired"],
+    ["expires a hold of which a slow store no longer knows", renewed(0, lifeMs * 2), "expired", "expired"],
+    ["does not take a hold for lost that was settled meanwhile", renewed(0), "pending", "open"],
+  ] as const
+
+  it.effect.each(cases)("%s", ([, renew, inStore, state]) =>
     program(
-      () => Effect.succeed(1),
+      () => renew,
       Effect.gen(function* () {
         const one = gate()
         const renewal = yield* HoldRenewal.HoldRenewal
         renewal.track(one)
         yield* TestClock.adjust(lifeMs * 10)
-        assert.strictEqual(one.state, "open")
+        assert.strictEqual(one.state, state)
       }),
+      inStore,
     ),
   )
 
@@ -92,33 +102,6 @@ describe("HoldRenewal", () => {
     ),
   )
 
-  it.effect("leaves a hold open that the store renewed, however long that took", () =>
-    program(
-      () => Effect.delay(Effect.succeed(1), lifeMs * 2),
-      Effect.gen(function* () {
-        const one = gate()
-        const renewal = yield* HoldRenewal.HoldRenewal
-        renewal.track(one)
-        yield* TestClock.adjust(lifeMs * 10)
-        assert.strictEqual(one.state, "open")
-      }),
-    ),
-  )
-
-  it.effect("expires a hold of which a slow store no longer knows", () =>
-    program(
-      () => Effect.delay(Effect.succeed(0), lifeMs * 2),
-      Effect.gen(function* () {
-        const one = gate()
-        const renewal = yield* HoldRenewal.HoldRenewal
-        renewal.track(one)
-        yield* TestClock.adjust(lifeMs * 3)
-        assert.strictEqual(one.state, "expired")
-      }),
-      "expired",
-    ),
-  )
-
   it.effect("tells an outage of the store in two lines", () => {
     const lines: Array<string> = []
     const log = Logger.make<unknown, void>(({ message }) => void lines.push(String(message)))
@@ -135,31 +118,4 @@ describe("HoldRenewal", () => {
       }),
     ).pipe(Effect.provide(Logger.layer([log])))
   })
-
-  it.effect("expires a hold that the store no longer has", () =>
-    program(
-      () => Effect.succeed(0),
-      Effect.gen(function* () {
-        const one = gate()
-        const renewal = yield* HoldRenewal.HoldRenewal
-        renewal.track(one)
-        yield* TestClock.adjust(renewMs * 2)
-        assert.strictEqual(one.state, "expired")
-      }),
-      "expired",
-    ),
-  )
-
-  it.effect("does not take a hold for lost that was settled meanwhile", () =>
-    program(
-      () => Effect.succeed(0),
-      Effect.gen(function* () {
-        const one = gate()
-        const renewal = yield* HoldRenewal.HoldRenewal
-        renewal.track(one)
-        yield* TestClock.adjust(renewMs * 2)
-        assert.strictEqual(one.state, "open")
-      }),
-    ),
-  )
 })

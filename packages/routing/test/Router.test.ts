@@ -3,7 +3,7 @@ import type { InstanceId } from "@guildhall/core/Instance"
 import { ModelId } from "@guildhall/core/Model"
 import * as Journal from "@guildhall/journal/Journal"
 import type { RoutingDecision } from "@guildhall/journal/JournalEntry"
-import { Effect, Layer } from "effect"
+import { Effect, Layer, Random } from "effect"
 import { Digest } from "effect/crypto"
 import { leastLoaded } from "../src/policies/LeastLoaded.ts"
 import * as Router from "../src/Router.ts"
@@ -44,6 +44,15 @@ const decide = (router: Router.Router["Service"], dice: SampleMarket.Dice): Rout
 
 const chosenAgain = (explanation: Router.Explanation) =>
   explanation.attempts.map(({ ranking }) => ranking.ranked[0]?.instance)
+
+describe("a start of a router", () => {
+  it.effect("has a name of its own, however many there are in one millisecond", () =>
+    Effect.gen(function* () {
+      const starts = yield* Effect.replicateEffect(Router.make(options), 2_000)
+      assert.strictEqual(new Set(starts.map(({ replica }) => replica)).size, 2_000)
+    }).pipe(Random.withSeed("coopers"), Effect.provide(surroundings)),
+  )
+})
 
 describe("Router.choose", () => {
   const layer = Router.layer(options).pipe(Layer.provide(Journal.layerMemory))

@@ -340,6 +340,31 @@ describe("an instance that was away", () => {
   )
 })
 
+describe("a market that is only slow", () => {
+  it.effect("goes on hearing, and gives up who is silent", () =>
+    Effect.gen(function* () {
+      const devices = yield* Devices.Devices
+      const transport = ScriptedTransport.make()
+      const { instance } = yield* devices.register(SampleDevice.make().registration())
+      // Each look comes later than a beat would, and sooner than half of what makes an instance silent.
+      const patient = { intervalMs: 10_000, missesMax: 12, checkMs: 5_000 }
+      const slow = Devices.Devices.of({ ...devices, instances: Effect.delay(devices.instances, "20 seconds") })
+      yield* Layer.build(
+        Liveness.layer({ heartbeat: patient }).pipe(
+          Layer.provide([transport.layer, Layer.succeed(Devices.Devices, slow)]),
+        ),
+      ).pipe(Effect.forkScoped)
+      yield* TestClock.adjust("4 minutes")
+      const [listed] = yield* devices.instances
+      assert.deepInclude(listed?.instance, { id: instance.id, state: "offline" })
+    }).pipe(
+      Effect.scoped,
+      Effect.provide(Devices.layerMemory({ allowPrivate: false })),
+      Effect.provide(Logger.layer([])),
+    ),
+  )
+})
+
 describe("a market that was away for an hour", () => {
   /** Instances that beat until the market stopped; it is started again an hour later. */
   const restarted = Effect.fnUntraced(function* () {

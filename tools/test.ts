@@ -41,7 +41,7 @@ process.on("SIGINT", () => undefined)
 const main = async (): Promise<number> => {
   const args = process.argv.slice(2)
   const first = await run(args)
-  if (first.report === undefined) return first.code
+  if (first.report === undefined) return first.code === 0 ? 1 : first.code
   const files = new Map(first.report.files.map((one): [string, FileReport] => [one.file, one]))
   const failed = [...files.values()].filter((one) => one.failed > 0)
   const flaky: Array<string> = []
